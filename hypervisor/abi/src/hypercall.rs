@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Function identifiers of calls that a guest makes with `HVC #0`.
+//!
+//! # References
+//! Arm DEN0028 (SMC Calling Convention), "Function Identifiers"; Arm DEN0022 (PSCI), "PSCI functions".
+
+/// `Call UID Query` of the vendor-specific hypervisor service range.
+pub const VENDOR_HYP_UID: u32 = 0x8600_FF01;
+/// `Revision Query` of the vendor-specific hypervisor service range: major in `w0`, minor in `w1`.
+pub const VENDOR_HYP_REVISION: u32 = 0x8600_FF03;
+/// The UID that [`VENDOR_HYP_UID`] returns in `w0`..`w3`.
+pub const BULKHEAD_UID: [u32; 4] = [0x6b9f_3a51, 0x4e42_c04d, 0x11b8_61a4, 0x0b57_4c48];
+/// Revision of the hypercalls in this file.
+pub const REVISION: (u32, u32) = (1, 0);
+
+/// Does nothing and returns [`SUCCESS`] in `x0`.
+pub const NULL: u32 = 0xC600_0001;
+/// Marks the begin of the steady state.
+///
+/// EL2 notes the counter and the EL2-entry counts of every vCPU of the system in the statistics page of the
+/// calling core ([`crate::stats::Mark`]). The first call of a run counts, from a partition that the spec
+/// entitles; any other returns [`DENIED`].
+pub const MARK_STEADY: u32 = 0xC600_0002;
+
+/// `SUCCESS` of SMCCC and PSCI.
+pub const SUCCESS: i64 = 0;
+/// `NOT_SUPPORTED` of SMCCC and PSCI: also the answer to every unknown function.
+pub const NOT_SUPPORTED: i64 = -1;
+/// `INVALID_PARAMETERS` of PSCI.
+pub const INVALID_PARAMETERS: i64 = -2;
+/// `DENIED` of PSCI.
+pub const DENIED: i64 = -3;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The statistics area: EL2's own counts, which the host reads from memory while the system runs.
+//!
+//! One [`CORE_STATS_SIZE`]-byte block per core, written by that core only: a [`CoreStats`] followed, at
+//! offset [`VCPU_STATS_OFFSET`] + *k* × [`VCPU_STATS_SIZE`], by the [`VcpuStats`] of the *k*-th vCPU of that
+//! core in blob order. All counts only grow; each is a single-copy atomic 8-byte store. Times are counter
+//! ticks since the epoch; [`CoreStats::frequency`] converts.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Bytes per core.
+pub const CORE_STATS_SIZE: usize = 0x2000;
+/// Offset of the first vCPU's block.
+pub const VCPU_STATS_OFFSET: usize = 0x400;
+/// Bytes per vCPU.
+pub const VCPU_STATS_SIZE: usize = 0x400;
+/// vCPUs that a core can have.
+pub const MAX_VCPUS_PER_CORE: usize = 7;
+/// vCPUs that a system can have.
+pub const MAX_VCPUS: usize = 64;
+/// Value of [`CoreStats::magic`].
+pub const MAGIC: u32 = 0x5453_4b42;
+/// Version of this layout.
+pub const VERSION: u32 = 1;
+
+/// Counters in [`VcpuStats::entries`]: one for each exception class of `ESR_EL2.EC` (synchronous), then
+/// [`ENTRY_IRQ`], [`ENTRY_FIQ`], [`ENTRY_SERROR`].
+pub const ENTRY_COUNTERS: usize = 68;
+/// Index of IRQ entries.
+pub const ENTRY_IRQ: usize = 64;
+/// Index of FIQ entries.
+pub const ENTRY_FIQ: usize = 65;
+/// Index of SError entries.
+pub const ENTRY_SERROR: usize = 66;
+
+/// State of a core in [`CoreStats::state`].
+pub mod core_state {
+    /// Not started.
+    pub const OFF: u64 = 0;
+    /// Running its partitions.
+    pub const RUNNING: u64 = 1;
+    /// EL2 failed on this core and parked it.
+    pub const FAILED: u64 = 2;
+}
+
+/// State of a partition in [`VcpuStats::partition_state`], as the core of its vCPU 0 sees it.
+pub mod partition_state {
+    /// Being loaded by its loader.
+    pub const LOADING: u64 = 1;
+    /// Running.
+    pub const RUNNING: u64 = 2;
+    /// Waiting for its vCPUs to stop before it is loaded again.
+    pub const RESTARTING: u64 = 3;
+    /// Stopped by its own request.
+    pub const OFF: u64 = 4;
+    /// Stopped because of an error.
+    pub const FAILED: u64 = 5;
+}
+
+/// Snapshot taken by [`crate::hypercall::MARK_STEADY`].
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Mark {
+    /// Counter at the mark, ticks since the epoch, 0 before it.
+    pub time: u64,
+    /// Total EL2 entries of each vCPU, by global vCPU index, at the mark and including the marking call.
+    pub entries: [u64; MAX_VCPUS],
+}
+
+/// One core's block.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct CoreStats {
+    /// [`MAGIC`].
+    pub magic: u32,
+    /// [`VERSION`].
+    pub version: u32,
+    /// Index of the core.
+    pub core: u32,
+    /// vCPU blocks in use.
+    pub vcpu_count: u32,
+    /// One of [`core_state`].
+    pub state: u64,
+    /// Counter frequency in Hz.
+    pub frequency: u64,
+    /// Counter value of the epoch.
+    pub epoch: u64,
+    /// Ticks since the epoch when this block was last updated (sliced cores: at least once a major frame).
+    pub now: u64,
+    /// Major frames begun (sliced cores).
+    pub frames: u64,
+    /// Ticks in EL2: from a vector's first reading of the counter to the last before the return.
+    pub el2_ticks: u64,
+    /// Ticks asleep in EL2 because no vCPU of the current slot could run, or no slot was due.
+    pub idle_ticks: u64,
+    /// Slot begins that were late, largest lateness seen, in ticks.
+    pub worst_slot_lateness: u64,
+    /// Bytes that the console drainer moved to the UART.
+    pub drained: u64,
+    /// Reserved, zero.
+    pub reserved: [u64; 4],
+    /// Snapshot at the steady-state mark.
+    pub mark: Mark,
+}
+const _: () = assert!(size_of::<CoreStats>() <= VCPU_STATS_OFFSET);
+
+/// One vCPU's block.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct VcpuStats {
+    /// EL2 entries by exception class, counted in the vectors' first instructions.
+    pub entries: [u64; ENTRY_COUNTERS],
+    /// Global vCPU index.
+    pub vcpu: u64,
+    /// Partition index.
+    pub partition: u64,
+    /// Slots that began for this vCPU.
+    pub slots_granted: u64,
+    /// Slots in which it executed at least one instruction.
+    pub slots_used: u64,
+    /// Slots that began later than the spec's bound, or not at all.
+    pub slots_missed: u64,
+    /// Ticks that it executed.
+    pub run_ticks: u64,
+    /// Ticks that its core slept in its slots because it was waiting for an interrupt.
+    pub idle_ticks: u64,
+    /// Restarts of its partition (kept by the core of vCPU 0).
+    pub restarts: u64,
+    /// One of [`partition_state`] (kept by the core of vCPU 0).
+    pub partition_state: u64,
+    /// Why the partition last failed: `ESR_EL2` of the trap, 0 when it never did.
+    pub fault_syndrome: u64,
+    /// `ELR_EL2` of that trap.
+    pub fault_pc: u64,
+    /// IPA of that trap.
+    pub fault_ipa: u64,
+    /// Reserved, zero.
+    pub reserved: [u64; 8],
+}
+const _: () = assert!(size_of::<VcpuStats>() <= VCPU_STATS_SIZE);

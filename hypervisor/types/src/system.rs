@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A checked view of a blob.
+//!
+//! [`System::parse`] accepts bytes only if every table lies inside them and every index in every table is
+//! in range; what remains to be checked (hashes, addresses) is said there. Implements: BH-CFG-010.
+
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+use crate::blob::{BlobHeader, Certificate, MAGIC, MAJOR, MINOR, Section};
+use crate::tables::{
+    BoardDevices, Core, CoreVcpu, LAYOUT_HASH, NONE, Partition, PciFunction, RamBank, Slot, Spi, Vcpu,
+    core_mode, slot_kind,
+};
+
+/// Why a blob is refused. The display text is what the console shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobError {
+    /// Shorter than its header, or a table lies outside.
+    Truncated,
+    /// Not a blob.
+    Magic,
+    /// Made for another version of the format.
+    Version,
+    /// Made by a compiler with other table layouts.
+    Layout,
+    /// An index in the named table is out of range.
+    Index(&'static str),
+    /// The slots of a core do not cover its major frame.
+    Slots,
+}
+
+/// All tables of a blob.
+#[derive(Clone, Copy)]
+pub struct System<'a> {
+    /// First page.
+    pub header: &'a BlobHeader,
+    /// Physical cores.
+    pub cores: &'a [Core],
+    /// Partitions.
+    pub partitions: &'a [Partition],
+    /// vCPUs of all partitions.
+    pub vcpus: &'a [Vcpu],
+    /// vCPUs by core.
+    pub core_vcpus: &'a [CoreVcpu],
+    /// Slots by core.
+    pub slots: &'a [Slot],
+    /// Owned SPIs.
+    pub spis: &'a [Spi],
+    /// Assigned PCI functions.
+    pub pci_functions: &'a [PciFunction],
+    /// RAM banks.
+    pub ram: &'a [RamBank],
+    /// EL2's devices.
+    pub board: &'a BoardDevices,
+}
+
+fn table<T: FromBytes + Immutable + KnownLayout>(bytes: &[u8], section: Section) -> Result<&[T], BlobError> {
+    let offset = usize::try_from(section.offset).map_err(|_| BlobError::Truncated)?;
+    let count = usize::try_from(section.count).map_err(|_| BlobError::Truncated)?;
+    let rest = bytes.get(offset..).ok_or(BlobError::Truncated)?;
+    <[T]>::ref_from_prefix_with_elems(rest, count)
+        .map(|(t, _)| t)
+        .map_err(|_| BlobError::Truncated)
+}
+
+fn check(condition: bool, error: BlobError) -> Result<(), BlobError> {
+    if condition { Ok(()) } else { Err(error) }
+}
+
+/// Entries `first .. first + count` of `all`, or nothing.
+fn span<T>(all: &[T], first: u32, count: u32) -> Option<&[T]> {
+    let first = usize::try_from(first).ok()?;
+    let count = usize::try_from(count).ok()?;
+    all.get(first..first.checked_add(count)?)
+}
+
+fn below(index: u32, length: usize) -> bool {
+    usize::try_from(index).is_ok_and(|i| i < length)
+}
+
+impl<'a> System<'a> {
+    /// Reads the tables of a blob; `bytes` starts at its header and ends before its certificate.
+    ///
+    /// # Errors
+    /// The first thing that is wrong. Hashes and physical addresses are not checked here.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, BlobError> {
+        let (header, _) = BlobHeader::ref_from_prefix(bytes).map_err(|_| BlobError::Truncated)?;
+        check(header.magic == MAGIC, BlobError::Magic)?;
+        check((header.major, header.minor) == (MAJOR, MINOR), BlobError::Version)?;
+        check(header.layout_hash == LAYOUT_HASH, BlobError::Layout)?;
+        let system = Self {
+            header,
+            cores: table(bytes, header.cores)?,
+            partitions: table(bytes, header.partitions)?,
+            vcpus: table(bytes, header.vcpus)?,
+            core_vcpus: table(bytes, header.core_vcpus)?,
+            slots: table(bytes, header.slots)?,
+            spis: table(bytes, header.spis)?,
+            pci_functions: table(bytes, header.pci_functions)?,
+            ram: table(bytes, header.ram)?,
+            board: table(bytes, header.board)?
+                .first()
+                .ok_or(BlobError::Index("board"))?,
+        };
+        system.check_indices()?;
+        system.check_slots()?;
+        Ok(system)
+    }
+
+    fn check_indices(&self) -> Result<(), BlobError> {
+        check(
+            below(self.board.system_core, self.cores.len()),
+            BlobError::Index("board"),
+        )?;
+        for core in self.cores {
+            let vcpus =
+                span(self.core_vcpus, core.vcpu_first, core.vcpu_count).ok_or(BlobError::Index("cores"))?;
+            check(
+                vcpus.iter().all(|v| below(v.vcpu, self.vcpus.len())),
+                BlobError::Index("core_vcpus"),
+            )?;
+            check(
+                matches!(
+                    core.mode,
+                    core_mode::DIRECT | core_mode::GUARDED | core_mode::SLICED
+                ),
+                BlobError::Index("cores"),
+            )?;
+        }
+        for partition in self.partitions {
+            let vcpus = span(self.vcpus, partition.vcpu_first, partition.vcpu_count);
+            check(
+                vcpus.is_some_and(|v| !v.is_empty()),
+                BlobError::Index("partitions"),
+            )?;
+        }
+        for vcpu in self.vcpus {
+            let partition = usize::try_from(vcpu.partition)
+                .ok()
+                .and_then(|p| self.partitions.get(p));
+            let partition = partition.ok_or(BlobError::Index("vcpus"))?;
+            check(vcpu.index < partition.vcpu_count, BlobError::Index("vcpus"))?;
+            check(below(vcpu.core, self.cores.len()), BlobError::Index("vcpus"))?;
+        }
+        for spi in self.spis {
+            check((32..1020).contains(&spi.intid), BlobError::Index("spis"))?;
+            check(
+                below(spi.partition, self.partitions.len()) && below(spi.core, self.cores.len()),
+                BlobError::Index("spis"),
+            )?;
+        }
+        for function in self.pci_functions {
+            let good = below(function.partition, self.partitions.len()) && function.bdf < 0x1_0000;
+            check(good, BlobError::Index("pci_functions"))?;
+        }
+        Ok(())
+    }
+
+    /// Slots of a sliced core cover its frame from 0 to its end; each vCPU slot names a vCPU of that core.
+    fn check_slots(&self) -> Result<(), BlobError> {
+        for core in self.cores {
+            let slots = self.slots_of(core);
+            check(
+                slots.len() == usize::try_from(core.slot_count).unwrap_or(usize::MAX),
+                BlobError::Index("cores"),
+            )?;
+            if core.mode != core_mode::SLICED {
+                check(slots.is_empty() && core.vcpu_count <= 1, BlobError::Slots)?;
+                continue;
+            }
+            let mut end: u64 = 0;
+            for slot in slots {
+                check(slot.offset_ns == end && slot.length_ns > 0, BlobError::Slots)?;
+                end = end.checked_add(slot.length_ns).ok_or(BlobError::Slots)?;
+                let vcpu_ok = match slot.kind {
+                    slot_kind::VCPU => self.vcpus_of(core).iter().any(|v| v.vcpu == slot.vcpu),
+                    slot_kind::SYSTEM | slot_kind::IDLE => slot.vcpu == NONE,
+                    _ => false,
+                };
+                check(vcpu_ok, BlobError::Index("slots"))?;
+            }
+            check(end == core.major_frame_ns && end > 0, BlobError::Slots)?;
+        }
+        Ok(())
+    }
+
+    /// Slots of a core, in time order.
+    pub fn slots_of(&self, core: &Core) -> &'a [Slot] {
+        span(self.slots, core.slot_first, core.slot_count).unwrap_or(&[])
+    }
+
+    /// vCPUs of a core.
+    pub fn vcpus_of(&self, core: &Core) -> &'a [CoreVcpu] {
+        span(self.core_vcpus, core.vcpu_first, core.vcpu_count).unwrap_or(&[])
+    }
+
+    /// vCPUs of a partition, in order.
+    pub fn vcpus_of_partition(&self, partition: &Partition) -> &'a [Vcpu] {
+        span(self.vcpus, partition.vcpu_first, partition.vcpu_count).unwrap_or(&[])
+    }
+}
+
+/// Reads the certificate that follows a blob.
+///
+/// # Errors
+/// [`BlobError::Truncated`] or [`BlobError::Magic`].
+pub fn certificate(bytes: &[u8]) -> Result<&Certificate, BlobError> {
+    let (certificate, _) = Certificate::ref_from_prefix(bytes).map_err(|_| BlobError::Truncated)?;
+    let good = certificate.magic == crate::blob::CERTIFICATE_MAGIC
+        && certificate.version == crate::blob::CERTIFICATE_VERSION;
+    check(good, BlobError::Magic)?;
+    Ok(certificate)
+}

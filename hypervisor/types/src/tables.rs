@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Entries of the blob's tables.
+//!
+//! Control words that decide isolation (`VTCR_EL2`, `HCR_EL2`, …) are data here, so that the checker can
+//! prove them and EL2 only has to load them. Times are ns; EL2 converts them to counter ticks once.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// "None" in an index field.
+pub const NONE: u32 = u32::MAX;
+/// Words of a bit per SPI: INTID 32 + *n* is bit *n* mod 32 of word *n* / 32.
+pub const SPI_WORDS: usize = 31;
+
+/// How a core is used ([`Core::mode`]).
+pub mod core_mode {
+    /// One vCPU owns the core; its interrupts go to EL1 without EL2.
+    pub const DIRECT: u32 = 0;
+    /// One vCPU owns the core; interrupts direct, WFI trapped.
+    pub const GUARDED: u32 = 1;
+    /// A slot table shares the core.
+    pub const SLICED: u32 = 2;
+}
+
+/// A physical core.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Core {
+    /// Affinity fields of `MPIDR_EL1` (bits 39:32 and 23:0), as PSCI CPU_ON takes them.
+    pub mpidr: u64,
+    /// `MIDR_EL1` that the board file names (bits 31:4 are compared; the revision is not).
+    pub midr: u64,
+    /// `TTBR0_EL2` of this core's run-time root.
+    pub el2_root: u64,
+    /// Physical address of this core's redistributor (RD_base; SGI_base is 64 KiB above).
+    pub redistributor: u64,
+    /// One of [`core_mode`].
+    pub mode: u32,
+    /// First entry in `core_vcpus`.
+    pub vcpu_first: u32,
+    /// Number of vCPUs.
+    pub vcpu_count: u32,
+    /// First entry in `slots` (sliced cores).
+    pub slot_first: u32,
+    /// Number of slots.
+    pub slot_count: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Major frame in ns (sliced cores, else 0).
+    pub major_frame_ns: u64,
+}
+
+/// What happens in a slot ([`Slot::kind`]).
+pub mod slot_kind {
+    /// A vCPU runs.
+    pub const VCPU: u32 = 0;
+    /// EL2's housekeeping (console drainer) runs, then the core sleeps.
+    pub const SYSTEM: u32 = 1;
+    /// The core sleeps.
+    pub const IDLE: u32 = 2;
+}
+
+/// A window of a major frame. The slots of a core cover its frame without gap or overlap.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Slot {
+    /// Begin, ns from the begin of the frame.
+    pub offset_ns: u64,
+    /// Length in ns.
+    pub length_ns: u64,
+    /// One of [`slot_kind`].
+    pub kind: u32,
+    /// Global vCPU index, or [`NONE`].
+    pub vcpu: u32,
+}
+
+/// A global vCPU index in a core's list.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct CoreVcpu {
+    /// Global vCPU index.
+    pub vcpu: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Bits of [`Partition::flags`].
+pub mod partition_flag {
+    /// May call MARK_STEADY.
+    pub const MAY_MARK: u32 = 1;
+    /// EL2 emulates a PL011 whose console is the partition's window.
+    pub const EMULATED_UART: u32 = 2;
+    /// Started at boot; otherwise the partition stays off.
+    pub const AUTOSTART: u32 = 4;
+    /// The loader fills seeds from constants, not from the board's entropy (reported).
+    pub const FIXED_SEED: u32 = 8;
+}
+
+/// A partition.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Partition {
+    /// UTF-8, zero-padded.
+    pub name: [u8; 32],
+    /// First entry in `vcpus`.
+    pub vcpu_first: u32,
+    /// Number of vCPUs.
+    pub vcpu_count: u32,
+    /// See [`partition_flag`].
+    pub flags: u32,
+    /// VMID, unique, not 0.
+    pub vmid: u32,
+    /// Physical address of its live stage-2 root page.
+    pub live_root: u64,
+    /// Offset in the blob of the pristine copy of that page.
+    pub pristine_root: u64,
+    /// Physical address of its window.
+    pub window: u64,
+    /// IPA of its GIC distributor (64 KiB).
+    pub gicd_ipa: u64,
+    /// IPA of its first redistributor frame (128 KiB per vCPU).
+    pub gicr_ipa: u64,
+    /// IPA of its emulated PL011 (4 KiB), 0 when none.
+    pub uart_ipa: u64,
+    /// INTID of the emulated PL011.
+    pub uart_intid: u32,
+    /// SPIs that its distributor shows, 32 × *n*, counted from INTID 32.
+    pub spi_lines: u32,
+    /// Times that an error may restart it before it stays stopped.
+    pub restart_limit: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Physical SPIs that it owns.
+    pub spis: [u32; SPI_WORDS],
+    /// Zero.
+    pub reserved1: u32,
+}
+
+/// A virtual processor.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Vcpu {
+    /// Partition index.
+    pub partition: u32,
+    /// Index inside its partition.
+    pub index: u32,
+    /// Core that it runs on, always.
+    pub core: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// `VMPIDR_EL2`.
+    pub vmpidr: u64,
+    /// `VPIDR_EL2`.
+    pub vpidr: u64,
+    /// `HCR_EL2`.
+    pub hcr: u64,
+    /// `VTCR_EL2`.
+    pub vtcr: u64,
+    /// `VTTBR_EL2`.
+    pub vttbr: u64,
+    /// `CNTHCTL_EL2`.
+    pub cnthctl: u64,
+    /// `MDCR_EL2`.
+    pub mdcr: u64,
+    /// `CPTR_EL2`.
+    pub cptr: u64,
+    /// `HSTR_EL2`.
+    pub hstr: u64,
+    /// `ICH_HCR_EL2`.
+    pub ich_hcr: u64,
+    /// `CNTVOFF_EL2`.
+    pub cntvoff: u64,
+}
+
+/// A physical SPI that a partition owns.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Spi {
+    /// INTID, 32 to 1019.
+    pub intid: u32,
+    /// Partition index.
+    pub partition: u32,
+    /// Core that it is routed to.
+    pub core: u32,
+    /// 1 = edge-triggered, 0 = level-sensitive.
+    pub edge: u32,
+}
+
+/// A base address register of a PCI function as the compiler assigned it.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
+pub struct PciBar {
+    /// Address, 0 when the BAR does not exist.
+    pub address: u64,
+    /// Size in bytes that the function must report.
+    pub size: u64,
+}
+
+/// A PCI function that EL2 programs at boot. Bus mastering stays off on every other function.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct PciFunction {
+    /// Bus, device, function: bits 15:8, 7:3, 2:0.
+    pub bdf: u32,
+    /// Vendor ID in bits 15:0, device ID in bits 31:16, as the function must report.
+    pub id: u32,
+    /// Partition index.
+    pub partition: u32,
+    /// 1 when the function may master the bus.
+    pub bus_master: u32,
+    /// Its BARs.
+    pub bars: [PciBar; 6],
+}
+
+/// RAM of the board.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct RamBank {
+    /// First address.
+    pub base: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Devices that EL2 itself drives, and bounds of its polls.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct BoardDevices {
+    /// GIC distributor.
+    pub gicd: u64,
+    /// UART that carries the multiplex.
+    pub uart: u64,
+    /// SMMUv3, 0 when the board has none.
+    pub smmu: u64,
+    /// PCIe configuration space (ECAM), 0 when there is none.
+    pub ecam: u64,
+    /// Buses of the ECAM that EL2 sweeps at boot.
+    pub ecam_buses: u64,
+    /// SMMU: offset of the linear stream table in the live image; its size is 64 << `stream_bits`.
+    pub stream_table: u64,
+    /// SMMU: log2 of the number of StreamIDs.
+    pub stream_bits: u32,
+    /// INTID of the interrupt that the UART raises, or [`NONE`].
+    pub uart_intid: u32,
+    /// SMMU: physical address of the command queue page and, one page above, the event queue page.
+    pub smmu_queues: u64,
+    /// Bound of every hardware poll, iterations.
+    pub poll_bound: u64,
+    /// Core that runs the system slot.
+    pub system_core: u32,
+    /// Time from the end of boot to the epoch, in µs.
+    pub epoch_delay_us: u32,
+}
+
+/// Changes whenever an entry of this module changes its size.
+pub const LAYOUT_HASH: u64 = {
+    let sizes = [
+        size_of::<crate::blob::BlobHeader>(),
+        size_of::<Core>(),
+        size_of::<Partition>(),
+        size_of::<Vcpu>(),
+        size_of::<CoreVcpu>(),
+        size_of::<Slot>(),
+        size_of::<Spi>(),
+        size_of::<PciFunction>(),
+        size_of::<RamBank>(),
+        size_of::<BoardDevices>(),
+    ];
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut i = 0;
+    while i < sizes.len() {
+        hash = (hash ^ sizes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+};

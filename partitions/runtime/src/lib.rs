@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Runtime for bare-metal Rust partitions.
+#![no_std]
