@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# shellcheck shell=bash
+# Messages, temporary files, the lock, and where things are.
+
+BARE_TARGET=aarch64-unknown-none-softfloat
+
+if [[ -t 2 ]]; then
+    BOLD=$'\e[1m' RED=$'\e[1;31m' OFF=$'\e[0m'
+else
+    BOLD='' RED='' OFF=''
+fi
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+say() { printf '%sbulkhead:%s %s\n' "$BOLD" "$OFF" "$*" >&2; }
+
+note() { if [[ -n ${BULKHEAD_VERBOSE:-} ]]; then say "$@"; fi; }
+
+# Ends with status 2: the tool could not do it.
+die() {
+    printf '%serror:%s %s\n' "$RED" "$OFF" "$*" >&2
+    exit 2
+}
+
+# Is version $1 at least version $2?
+version_ge() { printf '%s\n%s\n' "$2" "$1" | sort -V -C; }
+
+# A field of the machine's os-release file.
+OS_RELEASE=/etc/os-release
+os_field() ( # NAME
+    unset "$1"
+    # shellcheck source=/dev/null
+    if [[ -r $OS_RELEASE ]]; then . "$OS_RELEASE"; fi
+    printf '%s' "${!1:-}"
+)
+
+# Sets the paths that everything else uses. Needs nothing and changes nothing.
+locate() {
+    local home=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+    CACHE=${BULKHEAD_CACHE:-${home:+$home/bulkhead}}
+    [[ -n $CACHE ]] || die "no place for the cache: set BULKHEAD_CACHE or HOME to a folder that can be written"
+    CACHE=$(realpath -m -- "$CACHE")
+    CARGO_TARGET_DIR=$(realpath -m -- "${CARGO_TARGET_DIR:-$ROOT/target}")
+    TOOL=$CARGO_TARGET_DIR/release/bulkhead-tool
+    export CARGO_TARGET_DIR
+    export BULKHEAD_ROOT=$ROOT BULKHEAD_CACHE=$CACHE
+    export BULKHEAD_IMAGES=$CARGO_TARGET_DIR/images BULKHEAD_GUEST=$CACHE/guest
+    BULKHEAD_GIT=$(git -C "$ROOT" describe --always --dirty --tags 2>/dev/null || printf unknown)
+    export BULKHEAD_GIT
+}
+
+# A value of the workspace manifest, such as rust-version.
+manifest() { sed -n "s/^$1 *= *\"\([^\"]*\)\".*/\1/p" "$ROOT/Cargo.toml" | head -n 1; }
+tool_version() { manifest version; }
+minimum_rust() { manifest rust-version; }
+
+# Serialises starts that set up or build. Children do not inherit the lock (quietly and shown close it), so
+# that nothing left in the background can hold it.
+take_lock() {
+    mkdir -p "$CACHE" 2>/dev/null || die "cannot write the cache $CACHE: set BULKHEAD_CACHE to another folder"
+    exec 9>"$CACHE/lock"
+    if ! flock -n 9; then
+        say "waiting for another start that is setting up or building"
+        flock 9
+    fi
+    rm -rf "$CACHE"/tmp.*
+}
+drop_lock() { exec 9>&-; }
+
+# A folder beside its destination, renamed into place when it is complete and removed otherwise.
+TEMPORARY=()
+temporary() { # sets REPLY
+    REPLY=$(mktemp -d "$CACHE/tmp.XXXXXXXX")
+    TEMPORARY+=("$REPLY")
+}
+clean_up() { if ((${#TEMPORARY[@]})); then rm -rf -- "${TEMPORARY[@]}"; fi; }
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Runs a command with its output on stderr.
+shown() {
+    note "$(printf '%q ' "$@")"
+    "$@" >&2 9>&-
+}
+
+# Runs a command whose output is of interest only when it fails, or with --verbose.
+quietly() {
+    if [[ -n ${BULKHEAD_VERBOSE:-} ]]; then
+        shown "$@"
+        return
+    fi
+    local output status=0
+    output=$("$@" 2>&1 9>&-) || status=$?
+    if ((status)); then
+        grep -iE -m 3 '^(E:|error)' <<<"$output" >&2 || tail -n 3 <<<"$output" >&2
+    fi
+    return "$status"
+}

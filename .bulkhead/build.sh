@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# shellcheck shell=bash
+# Building the host tool and, through it, the images for the target.
+
+# A machine that was given the built tool needs no Rust.
+installed_without_rust() {
+    [[ -z ${BULKHEAD_TOOLCHAIN:-} && -x $TOOL && -e $BULKHEAD_IMAGES/.complete ]] && ! have cargo && ! have rustc
+}
+
+# The host's linker, which rustc calls as cc.
+setup_linker() { have cc || apt_install "the host's linker" gcc libc6-dev; }
+
+# Is a source newer than the tool? Only chooses what is shown: cargo itself decides what is built.
+tool_is_stale() {
+    [[ -x $TOOL && -r $TOOL.d ]] || return 0
+    local -a sources=()
+    local source
+    # Without -r, read undoes the backslashes that cargo puts before spaces in paths.
+    # shellcheck disable=SC2162
+    IFS=' ' read -a sources <"$TOOL.d" || [[ ${#sources[@]} -gt 0 ]] || return 0
+    for source in "${sources[@]:1}"; do
+        [[ $source -ot $TOOL ]] || return 0
+    done
+    return 1
+}
+
+build_tool() {
+    # Settings of the caller's that would move or change what is built here.
+    unset CARGO_BUILD_TARGET RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+    local -a quiet=()
+    if tool_is_stale; then
+        say "building the tool (once; a few minutes the first time)"
+    elif [[ -z ${BULKHEAD_VERBOSE:-} ]]; then
+        quiet=(--quiet)
+    fi
+    (cd "$ROOT" && shown cargo build "${quiet[@]}" --release --locked -p bulkhead-tool) ||
+        die "the tool could not be built (see above); if a download failed: connect once and run 'cargo fetch --locked' in $ROOT"
+}
+
+build_images() {
+    (cd "$ROOT" && shown "$TOOL" images --build) || die "the target images could not be built (see above)"
+    [[ -e $BULKHEAD_IMAGES/.complete ]] || die "the target images are not complete: remove $BULKHEAD_IMAGES and start again"
+}
