@@ -1,3 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Device drivers for EL2 and for partitions: PL011, CTU CAN FD.
+//!
+//! A driver is given a [`block::RegisterBlock`] and knows no address. Every wait has a bound.
 #![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod block;
+pub mod pl011;
