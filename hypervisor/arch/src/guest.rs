@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Exceptions that EL2 injects into the guest whose registers are loaded.
+//!
+//! # References
+//! Arm DDI 0487, "AArch64 exceptions"; pseudocode `AArch64.TakeException`.
+
+use aarch64_cpu::registers::{ELR_EL1, ESR_EL1, FAR_EL1, Readable, SPSR_EL1, VBAR_EL1, Writeable};
+
+use crate::context::{PSTATE_RESET, VcpuContext};
+
+/// Makes the vCPU continue in its own synchronous exception vector with the given syndrome.
+///
+/// The context is that of the vCPU whose EL1 registers are loaded on this core; `far` is written when given.
+pub fn inject_synchronous(context: &mut VcpuContext, esr: u64, far: Option<u64>) {
+    let mode = context.pstate & 0x1f;
+    // Vector offsets: from EL1 with SP_EL0 0, from EL1 with SP_ELx 0x200, from AArch64 EL0 0x400, AArch32 EL0 0x600.
+    let offset = match mode {
+        0b00101 => 0x200,
+        0b00100 => 0,
+        0b00000 => 0x400,
+        _ => 0x600,
+    };
+    ELR_EL1.set(context.pc);
+    SPSR_EL1.set(context.pstate);
+    ESR_EL1.set(esr);
+    if let Some(far) = far {
+        FAR_EL1.set(far);
+    }
+    context.pc = VBAR_EL1.get().wrapping_add(offset);
+    context.pstate = PSTATE_RESET;
+}
+
+/// The syndrome of an undefined instruction: EC 0, 32-bit instruction.
+pub const UNDEFINED: u64 = 1 << 25;

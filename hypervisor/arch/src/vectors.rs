@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! EL2's run-time exception vectors.
+//!
+//! An exception from a lower level saves the general registers into the context that `TPIDR_EL2` names,
+//! counts itself in that vCPU's statistics, and calls one function of the run-time part, which returns the
+//! context to continue with. An exception from EL2 itself is an error of this program: it resets the stack
+//! and calls `bulkhead_on_fatal`, which never returns. EL2 runs with all interrupts masked.
+//!
+//! The functions called, defined by the run-time part with `extern "C"`:
+//! `bulkhead_on_sync(esr) -> *const VcpuContext`, `bulkhead_on_irq()`, `bulkhead_on_fiq()`,
+//! `bulkhead_on_serror(esr)` alike, `bulkhead_on_fatal(vector, esr, elr, far) -> !`; and
+//! `bulkhead_stack_top`, an absolute symbol: offset of the stack's top in a per-core block.
+//!
+//! Implements: BH-CORE-001 (every entry is counted per vCPU and exception class).
+//!
+//! # References
+//! Arm DDI 0487, "Exception vectors"; "ESR_EL2".
+
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+use crate::context::VcpuContext;
+
+/// Bytes of a per-core block; blocks are aligned to this.
+pub const PER_CORE_STRIDE: usize = 0x8000;
+
+global_asm!(
+    ".section .text.vectors, \"ax\"",
+    ".macro FROM_GUEST target",
+    ".balign 128",
+    "stp x0, x1, [sp, #-16]!",
+    "mrs x0, tpidr_el2",
+    "b \\target",
+    ".endm",
+    ".macro FROM_EL2 number",
+    ".balign 128",
+    "mov x0, #\\number",
+    "b bulkhead_fatal",
+    ".endm",
+    // Saves x2..x30, then x0 and x1 from the stack, the return address and state. x0 = context.
+    ".macro SAVE_GUEST",
+    "stp x2, x3, [x0, #16]",
+    "stp x4, x5, [x0, #32]",
+    "stp x6, x7, [x0, #48]",
+    "stp x8, x9, [x0, #64]",
+    "stp x10, x11, [x0, #80]",
+    "stp x12, x13, [x0, #96]",
+    "stp x14, x15, [x0, #112]",
+    "stp x16, x17, [x0, #128]",
+    "stp x18, x19, [x0, #144]",
+    "stp x20, x21, [x0, #160]",
+    "stp x22, x23, [x0, #176]",
+    "stp x24, x25, [x0, #192]",
+    "stp x26, x27, [x0, #208]",
+    "stp x28, x29, [x0, #224]",
+    "str x30, [x0, #240]",
+    "ldp x2, x3, [sp], #16",
+    "stp x2, x3, [x0]",
+    "mrs x2, elr_el2",
+    "mrs x3, spsr_el2",
+    "stp x2, x3, [x0, #{PC}]",
+    "ldr x4, [x0, #{COUNTERS}]",
+    ".endm",
+    ".macro COUNT index",
+    "ldr x6, [x4, #(8 * \\index)]",
+    "add x6, x6, #1",
+    "str x6, [x4, #(8 * \\index)]",
+    ".endm",
+    ".global bulkhead_vectors",
+    ".balign 2048",
+    "bulkhead_vectors:",
+    "FROM_EL2 0",
+    "FROM_EL2 1",
+    "FROM_EL2 2",
+    "FROM_EL2 3",
+    "FROM_EL2 4",
+    "FROM_EL2 5",
+    "FROM_EL2 6",
+    "FROM_EL2 7",
+    "FROM_GUEST bulkhead_sync",
+    "FROM_GUEST bulkhead_irq",
+    "FROM_GUEST bulkhead_fiq",
+    "FROM_GUEST bulkhead_serror",
+    "FROM_GUEST bulkhead_sync",
+    "FROM_GUEST bulkhead_irq",
+    "FROM_GUEST bulkhead_fiq",
+    "FROM_GUEST bulkhead_serror",
+    ".balign 128",
+    "bulkhead_sync:",
+    "SAVE_GUEST",
+    "mrs x0, esr_el2",
+    "ubfx x5, x0, #26, #6",
+    "ldr x6, [x4, x5, lsl #3]",
+    "add x6, x6, #1",
+    "str x6, [x4, x5, lsl #3]",
+    "bl bulkhead_on_sync",
+    ".global bulkhead_resume",
+    "bulkhead_resume:",
+    "msr tpidr_el2, x0",
+    "ldp x2, x3, [x0, #{PC}]",
+    "msr elr_el2, x2",
+    "msr spsr_el2, x3",
+    "ldp x2, x3, [x0, #16]",
+    "ldp x4, x5, [x0, #32]",
+    "ldp x6, x7, [x0, #48]",
+    "ldp x8, x9, [x0, #64]",
+    "ldp x10, x11, [x0, #80]",
+    "ldp x12, x13, [x0, #96]",
+    "ldp x14, x15, [x0, #112]",
+    "ldp x16, x17, [x0, #128]",
+    "ldp x18, x19, [x0, #144]",
+    "ldp x20, x21, [x0, #160]",
+    "ldp x22, x23, [x0, #176]",
+    "ldp x24, x25, [x0, #192]",
+    "ldp x26, x27, [x0, #208]",
+    "ldp x28, x29, [x0, #224]",
+    "ldr x30, [x0, #240]",
+    "ldp x0, x1, [x0]",
+    "eret",
+    "dsb nsh",
+    "isb",
+    "bulkhead_irq:",
+    "SAVE_GUEST",
+    "COUNT 64",
+    "bl bulkhead_on_irq",
+    "b bulkhead_resume",
+    "bulkhead_fiq:",
+    "SAVE_GUEST",
+    "COUNT 65",
+    "bl bulkhead_on_fiq",
+    "b bulkhead_resume",
+    "bulkhead_serror:",
+    "SAVE_GUEST",
+    "COUNT 66",
+    "mrs x0, esr_el2",
+    "bl bulkhead_on_serror",
+    "b bulkhead_resume",
+    "bulkhead_fatal:",
+    // The interrupted state is lost anyway: start over at the stack's top of this core's block.
+    "mrs x5, tpidr_el2",
+    "and x5, x5, #{STRIDE_MASK}",
+    "ldr x6, =bulkhead_stack_top",
+    "ldr x6, [x6]",
+    "add sp, x5, x6",
+    "mrs x1, esr_el2",
+    "mrs x2, elr_el2",
+    "mrs x3, far_el2",
+    "b bulkhead_on_fatal",
+    ".ltorg",
+    PC = const offset_of!(VcpuContext, pc),
+    COUNTERS = const offset_of!(VcpuContext, counters),
+    STRIDE_MASK = const !(PER_CORE_STRIDE as u64 - 1) as i64,
+);
+
+const _: () = assert!(offset_of!(VcpuContext, pstate) == offset_of!(VcpuContext, pc) + 8);
+
+unsafe extern "C" {
+    fn bulkhead_resume(context: *const VcpuContext) -> !;
+    static bulkhead_vectors: u8;
+}
+
+/// Makes the vectors of this module EL2's own on this core.
+pub fn install() {
+    let address = &raw const bulkhead_vectors as u64;
+    // SAFETY: (1) the address is that of a 2 KiB aligned vector table in run-time text, mapped executable in
+    // every root; (2) TPIDR_EL2 names a context before any exception from a lower level can come.
+    unsafe { core::arch::asm!("msr vbar_el2, {}", "isb", in(reg) address, options(nostack)) };
+}
+
+/// Enters the guest for the first time on this core.
+pub fn enter(context: &VcpuContext) -> ! {
+    // SAFETY: (1) the context is a vCPU whose system registers are loaded; (2) the EL2 stack is left as it is,
+    // and this function never returns, so nothing on it is used again but from its current top downwards.
+    unsafe { bulkhead_resume(context) }
+}
