@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The typed model of a board: what a board file says, with units converted.
+//!
+//! Addresses and sizes are in bytes.
+
+use crate::span::Spanned;
+
+/// A board.
+#[derive(Clone, Debug)]
+pub struct Board {
+    /// Its name, as specs use it.
+    pub name: Spanned<String>,
+    /// Its number; the hypervisor image and the blob carry it.
+    pub id: u32,
+    /// One line for people.
+    pub title: String,
+    /// RAM.
+    pub ram: Vec<Spanned<Region>>,
+    /// Parts of RAM that nothing may be placed in.
+    pub reserved: Vec<Reserved>,
+    /// Physical address where the hypervisor image begins.
+    pub hypervisor: u64,
+    /// Bits of a physical address.
+    pub physical_address_bits: u32,
+    /// Cores by index; core 0 is the one that boots.
+    pub cores: Vec<Core>,
+    /// Interrupt controller.
+    pub gic: Gic,
+    /// UART of EL2.
+    pub uart: Uart,
+    /// SMMU.
+    pub smmu: Option<Smmu>,
+    /// PCIe host bridge.
+    pub pcie: Option<Pcie>,
+    /// Bound of every hardware poll, iterations.
+    pub poll_bound: u64,
+    /// Devices that can be assigned.
+    pub devices: Vec<Device>,
+    /// How QEMU models it.
+    pub qemu: Option<Qemu>,
+}
+
+/// A range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// First address.
+    pub base: u64,
+    /// Bytes; `base + size` does not overflow.
+    pub size: u64,
+}
+
+impl Region {
+    /// First address after it.
+    pub fn end(&self) -> u64 {
+        self.base.saturating_add(self.size)
+    }
+
+    /// Whether the two share an address.
+    pub fn overlaps(&self, other: &Region) -> bool {
+        self.base < other.end() && other.base < self.end()
+    }
+
+    /// Whether all of `other` lies in it.
+    pub fn contains(&self, other: &Region) -> bool {
+        self.base <= other.base && other.end() <= self.end()
+    }
+}
+
+/// A reserved part of RAM.
+#[derive(Clone, Debug)]
+pub struct Reserved {
+    /// What lies there.
+    pub name: String,
+    /// Where.
+    pub region: Spanned<Region>,
+    /// Whether EL2 must know of it.
+    pub purpose: ReservedUse,
+}
+
+/// What a reserved range is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReservedUse {
+    /// Nothing of the hypervisor.
+    Other,
+    /// The board's device tree lies there; boot reads it as evidence.
+    DeviceTree,
+}
+
+/// A physical core.
+#[derive(Clone, Debug)]
+pub struct Core {
+    /// Affinity fields of `MPIDR_EL1`, bits 39:32 and 23:0.
+    pub mpidr: u64,
+    /// `MIDR_EL1`.
+    pub midr: u64,
+    /// Cluster number.
+    pub cluster: u32,
+    /// Relative capacity, 1024 for the fastest.
+    pub capacity: u32,
+}
+
+/// GIC.
+#[derive(Clone, Debug)]
+pub struct Gic {
+    /// Architecture version: 3.
+    pub version: u32,
+    /// Distributor.
+    pub distributor: u64,
+    /// First redistributor; each takes 128 KiB.
+    pub redistributors: u64,
+    /// SPIs, a multiple of 32.
+    pub spi_lines: u32,
+}
+
+/// UART.
+#[derive(Clone, Debug)]
+pub struct Uart {
+    /// Programming model.
+    pub kind: UartKind,
+    /// Registers.
+    pub base: u64,
+    /// INTID.
+    pub interrupt: u32,
+}
+
+/// Programming model of a UART.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UartKind {
+    /// Arm PrimeCell PL011.
+    Pl011,
+}
+
+/// SMMU.
+#[derive(Clone, Debug)]
+pub struct Smmu {
+    /// Programming model.
+    pub kind: SmmuKind,
+    /// Registers.
+    pub base: u64,
+    /// log2 of the number of StreamIDs.
+    pub stream_bits: u32,
+}
+
+/// Programming model of an SMMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmmuKind {
+    /// Arm SMMUv3.
+    SmmuV3,
+}
+
+/// PCIe host bridge.
+#[derive(Clone, Debug)]
+pub struct Pcie {
+    /// Configuration space (ECAM) of bus 0.
+    pub ecam: u64,
+    /// Buses, 1 MiB of configuration space each.
+    pub buses: u32,
+    /// Where BARs may be placed.
+    pub window: Region,
+}
+
+/// A device that can be assigned.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its name, as specs use it.
+    pub name: Spanned<String>,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Its PCI function.
+    pub pci: PciFunction,
+    /// BAR that holds the registers for the partition.
+    pub register_bar: usize,
+    /// Its interrupt.
+    pub interrupt: Option<Spanned<Interrupt>>,
+    /// Whether it is a CAN controller: `wiring` may name it.
+    pub can: bool,
+}
+
+/// What a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// CTU CAN FD controller.
+    CtuCanFd,
+}
+
+/// A PCI function on bus 0.
+#[derive(Clone, Debug)]
+pub struct PciFunction {
+    /// Device number, 0 to 31; the function is 0.
+    pub slot: u32,
+    /// Vendor ID.
+    pub vendor: u16,
+    /// Device ID.
+    pub device: u16,
+    /// Size of each BAR in bytes, a power of two; 0 where there is none.
+    pub bars: [u64; 6],
+}
+
+impl PciFunction {
+    /// Bus, device, function: bits 15:8, 7:3, 2:0. Also its StreamID.
+    pub fn bdf(&self) -> u32 {
+        self.slot << 3
+    }
+}
+
+/// A physical interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupt {
+    /// INTID of an SPI.
+    pub intid: u32,
+    /// When it is pending.
+    pub trigger: Trigger,
+}
+
+/// Trigger of an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Level-sensitive.
+    Level,
+    /// Edge-triggered.
+    Edge,
+}
+
+/// How QEMU models the board.
+#[derive(Clone, Debug)]
+pub struct Qemu {
+    /// Argument of `-M`.
+    pub machine: String,
+    /// Argument of `-cpu`.
+    pub cpu: String,
+    /// Argument of `-device` for a device, by index into [`Board::devices`]; `{bus}` stands for the CAN bus.
+    pub devices: Vec<(usize, String)>,
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `manifest.json`: what the runner and the other host tools must know of a built system.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the manifest.
+pub const VERSION: u32 = 1;
+
+/// A built system.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Name of the system.
+    pub system: String,
+    /// Name of the board.
+    pub board: String,
+    /// SHA-256 of the blob, lower-case hex.
+    pub blob_hash: String,
+    /// Bootable image, relative to the manifest.
+    pub image: String,
+    /// ELF of the run-time part of EL2, for its defmt log and symbols; relative to the images folder.
+    pub runtime_elf: String,
+    /// Physical address of the statistics area.
+    pub stats: u64,
+    /// Number of physical cores.
+    pub cores: u32,
+    /// Partitions by index.
+    pub partitions: Vec<Partition>,
+    /// Global vCPU index to partition, vCPU and core.
+    pub vcpus: Vec<Vcpu>,
+    /// How the board is started on QEMU; absent for boards that QEMU does not model.
+    pub qemu: Option<Qemu>,
+    /// Lines that must be seen.
+    pub expect: Vec<Expectation>,
+    /// Lines that must not be seen.
+    pub never: Vec<Expectation>,
+}
+
+/// One partition.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Partition {
+    /// Name.
+    pub name: String,
+    /// Encoding of its console.
+    pub console: Console,
+    /// Physical address of its window.
+    pub window: u64,
+    /// Whether its payload publishes metrics (bare-metal partitions).
+    pub metrics: bool,
+    /// Its ELF for defmt and symbols; relative to the images folder, absolute when the user gave a path.
+    pub elf: Option<String>,
+    /// `dedicated` or `sliced`.
+    pub mode: String,
+    /// Slots that each of its vCPUs gets in a major frame.
+    pub slots_per_frame: u32,
+}
+
+/// Encoding of a console.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Console {
+    /// Text in the window's ring.
+    Text,
+    /// defmt frames (rzCOBS) in the window's ring.
+    Defmt,
+    /// Text through an emulated PL011.
+    Uart,
+}
+
+/// One vCPU.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Vcpu {
+    /// Partition index.
+    pub partition: u32,
+    /// Index in the partition.
+    pub index: u32,
+    /// Physical core.
+    pub core: u32,
+    /// Position among the vCPUs of its core: which block of the core's statistics is its own.
+    pub slot: u32,
+}
+
+/// What becomes the QEMU command line.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Qemu {
+    /// Argument of `-M`.
+    pub machine: String,
+    /// Argument of `-cpu`.
+    pub cpu: String,
+    /// RAM in bytes.
+    pub memory: u64,
+    /// Number of cores.
+    pub cores: u32,
+    /// Names of the CAN buses.
+    pub can_buses: Vec<String>,
+    /// Arguments of `-device`.
+    pub devices: Vec<String>,
+}
+
+/// A line to look for on a console.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// Partition name.
+    pub partition: String,
+    /// Text that a line contains.
+    pub text: String,
+}

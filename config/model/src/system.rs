@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The typed model of a system: what a spec says, with every name resolved and every unit converted.
+//!
+//! A [`System`] exists only if it broke no rule ([`crate::load`]), so its readers need not check again:
+//! indices are in range, slots fill their frame, every core has one use. Addresses and sizes are in bytes,
+//! times in ns. Implements: BH-CFG-001.
+
+use std::path::PathBuf;
+
+use crate::board::Board;
+use crate::span::{Sources, Span, Spanned};
+
+/// A system.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The board that it runs on.
+    pub board: Board,
+    /// Partitions in the order of the spec.
+    pub partitions: Vec<Partition>,
+    /// Channels in the order of the spec.
+    pub channels: Vec<Channel>,
+    /// The slot tables; absent when no core is sliced.
+    pub schedule: Option<Schedule>,
+    /// Which bus each CAN controller is wired to.
+    pub wiring: Vec<Wire>,
+    /// Names of the buses in `wiring`, each once.
+    pub buses: Vec<String>,
+    /// Lines that must be seen in a run.
+    pub expect: Vec<Expectation>,
+    /// Lines that must not be seen in a run.
+    pub never: Vec<Expectation>,
+    /// The texts that all spans point into.
+    pub sources: Sources,
+}
+
+/// A partition.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// Its name: 1 to 31 lower-case letters, digits and hyphens, first a letter.
+    pub name: Spanned<String>,
+    /// How much depends on it.
+    pub criticality: Spanned<Criticality>,
+    /// The cores that it runs on.
+    pub cores: Cores,
+    /// Its RAM.
+    pub memory: Memory,
+    /// What it executes.
+    pub payload: Payload,
+    /// `bootargs` of a bare-metal payload; Linux has its own [`Linux::command_line`].
+    pub args: Option<Spanned<String>>,
+    /// Its console.
+    pub console: Spanned<Console>,
+    /// Devices that it owns, indices into [`Board::devices`].
+    pub devices: Vec<Spanned<usize>>,
+    /// Times that an error may restart it before it stays stopped.
+    pub restart_limit: u32,
+    /// Whether it may mark the begin of the steady state; at most one partition.
+    pub marks_steady: bool,
+    /// Where its random seeds come from.
+    pub seed: Seed,
+    /// Whether it is started at boot.
+    pub autostart: bool,
+}
+
+impl Partition {
+    /// Physical cores; vCPU *k* runs on the *k*-th, always.
+    pub fn core_list(&self) -> &[Spanned<usize>] {
+        match &self.cores {
+            Cores::Dedicated { cores, .. } | Cores::Sliced { cores } => cores,
+        }
+    }
+
+    /// The vCPU that runs on a physical core.
+    pub fn vcpu_on(&self, core: usize) -> Option<usize> {
+        self.core_list().iter().position(|c| c.value == core)
+    }
+}
+
+/// Automotive safety integrity level (ISO 26262-1, "ASIL").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Criticality {
+    /// Quality management only.
+    Qm,
+    /// ASIL A.
+    AsilA,
+    /// ASIL B.
+    AsilB,
+    /// ASIL C.
+    AsilC,
+    /// ASIL D.
+    AsilD,
+}
+
+/// How a partition uses its cores. Each list is non-empty and names each core once.
+#[derive(Clone, Debug)]
+pub enum Cores {
+    /// Each core runs one vCPU of this partition and nothing else.
+    Dedicated {
+        /// Indices into [`Board::cores`].
+        cores: Vec<Spanned<usize>>,
+        /// Who takes its interrupts, and whether WFI is trapped.
+        interrupts: Spanned<Interrupts>,
+    },
+    /// Cores shared by a slot table.
+    Sliced {
+        /// Indices into [`Board::cores`].
+        cores: Vec<Spanned<usize>>,
+    },
+}
+
+/// How interrupts reach a dedicated partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupts {
+    /// Straight to EL1, WFI not trapped: no EL2 entry in steady state.
+    Direct,
+    /// Straight to EL1, WFI trapped: always recoverable.
+    Guarded,
+}
+
+/// RAM of a partition.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// Bytes, a multiple of 2 MiB.
+    pub size: Spanned<u64>,
+    /// Physical address when the spec pins it, a multiple of 2 MiB.
+    pub at: Option<Spanned<u64>>,
+}
+
+/// What a partition executes.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// An AArch64 ELF, loaded at the physical addresses of its segments, which lie in the partition's RAM.
+    Elf(FileRef),
+    /// An arm64 Linux `Image`.
+    Linux(Linux),
+    /// A flat binary, copied to the begin of RAM and entered there.
+    Raw(FileRef),
+}
+
+/// A Linux payload.
+#[derive(Clone, Debug)]
+pub struct Linux {
+    /// An arm64 `Image`.
+    pub kernel: FileRef,
+    /// Initial RAM disk.
+    pub initrd: Option<Initrd>,
+    /// Kernel command line.
+    pub command_line: Spanned<String>,
+}
+
+/// Initial RAM disk of a Linux payload.
+#[derive(Clone, Debug)]
+pub enum Initrd {
+    /// A finished archive.
+    File(FileRef),
+    /// To be built from a static busybox and programs.
+    Build {
+        /// Static AArch64 busybox.
+        busybox: FileRef,
+        /// Static AArch64 programs; the file name is the command's name.
+        programs: Vec<FileRef>,
+    },
+}
+
+/// A file that the spec names; it exists and is readable.
+#[derive(Clone, Debug)]
+pub struct FileRef {
+    /// As the spec says it: `adas`, `debian:busybox-static`, `../rootfs.cpio`.
+    pub name: Spanned<String>,
+    /// Where that is.
+    pub path: PathBuf,
+    /// How it was looked up.
+    pub origin: Origin,
+}
+
+/// How a file was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the images folder (`BULKHEAD_IMAGES`).
+    Image,
+    /// In an unpacked Debian package of this name (`BULKHEAD_GUEST`).
+    Debian(String),
+    /// Relative to the file that names it.
+    File,
+}
+
+/// Console of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// Text in the window's ring.
+    Text,
+    /// defmt frames in the window's ring.
+    Defmt,
+    /// Text through an emulated PL011 (sliced partitions only).
+    Uart,
+    /// None; a bare-metal partition still has its window for metrics.
+    None,
+}
+
+/// Where the seeds of a partition's random numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seed {
+    /// The board's entropy, different at each start.
+    Board,
+    /// Constants: every run is the same. Reported.
+    Fixed,
+}
+
+/// A sampling channel.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Bytes of a message, a multiple of 8.
+    pub message: Spanned<u64>,
+    /// Partition index.
+    pub writer: Spanned<usize>,
+    /// Partition indices, each once, never the writer.
+    pub readers: Vec<Spanned<usize>>,
+}
+
+/// The slot tables of all sliced cores.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// Length of the major frame in ns.
+    pub major_frame: Spanned<u64>,
+    /// One table for each sliced core.
+    pub cores: Vec<CoreSchedule>,
+}
+
+impl Schedule {
+    /// The core whose table holds the system slot.
+    pub fn system_core(&self) -> Option<usize> {
+        let runs_system = |c: &&CoreSchedule| c.slots.iter().any(|s| s.run.value == Run::System);
+        self.cores.iter().find(runs_system).map(|c| c.core.value)
+    }
+
+    /// The table of a core.
+    pub fn core(&self, core: usize) -> Option<&CoreSchedule> {
+        self.cores.iter().find(|c| c.core.value == core)
+    }
+}
+
+/// The slot table of a core: its slots fill the major frame without gap or overlap.
+#[derive(Clone, Debug)]
+pub struct CoreSchedule {
+    /// Index into [`Board::cores`].
+    pub core: Spanned<usize>,
+    /// Slots in time order.
+    pub slots: Vec<Slot>,
+}
+
+/// A slot.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// What runs.
+    pub run: Spanned<Run>,
+    /// Begin, ns from the begin of the frame.
+    pub offset: u64,
+    /// Length in ns.
+    pub length: Spanned<u64>,
+}
+
+/// What a slot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// A vCPU.
+    Vcpu {
+        /// Partition index.
+        partition: usize,
+        /// vCPU index in the partition.
+        vcpu: usize,
+    },
+    /// EL2's housekeeping.
+    System,
+    /// Nothing.
+    Idle,
+}
+
+/// The bus that a CAN controller is wired to.
+#[derive(Clone, Debug)]
+pub struct Wire {
+    /// Index into [`Board::devices`].
+    pub device: Spanned<usize>,
+    /// Index into [`System::buses`].
+    pub bus: Spanned<usize>,
+}
+
+/// A text that a console line contains.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// Partition index.
+    pub partition: Spanned<usize>,
+    /// The text.
+    pub text: Spanned<String>,
+    /// The whole entry.
+    pub span: Span,
+}
