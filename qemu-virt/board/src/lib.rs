@@ -1,3 +1,2 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! QEMU virt as a board: the boot and run-time binaries.
-#![no_std]
+//! QEMU virt (GICv3, SMMUv3, PL011) as a board.
