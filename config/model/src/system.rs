@@ -21,8 +21,8 @@ pub struct System {
     pub partitions: Vec<Partition>,
     /// Channels in the order of the spec.
     pub channels: Vec<Channel>,
-    /// The slot tables; absent when no core is sliced.
-    pub schedule: Option<Schedule>,
+    /// The slot tables.
+    pub schedule: Schedule,
     /// Which bus each CAN controller is wired to.
     pub wiring: Vec<Wire>,
     /// Names of the buses in `wiring`, each once.
@@ -62,6 +62,16 @@ pub struct Partition {
     pub seed: Seed,
     /// Whether it is started at boot.
     pub autostart: bool,
+}
+
+impl System {
+    /// The bus that a CAN controller is wired to, an index into [`System::buses`].
+    pub fn bus_of(&self, device: usize) -> Option<usize> {
+        self.wiring
+            .iter()
+            .find(|w| w.device.value == device)
+            .map(|w| w.bus.value)
+    }
 }
 
 impl Partition {
@@ -226,17 +236,13 @@ pub struct Channel {
 pub struct Schedule {
     /// Length of the major frame in ns.
     pub major_frame: Spanned<u64>,
+    /// The core whose table holds the system slots.
+    pub system_core: usize,
     /// One table for each sliced core.
     pub cores: Vec<CoreSchedule>,
 }
 
 impl Schedule {
-    /// The core whose table holds the system slot.
-    pub fn system_core(&self) -> Option<usize> {
-        let runs_system = |c: &&CoreSchedule| c.slots.iter().any(|s| s.run.value == Run::System);
-        self.cores.iter().find(runs_system).map(|c| c.core.value)
-    }
-
     /// The table of a core.
     pub fn core(&self, core: usize) -> Option<&CoreSchedule> {
         self.cores.iter().find(|c| c.core.value == core)
