@@ -3,7 +3,8 @@
 # Debian packages: installing, and private package lists that leave the machine's configuration alone.
 
 APT_ETC=/etc/apt
-APT_LIMITS=(-oAcquire::Retries=2 -oAcquire::http::Timeout=30 -oAcquire::https::Timeout=30)
+# An update that reaches no mirror is a failure, not a warning.
+APT_LIMITS=(-oAPT::Update::Error-Mode=any -oAcquire::Retries=2 -oAcquire::http::Timeout=30 -oAcquire::https::Timeout=30)
 
 as_root() {
     if ((EUID == 0)); then

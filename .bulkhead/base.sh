@@ -65,7 +65,6 @@ take_lock() {
     fi
     rm -rf "$CACHE"/tmp.*
 }
-drop_lock() { exec 9>&-; }
 
 # A folder beside its destination, renamed into place when it is complete and removed otherwise.
 TEMPORARY=()
@@ -75,6 +74,12 @@ temporary() { # sets REPLY
 }
 clean_up() { if ((${#TEMPORARY[@]})); then rm -rf -- "${TEMPORARY[@]}"; fi; }
 trap clean_up EXIT
+
+# Ends what take_lock began; the tool that this process becomes would not run the trap.
+drop_lock() {
+    clean_up
+    exec 9>&-
+}
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -93,7 +98,7 @@ quietly() {
     local output status=0
     output=$("$@" 2>&1 9>&-) || status=$?
     if ((status)); then
-        grep -iE -m 3 '^(E:|error)' <<<"$output" >&2 || tail -n 3 <<<"$output" >&2
+        grep -iE -m 1 '^(E:|error)' <<<"$output" >&2 || tail -n 3 <<<"$output" >&2
     fi
     return "$status"
 }

@@ -30,9 +30,11 @@ guest_lists() {
     quietly apt-get "${GUEST_APT[@]}" update || return 1
 }
 
-# Fields of a package's record in the arm64 lists, newest version first.
+# A field of the newest record of a package in the arm64 lists; nothing when there is none.
 guest_field() { # PACKAGE FIELD
-    LC_ALL=C apt-cache "${GUEST_APT[@]}" --no-all-versions show "$1" 2>/dev/null | sed -n "s/^$2: //p" | head -n 1
+    local record
+    record=$(LC_ALL=C apt-cache "${GUEST_APT[@]}" --no-all-versions show "$1" 2>/dev/null) || return 0
+    sed -n "s/^$2: //p" <<<"$record" | head -n 1
 }
 
 # The package that holds the files: a kernel's meta package leads to the one named by version.

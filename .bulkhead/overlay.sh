@@ -12,7 +12,7 @@ overlay_folder() {
 
 # Builds core, alloc and compiler_builtins into FOLDER/target.
 build_target_library() { # FOLDER
-    local library=$DISTRO_SYSROOT/lib/rustlib/src/rust/library commit
+    local library=$DISTRO_SYSROOT/lib/rustlib/src/rust/library commit named
     local -a vendored=()
     commit=$("$DISTRO_BIN/rustc" -vV | sed -n 's/^commit-hash: //p')
     if [[ -d $library/vendor ]]; then
@@ -22,12 +22,18 @@ build_target_library() { # FOLDER
     printf '#![no_std]\n' >"$1/crate/lib.rs"
     printf '%s\n' '[package]' 'name = "overlay"' 'version = "0.0.0"' 'edition = "2021"' '[lib]' 'path = "lib.rs"' \
         '[profile.release]' 'codegen-units = 1' 'debug = 1' >"$1/crate/Cargo.toml"
-    # Bitcode, or fat LTO could not read the library. Source paths are named as the Rust project's own builds name them.
+    # Source paths are named as the Rust project's own builds name them, however the compiler came to them.
+    named="--remap-path-prefix=$library=/rustc/$commit/library"
+    named+=" --remap-path-prefix=$(readlink -f "$library")=/rustc/$commit/library"
+    # Bitcode, or fat LTO could not read the library.
     cd "$1/crate" && quietly env -i PATH="$DISTRO_BIN:/usr/bin:/bin" HOME="$1" CARGO_HOME="$1/cargo" CARGO_NET_OFFLINE=true \
-        RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Cembed-bitcode=yes --remap-path-prefix=$library=/rustc/$commit/library" \
+        RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Cembed-bitcode=yes $named" \
         "$DISTRO_BIN/cargo" build --release --target "$BARE_TARGET" --target-dir "$1/target" "${vendored[@]}" \
         -Zbuild-std=core,alloc,compiler_builtins -Zbuild-std-features=compiler-builtins-mem
 }
+
+# A text as one word of a shell script.
+quoted() { printf "'%s'" "${1//\'/\'\\\'\'}"; }
 
 # A wrapper in FOLDER/bin; the script's text comes on stdin.
 wrapper() { # FOLDER NAME
@@ -36,13 +42,13 @@ wrapper() { # FOLDER NAME
 }
 
 build_overlay() { # DESTINATION
-    local work tree host name quoted
+    local work tree host name real sysroot
     say "building core and alloc for $BARE_TARGET from the distribution's source (once; about half a minute)"
     temporary && work=$REPLY
     (build_target_library "$work") || return 1
     host=$("$DISTRO_BIN/rustc" -vV | sed -n 's/^host: //p')
     tree=$work/overlay
-    quoted="'${1//\'/\'\\\'\'}'"
+    sysroot=$(quoted "$1")
     mkdir -p "$tree/bin" "$tree/lib/rustlib/$host/bin" "$tree/lib/rustlib/$BARE_TARGET/lib"
     cp "$work/target/$BARE_TARGET/release/deps"/lib{core,alloc,compiler_builtins}-*.{rlib,rmeta} "$tree/lib/rustlib/$BARE_TARGET/lib/"
     ln -s "$DISTRO_SYSROOT/lib/rustlib/$host/lib" "$tree/lib/rustlib/$host/lib"
@@ -52,16 +58,17 @@ build_overlay() { # DESTINATION
     for name in cargo clippy-driver cargo-fmt rustfmt; do ln -s "$DISTRO_BIN/$name" "$tree/bin/$name"; done
     # Through a link the compiler would take the distribution's own sysroot.
     for name in rustc rustdoc; do
+        real=$(quoted "$DISTRO_BIN/$name")
         wrapper "$tree" "$name" <<END
 for argument; do
-    case \$argument in --sysroot | --sysroot=*) exec $DISTRO_BIN/$name "\$@" ;; esac
+    case \$argument in --sysroot | --sysroot=*) exec $real "\$@" ;; esac
 done
-exec $DISTRO_BIN/$name --sysroot $quoted "\$@"
+exec $real --sysroot $sysroot "\$@"
 END
     done
     # cargo-clippy takes the driver beside its real path, which knows the sysroot only from here.
     wrapper "$tree" cargo-clippy <<END
-SYSROOT=$quoted exec $DISTRO_BIN/cargo-clippy "\$@"
+SYSROOT=$sysroot exec $(quoted "$DISTRO_BIN/cargo-clippy") "\$@"
 END
     mkdir -p "${1%/*}"
     rm -rf "$1"
