@@ -235,10 +235,7 @@ impl Distributor {
         }
         self.wait(bound)?;
         for word in 8..lines.div_ceil(4) {
-            self.write32(
-                at(gicd::IPRIORITYR, word, 4),
-                priorities([PARTITION_PRIORITY; 4]),
-            );
+            self.write32(at(gicd::IPRIORITYR, word, 4), priorities([PARTITION_PRIORITY; 4]));
         }
         for word in 2..lines.div_ceil(16) {
             self.write32(at(gicd::ICFGR, word, 4), 0);
@@ -305,9 +302,7 @@ impl Redistributor {
     /// # Errors
     /// [`Timeout`] after `bound` tries.
     pub fn wait(&self, bound: u64) -> Result<(), Timeout> {
-        poll("GICR_CTLR.RWP", bound, || {
-            self.read32(gicr::CTLR) & GICR_RWP == 0
-        })
+        poll("GICR_CTLR.RWP", bound, || self.read32(gicr::CTLR) & GICR_RWP == 0)
     }
 
     /// Affinity of the core it belongs to, in the layout of `MPIDR_EL1`.

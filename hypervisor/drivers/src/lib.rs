@@ -4,7 +4,11 @@
 //! A driver is created from a base address once ([`mmio::Frame::new`] is the only claim about memory); all
 //! its accesses are bounded to its frame and every poll is bounded by the caller's number of tries.
 #![cfg_attr(not(test), no_std)]
-#![deny(clippy::as_conversions, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![deny(
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 pub mod gic;
 pub mod mmio;
