@@ -7,4 +7,6 @@
 #![deny(missing_docs)]
 
 pub mod block;
+pub mod can;
+pub mod ctucanfd;
 pub mod pl011;
