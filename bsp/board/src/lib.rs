@@ -1,3 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What EL2 needs to know of a board at compile time.
+//!
+//! A board is a binary over the generic boot and run-time libraries: it implements [`Board`] and links.
+//! Everything else about a board is data in the blob, which the two addresses here must match.
 #![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+/// A serial port as EL2 uses it: polled, one byte at a time.
+pub trait Uart {
+    /// Hands one byte to the transmitter; `false` when it has no room, and nothing was sent.
+    ///
+    /// # Timing
+    /// A few register accesses, no wait.
+    fn try_put(&mut self, byte: u8) -> bool;
+
+    /// Takes one received byte, if there is one.
+    ///
+    /// # Timing
+    /// A few register accesses, no wait.
+    fn get(&mut self) -> Option<u8>;
+}
+
+/// A board.
+pub trait Board {
+    /// Name, as in its board file.
+    const NAME: &'static str;
+    /// Number, the `id` of its board file.
+    const ID: u32;
+    /// Base address of the UART that carries boot messages, before any blob is verified.
+    const UART: usize;
+    /// Base address of the SMMUv3, which is closed before any blob is verified.
+    const SMMU: Option<usize>;
+    /// Its UART's driver.
+    type Uart: Uart;
+
+    /// The UART at [`Board::UART`], as firmware left it.
+    fn uart() -> Self::Uart;
+}
