@@ -35,6 +35,7 @@ build_tool() {
     fi
     (cd "$ROOT" && shown cargo build "${quiet[@]}" --release --locked -p bulkhead-tool) ||
         die "the tool could not be built (see above); if a download failed: connect once and run 'cargo fetch --locked' in $ROOT"
+    [[ -x $TOOL ]] || die "cargo built no $TOOL: is this a whole clone?"
 }
 
 build_images() {

@@ -21,7 +21,7 @@ build_target_library() { # FOLDER
     mkdir -p "$1/crate"
     printf '#![no_std]\n' >"$1/crate/lib.rs"
     printf '%s\n' '[package]' 'name = "overlay"' 'version = "0.0.0"' 'edition = "2021"' '[lib]' 'path = "lib.rs"' \
-        '[profile.release]' 'codegen-units = 1' 'debug = 1' >"$1/crate/Cargo.toml"
+        '[profile.release]' 'codegen-units = 1' 'debug = 1' '[workspace]' >"$1/crate/Cargo.toml"
     # Source paths are named as the Rust project's own builds name them, however the compiler came to them.
     named="--remap-path-prefix=$library=/rustc/$commit/library"
     named+=" --remap-path-prefix=$(readlink -f "$library")=/rustc/$commit/library"

@@ -81,7 +81,7 @@ route_distro() {
         distro_rust || return 1
     fi
     RUST_SYSROOT=$(overlay_folder)
-    has_target "$RUST_SYSROOT" || build_overlay "$RUST_SYSROOT" || return 1
+    has_target "$RUST_SYSROOT" || build_overlay "$RUST_SYSROOT" || { say "the distribution's Rust could not build core for $BARE_TARGET"; return 1; }
     use_overlay
 }
 
@@ -110,7 +110,7 @@ setup_toolchain() {
             route_rustup || no_toolchain "BULKHEAD_TOOLCHAIN=rustup: rustup has no Rust $(minimum_rust) or later with $BARE_TARGET and could not get it" ;;
         distro)
             RUST_ROUTE=distro
-            route_distro || no_toolchain "BULKHEAD_TOOLCHAIN=distro: this distribution has no Rust $(minimum_rust) or later with its source" ;;
+            route_distro || no_toolchain "BULKHEAD_TOOLCHAIN=distro: the distribution's Rust $(minimum_rust) or later with $BARE_TARGET could not be had" ;;
         *) die "BULKHEAD_TOOLCHAIN=$BULKHEAD_TOOLCHAIN is not a route: rustup or distro" ;;
     esac
     note "Rust $RUST_VERSION ($RUST_ROUTE), $RUST_SYSROOT"

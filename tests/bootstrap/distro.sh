@@ -49,7 +49,6 @@ END
 //! Links against the overlay's library.
 #![no_std]
 #![no_main]
-extern crate alloc;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
@@ -62,7 +61,11 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 extern "C" fn _start(scale: f64, from: &[u8; 4096], to: &mut [u8; 4096], n: usize) -> f64 {
     *to = *from;
     let same = n;
-    if same == same { scale * f64::from(to[n % 4096]) } else { 0.0 }
+    if same == same {
+        scale * f64::from(to[n % 4096])
+    } else {
+        0.0
+    }
 }
 END
 }
@@ -86,7 +89,6 @@ is_the_overlay_s() { # COMMAND...
     [[ $sysroot == "$RUST_SYSROOT" ]] || { echo "$* uses $sysroot"; return 1; }
 }
 
-# No cargo of the toolchain may have been able to fetch: core is built with an empty cargo home, without the network.
 main_test() {
     if ! distro_rust; then
         apt_refresh
