@@ -1,3 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Decisions of EL2 as pure code: trap decoding, vGIC, PSCI, slots, emulated UART.
+//! Decisions of EL2 as pure code: facts in, actions out.
+//!
+//! - [`trap`], [`fault`]: what a trap is, from the syndrome registers.
+//! - [`sysreg`], [`registers`]: what a trapped system-register access gets.
+//! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
+//! - [`lifecycle`]: a partition's life from load to restart or stop.
+//! - [`schedule`]: the slot table of a core in counter ticks.
+//! - [`uart`]: the emulated PL011.
+//! - [`ring`], [`mux`]: byte rings with claimed indices; the serial multiplex.
+//!
+//! Nothing here holds a pointer, reads a register or knows a board; nothing allocates or can panic.
 #![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![deny(
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod bits;
+pub mod fault;
+pub mod lifecycle;
+pub mod mux;
+pub mod psci;
+pub mod registers;
+pub mod ring;
+pub mod schedule;
+pub mod smccc;
+pub mod sysreg;
+pub mod trap;
+pub mod uart;

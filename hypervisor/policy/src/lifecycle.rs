@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The life of a partition as one word that its cores change by compare-and-swap.
+//!
+//! ```text
+//! Off ── start ──> Loading ── entered ──> Running ── reset, off, error ──> Stopping(then)
+//!  ^ ^                ^                                                        │ every vCPU has stopped
+//!  │ └────────────────┼──────────── then = Off ────────────────────────────────┤
+//!  │                  └──────────── then = Reload ─────────────────────────────┤
+//!  └ (start)                        then = Fail ──> Failed <───────────────────┘
+//! ```
+//! A core that sees [`Lifecycle::must_stop`] for its vCPU takes the vCPU off and reports [`Event::Stopped`].
+//! The core of vCPU 0 that sees [`Phase::Loading`] resets the partition's state, enters the loader and reports
+//! [`Event::Entered`]. The first reason to stop wins; the later ones were caused by a partition that stops anyway.
+
+use crate::bits::{low8, low32};
+
+/// vCPUs that a partition can have.
+pub const MAX_VCPUS: u32 = 32;
+
+/// What follows when every vCPU has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Load the partition again.
+    Reload,
+    /// Leave it off, as it asked.
+    Off,
+    /// Leave it off, because of an error.
+    Fail,
+}
+
+/// Where a partition stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Off.
+    Off,
+    /// To be loaded by its vCPU 0.
+    Loading,
+    /// Its loader or its payload runs.
+    Running,
+    /// Its vCPUs are being stopped.
+    Stopping(Then),
+    /// Off because of an error.
+    Failed,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The system starts the partition.
+    Start,
+    /// vCPU 0 is about to enter the loader.
+    Entered,
+    /// The partition asked for a reset.
+    ResetRequested,
+    /// The partition asked to be switched off.
+    OffRequested,
+    /// An error whose configured action is to restart the partition.
+    Fault,
+    /// A vCPU has stopped and will not run again before [`Event::Entered`].
+    Stopped {
+        /// Its index in the partition.
+        vcpu: u32,
+    },
+}
+
+/// Phase, vCPUs still to stop, number of vCPUs, and restarts that errors have left.
+///
+/// Bits 7:0 phase, 15:8 vCPU count, 31:16 restarts left, 63:32 a bit for each vCPU that has yet to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifecycle(u64);
+
+const PHASE: u64 = 0xff;
+const ONE_RESTART: u64 = 1 << 16;
+const RESTARTS: u64 = 0xffff << 16;
+const WAITING: u64 = 0xffff_ffff << 32;
+
+impl Lifecycle {
+    /// A partition that is off. `vcpu_count` is 1 to [`MAX_VCPUS`], larger counts are cut; a `restart_limit`
+    /// above 65 535 means 65 535.
+    pub fn new(vcpu_count: u32, restart_limit: u32) -> Self {
+        let count = u64::from(vcpu_count.clamp(1, MAX_VCPUS));
+        let restarts = u64::from(restart_limit.min(0xffff));
+        Self(count << 8 | restarts << 16)
+    }
+
+    /// The word.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The state in a word that [`Lifecycle::bits`] gave.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Where the partition stands.
+    pub const fn phase(self) -> Phase {
+        match self.0 & PHASE {
+            0 => Phase::Off,
+            1 => Phase::Loading,
+            2 => Phase::Running,
+            3 => Phase::Stopping(Then::Reload),
+            4 => Phase::Stopping(Then::Off),
+            5 => Phase::Stopping(Then::Fail),
+            _ => Phase::Failed,
+        }
+    }
+
+    /// Errors that may still restart the partition.
+    pub const fn restarts_left(self) -> u32 {
+        low32((self.0 & RESTARTS) >> 16)
+    }
+
+    /// Whether vCPU `vcpu` has to stop and has not said yet that it has.
+    pub const fn must_stop(self, vcpu: u32) -> bool {
+        vcpu < MAX_VCPUS && crate::bits::bit(self.0, 32 + vcpu)
+    }
+
+    /// The state after an event, or `None` when the event changes nothing.
+    ///
+    /// Implements: BH-RUN-001.
+    pub const fn after(self, event: Event) -> Option<Self> {
+        match (self.phase(), event) {
+            (Phase::Off, Event::Start) => Some(self.with(Phase::Loading)),
+            (Phase::Loading, Event::Entered) => Some(self.with(Phase::Running)),
+            (Phase::Loading | Phase::Running, Event::ResetRequested) => Some(self.stopping(Then::Reload)),
+            (Phase::Loading | Phase::Running, Event::OffRequested) => Some(self.stopping(Then::Off)),
+            (Phase::Loading | Phase::Running, Event::Fault) => Some(if self.restarts_left() == 0 {
+                self.stopping(Then::Fail)
+            } else {
+                Self(self.0 - ONE_RESTART).stopping(Then::Reload)
+            }),
+            (Phase::Stopping(then), Event::Stopped { vcpu }) if self.must_stop(vcpu) => {
+                let rest = Self(self.0 & !(1 << (32 + vcpu)));
+                Some(if rest.0 & WAITING != 0 {
+                    rest
+                } else {
+                    rest.with(match then {
+                        Then::Reload => Phase::Loading,
+                        Then::Off => Phase::Off,
+                        Then::Fail => Phase::Failed,
+                    })
+                })
+            }
+            _ => None,
+        }
+    }
+
+    const fn with(self, phase: Phase) -> Self {
+        let code = match phase {
+            Phase::Off => 0,
+            Phase::Loading => 1,
+            Phase::Running => 2,
+            Phase::Stopping(Then::Reload) => 3,
+            Phase::Stopping(Then::Off) => 4,
+            Phase::Stopping(Then::Fail) => 5,
+            Phase::Failed => 6,
+        };
+        Self(self.0 & !PHASE | code)
+    }
+
+    const fn stopping(self, then: Then) -> Self {
+        let unused = MAX_VCPUS.saturating_sub(u32_from(low8(self.0 >> 8)));
+        let all = match WAITING.checked_shr(unused) {
+            Some(mask) => mask & WAITING,
+            None => 0,
+        };
+        Self(self.0 & !WAITING | all).with(Phase::Stopping(then))
+    }
+}
+
+const fn u32_from(byte: u8) -> u32 {
+    u32::from_le_bytes([byte, 0, 0, 0])
+}

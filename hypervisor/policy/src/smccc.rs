@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Calls that a guest makes with `HVC #0`: which function, with which arguments.
+//!
+//! # References
+//! Arm DEN0028, SMC Calling Convention, "Function Identifiers", "Arm Architecture Calls"; Arm DEN0022, PSCI.
+
+use bulkhead_abi::hypercall;
+
+use crate::bits::low32;
+use crate::psci::{CpuOn, PsciCall};
+
+/// Version of the calling convention that `SMCCC_VERSION` returns: 1.1.
+pub const VERSION: i64 = 0x1_0001;
+
+/// Function identifiers of the Arm architecture calls.
+pub mod function {
+    /// `SMCCC_VERSION`.
+    pub const SMCCC_VERSION: u32 = 0x8000_0000;
+    /// `SMCCC_ARCH_FEATURES`.
+    pub const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
+}
+
+/// A call of the Arm architecture range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmcccCall {
+    /// `SMCCC_VERSION`.
+    Version,
+    /// `SMCCC_ARCH_FEATURES`.
+    ArchFeatures {
+        /// Function that is asked for.
+        function: u32,
+    },
+}
+
+impl SmcccCall {
+    /// The value for `x0`. No workaround call is offered: each is NOT_SUPPORTED.
+    pub const fn result(self) -> i64 {
+        match self {
+            Self::Version => VERSION,
+            Self::ArchFeatures {
+                function: function::SMCCC_VERSION | function::SMCCC_ARCH_FEATURES,
+            } => hypercall::SUCCESS,
+            Self::ArchFeatures { .. } => hypercall::NOT_SUPPORTED,
+        }
+    }
+}
+
+/// A call of the vendor-specific hypervisor range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VendorCall {
+    /// [`hypercall::VENDOR_HYP_UID`]: [`hypercall::BULKHEAD_UID`] into `w0` to `w3`.
+    Uid,
+    /// [`hypercall::VENDOR_HYP_REVISION`]: [`hypercall::REVISION`] into `w0` and `w1`.
+    Revision,
+    /// [`hypercall::NULL`].
+    Null,
+    /// [`hypercall::MARK_STEADY`].
+    MarkSteady,
+}
+
+/// A decoded call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Power state coordination.
+    Psci(PsciCall),
+    /// Discovery.
+    Smccc(SmcccCall),
+    /// Bulkhead's own.
+    Vendor(VendorCall),
+    /// Anything else: `x0` becomes [`hypercall::NOT_SUPPORTED`], all 64 bits.
+    Unknown,
+}
+
+/// Decodes a call from `x0` to `x3`.
+///
+/// The identifier is `w0`; the arguments of a 32-bit function are `w1` to `w3`, those of a 64-bit function
+/// `x1` to `x3`.
+///
+/// Implements: BH-PSCI-001.
+#[inline]
+pub const fn decode(registers: &[u64; 4]) -> Call {
+    let [x0, x1, x2, x3] = *registers;
+    let id = low32(x0);
+    // The bound of the null hypercall is the tightest: test for it first.
+    if id == hypercall::NULL {
+        return Call::Vendor(VendorCall::Null);
+    }
+    match id {
+        function::SMCCC_VERSION => Call::Smccc(SmcccCall::Version),
+        function::SMCCC_ARCH_FEATURES => Call::Smccc(SmcccCall::ArchFeatures { function: low32(x1) }),
+        hypercall::VENDOR_HYP_UID => Call::Vendor(VendorCall::Uid),
+        hypercall::VENDOR_HYP_REVISION => Call::Vendor(VendorCall::Revision),
+        hypercall::MARK_STEADY => Call::Vendor(VendorCall::MarkSteady),
+        _ => psci(id, x1, x2, x3),
+    }
+}
+
+const fn psci(id: u32, x1: u64, x2: u64, x3: u64) -> Call {
+    use crate::psci::function as f;
+    let (a1, a2, a3) = if id & f::SMC64 == 0 {
+        (x1 & 0xffff_ffff, x2 & 0xffff_ffff, x3 & 0xffff_ffff)
+    } else {
+        (x1, x2, x3)
+    };
+    Call::Psci(match id {
+        f::PSCI_VERSION => PsciCall::Version,
+        f::CPU_SUSPEND_32 | f::CPU_SUSPEND_64 => PsciCall::CpuSuspend {
+            power_state: low32(a1),
+        },
+        f::CPU_OFF => PsciCall::CpuOff,
+        f::CPU_ON_32 | f::CPU_ON_64 => PsciCall::CpuOn(CpuOn {
+            target: a1,
+            entry: a2,
+            context: a3,
+        }),
+        f::AFFINITY_INFO_32 | f::AFFINITY_INFO_64 => PsciCall::AffinityInfo {
+            target: a1,
+            level: low32(a2),
+        },
+        f::MIGRATE_INFO_TYPE => PsciCall::MigrateInfoType,
+        f::SYSTEM_OFF => PsciCall::SystemOff,
+        f::SYSTEM_RESET => PsciCall::SystemReset,
+        f::SYSTEM_RESET2_32 | f::SYSTEM_RESET2_64 => PsciCall::SystemReset2 {
+            reset_type: low32(a1),
+        },
+        f::PSCI_FEATURES => PsciCall::Features { function: low32(a1) },
+        _ => return Call::Unknown,
+    })
+}
