@@ -9,6 +9,12 @@
 
 /// A serial port as EL2 uses it: polled, one byte at a time.
 pub trait Uart {
+    /// Makes it ready to transmit and receive, whatever firmware left; the baud rate stays.
+    ///
+    /// # Timing
+    /// Bounded by the implementation.
+    fn enable(&mut self);
+
     /// Hands one byte to the transmitter; `false` when it has no room, and nothing was sent.
     ///
     /// # Timing

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The board's device tree against the blob: evidence, not input.
+//!
+//! The only place that reads a device tree. The parser panics on a damaged tree: boot then stops with the
+//! panic's message, which is a refusal too; nothing has been started by then.
+//!
+//! # References
+//! Devicetree Specification 0.4, "Device Node Requirements"; Linux, "Documentation/devicetree/bindings",
+//! arm,gic-v3 and psci.
+
+use bulkhead_types::system::System;
+use fdt::Fdt;
+use fdt::node::FdtNode;
+
+use crate::refusal::{Fact, Refusal};
+
+/// Largest tree that is looked at.
+pub const MAX_SIZE: usize = 0x20_0000;
+/// Bytes of the tree's header.
+pub const HEADER_SIZE: usize = 40;
+/// First word of a tree, big-endian.
+const MAGIC: u32 = 0xD00D_FEED;
+
+/// Size of the tree whose first [`HEADER_SIZE`] bytes these are, from its header.
+///
+/// # Errors
+/// It is no device tree, or one larger than [`MAX_SIZE`].
+pub fn total_size(header: &[u8]) -> Result<usize, Refusal> {
+    let word = |index: usize| {
+        header
+            .as_chunks::<4>()
+            .0
+            .get(index)
+            .map(|w| u32::from_be_bytes(*w))
+    };
+    let (magic, size) = (word(0).unwrap_or(0), word(1).unwrap_or(0));
+    Refusal::new("device tree", Fact::Hex(MAGIC.into()), Fact::Hex(magic.into())).unless(magic == MAGIC)?;
+    let bytes = usize::try_from(size).unwrap_or(usize::MAX);
+    Refusal::new(
+        "device tree size",
+        Fact::Text("40 bytes to 2 MiB"),
+        Fact::Hex(size.into()),
+    )
+    .unless((HEADER_SIZE..=MAX_SIZE).contains(&bytes))?;
+    Ok(bytes)
+}
+
+/// A board's device tree.
+pub struct Board<'a>(Fdt<'a>);
+
+impl<'a> Board<'a> {
+    /// Reads the header of a tree; [`total_size`] has been asked before.
+    ///
+    /// # Errors
+    /// The parser does not take it.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let refusal = Refusal::new(
+            "device tree",
+            Fact::Text("readable"),
+            Fact::Text("damaged header"),
+        );
+        Fdt::new(bytes).map(Self).map_err(|_| refusal)
+    }
+
+    /// Compares everything that the blob relies on. Implements: BH-BOOT-010.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check(&self, system: &System<'_>) -> Result<(), Refusal> {
+        self.check_memory(system)?;
+        self.check_cores(system)?;
+        self.check_gic(system)?;
+        self.check_psci()
+    }
+
+    /// Calls `visit` with address and size of each entry of a node's `reg`.
+    fn regions<'b>(node: FdtNode<'b, 'a>) -> impl Iterator<Item = (u64, u64)> + use<'a> {
+        let regions = node.reg().into_iter().flatten();
+        regions.map(|r| {
+            let base = u64::try_from(r.starting_address.addr()).unwrap_or(u64::MAX);
+            (base, u64::try_from(r.size.unwrap_or(0)).unwrap_or(u64::MAX))
+        })
+    }
+
+    /// Each RAM bank of the blob lies inside one of the board's. Implements: BH-BOOT-010.
+    fn check_memory(&self, system: &System<'_>) -> Result<(), Refusal> {
+        for (index, bank) in system.ram.iter().enumerate() {
+            let end = bank.base.saturating_add(bank.size);
+            let mut nearest = None;
+            let found = self
+                .0
+                .find_all_nodes("/memory")
+                .flat_map(Self::regions)
+                .any(|(base, size)| {
+                    nearest = Some((base, size));
+                    base <= bank.base && end <= base.saturating_add(size)
+                });
+            let board = nearest.map_or(Fact::Text("none"), |(base, size)| Fact::Span(base, size));
+            Refusal::of("RAM bank", index, Fact::Span(bank.base, bank.size), board).unless(found)?;
+        }
+        Ok(())
+    }
+
+    /// Each core of the blob is one of the board's enabled ones. Implements: BH-BOOT-010.
+    fn check_cores(&self, system: &System<'_>) -> Result<(), Refusal> {
+        for (index, core) in system.cores.iter().enumerate() {
+            let mut count = 0u64;
+            let mut found = false;
+            for cpu in self.0.cpus() {
+                let status = cpu.property("status").and_then(|p| p.as_str());
+                if matches!(status, None | Some("okay" | "ok")) {
+                    count = count.saturating_add(1);
+                    found |= cpu.ids().all().any(|id| u64::try_from(id) == Ok(core.mpidr));
+                }
+            }
+            let missing = Refusal::of("core", index, Fact::Hex(core.mpidr), Fact::Text("not there"));
+            let too_few = Refusal::new(
+                "number of cores",
+                Fact::Count(u64::try_from(system.cores.len()).unwrap_or(u64::MAX)),
+                Fact::Count(count),
+            );
+            too_few.unless(u64::try_from(system.cores.len()).is_ok_and(|needed| needed <= count))?;
+            missing.unless(found)?;
+        }
+        Ok(())
+    }
+
+    /// Distributor and redistributors are where the blob says. Implements: BH-BOOT-010.
+    fn check_gic(&self, system: &System<'_>) -> Result<(), Refusal> {
+        let gicd = Fact::Hex(system.board.gicd);
+        let node = self.0.find_compatible(&["arm,gic-v3"]);
+        let node = node.ok_or(Refusal::new("GICv3", gicd, Fact::Text("not there")))?;
+        let (base, _) = Self::regions(node).next().unwrap_or((0, 0));
+        Refusal::new("GIC distributor", gicd, Fact::Hex(base)).unless(base == system.board.gicd)?;
+        for (index, core) in system.cores.iter().enumerate() {
+            let end = core.redistributor.saturating_add(0x2_0000);
+            let mut nearest = (0, 0);
+            let found = Self::regions(node).skip(1).any(|(base, size)| {
+                nearest = (base, size);
+                base <= core.redistributor && end <= base.saturating_add(size)
+            });
+            let board = Fact::Span(nearest.0, nearest.1);
+            Refusal::of(
+                "GIC redistributor of core",
+                index,
+                Fact::Hex(core.redistributor),
+                board,
+            )
+            .unless(found)?;
+        }
+        Ok(())
+    }
+
+    /// PSCI is called by SMC. Implements: BH-BOOT-010.
+    fn check_psci(&self) -> Result<(), Refusal> {
+        let node = self.0.find_compatible(&["arm,psci-1.0", "arm,psci-0.2"]);
+        let method = node.and_then(|n| n.property("method")).and_then(|p| p.as_str());
+        let board = match method {
+            Some("smc") => return Ok(()),
+            Some("hvc") => Fact::Text("hvc"),
+            Some(_) | None => Fact::Text("none"),
+        };
+        Err(Refusal::new("PSCI method", Fact::Text("smc"), board))
+    }
+
+    /// The board's entropy: `/chosen` `rng-seed` and `kaslr-seed`, empty when it has none.
+    pub fn entropy(&self) -> [&'a [u8]; 2] {
+        let chosen = self.0.find_node("/chosen");
+        let seed = |name| {
+            chosen
+                .and_then(|node| node.property(name))
+                .map_or(&[][..], |p| p.value)
+        };
+        [seed("rng-seed"), seed("kaslr-seed")]
+    }
+}

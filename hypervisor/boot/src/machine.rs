@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Puts the verified system into the machine: live tables, PCI functions, SMMU, distributor.
+
+use bulkhead_drivers::gic::{Distributor, Redistributor};
+use bulkhead_drivers::pci::Ecam;
+use bulkhead_drivers::smmu::{Smmu, Tables};
+use bulkhead_types::blob::PAGE;
+use bulkhead_types::image::{ImageInfo, Range};
+use bulkhead_types::system::System;
+use bulkhead_types::tables::Core;
+
+use crate::arch::{self, Access};
+use crate::refusal::{self, Fact, Refusal};
+use crate::{size, verify};
+
+/// Tries of a hardware poll before the blob, which names the bound, is verified.
+const EARLY_POLL_BOUND: u64 = 1_000_000;
+
+/// Closes the SMMU, before anything else. Implements: BH-DMA-001.
+///
+/// # Errors
+/// It does not answer, or stays open.
+pub(crate) fn close_smmu(base: Option<usize>) -> Result<(), Refusal> {
+    let Some(base) = base else { return Ok(()) };
+    // SAFETY: the board crate names its SMMU's registers; the MMU is off, so they are Device memory; boot is the
+    // only code that runs. No queue is used.
+    let smmu = unsafe { Smmu::new(base, 0) };
+    let open = |board| Refusal::new("SMMU", Fact::Text("closed"), board);
+    smmu.close(EARLY_POLL_BOUND)
+        .map_err(|timeout| open(Fact::Text(timeout.register)))?;
+    open(Fact::Text("open")).unless(smmu.is_closed())
+}
+
+/// Per-core blocks of the run-time part without their guard pages.
+fn per_core_blocks(info: &ImageInfo) -> impl Iterator<Item = Range> + '_ {
+    (0..info.max_cores).map(|core| {
+        let start = info
+            .per_core
+            .start
+            .saturating_add(core.saturating_mul(info.per_core_stride));
+        Range {
+            start: start.saturating_add(PAGE),
+            end: start.saturating_add(info.per_core_stride),
+        }
+    })
+}
+
+/// Zeroes what the run-time part expects to find zeroed. Implements: BH-BOOT-007.
+///
+/// # Errors
+/// A range is not writable in the boot root.
+pub(crate) fn clear_runtime(info: &ImageInfo) -> Result<(), Refusal> {
+    let ranges = [info.shared, info.handoff, info.stats]
+        .into_iter()
+        .chain(per_core_blocks(info));
+    for range in ranges {
+        let span = Fact::Span(range.start, range.end.saturating_sub(range.start));
+        Refusal::new("boot root", Fact::Text("not writable"), span)
+            .unless(arch::allows(range, Access::Write))?;
+        // SAFETY: (1) the boot root maps it writable; (2) the image header reserves it for the run-time part, of
+        // which nothing runs yet; (3) the other cores are off.
+        unsafe { arch::zero(range) };
+    }
+    Ok(())
+}
+
+/// Copies the live image to its place. Implements: BH-MEM-001.
+///
+/// # Errors
+/// The live area or the queues are not writable in the boot root.
+pub(crate) fn copy_live(system: &System<'_>, blob: &[u8]) -> Result<(), Refusal> {
+    for range in verify::written(system) {
+        let span = Fact::Span(range.start, range.end.saturating_sub(range.start));
+        Refusal::new("boot root", Fact::Text("not writable"), span)
+            .unless(arch::allows(range, Access::Write))?;
+        // SAFETY: (1) `verify::addresses` found it in free RAM, apart from the image and the blob; (2) the boot root
+        // maps it writable; (3) the other cores are off and the SMMU is closed.
+        unsafe { arch::zero(range) };
+    }
+    let start = size(system.header.live_image);
+    let end = start.saturating_add(size(system.header.live_size));
+    let image = blob.get(start..end).unwrap_or(&[]);
+    // SAFETY: as above; `verify::addresses` found the live image inside the blob, so the lengths are equal.
+    unsafe { arch::copy(image, system.header.live_base) };
+    // Walkers of cores and SMMU read through the coherent caches; the clean serves one that does not.
+    verify::written(system)
+        .into_iter()
+        .for_each(arch::clean_invalidate);
+    Ok(())
+}
+
+/// Silences the PCI bus and programs the assigned functions. Implements: BH-DMA-004, BH-DMA-005.
+///
+/// Returns the number of functions found.
+///
+/// # Errors
+/// A function differs from the blob.
+pub(crate) fn program_pci(system: &System<'_>) -> Result<u32, Refusal> {
+    if system.board.ecam == 0 {
+        return Ok(0);
+    }
+    let buses = u8::try_from(system.board.ecam_buses).unwrap_or(u8::MAX);
+    // SAFETY: the certified blob names the configuration space and the boot root maps it as Device memory; boot is
+    // the only code that runs.
+    let ecam = unsafe { Ecam::new(size(system.board.ecam), buses) };
+    let count = ecam.silence().map_err(|error| refusal::pci(0, 0, error))?;
+    for (index, function) in system.pci_functions.iter().enumerate() {
+        ecam.assign(function)
+            .map_err(|error| refusal::pci(index, function.id, error))?;
+    }
+    Ok(count)
+}
+
+/// Opens the SMMU for the streams of the blob. Implements: BH-DMA-003.
+///
+/// # Errors
+/// What it lacks, or a poll that did not end.
+pub(crate) fn open_smmu(system: &System<'_>) -> Result<(), Refusal> {
+    let board = system.board;
+    if board.smmu == 0 {
+        return Ok(());
+    }
+    // SAFETY: (1) the certified blob and the board crate name the same registers, mapped as Device memory;
+    // (2) `verify::addresses` found the two queue pages in free RAM, and `copy_live` that they are writable.
+    let smmu = unsafe { Smmu::new(size(board.smmu), board.smmu_queues) };
+    let stream_table = system.header.live_base.saturating_add(board.stream_table);
+    let tables = Tables {
+        stream_table,
+        stream_bits: board.stream_bits,
+    };
+    Ok(smmu.init(&tables, board.poll_bound, arch::publish)?)
+}
+
+/// Sets up the distributor. Implements: BH-GIC-001.
+///
+/// # Errors
+/// What it lacks, or a poll that did not end.
+pub(crate) fn start_distributor(system: &System<'_>) -> Result<(), Refusal> {
+    // SAFETY: the certified blob and the board's device tree name the same distributor; the boot root maps it as
+    // Device memory; boot is the only code that runs.
+    let gicd = unsafe { Distributor::new(size(system.board.gicd)) };
+    Ok(gicd.init(system.spis, system.cores, system.board.poll_bound)?)
+}
+
+/// The redistributor of a core.
+pub(crate) fn redistributor(core: &Core) -> Redistributor {
+    // SAFETY: the certified blob names it and the board's device tree has it in its redistributor region; the
+    // boot root maps it as Device memory; only the core that it belongs to uses it.
+    unsafe { Redistributor::new(size(core.redistributor)) }
+}
