@@ -13,12 +13,14 @@ recent_enough() { version_ge "${1:-0}" "$(minimum_rust)"; }
 # The number in what "rustc --version" prints.
 rust_number() { sed -n 's/^rustc \([0-9][0-9.]*\).*/\1/p'; }
 
-# Sets RUST_SYSROOT and RUST_VERSION of the rustc that the repository would use. Asks rustup to fetch nothing:
-# it would otherwise go to the network for a target that rust-toolchain.toml names and the toolchain lacks.
+# rustup installs and updates only where this script says so, never because cargo or rustc was called.
+export RUSTUP_AUTO_INSTALL=0
+
+# Sets RUST_SYSROOT and RUST_VERSION of the rustc that the repository would use.
 active_rust() {
     have cargo && have rustc || return 1
-    RUST_SYSROOT=$(cd "$ROOT" && RUSTUP_AUTO_INSTALL=0 rustc --print sysroot 2>/dev/null) || return 1
-    RUST_VERSION=$(cd "$ROOT" && RUSTUP_AUTO_INSTALL=0 rustc --version 2>/dev/null | rust_number) || return 1
+    RUST_SYSROOT=$(cd "$ROOT" && rustc --print sysroot 2>/dev/null) || return 1
+    RUST_VERSION=$(cd "$ROOT" && rustc --version 2>/dev/null | rust_number) || return 1
 }
 
 # A rustup that was installed without a new login is not yet on the PATH.
@@ -62,9 +64,9 @@ distro_rust() {
 # Sets DISTRO_PACKAGES, or fails when this release has none that is recent enough.
 distro_packages() {
     if recent_enough "$(upstream_version "$(apt_candidate rustc-web)")"; then
-        DISTRO_PACKAGES=(rustc-web cargo-web rust-web-src rust-web-clippy rustfmt-web lld)
+        DISTRO_PACKAGES=(rustc-web cargo-web rust-web-src rust-web-clippy rustfmt-web lld ca-certificates)
     elif recent_enough "$(upstream_version "$(apt_candidate rustc)")"; then
-        DISTRO_PACKAGES=(rustc cargo rust-src rust-clippy rustfmt lld)
+        DISTRO_PACKAGES=(rustc cargo rust-src rust-clippy rustfmt lld ca-certificates)
     else
         return 1
     fi
@@ -92,7 +94,7 @@ use_overlay() {
 
 no_toolchain() { # WHY
     die "$1; either of these helps: 'rustup update stable && rustup target add $BARE_TARGET', or" \
-        "'sudo apt-get install rustc-web cargo-web rust-web-src rust-web-clippy rustfmt-web lld' (Debian)"
+        "'sudo apt-get install rustc-web cargo-web rust-web-src rust-web-clippy rustfmt-web lld' (Debian with its security updates among the apt sources)"
 }
 
 # Finds or makes the toolchain. Sets RUST_ROUTE, RUST_SYSROOT, RUST_VERSION and the environment for cargo.
