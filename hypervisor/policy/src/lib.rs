@@ -7,6 +7,7 @@
 //! - [`lifecycle`]: a partition's life from load to restart or stop.
 //! - [`schedule`]: the slot table of a core in counter ticks.
 //! - [`uart`]: the emulated PL011.
+//! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
 //! - [`ring`], [`mux`]: byte rings with claimed indices; the serial multiplex.
 //!
 //! Nothing here holds a pointer, reads a register or knows a board; nothing allocates or can panic.
@@ -31,3 +32,4 @@ pub mod smccc;
 pub mod sysreg;
 pub mod trap;
 pub mod uart;
+pub mod vgic;

@@ -21,13 +21,21 @@ impl VcpuSet {
     /// The set with one vCPU; empty when there can be no such vCPU.
     #[inline]
     pub const fn only(vcpu: usize) -> Self {
-        if vcpu < MAX_VCPUS { Self(1 << (vcpu & 7)) } else { Self(0) }
+        if vcpu < MAX_VCPUS {
+            Self(1 << (vcpu & 7))
+        } else {
+            Self(0)
+        }
     }
 
     /// vCPUs 0 to `count` - 1.
     #[inline]
     pub const fn first(count: usize) -> Self {
-        if count >= MAX_VCPUS { Self(0xff) } else { Self((1 << (count & 7)) - 1) }
+        if count >= MAX_VCPUS {
+            Self(0xff)
+        } else {
+            Self((1 << (count & 7)) - 1)
+        }
     }
 
     /// The vCPUs whose bits are set.
@@ -103,10 +111,14 @@ impl Frame {
     /// The frame of a redistributor and the offset in it, from an offset in the redistributor region
     /// (128 KiB a vCPU: `RD_base`, then `SGI_base`).
     #[inline]
-    pub const fn of_redistributor(offset: u64) -> (Self, u32) {
-        #[expect(clippy::cast_possible_truncation, clippy::as_conversions)]
-        let (vcpu, low) = ((offset >> 17) as usize, (offset & 0xffff) as u32);
-        if offset & 0x1_0000 == 0 { (Self::Redistributor(vcpu), low) } else { (Self::RedistributorSgi(vcpu), low) }
+    pub fn of_redistributor(offset: u64) -> (Self, u32) {
+        let vcpu = usize::try_from(offset >> 17).unwrap_or(usize::MAX);
+        let low = u32::try_from(offset & 0xffff).unwrap_or(0);
+        if offset & 0x1_0000 == 0 {
+            (Self::Redistributor(vcpu), low)
+        } else {
+            (Self::RedistributorSgi(vcpu), low)
+        }
     }
 }
 
@@ -164,7 +176,11 @@ pub struct PhysicalChange {
 
 impl PhysicalChange {
     /// Nothing to do.
-    pub const NONE: Self = Self { operation: PhysicalOperation::None, word: 0, bits: 0 };
+    pub const NONE: Self = Self {
+        operation: PhysicalOperation::None,
+        word: 0,
+        bits: 0,
+    };
 }
 
 /// Answer to a guest's access.

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The state of a partition's GIC, its configuration, and questions about it.
+//!
+//! One [`Vgic`] belongs to one partition; EL2 keeps it behind the partition's lock. Nothing here touches
+//! hardware: list registers come and go as words, and what is to be done physically is returned.
+
+use super::bank::Bank;
+use super::types::{LIST_REGISTERS, MAX_VCPUS, SPI_WORDS, VcpuSet};
+
+/// PPIs whose physical interrupt EL2 hands to the guest: the virtual timer (27) and the physical timer (30).
+pub const PHYSICAL_PPIS: u32 = 1 << 27 | 1 << 30;
+/// No INTID.
+pub(super) const NOTHING: u16 = u16::MAX;
+/// `GICD_CTLR.EnableGrp1`.
+pub(super) const ENABLE_GROUP1: u32 = 2;
+/// SGIs are edge-triggered; so says the fixed `GICR_ICFGR0`.
+const SGI_EDGES: u32 = 0xffff;
+
+/// What the system configuration says of a partition's GIC.
+#[derive(Clone, Copy, Debug)]
+pub struct VgicConfig {
+    /// vCPUs, 1 to [`MAX_VCPUS`]; vCPU *k* has the affinity 0.0.0.*k*.
+    pub vcpu_count: usize,
+    /// SPIs that the distributor shows, counted from INTID 32; rounded up to a multiple of 32, at most
+    /// 32 × [`SPI_WORDS`].
+    pub spi_lines: u32,
+    /// Physical SPIs that the partition owns: INTID 32 + *n* is bit *n* mod 32 of word *n* / 32.
+    pub physical_spis: [u32; SPI_WORDS],
+}
+
+/// What is in the list registers of a vCPU.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lists {
+    /// vINTID in each, or [`NOTHING`].
+    pub(super) intids: [u16; LIST_REGISTERS],
+    /// List registers that ask for a maintenance interrupt at deactivation.
+    pub(super) maintained: u32,
+    /// List registers with HW = 1.
+    pub(super) linked: u32,
+}
+
+impl Lists {
+    pub(super) const EMPTY: Self = Self {
+        intids: [NOTHING; LIST_REGISTERS],
+        maintained: 0,
+        linked: 0,
+    };
+
+    /// The list register with this interrupt.
+    #[inline]
+    pub(super) fn find(&self, intid: u32) -> Option<usize> {
+        self.intids.iter().position(|i| u32::from(*i) == intid)
+    }
+}
+
+/// 32 SPIs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shared {
+    pub(super) bank: Bank,
+    /// SPIs that `GICD_IROUTER` sends to each vCPU.
+    pub(super) routed: [u32; MAX_VCPUS],
+    /// SPIs that are resident or active at each vCPU.
+    pub(super) home: [u32; MAX_VCPUS],
+}
+
+impl Shared {
+    const fn new() -> Self {
+        let mut routed = [0; MAX_VCPUS];
+        routed[0] = u32::MAX;
+        Self {
+            bank: Bank::new(0),
+            routed,
+            home: [0; MAX_VCPUS],
+        }
+    }
+
+    /// vCPUs that any of these interrupts concerns.
+    pub(super) fn targets(&self, bits: u32) -> VcpuSet {
+        let mut set = 0;
+        for (k, (routed, home)) in self.routed.iter().zip(&self.home).enumerate() {
+            if (routed | home) & bits != 0 {
+                set |= VcpuSet::only(k).bits();
+            }
+        }
+        VcpuSet::from_bits(set)
+    }
+}
+
+/// The GIC of one partition as its guest sees it. Implements: BH-GIC-002.
+#[derive(Clone, Debug)]
+pub struct Vgic {
+    pub(super) vcpus: VcpuSet,
+    pub(super) vcpu_count: usize,
+    pub(super) spi_words: usize,
+    /// `GICD_CTLR`, bits EnableGrp0 and EnableGrp1.
+    pub(super) control: u32,
+    /// vCPUs whose `GICR_WAKER.ProcessorSleep` is set.
+    pub(super) asleep: VcpuSet,
+    /// vCPUs whose refresh was deferred.
+    pub(super) stale: VcpuSet,
+    /// vCPUs with more interrupts than list registers.
+    pub(super) overflow: VcpuSet,
+    pub(super) physical_spis: [u32; SPI_WORDS],
+    pub(super) physical_enables: [u32; SPI_WORDS],
+    pub(super) private: [Bank; MAX_VCPUS],
+    pub(super) shared: [Shared; SPI_WORDS],
+    pub(super) lists: [Lists; MAX_VCPUS],
+}
+
+impl Default for Vgic {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Vgic {
+    /// A GIC without vCPUs; [`Self::configure`] gives it some.
+    pub const fn new() -> Self {
+        Self {
+            vcpus: VcpuSet::EMPTY,
+            vcpu_count: 0,
+            spi_words: 0,
+            control: 0,
+            asleep: VcpuSet::EMPTY,
+            stale: VcpuSet::EMPTY,
+            overflow: VcpuSet::EMPTY,
+            physical_spis: [0; SPI_WORDS],
+            physical_enables: [0; SPI_WORDS],
+            private: [Bank::new(SGI_EDGES); MAX_VCPUS],
+            shared: [Shared::new(); SPI_WORDS],
+            lists: [Lists::EMPTY; MAX_VCPUS],
+        }
+    }
+
+    /// Takes the configuration and resets. Physical SPIs beyond `spi_lines` are left out.
+    pub fn configure(&mut self, config: &VgicConfig) {
+        self.vcpu_count = config.vcpu_count.min(MAX_VCPUS);
+        self.vcpus = VcpuSet::first(self.vcpu_count);
+        let words = usize::try_from(config.spi_lines.saturating_add(31) >> 5).unwrap_or(SPI_WORDS);
+        self.spi_words = words.min(SPI_WORDS);
+        self.physical_spis = config.physical_spis;
+        for spis in self.physical_spis.iter_mut().skip(self.spi_words) {
+            *spis = 0;
+        }
+        self.reset();
+    }
+
+    /// The state after a reset. Physical interrupts that were active on behalf of the guest are the
+    /// caller's to deactivate.
+    ///
+    /// # References
+    /// Arm IHI 0069, reset values of the registers; where a reset value is UNKNOWN, it is zero.
+    pub fn reset(&mut self) {
+        self.control = 0;
+        self.asleep = self.vcpus;
+        self.stale = VcpuSet::EMPTY;
+        self.overflow = VcpuSet::EMPTY;
+        self.physical_enables = [0; SPI_WORDS];
+        for bank in &mut self.private {
+            *bank = Bank::new(SGI_EDGES);
+        }
+        for shared in &mut self.shared {
+            *shared = Shared::new();
+        }
+        for lists in &mut self.lists {
+            *lists = Lists::EMPTY;
+        }
+    }
+
+    /// All ones while Group 1 is forwarded, else 0.
+    #[inline]
+    pub(super) fn gate(&self) -> u32 {
+        if self.control & ENABLE_GROUP1 == 0 {
+            0
+        } else {
+            u32::MAX
+        }
+    }
+
+    /// The bank that holds an INTID, as vCPU `vcpu` sees it; none where there is no such interrupt.
+    #[inline]
+    pub(super) fn bank_of(&self, vcpu: usize, intid: u32) -> Option<&Bank> {
+        match usize::try_from(intid >> 5).ok()?.checked_sub(1) {
+            None => self.private.get(vcpu),
+            Some(word) => self.shared.iter().take(self.spi_words).nth(word).map(|s| &s.bank),
+        }
+    }
+
+    /// As [`Self::bank_of`].
+    #[inline]
+    pub(super) fn bank_mut(&mut self, vcpu: usize, intid: u32) -> Option<&mut Bank> {
+        match usize::try_from(intid >> 5).ok()?.checked_sub(1) {
+            None => self.private.get_mut(vcpu),
+            Some(word) => self.shared_mut(word).map(|s| &mut s.bank),
+        }
+    }
+
+    /// SPIs of word `word`, if the distributor shows them.
+    #[inline]
+    pub(super) fn shared_mut(&mut self, word: usize) -> Option<&mut Shared> {
+        if word < self.spi_words {
+            self.shared.get_mut(word)
+        } else {
+            None
+        }
+    }
+
+    /// Whether `vcpu` has a pending interrupt that is enabled, in an enabled group and not active: WFI is
+    /// to end. The priority mask is the guest's CPU interface's to apply. Exact when the list registers of
+    /// `vcpu` were folded before; else an interrupt in one of them counts as pending still.
+    pub fn has_deliverable(&self, vcpu: usize) -> bool {
+        let seen = |bank: &Bank, mine: u32| {
+            (bank.pending() | bank.listed_latch) & bank.open() & !(bank.active | bank.listed_active) & mine
+        };
+        let private = self.private.get(vcpu).map_or(0, |bank| seen(bank, u32::MAX));
+        let shared = self.shared.iter().take(self.spi_words).fold(0, |sum, s| {
+            let routed = s.routed.get(vcpu).map_or(0, |w| *w);
+            let home = s.home.get(vcpu).map_or(0, |w| *w);
+            sum | seen(&s.bank, (routed & !s.bank.resident) | (home & s.bank.resident))
+        });
+        (private | shared) & self.gate() != 0
+    }
+
+    /// PPIs 27 and 30 as the physical redistributor shall have them enabled while `vcpu` runs.
+    #[inline]
+    pub fn ppi_enables(&self, vcpu: usize) -> u32 {
+        self.private
+            .get(vcpu)
+            .map_or(0, |bank| bank.open() & PHYSICAL_PPIS & self.gate())
+    }
+
+    /// Physical PPIs that are active on behalf of `vcpu`: the physical redistributor shall have them
+    /// active while it runs and inactive while it does not. Exact while its list registers are folded.
+    #[inline]
+    pub fn ppi_active(&self, vcpu: usize) -> u32 {
+        self.private.get(vcpu).map_or(0, |bank| bank.hardware)
+    }
+
+    /// Owned SPIs as the physical distributor shall have them enabled while the partition runs: the
+    /// guest's enables and the configuration's grants. INTID 32 + *n* is bit *n* mod 32 of word *n* / 32.
+    #[inline]
+    pub fn physical_spi_enables(&self) -> &[u32; SPI_WORDS] {
+        &self.physical_enables
+    }
+
+    /// Whether the guest configured an interrupt as level-sensitive.
+    pub fn is_level(&self, vcpu: usize, intid: u32) -> bool {
+        self.bank_of(vcpu, intid)
+            .is_some_and(|bank| bank.edge >> (intid & 31) & 1 == 0)
+    }
+
+    /// Priority of an interrupt, 0 (most urgent) to 0xf8.
+    pub fn priority(&self, vcpu: usize, intid: u32) -> u8 {
+        self.bank_of(vcpu, intid).map_or(0, |bank| bank.priority(intid))
+    }
+
+    /// Remembers vCPUs whose refresh is left to their own core; [`Self::needs_refresh`] tells it there.
+    #[inline]
+    pub fn defer(&mut self, vcpus: VcpuSet) {
+        self.stale = self.stale.union(vcpus);
+    }
+
+    /// Whether a refresh of `vcpu` was deferred and [`Self::fill`] was not called since.
+    #[inline]
+    pub fn needs_refresh(&self, vcpu: usize) -> bool {
+        self.stale.contains(vcpu)
+    }
+
+    /// Computes what [`Self::physical_spi_enables`] answers, after a change of an enable or a group.
+    pub(super) fn recompute_enables(&mut self) {
+        let gate = self.gate();
+        let owned = self.physical_enables.iter_mut().zip(&self.physical_spis);
+        for ((enables, spis), shared) in owned.zip(&self.shared) {
+            *enables = spis & shared.bank.open() & gate;
+        }
+    }
+}
