@@ -8,11 +8,12 @@
 //!  │                  └──────────── then = Reload ─────────────────────────────┤
 //!  └ (start)                        then = Fail ──> Failed <───────────────────┘
 //! ```
-//! A core that sees [`Lifecycle::must_stop`] for its vCPU takes the vCPU off and reports [`Event::Stopped`].
-//! The core of vCPU 0 that sees [`Phase::Loading`] resets the partition's state, enters the loader and reports
+//! Every change is [`Lifecycle::after`] on the word that was read, then a compare-and-swap; on failure both are
+//! repeated with the word that is there now. A core that sees [`Lifecycle::must_stop`] for its vCPU takes the vCPU off and reports [`Event::Stopped`].
+//! The core of vCPU 0 that sees [`Phase::Loading`] resets the partition's state (every vCPU but the first off), enters the loader and reports
 //! [`Event::Entered`]. The first reason to stop wins; the later ones were caused by a partition that stops anyway.
 
-use crate::bits::{low8, low32};
+use crate::bits::{bit, low8, low32};
 
 /// vCPUs that a partition can have.
 pub const MAX_VCPUS: u32 = 32;
@@ -113,37 +114,33 @@ impl Lifecycle {
 
     /// Whether vCPU `vcpu` has to stop and has not said yet that it has.
     pub const fn must_stop(self, vcpu: u32) -> bool {
-        vcpu < MAX_VCPUS && crate::bits::bit(self.0, 32 + vcpu)
+        vcpu < MAX_VCPUS && bit(self.0, vcpu.wrapping_add(32))
     }
 
     /// The state after an event, or `None` when the event changes nothing.
     ///
     /// Implements: BH-RUN-001.
     pub const fn after(self, event: Event) -> Option<Self> {
-        match (self.phase(), event) {
-            (Phase::Off, Event::Start) => Some(self.with(Phase::Loading)),
-            (Phase::Loading, Event::Entered) => Some(self.with(Phase::Running)),
-            (Phase::Loading | Phase::Running, Event::ResetRequested) => Some(self.stopping(Then::Reload)),
-            (Phase::Loading | Phase::Running, Event::OffRequested) => Some(self.stopping(Then::Off)),
-            (Phase::Loading | Phase::Running, Event::Fault) => Some(if self.restarts_left() == 0 {
-                self.stopping(Then::Fail)
-            } else {
-                Self(self.0 - ONE_RESTART).stopping(Then::Reload)
-            }),
-            (Phase::Stopping(then), Event::Stopped { vcpu }) if self.must_stop(vcpu) => {
-                let rest = Self(self.0 & !(1 << (32 + vcpu)));
-                Some(if rest.0 & WAITING != 0 {
-                    rest
-                } else {
-                    rest.with(match then {
-                        Then::Reload => Phase::Loading,
-                        Then::Off => Phase::Off,
-                        Then::Fail => Phase::Failed,
-                    })
-                })
-            }
-            _ => None,
+        match event {
+            Event::Start => match self.phase() {
+                Phase::Off => Some(self.with(Phase::Loading)),
+                Phase::Loading | Phase::Running | Phase::Stopping(_) | Phase::Failed => None,
+            },
+            Event::Entered => match self.phase() {
+                Phase::Loading => Some(self.with(Phase::Running)),
+                Phase::Off | Phase::Running | Phase::Stopping(_) | Phase::Failed => None,
+            },
+            Event::ResetRequested => self.stopping(Then::Reload),
+            Event::OffRequested => self.stopping(Then::Off),
+            Event::Fault if self.restarts_left() == 0 => self.stopping(Then::Fail),
+            Event::Fault => Self(self.0.wrapping_sub(ONE_RESTART)).stopping(Then::Reload),
+            Event::Stopped { vcpu } => self.without(vcpu),
         }
+    }
+
+    /// Whether vCPUs may execute; a vCPU that CPU_ON has made pending starts only then.
+    pub const fn is_running(self) -> bool {
+        matches!(self.phase(), Phase::Running)
     }
 
     const fn with(self, phase: Phase) -> Self {
@@ -159,13 +156,36 @@ impl Lifecycle {
         Self(self.0 & !PHASE | code)
     }
 
-    const fn stopping(self, then: Then) -> Self {
+    const fn stopping(self, then: Then) -> Option<Self> {
+        match self.phase() {
+            Phase::Loading | Phase::Running => {}
+            Phase::Off | Phase::Stopping(_) | Phase::Failed => return None,
+        }
         let unused = MAX_VCPUS.saturating_sub(u32_from(low8(self.0 >> 8)));
         let all = match WAITING.checked_shr(unused) {
             Some(mask) => mask & WAITING,
             None => 0,
         };
-        Self(self.0 & !WAITING | all).with(Phase::Stopping(then))
+        Some(Self(self.0 & !WAITING | all).with(Phase::Stopping(then)))
+    }
+
+    const fn without(self, vcpu: u32) -> Option<Self> {
+        let Phase::Stopping(then) = self.phase() else {
+            return None;
+        };
+        if !self.must_stop(vcpu) {
+            return None;
+        }
+        let rest = Self(self.0 & !1u64.rotate_left(vcpu.wrapping_add(32)));
+        Some(if rest.0 & WAITING != 0 {
+            rest
+        } else {
+            rest.with(match then {
+                Then::Reload => Phase::Loading,
+                Then::Off => Phase::Off,
+                Then::Fail => Phase::Failed,
+            })
+        })
     }
 }
 

@@ -77,7 +77,7 @@ pub enum PsciCall {
     SystemReset,
     /// SYSTEM_RESET2; see [`system_reset2`].
     SystemReset2 {
-        /// 0 is SYSTEM_WARM_RESET; bit 31 marks vendor-specific types.
+        /// 0 is SYSTEM_WARM_RESET.
         reset_type: u32,
     },
     /// PSCI_FEATURES; see [`features`].
@@ -90,8 +90,6 @@ pub enum PsciCall {
 /// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PsciError {
-    /// NOT_SUPPORTED.
-    NotSupported,
     /// INVALID_PARAMETERS.
     InvalidParameters,
     /// ALREADY_ON.
@@ -109,7 +107,6 @@ impl PsciError {
     /// Arm DEN0022, "Return error codes".
     pub const fn code(self) -> i64 {
         match self {
-            Self::NotSupported => hypercall::NOT_SUPPORTED,
             Self::InvalidParameters => hypercall::INVALID_PARAMETERS,
             Self::AlreadyOn => -4,
             Self::OnPending => -5,
@@ -247,7 +244,8 @@ pub fn affinity_info(
 
 /// Checks CPU_SUSPEND. When it is good the vCPU waits for an interrupt and then gets SUCCESS.
 ///
-/// A power-down state is treated as standby: the entry point is not used and the context is kept.
+/// A power-down state is treated as standby, which a caller has to expect: the entry point is not used, the
+/// context is kept, and the call returns.
 ///
 /// Implements: BH-PSCI-004.
 ///
@@ -255,7 +253,7 @@ pub fn affinity_info(
 /// [`PsciError::InvalidParameters`] for reserved bits and for power levels above the vCPU.
 ///
 /// # References
-/// Arm DEN0022, "CPU_SUSPEND", "power_state parameter", "Implementation responsibilities".
+/// Arm DEN0022, "CPU_SUSPEND": "Parameters", "Caller responsibilities".
 pub const fn cpu_suspend(power_state: u32) -> Result<(), PsciError> {
     // StateID 15:0, StateType 16, PowerLevel 25:24.
     if power_state & !0x1_ffff == 0 {
@@ -268,16 +266,15 @@ pub const fn cpu_suspend(power_state: u32) -> Result<(), PsciError> {
 /// Checks SYSTEM_RESET2. When it is good the partition is loaded again, as by SYSTEM_RESET.
 ///
 /// # Errors
-/// [`PsciError::NotSupported`] for vendor-specific types, [`PsciError::InvalidParameters`] for unknown
-/// architectural types.
+/// [`PsciError::InvalidParameters`] for every type but SYSTEM_WARM_RESET; no vendor-specific type exists.
 ///
 /// # References
 /// Arm DEN0022, "SYSTEM_RESET2".
 pub const fn system_reset2(reset_type: u32) -> Result<(), PsciError> {
-    match reset_type {
-        0 => Ok(()),
-        0x8000_0000.. => Err(PsciError::NotSupported),
-        _ => Err(PsciError::InvalidParameters),
+    if reset_type == 0 {
+        Ok(())
+    } else {
+        Err(PsciError::InvalidParameters)
     }
 }
 

@@ -71,6 +71,14 @@ pub enum Call {
     Unknown,
 }
 
+/// Whether a trap is the null hypercall, from `ESR_EL2` and `x0`: a test of two words for those who want to
+/// answer it before they decode anything.
+#[inline]
+pub const fn is_null(esr: u64, x0: u64) -> bool {
+    // EC = 0x16 (HVC from AArch64), IL = 1, immediate 0.
+    low32(esr) == 0x5a00_0000 && low32(x0) == hypercall::NULL
+}
+
 /// Decodes a call from `x0` to `x3`.
 ///
 /// The identifier is `w0`; the arguments of a 32-bit function are `w1` to `w3`, those of a 64-bit function
@@ -81,13 +89,10 @@ pub enum Call {
 pub const fn decode(registers: &[u64; 4]) -> Call {
     let [x0, x1, x2, x3] = *registers;
     let id = low32(x0);
-    // The bound of the null hypercall is the tightest: test for it first.
-    if id == hypercall::NULL {
-        return Call::Vendor(VendorCall::Null);
-    }
     match id {
         function::SMCCC_VERSION => Call::Smccc(SmcccCall::Version),
         function::SMCCC_ARCH_FEATURES => Call::Smccc(SmcccCall::ArchFeatures { function: low32(x1) }),
+        hypercall::NULL => Call::Vendor(VendorCall::Null),
         hypercall::VENDOR_HYP_UID => Call::Vendor(VendorCall::Uid),
         hypercall::VENDOR_HYP_REVISION => Call::Vendor(VendorCall::Revision),
         hypercall::MARK_STEADY => Call::Vendor(VendorCall::MarkSteady),
