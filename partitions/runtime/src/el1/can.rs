@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The partition's CAN controller: its interrupt moves received frames into a queue.
+
+use core::cell::RefCell;
+
+use bulkhead_devices::can::Frame;
+use bulkhead_devices::ctucanfd::{self, CtuCanFd, MmioCtuCanFd, Timing};
+use critical_section::Mutex;
+use embedded_can::nb::Can as _;
+use heapless::Deque;
+
+use super::shared;
+use crate::machine::Can;
+
+/// Frames that wait for the program at most.
+const QUEUE: usize = 64;
+/// Readings of a register that a reset may take.
+const RESET_POLLS: u32 = 10_000;
+
+/// What happened on the bus since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames handed to the controller.
+    pub sent: u64,
+    /// Frames taken from the controller.
+    pub received: u64,
+    /// Times at which frames were lost, in the controller or because the queue was full.
+    pub overruns: u64,
+    /// Frames that were not sent because no transmit buffer was free.
+    pub unsent: u64,
+    /// What the controller held and nobody could read.
+    pub unreadable: u64,
+}
+
+struct Service {
+    controller: MmioCtuCanFd,
+    queue: Deque<Frame, QUEUE>,
+    counts: Counts,
+}
+
+// SAFETY: device registers belong to no thread; the mutex around the service admits the program or the
+// interrupt handler, one at a time.
+unsafe impl Send for Service {}
+
+static SERVICE: Mutex<RefCell<Option<Service>>> = Mutex::new(RefCell::new(None));
+
+fn with<T>(action: impl FnOnce(&mut Service) -> T) -> Option<T> {
+    critical_section::with(|section| {
+        SERVICE
+            .borrow(section)
+            .try_borrow_mut()
+            .ok()?
+            .as_mut()
+            .map(action)
+    })
+}
+
+/// Why a controller cannot be used.
+#[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "read by Debug, for the partition's last words")]
+pub(super) enum OpenError {
+    /// The range is too small for its registers.
+    Range,
+    /// It does not do as it should.
+    Controller(ctucanfd::Error),
+}
+
+/// Starts the controller and its reception.
+pub(super) fn open(node: Can<'_>) -> Result<(), OpenError> {
+    let registers = shared::can_registers(node.range).ok_or(OpenError::Range)?;
+    let mut controller =
+        CtuCanFd::new(registers, Timing::KBIT_500_AT_100_MHZ, RESET_POLLS).map_err(OpenError::Controller)?;
+    controller.enable_receive_interrupt();
+    critical_section::with(|section| {
+        let service = Service {
+            controller,
+            queue: Deque::new(),
+            counts: Counts::default(),
+        };
+        SERVICE.borrow(section).replace(Some(service));
+    });
+    Ok(())
+}
+
+/// Takes the oldest received frame.
+#[must_use]
+pub fn receive() -> Option<Frame> {
+    with(|service| service.queue.pop_front()).flatten()
+}
+
+/// Sends a frame; it is counted as unsent when the controller has no room for it.
+pub fn send(frame: &Frame) {
+    with(|service| match service.controller.transmit(frame) {
+        Ok(_) => service.counts.sent += 1,
+        Err(_) => service.counts.unsent += 1,
+    });
+}
+
+/// Counts since the start.
+#[must_use]
+pub fn counts() -> Counts {
+    with(|service| service.counts).unwrap_or_default()
+}
+
+/// The controller's interrupt: at most a queue of frames, then it is taken back.
+///
+/// What is left in the controller raises the interrupt again.
+pub(super) fn on_interrupt() {
+    with(|service| {
+        for _ in 0..QUEUE {
+            match service.controller.receive() {
+                Ok(frame) => {
+                    service.counts.received += 1;
+                    if service.queue.push_back(frame).is_err() {
+                        service.counts.overruns += 1;
+                    }
+                }
+                Err(nb::Error::WouldBlock) => break,
+                Err(nb::Error::Other(ctucanfd::Error::Overrun)) => service.counts.overruns += 1,
+                Err(nb::Error::Other(_)) => service.counts.unreadable += 1,
+            }
+        }
+        service.controller.acknowledge_receive_interrupt();
+    });
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a partition finds in its device tree. Implements: BH-RUN-104.
+//!
+//! # References
+//! Devicetree Specification, "Standard Properties"; Linux bindings "arm,gic-v3" (interrupt specifiers).
+
+use fdt::Fdt;
+use fdt::node::FdtNode;
+use heapless::Vec;
+
+/// Channels, or CAN controllers, that a partition can have.
+pub const MOST: usize = 8;
+
+/// A range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First byte.
+    pub start: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// How the window's console is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Lines of text.
+    Text,
+    /// defmt frames.
+    Defmt,
+}
+
+/// What a partition may do with a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The one writer.
+    Writer,
+    /// One of the readers.
+    Reader,
+}
+
+/// A sampling channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Channel<'a> {
+    /// Its name in the spec.
+    pub label: &'a str,
+    /// Its memory.
+    pub range: Range,
+    /// What this partition may do with it.
+    pub role: Role,
+    /// Bytes of a message.
+    pub message_size: u32,
+}
+
+/// A CAN controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Can<'a> {
+    /// Its name on the board.
+    pub label: &'a str,
+    /// Its registers.
+    pub range: Range,
+    /// Its interrupt.
+    pub intid: u32,
+}
+
+/// A partition's machine.
+#[derive(Clone, Debug)]
+pub struct Machine<'a> {
+    /// RAM.
+    pub ram: Range,
+    /// GIC distributor.
+    pub distributor: Range,
+    /// GIC redistributors.
+    pub redistributors: Range,
+    /// Window, if there is one, and what its console carries.
+    pub window: Option<(Range, Encoding)>,
+    /// Sampling channels.
+    pub channels: Vec<Channel<'a>, MOST>,
+    /// CAN controllers.
+    pub cans: Vec<Can<'a>, MOST>,
+    /// Arguments from the spec.
+    pub arguments: &'a str,
+    /// Whether Bulkhead's hypercalls exist.
+    pub hypercalls: Hypercalls,
+}
+
+/// Whether Bulkhead's hypercalls exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hypercalls {
+    /// The machine is a partition of Bulkhead.
+    Present,
+    /// The machine is another one.
+    Absent,
+}
+
+/// What is wrong with a device tree: the name of the node or property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing(pub &'static str);
+
+fn text<'a>(node: &FdtNode<'_, 'a>, property: &str) -> Option<&'a str> {
+    node.property(property)?.as_str()
+}
+
+fn cell(node: &FdtNode<'_, '_>, property: &str, index: usize) -> Option<u32> {
+    let bytes = node.property(property)?.value;
+    bytes
+        .as_chunks()
+        .0
+        .get(index)
+        .map(|cell| u32::from_be_bytes(*cell))
+}
+
+/// The `index`-th range of a node whose parent has two address and two size cells.
+fn range(node: &FdtNode<'_, '_>, index: usize) -> Option<Range> {
+    let bytes = node.property("reg")?.value;
+    let mut cells = bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|cell| u64::from_be_bytes(*cell))
+        .skip(2 * index);
+    Some(Range {
+        start: cells.next()?,
+        size: cells.next()?,
+    })
+}
+
+/// INTID of the first interrupt of a node: three cells, of which the first is 0 for an SPI and 1 for a PPI.
+fn intid(node: &FdtNode<'_, '_>) -> Option<u32> {
+    let number = cell(node, "interrupts", 1)?;
+    match cell(node, "interrupts", 0)? {
+        0 => number.checked_add(32),
+        1 => number.checked_add(16),
+        _ => None,
+    }
+}
+
+fn channel<'a>(node: &FdtNode<'_, 'a>) -> Option<Channel<'a>> {
+    let role = match text(node, "bulkhead,role")? {
+        "writer" => Role::Writer,
+        "reader" => Role::Reader,
+        _ => return None,
+    };
+    Some(Channel {
+        label: text(node, "label")?,
+        range: range(node, 0)?,
+        role,
+        message_size: cell(node, "bulkhead,message-size", 0)?,
+    })
+}
+
+fn can<'a>(node: &FdtNode<'_, 'a>) -> Option<Can<'a>> {
+    Some(Can {
+        label: text(node, "label")?,
+        range: range(node, 0)?,
+        intid: intid(node)?,
+    })
+}
+
+/// All nodes with the given compatible string, each read by `read`.
+fn all<'a, T>(
+    tree: &Fdt<'a>,
+    compatible: &'static str,
+    read: impl Fn(&FdtNode<'_, 'a>) -> Option<T>,
+) -> Result<Vec<T, MOST>, Missing> {
+    let mut found = Vec::new();
+    for node in tree.all_nodes() {
+        if node
+            .compatible()
+            .is_some_and(|all| all.all().any(|one| one == compatible))
+        {
+            let item = read(&node).ok_or(Missing(compatible))?;
+            found.push(item).map_err(|_| Missing(compatible))?;
+        }
+    }
+    Ok(found)
+}
+
+impl<'a> Machine<'a> {
+    /// Reads the machine from its device tree.
+    ///
+    /// # Errors
+    /// What is missing or malformed.
+    pub fn parse(tree: &Fdt<'a>) -> Result<Self, Missing> {
+        let root = tree.find_node("/").ok_or(Missing("/"))?;
+        let two_cells = ["#address-cells", "#size-cells"]
+            .iter()
+            .all(|p| cell(&root, p, 0) == Some(2));
+        if !two_cells {
+            return Err(Missing("#address-cells = 2, #size-cells = 2"));
+        }
+        let memory = |node: &FdtNode<'_, 'a>| text(node, "device_type") == Some("memory");
+        let ram = tree.all_nodes().find(memory).and_then(|node| range(&node, 0));
+        let gics = all(tree, "arm,gic-v3", |node| {
+            Some((range(node, 0)?, range(node, 1)?))
+        })?;
+        let windows = all(tree, "bulkhead,window-1", |node| {
+            let encoding = match text(node, "bulkhead,console")? {
+                "text" => Encoding::Text,
+                "defmt" => Encoding::Defmt,
+                _ => return None,
+            };
+            Some((range(node, 0)?, encoding))
+        })?;
+        let hypervisors = all(tree, "bulkhead,hypervisor-1", |_| Some(()))?;
+        let (distributor, redistributors) = *gics.first().ok_or(Missing("arm,gic-v3"))?;
+        Ok(Self {
+            ram: ram.ok_or(Missing("memory"))?,
+            distributor,
+            redistributors,
+            window: windows.first().copied(),
+            channels: all(tree, "bulkhead,sampling-1", channel)?,
+            cans: all(tree, "ctu,ctucanfd", can)?,
+            arguments: tree
+                .find_node("/chosen")
+                .and_then(|node| text(&node, "bootargs"))
+                .unwrap_or(""),
+            hypercalls: if hypervisors.is_empty() {
+                Hypercalls::Absent
+            } else {
+                Hypercalls::Present
+            },
+        })
+    }
+}
