@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The loader at EL1: entry and exit in assembly, the steps in Rust.
+
+use core::arch::{asm, global_asm};
+use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
+
+use bulkhead_loader::{Random, Region};
+use bulkhead_types::load::{LOADER_IPA, MAX_STEPS, Step, step};
+
+/// Bytes of the stack.
+const STACK: u64 = 4096;
+/// `SCTLR_EL1`: the bits that are RES1 in Armv8.0.
+const SCTLR_OFF: u64 = 0x30D0_0800;
+/// `SCTLR_EL1` with M, C and I.
+const SCTLR_ON: u64 = SCTLR_OFF | 1 | 1 << 2 | 1 << 12;
+/// `TCR_EL1`: 39-bit VA (T0SZ 25) by TTBR0 alone (EPD1), 4 KiB granule, walks Write-Back Inner Shareable, 40-bit
+/// output.
+const TCR: u64 = 25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2 << 32;
+/// `MAIR_EL1`: attribute 0 is Normal Write-Back.
+const MAIR: u64 = 0xFF;
+/// `SPSR_EL1` of the jump: EL1h, all interrupts masked.
+const SPSR: u64 = 0x3C5;
+
+/// Number of the 1 GiB block that holds the loader and the load list.
+const LOADER_BLOCK: u64 = LOADER_IPA >> 30;
+
+/// All IPAs at their own address, 1 GiB a block: the loader's block read-only and executable, the payloads'
+/// read-only, all others writable.
+#[repr(C, align(4096))]
+struct Table([u64; 512]);
+
+const fn table() -> Table {
+    /// Block, access flag, Inner Shareable, never executable at EL0; attribute 0.
+    const BLOCK: u64 = 1 | 1 << 10 | 3 << 8 | 1 << 54;
+    const READ_ONLY: u64 = 2 << 6;
+    const EXECUTE_NEVER: u64 = 1 << 53;
+    let mut entries = [0; 512];
+    let mut number: u64 = 0;
+    let mut rest: &mut [u64] = &mut entries;
+    while let Some((entry, tail)) = rest.split_first_mut() {
+        let rights = if number < LOADER_BLOCK {
+            EXECUTE_NEVER
+        } else if number == LOADER_BLOCK {
+            READ_ONLY
+        } else {
+            READ_ONLY | EXECUTE_NEVER
+        };
+        *entry = (number << 30) | BLOCK | rights;
+        number += 1;
+        rest = tail;
+    }
+    Table(entries)
+}
+
+#[unsafe(no_mangle)]
+static LOADER_TABLE: Table = table();
+
+global_asm!(
+    r#"
+    .section .text.entry, "ax"
+    .global _loader
+    // x0 = load list, x1..x4 = secret, x5 = starts so far; MMU off.
+    _loader:
+        msr     daifset, #0xf
+        adr     x6, loader_vectors
+        msr     vbar_el1, x6
+
+        // The last page of the first ZERO step's region that no COPY or RANDOM step writes: x9.
+        mov     x6, x0
+        mov     x7, #{MAX_STEPS}
+    1:  ldp     x8, x9, [x6]
+        cmp     x8, #{ZERO}
+        b.eq    2f
+        add     x6, x6, #32
+        subs    x7, x7, #1
+        b.ne    1b
+        b       loader_fail
+    2:  ldr     x10, [x6, #24]
+        mov     x8, x9                  // lowest address of the region
+        add     x9, x9, x10
+        sub     x9, x9, #{STACK}
+        mov     x15, #{MAX_STEPS}       // each search ends at a lower page, below a different step
+    3:  bic     x9, x9, #({STACK} - 1)
+        cmp     x9, x8
+        b.lo    loader_fail
+        subs    x15, x15, #1
+        b.eq    loader_fail
+        mov     x6, x0
+        mov     x7, #{MAX_STEPS}
+    4:  ldp     x10, x11, [x6]          // kind, target
+        cmp     x10, #{JUMP}
+        b.eq    6f
+        cmp     x10, #{COPY}
+        ccmp    x10, #{RANDOM}, #4, ne
+        b.ne    5f
+        ldr     x12, [x6, #24]          // size
+        add     x12, x11, x12
+        add     x13, x9, #{STACK}
+        cmp     x11, x13
+        b.hs    5f
+        cmp     x9, x12
+        b.hs    5f
+        sub     x9, x11, #{STACK}       // below this step's target
+        b       3b
+    5:  add     x6, x6, #32
+        subs    x7, x7, #1
+        b.ne    4b
+        b       loader_fail
+
+        // Own tables and caches on; what earlier software of this partition left in TLB and I-cache goes.
+    6:  ldr     x6, ={MAIR}
+        msr     mair_el1, x6
+        ldr     x6, ={TCR}
+        msr     tcr_el1, x6
+        ldr     x6, =LOADER_TABLE
+        msr     ttbr0_el1, x6
+        isb
+        tlbi    vmalle1
+        ic      iallu
+        dsb     nsh
+        isb
+        ldr     x6, ={SCTLR_ON}
+        msr     sctlr_el1, x6
+        isb
+
+        msr     spsel, #1
+        add     x6, x9, #{STACK}
+        mov     sp, x6
+        mov     x19, x9
+        stp     x3, x4, [sp, #-16]!
+        stp     x1, x2, [sp, #-16]!
+        mov     x29, xzr
+        mov     x30, xzr
+        mov     x1, sp
+        mov     x2, x5
+        mov     x3, x19
+        bl      loader_run              // x0 = entry, x1 = its x0
+
+        // No stack from here on: scrub it, clean it, and leave as if nothing had run.
+        mov     x2, x19
+        add     x3, x19, #{STACK}
+    7:  stp     xzr, xzr, [x2], #16
+        cmp     x2, x3
+        b.lo    7b
+        mrs     x4, ctr_el0
+        ubfx    x4, x4, #16, #4
+        mov     x5, #4
+        lsl     x4, x5, x4
+    8:  dc      civac, x19
+        add     x19, x19, x4
+        cmp     x19, x3
+        b.lo    8b
+        dsb     sy
+        ldr     x2, ={SCTLR_OFF}
+        msr     sctlr_el1, x2
+        isb
+        tlbi    vmalle1is
+        ic      ialluis
+        dsb     ish
+        isb
+        msr     ttbr0_el1, xzr
+        msr     tcr_el1, xzr
+        msr     mair_el1, xzr
+        msr     vbar_el1, xzr
+        msr     sp_el0, xzr
+        mov     x2, #{SPSR}
+        msr     spsr_el1, x2
+        msr     elr_el1, x0
+        mov     x0, x1
+        mov     x1, xzr
+        mov     sp, x1
+        mov     x2, xzr
+        mov     x3, xzr
+        mov     x4, xzr
+        mov     x5, xzr
+        mov     x6, xzr
+        mov     x7, xzr
+        mov     x8, xzr
+        mov     x9, xzr
+        mov     x10, xzr
+        mov     x11, xzr
+        mov     x12, xzr
+        mov     x13, xzr
+        mov     x14, xzr
+        mov     x15, xzr
+        mov     x16, xzr
+        mov     x17, xzr
+        mov     x18, xzr
+        mov     x19, xzr
+        mov     x20, xzr
+        mov     x21, xzr
+        mov     x22, xzr
+        mov     x23, xzr
+        mov     x24, xzr
+        mov     x25, xzr
+        mov     x26, xzr
+        mov     x27, xzr
+        mov     x28, xzr
+        mov     x29, xzr
+        mov     x30, xzr
+        isb
+        eret
+
+    // Stage 1 off, so that stage 2 judges the store: it refuses it and EL2 takes over.
+    .global loader_fail
+    loader_fail:
+        ldr     x6, ={SCTLR_OFF}
+        msr     sctlr_el1, x6
+        isb
+        ldr     x6, =_loader
+        str     xzr, [x6]
+        b       loader_fail
+        .ltorg
+
+    .balign 2048
+    loader_vectors:
+    .rept   16
+        .balign 128
+        b       loader_fail
+    .endr
+    "#,
+    STACK = const STACK,
+    MAX_STEPS = const MAX_STEPS,
+    ZERO = const step::ZERO,
+    COPY = const step::COPY,
+    RANDOM = const step::RANDOM,
+    JUMP = const step::JUMP,
+    MAIR = const MAIR,
+    TCR = const TCR,
+    SCTLR_ON = const SCTLR_ON,
+    SCTLR_OFF = const SCTLR_OFF,
+    SPSR = const SPSR,
+);
+
+unsafe extern "C" {
+    /// Tells EL2 that the partition cannot be loaded.
+    safe fn loader_fail() -> !;
+}
+
+/// Where the loader goes when it is done.
+#[repr(C)]
+struct Jump {
+    entry: u64,
+    argument: u64,
+}
+
+/// An IPA of this partition as a pointer's address.
+fn address(ipa: u64) -> usize {
+    usize::try_from(ipa).unwrap_or_else(|_| loader_fail())
+}
+
+/// Completes all accesses, devices included, before anything after it.
+fn complete() {
+    aarch64_cpu::asm::barrier::dsb(aarch64_cpu::asm::barrier::SY);
+}
+
+/// Bytes that `DC ZVA` zeroes, `None` when it is prohibited.
+fn zero_block() -> Option<u64> {
+    let dczid: u64;
+    // SAFETY: DCZID_EL0 is readable at EL1 and has no side effect (DDI 0487, "DCZID_EL0").
+    unsafe { asm!("mrs {}, dczid_el0", out(reg) dczid, options(nomem, nostack, preserves_flags)) };
+    (dczid & 0x10 == 0).then_some(4 << (dczid & 0xF))
+}
+
+/// Bytes of the smallest data cache line.
+fn line() -> u64 {
+    let ctr: u64;
+    // SAFETY: CTR_EL0 is readable at EL1 and has no side effect (DDI 0487, "CTR_EL0").
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) ctr, options(nomem, nostack, preserves_flags)) };
+    4 << ((ctr >> 16) & 0xF)
+}
+
+/// Writes zeros to `count` bytes from `start`.
+fn store_zeros(start: u64, count: u64) {
+    let to: *mut u8 = with_exposed_provenance_mut(address(start));
+    // SAFETY: the region is part of a ZERO step without the stack: memory of this partition that this program does
+    // not use otherwise. Where the list is wrong, stage 2 refuses the store.
+    unsafe { to.write_bytes(0, address(count)) }
+}
+
+/// Scrubs a region, whole blocks by `DC ZVA`.
+fn zero(region: Region) {
+    let (first, last) = match zero_block() {
+        Some(block) => (region.start.next_multiple_of(block), region.end & !(block - 1)),
+        None => (region.end, region.end),
+    };
+    if first >= last {
+        return store_zeros(region.start, region.end.saturating_sub(region.start));
+    }
+    store_zeros(region.start, first.saturating_sub(region.start));
+    let block = zero_block().unwrap_or_else(|| loader_fail());
+    let mut at = first;
+    while at < last {
+        // SAFETY: `at` is aligned to the block, and [at, at + block) lies in the region, as in `store_zeros`; the
+        // region is Normal memory (DDI 0487, "DC ZVA").
+        unsafe { asm!("dc zva, {}", in(reg) at, options(nostack, preserves_flags)) };
+        at = at.saturating_add(block);
+    }
+    store_zeros(last, region.end.saturating_sub(last));
+}
+
+/// Copies a payload.
+fn copy(step: &Step) {
+    let from: *const u8 = with_exposed_provenance(address(step.source));
+    let to: *mut u8 = with_exposed_provenance_mut(address(step.target));
+    // SAFETY: the source is the payload, which is read-only, so the writable target does not overlap it; the target
+    // is memory of this partition outside the stack, which `_loader` chose outside every COPY step's target.
+    unsafe { to.copy_from_nonoverlapping(from, address(step.size)) }
+}
+
+/// Fills a slot with random bytes.
+fn fill(step: &Step, random: &mut Random) {
+    let mut at = step.target;
+    let mut left = address(step.size);
+    while left > 0 {
+        let block = random.block();
+        let count = left.min(block.len());
+        let to: *mut u8 = with_exposed_provenance_mut(address(at));
+        // SAFETY: `count` bytes of a RANDOM step's target, memory of this partition outside the stack, which
+        // `_loader` chose outside every RANDOM step's target.
+        unsafe { to.copy_from_nonoverlapping(block.as_ptr(), count) };
+        at = at.saturating_add(32);
+        left = left.saturating_sub(count);
+    }
+}
+
+/// Stores to a device register.
+fn write_register(step: &Step) {
+    let [b0, b1, b2, b3, ..] = step.source.to_le_bytes();
+    let register: *mut u32 = with_exposed_provenance_mut(address(step.target));
+    // SAFETY: the list names a register of a device that this partition owns; stage 2 refuses any other address and
+    // maps it as Device memory.
+    unsafe { register.write_volatile(u32::from_le_bytes([b0, b1, b2, b3])) };
+    complete();
+}
+
+/// Reads a device register until it has the wanted value, at most `size` times.
+fn poll_register(step: &Step) {
+    let (mask, value) = (step.source & 0xFFFF_FFFF, step.source >> 32);
+    let register: *const u32 = with_exposed_provenance(address(step.target));
+    for _ in 0..step.size {
+        // SAFETY: as in `write_register`.
+        let found = unsafe { register.read_volatile() };
+        if u64::from(found) & mask == value {
+            return;
+        }
+    }
+    loader_fail()
+}
+
+/// Cleans and invalidates a region to the point of coherency.
+fn clean(region: Region, line: u64) {
+    let mut at = region.start & !(line - 1);
+    while at < region.end {
+        // SAFETY: changes no memory content (DDI 0487, "Cache maintenance instructions"); the region was just written,
+        // so it is mapped.
+        unsafe { asm!("dc civac, {}", in(reg) at, options(nostack, preserves_flags)) };
+        at = at.saturating_add(line);
+    }
+}
+
+/// What a step writes to memory.
+fn written(step: &Step) -> Option<Region> {
+    match step.kind {
+        step::ZERO | step::COPY | step::RANDOM => {
+            Some(Region::new(step.target, step.size).unwrap_or_else(|| loader_fail()))
+        }
+        _ => None,
+    }
+}
+
+/// Step `index` of the list.
+fn step_at(list: *const Step, index: usize) -> Step {
+    // SAFETY: EL2 gave the address of the list, which is mapped up to its JUMP step; no step after that is read, and
+    // `index` is below MAX_STEPS.
+    unsafe { list.wrapping_add(index).read() }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn loader_run(list: *const Step, secret: &[u64; 4], starts: u64, stack: u64) -> Jump {
+    let mut random = Random::new(*secret, starts);
+    let stack = Region::new(stack, STACK).unwrap_or_else(|| loader_fail());
+    for index in 0..MAX_STEPS {
+        let step = step_at(list, index);
+        match step.kind {
+            step::ZERO => {
+                let region = written(&step).unwrap_or_else(|| loader_fail());
+                region.without(stack).into_iter().for_each(zero);
+            }
+            step::COPY => copy(&step),
+            step::RANDOM => fill(&step, &mut random),
+            step::WRITE32 => write_register(&step),
+            step::POLL32 => poll_register(&step),
+            step::JUMP => {
+                let line = line();
+                for done in (0..index).filter_map(|before| written(&step_at(list, before))) {
+                    clean(done, line);
+                }
+                complete();
+                return Jump {
+                    entry: step.target,
+                    argument: step.source,
+                };
+            }
+            _ => loader_fail(),
+        }
+    }
+    loader_fail()
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loader_fail()
+}
