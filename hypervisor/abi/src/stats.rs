@@ -97,8 +97,8 @@ pub struct CoreStats {
     pub worst_slot_lateness: u64,
     /// Bytes that the console drainer moved to the UART.
     pub drained: u64,
-    /// Reserved, zero.
-    pub reserved: [u64; 4],
+    /// When `state` is [`core_state::FAILED`]: vector number, `ESR_EL2`, `ELR_EL2`, `FAR_EL2`.
+    pub failure: [u64; 4],
     /// Snapshot at the steady-state mark.
     pub mark: Mark,
 }

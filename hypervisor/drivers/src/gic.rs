@@ -168,6 +168,12 @@ impl Distributor {
         self.0.write32(offset, value);
     }
 
+    /// Writes a byte of a byte-accessible register (`GICD_IPRIORITYR`).
+    #[inline]
+    pub fn write8(&self, offset: usize, value: u8) {
+        self.0.write8(offset, value);
+    }
+
     /// Reads a 64-bit register (`GICD_IROUTER`).
     #[inline]
     pub fn read64(&self, offset: usize) -> u64 {
@@ -283,6 +289,12 @@ impl Redistributor {
     #[inline]
     pub fn write32(&self, offset: usize, value: u32) {
         self.0.write32(offset, value);
+    }
+
+    /// Writes a byte of a byte-accessible register (`GICR_IPRIORITYR`).
+    #[inline]
+    pub fn write8(&self, offset: usize, value: u8) {
+        self.0.write8(offset, value);
     }
 
     /// Reads a 64-bit register (`GICR_TYPER`).

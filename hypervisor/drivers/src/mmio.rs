@@ -57,6 +57,17 @@ impl Frame {
         self.base.checked_add(offset)
     }
 
+    /// Writes the byte register at byte `offset`.
+    #[inline]
+    pub fn write8(&self, offset: usize, value: u8) {
+        let Some(address) = self.address(offset, 1) else {
+            return;
+        };
+        // SAFETY: the address lies in the frame (`address`); the frame holds device registers (claim 1 of
+        // `new`), so no Rust object changes.
+        unsafe { with_exposed_provenance_mut::<u8>(address).write_volatile(value) }
+    }
+
     /// Reads the 32-bit register at byte `offset`, 0 when there is none.
     #[inline]
     pub fn read32(&self, offset: usize) -> u32 {

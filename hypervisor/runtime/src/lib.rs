@@ -1,3 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The run-time part of EL2: what happens at a trap and at a slot's begin.
+//!
+//! - [`entry`]: the functions that the vectors call; the only `unsafe` of this crate beside [`view`].
+//! - [`core`](mod@core_state): one core's state and what dedicated and sliced cores share.
+//! - [`sliced`]: the slot table at work. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
+//!   [`direct`]: the same for dedicated cores.
+//! - [`lifecycle`]: start, restart and stop of partitions. [`psci`]: guests' calls.
+//! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
+#![cfg(target_arch = "aarch64")]
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
+
+pub mod console;
+pub mod core_state;
+pub mod direct;
+pub mod entry;
+pub mod gic;
+pub mod lifecycle;
+pub mod log;
+pub mod psci;
+pub mod shared;
+pub mod sliced;
+pub mod stats;
+pub mod trap;
+pub mod view;

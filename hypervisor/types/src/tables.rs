@@ -121,6 +121,10 @@ pub struct Partition {
     pub gicr_ipa: u64,
     /// IPA of its emulated PL011 (4 KiB), 0 when none.
     pub uart_ipa: u64,
+    /// First IPA of its RAM.
+    pub ram_ipa: u64,
+    /// Bytes of its RAM.
+    pub ram_size: u64,
     /// INTID of the emulated PL011.
     pub uart_intid: u32,
     /// SPIs that its distributor shows, 32 × *n*, counted from INTID 32.

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Consoles (design decision D11): guests write into rings, the drainer moves rings to the UART.
+//!
+//! Nobody waits: a full ring drops and counts; the drainer moves at most [`BUDGET`] bytes in a system slot and
+//! stops when the UART has no room. Indices in a window are a guest's claims and bound nothing but their own
+//! console. Implements: BH-CON-005.
+
+use core::mem::offset_of;
+
+use bulkhead_abi::window::{RX_CONTROL, RX_DATA, RX_SIZE, RingControl, TX_CONTROL, TX_DATA, TX_SIZE};
+use bulkhead_arch::words::SharedBlock;
+use bulkhead_policy::mux::{Channel, Decoder, Encoder};
+use bulkhead_policy::ring::Ring;
+use bulkhead_policy::sysreg::Direction;
+use bulkhead_policy::uart::{Effect, Pl011};
+use bulkhead_policy::vgic::VcpuSet;
+use bulkhead_types::system::System;
+use bulkhead_types::tables::partition_flag;
+use heapless::Deque;
+
+use crate::core_state::PerCore;
+use crate::log::RINGS;
+use crate::{core_field, entry, view};
+
+/// Bytes that the drainer moves in one system slot, each way.
+const BUDGET: u32 = 2048;
+
+const HEAD: usize = offset_of!(RingControl, head);
+const TAIL: usize = offset_of!(RingControl, tail);
+const DROPPED: usize = offset_of!(RingControl, dropped);
+
+fn position(data: usize, offset: u32) -> usize {
+    data.wrapping_add(usize::try_from(offset).unwrap_or(0))
+}
+
+/// Appends a byte to the ring from a partition to the host.
+fn append(window: SharedBlock, byte: u8) {
+    let head = window.read32_acquire(TX_CONTROL + HEAD);
+    let tail = window.read32_acquire(TX_CONTROL + TAIL);
+    if Ring::<TX_SIZE>::free(head, tail) == 0 {
+        let dropped = window.read32_acquire(TX_CONTROL + DROPPED);
+        window.write32(TX_CONTROL + DROPPED, dropped.wrapping_add(1));
+        return;
+    }
+    window.write8(position(TX_DATA, Ring::<TX_SIZE>::offset(head)), byte);
+    window.write32_release(TX_CONTROL + HEAD, head.wrapping_add(1));
+}
+
+/// Moves bytes from the ring to a partition into its emulated UART.
+fn receive(window: SharedBlock, uart: &mut Pl011) {
+    for _ in 0..16 {
+        let head = window.read32_acquire(RX_CONTROL + HEAD);
+        let tail = window.read32_acquire(RX_CONTROL + TAIL);
+        if Ring::<RX_SIZE>::used(head, tail) == 0 || !uart.has_room() {
+            return;
+        }
+        uart.receive(window.read8(position(RX_DATA, Ring::<RX_SIZE>::offset(tail))));
+        window.write32_release(RX_CONTROL + TAIL, tail.wrapping_add(1));
+    }
+}
+
+impl PerCore {
+    /// A guest's access to its emulated UART; gives what a load returns.
+    pub fn uart_access(&mut self, offset: u64, direction: Direction, stored: u64) -> u64 {
+        let Some((vcpu, _)) = self.current() else { return 0 };
+        let window = view::window(vcpu.partition);
+        let intid = vcpu.partition.uart_intid;
+        let mut value = 0;
+        self.with_machine(|machine| {
+            let before = machine.uart.line();
+            let effect = match direction {
+                Direction::Read => {
+                    let (read, effect) = machine.uart.read(offset);
+                    value = u64::from(read);
+                    effect
+                }
+                Direction::Write => machine.uart.write(offset, stored),
+            };
+            match effect {
+                Effect::None => {}
+                Effect::Transmit(byte) => append(window, byte),
+                Effect::ReceiveSpace => receive(window, &mut machine.uart),
+            }
+            let line = machine.uart.line();
+            if line == before {
+                VcpuSet::EMPTY
+            } else {
+                machine.vgic.set_line(intid, line)
+            }
+        });
+        value
+    }
+
+    /// At a slot's begin: gives the vCPU's emulated UART what the host typed since.
+    pub fn feed_console(&mut self) {
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        let Some(Some(vcpu)) = running.owner.and_then(|o| self.vcpus.get(o)) else {
+            return;
+        };
+        if vcpu.entry.index != 0 || vcpu.partition.flags & partition_flag::EMULATED_UART == 0 {
+            return;
+        }
+        let window = view::window(vcpu.partition);
+        let head = window.read32_acquire(RX_CONTROL + HEAD);
+        if Ring::<RX_SIZE>::used(head, window.read32_acquire(RX_CONTROL + TAIL)) == 0 {
+            return;
+        }
+        let intid = vcpu.partition.uart_intid;
+        let refresh = vcpu.shared.machine.with(running.index, |machine| {
+            receive(window, &mut machine.uart);
+            let line = machine.uart.line();
+            machine.vgic.set_line(intid, line)
+        });
+        let bits = refresh.map_or(0, |set| u32::from(set.bits()));
+        vcpu.shared
+            .refresh
+            .fetch_or(bits, core::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+/// The drainer of the system core.
+pub struct Drainer {
+    encoder: Encoder,
+    decoder: Decoder,
+    /// Bytes that the UART had no room for yet.
+    pending: Deque<u8, 4>,
+    next: usize,
+}
+
+impl Default for Drainer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drainer {
+    /// Before its first step.
+    pub const fn new() -> Self {
+        Self {
+            encoder: Encoder::resumed(),
+            decoder: Decoder::new(),
+            pending: Deque::new(),
+            next: 0,
+        }
+    }
+
+    /// Moves what fits into one system slot.
+    ///
+    /// # Timing
+    /// At most [`BUDGET`] bytes from rings to the UART and as many from the UART to rings.
+    pub fn step(&mut self, system: &System<'static>, stats: SharedBlock) {
+        let mut budget = BUDGET;
+        for ring in &RINGS {
+            while budget > 0 && self.flush() {
+                let Some(byte) = ring.pop() else { break };
+                self.send(Channel::DEFMT, byte);
+                budget = budget.wrapping_sub(1);
+            }
+        }
+        // Begins with another partition each time, so that none waits for ever behind a flood.
+        let count = system.partitions.len();
+        for turn in 0..count {
+            let index = self.next.wrapping_add(turn);
+            let index = if index >= count {
+                index.wrapping_sub(count)
+            } else {
+                index
+            };
+            budget = self.drain(system, index, budget);
+        }
+        self.next = if self.next.wrapping_add(1) >= count {
+            0
+        } else {
+            self.next.wrapping_add(1)
+        };
+        stats.add64(core_field!(drained), u64::from(BUDGET.wrapping_sub(budget)));
+        let _ = self.flush();
+        self.collect(system);
+    }
+
+    /// Queues a byte; the queue is empty before, so its at most four multiplexed bytes fit.
+    fn send(&mut self, channel: Channel, byte: u8) {
+        for byte in self.encoder.push(channel, byte).as_slice() {
+            let _ = self.pending.push_back(*byte);
+        }
+    }
+
+    /// Hands the queue to the UART; whether it is empty then.
+    fn flush(&mut self) -> bool {
+        for _ in 0..4 {
+            let Some(byte) = self.pending.front() else {
+                return true;
+            };
+            if !entry::uart_try_put(*byte) {
+                return false;
+            }
+            let _ = self.pending.pop_front();
+        }
+        self.pending.is_empty()
+    }
+
+    /// Moves a partition's output.
+    fn drain(&mut self, system: &System<'static>, index: usize, budget: u32) -> u32 {
+        let channel = u32::try_from(index).ok().and_then(Channel::partition);
+        let (Some(partition), Some(channel)) = (system.partitions.get(index), channel) else {
+            return budget;
+        };
+        let window = view::window(partition);
+        let head = window.read32_acquire(TX_CONTROL + HEAD);
+        let tail = window.read32_acquire(TX_CONTROL + TAIL);
+        let waiting = Ring::<TX_SIZE>::used(head, tail);
+        let mut moved = 0;
+        while moved < waiting && moved < budget && self.flush() {
+            let at = Ring::<TX_SIZE>::offset(tail.wrapping_add(moved));
+            self.send(channel, window.read8(position(TX_DATA, at)));
+            moved = moved.wrapping_add(1);
+        }
+        window.write32_release(TX_CONTROL + TAIL, tail.wrapping_add(moved));
+        budget.wrapping_sub(moved)
+    }
+
+    /// Moves input to the partitions' rings; what does not fit is lost and counted.
+    fn collect(&mut self, system: &System<'static>) {
+        for _ in 0..BUDGET {
+            let Some(byte) = entry::uart_get() else { return };
+            let Some((channel, byte)) = self.decoder.push(byte) else {
+                continue;
+            };
+            let Some(partition) = system.partitions.get(usize::from(channel.number())) else {
+                continue;
+            };
+            let window = view::window(partition);
+            let head = window.read32_acquire(RX_CONTROL + HEAD);
+            if Ring::<RX_SIZE>::free(head, window.read32_acquire(RX_CONTROL + TAIL)) == 0 {
+                let dropped = window.read32_acquire(RX_CONTROL + DROPPED);
+                window.write32(RX_CONTROL + DROPPED, dropped.wrapping_add(1));
+                continue;
+            }
+            window.write8(position(RX_DATA, Ring::<RX_SIZE>::offset(head)), byte);
+            window.write32_release(RX_CONTROL + HEAD, head.wrapping_add(1));
+        }
+    }
+}

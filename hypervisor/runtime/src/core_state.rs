@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One core's state, and what dedicated and sliced cores share.
+
+use core::sync::atomic::Ordering;
+
+use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
+use bulkhead_arch::barrier::{counter, wait_for_interrupt};
+use bulkhead_arch::context::{Control, VcpuContext};
+use bulkhead_arch::gic_cpu;
+use bulkhead_arch::lock::FAILED_CORES;
+use bulkhead_arch::words::SharedBlock;
+use bulkhead_drivers::gic::{Distributor, Redistributor};
+use bulkhead_policy::schedule::{Position, Timetable};
+use bulkhead_types::system::System;
+use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
+
+use crate::shared::{self, PARTITIONS, PartitionState};
+use crate::stats::{Account, Ledger};
+use crate::{core_field, entry, vcpu_field, view};
+
+/// Slots of a major frame for which a core has room.
+pub const MAX_SLOTS: usize = 32;
+
+/// Whether a vCPU could execute if its core were free.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// Powered off, or its partition is stopped.
+    Off,
+    /// It has instructions to execute.
+    Ready,
+    /// It waits for an interrupt (WFI).
+    Waiting,
+}
+
+/// A vCPU on its core.
+pub struct LocalVcpu {
+    /// Registers while it does not run.
+    pub context: VcpuContext,
+    /// Global index.
+    pub global: u32,
+    /// Its entry in the blob.
+    pub entry: &'static Vcpu,
+    /// Its partition's entry in the blob.
+    pub partition: &'static Partition,
+    /// What its partition's cores share.
+    pub shared: &'static PartitionState,
+    /// Its statistics.
+    pub stats: SharedBlock,
+    /// Whether it can execute.
+    pub readiness: Readiness,
+    /// Whether it executed in the current slot.
+    pub used: bool,
+}
+
+impl LocalVcpu {
+    /// Index inside its partition.
+    pub fn index(&self) -> usize {
+        usize::try_from(self.entry.index).unwrap_or(0)
+    }
+
+    /// Bit of this vCPU in sets of its partition's vCPUs.
+    pub fn bit(&self) -> u32 {
+        1u32.checked_shl(self.entry.index).unwrap_or(0)
+    }
+}
+
+/// What a core needs once it has started.
+pub struct Running {
+    /// Index of the core.
+    pub index: u32,
+    /// Tables of the blob.
+    pub system: System<'static>,
+    /// This core's entry.
+    pub core: &'static Core,
+    /// This core's statistics.
+    pub stats: SharedBlock,
+    /// Time ledger.
+    pub ledger: Ledger,
+    /// Slot table (sliced cores).
+    pub timetable: Option<Timetable<MAX_SLOTS>>,
+    /// Current slot (sliced cores).
+    pub position: Option<Position>,
+    /// Index in `PerCore::vcpus` of the vCPU whose slot it is.
+    pub owner: Option<usize>,
+    /// Index of the vCPU whose registers are loaded.
+    pub loaded: Option<usize>,
+    /// GIC distributor.
+    pub distributor: Distributor,
+    /// This core's redistributor.
+    pub redistributor: Redistributor,
+    /// State of the console drainer (system core).
+    pub drainer: crate::console::Drainer,
+}
+
+/// One core.
+#[repr(align(16))]
+pub struct PerCore {
+    /// vCPUs of this core, in the blob's order.
+    pub vcpus: [Option<LocalVcpu>; MAX_VCPUS_PER_CORE],
+    /// Everything else; `None` until the core has started.
+    pub running: Option<Running>,
+    index: u32,
+}
+
+/// Stops this core for ever.
+///
+/// Interrupts stay masked; WFI returns only to sleep again.
+pub fn halt() -> ! {
+    loop {
+        wait_for_interrupt();
+    }
+}
+
+/// Records that EL2 failed on core `index`, and stops it.
+pub fn park(index: usize, vector: u64, esr: u64, elr: u64, far: u64) -> ! {
+    let core = u32::try_from(index).unwrap_or(u32::MAX);
+    FAILED_CORES.fetch_or(1u32.checked_shl(core).unwrap_or(0), Ordering::SeqCst);
+    shared::set_running(core, shared::NOBODY);
+    let block = view::core_stats(core);
+    block.write64(core_field!(state), core_state::FAILED);
+    block.write64(core_field!(failure), vector);
+    block.write64(core_field!(failure) + 8, esr);
+    block.write64(core_field!(failure) + 16, elr);
+    block.write64(core_field!(failure) + 24, far);
+    halt()
+}
+
+impl PerCore {
+    /// The state of core `index` before it starts.
+    pub const fn new(index: u32) -> Self {
+        Self {
+            vcpus: [const { None }; MAX_VCPUS_PER_CORE],
+            running: None,
+            index,
+        }
+    }
+
+    /// Starts the core: its own root, its interrupts, its vCPUs, its first slot.
+    pub fn start(&mut self) -> ! {
+        if self.set_up().is_none() {
+            park(usize::try_from(self.index).unwrap_or(0), u64::MAX, 0, 0, 0);
+        }
+        let context = self.first();
+        entry::enter(context)
+    }
+
+    fn set_up(&mut self) -> Option<()> {
+        let system = view::system()?;
+        let core = system.cores.get(usize::try_from(self.index).ok()?)?;
+        entry::use_root(core);
+        let handoff = view::handoff();
+        let stats = view::core_stats(self.index);
+        for (local, listed) in system.vcpus_of(core).iter().enumerate() {
+            let slot = self.vcpus.get_mut(local)?;
+            *slot = Some(local_vcpu(&system, stats, local, listed.vcpu)?);
+        }
+        stats.write32(core_field!(magic), stats::MAGIC);
+        stats.write32(core_field!(version), stats::VERSION);
+        stats.write32(core_field!(core), self.index);
+        stats.write32(core_field!(vcpu_count), core.vcpu_count);
+        stats.write64(core_field!(frequency), handoff.frequency);
+        stats.write64(core_field!(epoch), handoff.epoch);
+        stats.write64(core_field!(state), core_state::RUNNING);
+        let (distributor, redistributor) = entry::gic(system.board, core);
+        self.running = Some(Running {
+            index: self.index,
+            system,
+            core,
+            stats,
+            ledger: Ledger::open(stats, counter(), handoff.epoch),
+            timetable: Timetable::new(system.slots_of(core), core.major_frame_ns, handoff.frequency),
+            position: None,
+            owner: None,
+            loaded: None,
+            distributor,
+            redistributor,
+            drainer: crate::console::Drainer::new(),
+        });
+        Some(())
+    }
+
+    /// What the core does first; gives the context to enter.
+    fn first(&mut self) -> &VcpuContext {
+        let mode = self.running.as_ref().map_or(core_mode::SLICED, |r| r.core.mode);
+        if mode == core_mode::SLICED {
+            gic_cpu::init_sliced();
+            self.start_own_partitions();
+            self.start_slots();
+        } else {
+            gic_cpu::init_direct(crate::gic::direct_reset_pmr());
+            self.start_own_partitions();
+            if let (Some(running), Some(Some(vcpu))) = (self.running.as_mut(), self.vcpus.first()) {
+                running.owner = Some(0);
+                shared::set_running(running.index, vcpu.global);
+            }
+        }
+        self.resume()
+    }
+
+    /// Starts the partitions whose vCPU 0 lives here.
+    fn start_own_partitions(&mut self) {
+        for local in 0..self.vcpus.len() {
+            self.auto_start(local);
+        }
+    }
+
+    /// The vCPU whose registers are loaded, with the core's own state.
+    pub fn current(&mut self) -> Option<(&mut LocalVcpu, &mut Running)> {
+        let running = self.running.as_mut()?;
+        let vcpu = self.vcpus.get_mut(running.loaded?)?.as_mut()?;
+        Some((vcpu, running))
+    }
+
+    /// Accounts an entry from the guest: everything since the last return was its execution.
+    pub fn entered(&mut self) {
+        if let Some((vcpu, running)) = self.current() {
+            running.ledger.charge(Account::Run(vcpu.stats));
+        }
+    }
+
+    /// Ends every EL2 entry: finds what runs next, sleeping while nothing can, and gives its context.
+    ///
+    /// The loop ends at the next interrupt that makes a vCPU ready; a sliced core has one at every slot begin.
+    pub fn resume(&mut self) -> &VcpuContext {
+        let next = loop {
+            if let Some(next) = self.pick() {
+                break next;
+            }
+            self.sleep();
+        };
+        if let Some(running) = self.running.as_mut() {
+            running.ledger.charge(Account::El2);
+            running.ledger.publish();
+        }
+        match self.vcpus.get_mut(next) {
+            Some(Some(vcpu)) => {
+                vcpu.used = true;
+                &vcpu.context
+            }
+            // `pick` gives indices of present vCPUs only.
+            _ => halt(),
+        }
+    }
+
+    /// Index of the vCPU to run now, loaded and refreshed.
+    fn pick(&mut self) -> Option<usize> {
+        let owner = self.running.as_ref()?.owner?;
+        self.follow_life(owner);
+        let vcpu = self.vcpus.get(owner)?.as_ref()?;
+        match vcpu.readiness {
+            Readiness::Ready => {
+                self.make_loaded(owner);
+                self.refresh(owner);
+                Some(owner)
+            }
+            Readiness::Waiting => {
+                self.make_loaded(owner);
+                self.refresh(owner);
+                self.wakes(owner).then_some(owner)
+            }
+            Readiness::Off => None,
+        }
+    }
+
+    /// Sleeps until an interrupt, and takes it.
+    fn sleep(&mut self) {
+        if let Some(running) = self.running.as_mut() {
+            running.ledger.charge(Account::El2);
+            wait_for_interrupt();
+            let owner = running
+                .owner
+                .and_then(|o| self.vcpus.get(o))
+                .and_then(Option::as_ref);
+            running.ledger.charge(Account::Idle(owner.map(|v| v.stats)));
+            running.ledger.publish();
+        } else {
+            wait_for_interrupt();
+        }
+        self.take_interrupts();
+    }
+
+    /// Takes what is pending for EL2: its own interrupts first, then the guest's.
+    fn take_interrupts(&mut self) {
+        self.take_group0();
+        let sliced = self
+            .running
+            .as_ref()
+            .is_some_and(|r| r.core.mode == core_mode::SLICED);
+        if sliced {
+            self.take_group1();
+        }
+    }
+
+    /// Takes EL2's own interrupts, at most one of each kind.
+    pub fn take_group0(&mut self) {
+        for _ in 0..2 {
+            let Some(intid) = gic_cpu::acknowledge0() else {
+                return;
+            };
+            match intid {
+                gic_cpu::EL2_TIMER_PPI => self.on_slot_timer(),
+                // A kick only makes the core look: `pick` sees life, power and refresh requests.
+                _ => {}
+            }
+            gic_cpu::end0(intid);
+        }
+    }
+}
+
+fn local_vcpu(system: &System<'static>, stats: SharedBlock, local: usize, global: u32) -> Option<LocalVcpu> {
+    let entry = system.vcpus.get(usize::try_from(global).ok()?)?;
+    let partition = system.partitions.get(usize::try_from(entry.partition).ok()?)?;
+    let shared = PARTITIONS.get(usize::try_from(entry.partition).ok()?)?;
+    let block = stats.part(
+        VCPU_STATS_OFFSET.wrapping_add(local.wrapping_mul(VCPU_STATS_SIZE)),
+        VCPU_STATS_SIZE,
+    );
+    block.write64(vcpu_field!(vcpu), u64::from(global));
+    block.write64(vcpu_field!(partition), u64::from(entry.partition));
+    let mut context = VcpuContext::ZERO;
+    context.counters = u64::try_from(block.address()).ok()?;
+    context.control = Control {
+        hcr: entry.hcr,
+        vtcr: entry.vtcr,
+        vttbr: entry.vttbr,
+        vmpidr: entry.vmpidr,
+        vpidr: entry.vpidr,
+        cnthctl: entry.cnthctl,
+        mdcr: entry.mdcr,
+        cptr: entry.cptr,
+        hstr: entry.hstr,
+        ich_hcr: entry.ich_hcr,
+        cntvoff: entry.cntvoff,
+        reserved: 0,
+    };
+    Some(LocalVcpu {
+        context,
+        global,
+        entry,
+        partition,
+        shared,
+        stats: block,
+        readiness: Readiness::Off,
+        used: false,
+    })
+}

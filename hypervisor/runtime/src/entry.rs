@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The functions that assembly calls, each a conversion and one safe call.
+//!
+//! A core's state lies at the end of its per-core block, above its stack:
+//! `[guard page, never mapped][stack, grows down][PerCore]`. EL2 runs with all interrupts masked and is never
+//! entered twice on a core, so each function here has the only reference to it.
+#![allow(unsafe_code)]
+
+use core::arch::global_asm;
+
+use aarch64_cpu::registers::{Readable, TPIDR_EL2, Writeable};
+use bulkhead_arch::aarch64_cpu;
+use bulkhead_arch::barrier::set_el2_root;
+use bulkhead_arch::context::VcpuContext;
+use bulkhead_arch::vectors::{self, PER_CORE_STRIDE};
+
+use bulkhead_drivers::gic::{Distributor, Redistributor};
+use bulkhead_types::tables::{BoardDevices, Core};
+
+use crate::core_state::PerCore;
+
+const STATE_OFFSET: usize = PER_CORE_STRIDE - size_of::<PerCore>();
+const _: () = assert!(size_of::<PerCore>().is_multiple_of(16));
+const _: () = assert!(
+    size_of::<PerCore>() <= PER_CORE_STRIDE - 4096 - 8192,
+    "no room for 8 KiB of stack"
+);
+
+/// Offset of the stack's top in a per-core block, for the vector that handles EL2's own errors.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals)]
+static bulkhead_stack_top: u64 = STATE_OFFSET as u64;
+
+global_asm!(
+    ".section .text.entry, \"ax\"",
+    ".global runtime_entry",
+    "runtime_entry:",
+    "ldr x1, =__per_core_start",
+    "mov x2, #{STRIDE}",
+    "madd x1, x0, x2, x1",
+    "mov x3, #{STATE}",
+    "add x3, x3, x1",
+    "mov sp, x3",
+    // Until a context is loaded, TPIDR_EL2 names the block, so that an error of EL2 finds its stack.
+    "msr tpidr_el2, x3",
+    "mov x29, xzr",
+    "mov x30, xzr",
+    "b bulkhead_core_start",
+    ".ltorg",
+    STRIDE = const PER_CORE_STRIDE,
+    STATE = const STATE_OFFSET,
+);
+
+unsafe extern "C" {
+    static __per_core_start: u8;
+}
+
+fn block() -> usize {
+    usize::try_from(TPIDR_EL2.get()).unwrap_or(0) & !(PER_CORE_STRIDE - 1)
+}
+
+/// Index of the calling core.
+pub fn this_core_index() -> usize {
+    let first = &raw const __per_core_start as usize;
+    block().wrapping_sub(first) / PER_CORE_STRIDE
+}
+
+/// # Safety
+/// 1. Called once per exception entry, and the reference ends before the return to the guest.
+/// 2. `bulkhead_core_start` has initialised this core's state.
+unsafe fn this_core() -> &'static mut PerCore {
+    let state = core::ptr::with_exposed_provenance_mut::<PerCore>(block() + STATE_OFFSET);
+    // SAFETY: (1) the address is this core's block, writable in its root only; (2) initialised, by the
+    // caller's promise 2; (3) the only reference, by promise 1 and because EL2 is not re-entered.
+    unsafe { &mut *state }
+}
+
+/// First run-time function of a core. The boot root is active.
+#[unsafe(no_mangle)]
+extern "C" fn bulkhead_core_start(core: u64) -> ! {
+    let state = core::ptr::with_exposed_provenance_mut::<PerCore>(block() + STATE_OFFSET);
+    vectors::install();
+    // SAFETY: (1) the block is this core's own, writable, and its state has no other reference yet;
+    // (2) `PerCore` is plain data, so writing it drops nothing.
+    let state = unsafe {
+        state.write(PerCore::new(u32::try_from(core).unwrap_or(u32::MAX)));
+        &mut *state
+    };
+    state.start()
+}
+
+/// Enters the guest that `context` is, for the first time since the core started.
+pub fn enter(context: &VcpuContext) -> ! {
+    TPIDR_EL2.set(&raw const *context as u64);
+    vectors::enter(context)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn bulkhead_on_sync(esr: u64) -> *const VcpuContext {
+    // SAFETY: called by the vector, once per entry, after the core's start.
+    let core = unsafe { this_core() };
+    core.on_sync(esr)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn bulkhead_on_irq() -> *const VcpuContext {
+    // SAFETY: called by the vector, once per entry, after the core's start.
+    let core = unsafe { this_core() };
+    core.on_irq()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn bulkhead_on_fiq() -> *const VcpuContext {
+    // SAFETY: called by the vector, once per entry, after the core's start.
+    let core = unsafe { this_core() };
+    core.on_fiq()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn bulkhead_on_serror(esr: u64) -> *const VcpuContext {
+    // SAFETY: called by the vector, once per entry, after the core's start.
+    let core = unsafe { this_core() };
+    core.on_serror(esr)
+}
+
+/// EL2 took an exception of its own: the core records it and parks; the others go on.
+#[unsafe(no_mangle)]
+extern "C" fn bulkhead_on_fatal(vector: u64, esr: u64, elr: u64, far: u64) -> ! {
+    crate::core_state::park(this_core_index(), vector, esr, elr, far)
+}
+
+/// Makes the core's own run-time root active: the boot part and other cores' blocks are gone from here on.
+pub fn use_root(core: &Core) {
+    // SAFETY: (1) the root is one that the checker proved to map run-time text, constants, shared data, this
+    // core's block and the blob, VA = PA, like the boot root that is active; everything used from here on
+    // lies in these.
+    unsafe { set_el2_root(core.el2_root) };
+}
+
+/// The core's view of the physical GIC.
+pub fn gic(board: &BoardDevices, core: &Core) -> (Distributor, Redistributor) {
+    let distributor = usize::try_from(board.gicd).unwrap_or(0);
+    let redistributor = usize::try_from(core.redistributor).unwrap_or(0);
+    // SAFETY: the addresses are those of the board's distributor and of this core's redistributor, from the
+    // checked blob; every core root maps the first and this core's root the second as Device memory.
+    unsafe { (Distributor::new(distributor), Redistributor::new(redistributor)) }
+}
+
+// The board's UART, linked by the board's binary: the run-time part is a library over the board.
+unsafe extern "Rust" {
+    safe fn bulkhead_board_uart_try_put(byte: u8) -> bool;
+    safe fn bulkhead_board_uart_get() -> Option<u8>;
+}
+
+/// Hands a byte to the board's UART; `false` when it has no room.
+pub fn uart_try_put(byte: u8) -> bool {
+    bulkhead_board_uart_try_put(byte)
+}
+
+/// Takes a byte that the board's UART received.
+pub fn uart_get() -> Option<u8> {
+    bulkhead_board_uart_get()
+}
+
+/// Links the run-time part with a board: gives it the board's UART.
+#[macro_export]
+macro_rules! runtime_binary {
+    ($board:ty) => {
+        #[unsafe(no_mangle)]
+        extern "Rust" fn bulkhead_board_uart_try_put(byte: u8) -> bool {
+            use bulkhead_board::{Board, Uart};
+            <$board as Board>::uart().try_put(byte)
+        }
+
+        #[unsafe(no_mangle)]
+        extern "Rust" fn bulkhead_board_uart_get() -> Option<u8> {
+            use bulkhead_board::{Board, Uart};
+            <$board as Board>::uart().get()
+        }
+    };
+}

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The vGIC between its model and the hardware: list registers, physical interrupts, the world switch.
+//!
+//! The model (`bulkhead_policy::vgic`) decides; this file reads and writes the registers that it speaks of.
+//! Implements: BH-GIC-020.
+
+use core::sync::atomic::Ordering;
+
+use bulkhead_arch::barrier::dmb_ish;
+use bulkhead_arch::{gic_cpu, registers, switch};
+use bulkhead_drivers::gic::{Distributor, gicd, gicr};
+use bulkhead_policy::vgic::{
+    Access, AccessSize, Frame, PhysicalChange, PhysicalOperation, VcpuSet, icc, observes_state,
+};
+use bulkhead_types::tables::core_mode;
+
+use crate::core_state::{LocalVcpu, PerCore, Running};
+use crate::shared::{self, Machine};
+
+/// PPI of the virtual timer.
+const CNTV_PPI: u32 = 27;
+/// PPI of the EL1 physical timer.
+const CNTP_PPI: u32 = 30;
+/// PPI of the maintenance interrupt.
+pub const MAINTENANCE_PPI: u32 = 25;
+/// PPIs of a sliced vCPU that are physical.
+const GUEST_PPIS: u32 = (1 << CNTV_PPI) | (1 << CNTP_PPI);
+/// `ICH_HCR_EL2` bits that [`bulkhead_policy::vgic::Fill`] decides.
+const FILL_BITS: u64 = 0b1_0000_0000_1110;
+
+/// Physical priority mask with which the guest of a dedicated core starts.
+pub fn direct_reset_pmr() -> u64 {
+    icc::pmr_to_physical(0)
+}
+
+/// Takes back and hands out list registers of the vCPU whose registers are loaded.
+fn refill(machine: &mut Machine, vcpu: &LocalVcpu) {
+    machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers());
+    fill(machine, vcpu);
+}
+
+fn fill(machine: &mut Machine, vcpu: &LocalVcpu) {
+    let mut lrs = [0; 4];
+    let fill = machine.vgic.fill(vcpu.index(), &mut lrs);
+    gic_cpu::set_list_registers(&lrs);
+    registers::ich_hcr::write((vcpu.context.control.ich_hcr & !FILL_BITS) | fill.hcr);
+    deactivate_pending(machine, vcpu.index());
+}
+
+/// Deactivates physically what the model says; the model holds at most one physical interrupt per timer and SPI.
+fn deactivate_pending(machine: &mut Machine, vcpu: usize) {
+    for _ in 0..32 {
+        match machine.vgic.next_deactivation(vcpu) {
+            Some(intid) => gic_cpu::deactivate(intid),
+            None => return,
+        }
+    }
+}
+
+/// Makes the cores of the vCPUs in `set` (but not `vcpu` itself) look at their list registers.
+fn notify(vcpu: &LocalVcpu, running: &Running, set: VcpuSet) {
+    let others = set.without(vcpu.index());
+    if others.is_empty() {
+        return;
+    }
+    vcpu.shared
+        .refresh
+        .fetch_or(u32::from(others.bits()), Ordering::SeqCst);
+    dmb_ish();
+    let members = running.system.vcpus_of_partition(vcpu.partition);
+    for other in others {
+        let Some(entry) = members.get(other) else { continue };
+        kick_if_running(running, vcpu.partition.vcpu_first, entry.index, entry.core);
+    }
+}
+
+/// Calls the core of a vCPU, if it is that vCPU's slot; otherwise its next slot begin is early enough.
+pub fn kick_if_running(running: &Running, first: u32, index: u32, core: u32) {
+    let global = first.wrapping_add(index);
+    if core == running.index || shared::running(core) != global {
+        return;
+    }
+    let entry = usize::try_from(core)
+        .ok()
+        .and_then(|c| running.system.cores.get(c));
+    if let Some(entry) = entry {
+        gic_cpu::kick(entry.mpidr);
+    }
+}
+
+fn spi_word(base: usize, word: usize) -> usize {
+    base.wrapping_add(word.wrapping_mul(4))
+}
+
+/// Sets which physical SPIs of the vCPU's partition may fire: all owned bits are written, so what is not in
+/// `enabled` is off.
+fn set_spis(distributor: &Distributor, vcpu: &LocalVcpu, enabled: impl Fn(usize) -> u32, bound: u64) {
+    if vcpu.entry.index != 0 {
+        return;
+    }
+    let mut cleared = false;
+    for (n, owned) in vcpu.partition.spis.iter().enumerate() {
+        if *owned == 0 {
+            continue;
+        }
+        let on = enabled(n) & owned;
+        let word = n.wrapping_add(1);
+        distributor.write32(spi_word(gicd::ISENABLER, word), on);
+        distributor.write32(spi_word(gicd::ICENABLER, word), owned & !on);
+        cleared |= owned & !on != 0;
+    }
+    if cleared {
+        // A timeout here leaves an interrupt that EL2 then finds without an owner and masks again.
+        let _ = distributor.wait(bound);
+    }
+}
+
+impl PerCore {
+    /// Makes `local` the vCPU whose registers are loaded.
+    pub fn make_loaded(&mut self, local: usize) {
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        if running.loaded == Some(local) {
+            return;
+        }
+        self.unload();
+        let Some(running) = self.running.as_mut() else {
+            return;
+        };
+        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
+            return;
+        };
+        vcpu.context.gic.lr = [0; 4];
+        switch::load(&vcpu.context);
+        running.loaded = Some(local);
+        if running.core.mode == core_mode::SLICED {
+            let bound = running.system.board.poll_bound;
+            let _ = vcpu.shared.machine.with(running.index, |machine| {
+                fill(machine, vcpu);
+                let active = machine.vgic.ppi_active(vcpu.index()) & GUEST_PPIS;
+                let enabled = machine.vgic.ppi_enables(vcpu.index()) & GUEST_PPIS;
+                running.redistributor.write32(gicr::ISACTIVER0, active);
+                running
+                    .redistributor
+                    .write32(gicr::ISENABLER0, enabled | 1 << MAINTENANCE_PPI);
+                let spis = machine.vgic.physical_spi_enables();
+                set_spis(
+                    &running.distributor,
+                    vcpu,
+                    |n| spis.get(n).copied().unwrap_or(0),
+                    bound,
+                );
+            });
+        }
+    }
+
+    /// Takes the loaded vCPU off the core: its interrupts are masked, its timers stopped, its state saved.
+    pub fn unload(&mut self) {
+        let Some(running) = self.running.as_mut() else {
+            return;
+        };
+        let Some(local) = running.loaded.take() else {
+            return;
+        };
+        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
+            return;
+        };
+        switch::save(&mut vcpu.context);
+        if running.core.mode == core_mode::SLICED {
+            let lrs = vcpu.context.gic.lr;
+            let bound = running.system.board.poll_bound;
+            let _ = vcpu.shared.machine.with(running.index, |machine| {
+                machine.vgic.fold(vcpu.index(), &lrs);
+                deactivate_pending(machine, vcpu.index());
+            });
+            // The next vCPU of this core has the same PPIs: their enable and active bits go with their vCPU.
+            running.redistributor.write32(gicr::ICENABLER0, GUEST_PPIS);
+            running.redistributor.write32(gicr::ICACTIVER0, GUEST_PPIS);
+            set_spis(&running.distributor, vcpu, |_| 0, bound);
+        }
+    }
+
+    /// Shows the loaded vCPU what other cores put into the model.
+    pub fn refresh(&mut self, local: usize) {
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        let Some(Some(vcpu)) = self.vcpus.get(local) else {
+            return;
+        };
+        let bit = vcpu.bit();
+        if vcpu.shared.refresh.load(Ordering::SeqCst) & bit == 0 {
+            return;
+        }
+        vcpu.shared.refresh.fetch_and(!bit, Ordering::SeqCst);
+        if running.core.mode == core_mode::SLICED {
+            let _ = vcpu
+                .shared
+                .machine
+                .with(running.index, |machine| refill(machine, vcpu));
+        }
+    }
+
+    /// Whether the loaded vCPU, waiting for an interrupt, has one; it is ready then.
+    pub fn wakes(&mut self, local: usize) -> bool {
+        let Some(running) = self.running.as_ref() else {
+            return false;
+        };
+        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
+            return false;
+        };
+        let deliverable = vcpu.shared.machine.with(running.index, |machine| {
+            machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers());
+            let deliverable = machine.vgic.has_deliverable(vcpu.index());
+            fill(machine, vcpu);
+            deliverable
+        });
+        let wakes = deliverable.unwrap_or(false);
+        if wakes {
+            vcpu.readiness = crate::core_state::Readiness::Ready;
+        }
+        wakes
+    }
+
+    /// Takes the physical interrupts that are pending for the loaded vCPU; at most one for each list register.
+    pub fn take_group1(&mut self) {
+        for _ in 0..4 {
+            let Some(intid) = gic_cpu::acknowledge1() else {
+                return;
+            };
+            gic_cpu::drop1(intid);
+            if intid == MAINTENANCE_PPI {
+                self.maintain();
+                gic_cpu::deactivate(intid);
+            } else {
+                self.deliver(intid);
+            }
+        }
+    }
+
+    fn maintain(&mut self) {
+        let eoi_count = u32::try_from((registers::ich_hcr::read() >> 27) & 0x1f).unwrap_or(0);
+        let Some((vcpu, running)) = self.current() else {
+            return;
+        };
+        let vcpu: &LocalVcpu = vcpu;
+        let _ = vcpu.shared.machine.with(running.index, |machine| {
+            machine.vgic.end_unlisted(vcpu.index(), eoi_count);
+            refill(machine, vcpu);
+        });
+    }
+
+    /// Gives an acknowledged physical interrupt to the loaded vCPU.
+    fn deliver(&mut self, intid: u32) {
+        let Some((vcpu, running)) = self.current() else {
+            self.mask_unowned(intid);
+            return;
+        };
+        let vcpu: &LocalVcpu = vcpu;
+        let notified = vcpu.shared.machine.with(running.index, |machine| {
+            if let Some((lr, value)) =
+                machine
+                    .vgic
+                    .inject_now(vcpu.index(), intid, gic_cpu::free_list_registers())
+            {
+                gic_cpu::set_list_register(lr, value);
+                return VcpuSet::EMPTY;
+            }
+            let set = machine.vgic.hardware(vcpu.index(), intid);
+            if set.contains(vcpu.index()) {
+                refill(machine, vcpu);
+            } else {
+                deactivate_pending(machine, vcpu.index());
+            }
+            set
+        });
+        notify(vcpu, running, notified.unwrap_or(VcpuSet::EMPTY));
+    }
+
+    /// An interrupt without a vCPU to give it to: off, until its partition is loaded again.
+    fn mask_unowned(&mut self, intid: u32) {
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        let bit = 1u32.checked_shl(intid & 31).unwrap_or(0);
+        if intid < 32 {
+            running.redistributor.write32(gicr::ICENABLER0, bit);
+        } else {
+            let word = usize::try_from(intid >> 5).unwrap_or(0);
+            running.distributor.write32(spi_word(gicd::ICENABLER, word), bit);
+            running.distributor.write32(spi_word(gicd::ISPENDR, word), bit);
+        }
+        gic_cpu::deactivate(intid);
+    }
+
+    /// A guest's access to its distributor or redistributors; gives what a load returns.
+    pub fn gic_access(&mut self, frame: Frame, offset: u32, size: AccessSize, access: Access) -> u64 {
+        let Some((vcpu, running)) = self.current() else {
+            return 0;
+        };
+        let vcpu: &LocalVcpu = vcpu;
+        if running.core.mode != core_mode::SLICED {
+            return crate::direct::access(vcpu, running, frame, offset, size, access);
+        }
+        let folds = observes_state(frame, offset);
+        let result = vcpu.shared.machine.with(running.index, |machine| {
+            if folds {
+                machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers());
+            }
+            let outcome = machine.vgic.access(vcpu.index(), frame, offset, size, access);
+            if folds {
+                fill(machine, vcpu);
+            } else if outcome.refresh.contains(vcpu.index()) {
+                refill(machine, vcpu);
+            }
+            let value = outcome.value | change(running, vcpu, machine, outcome.physical);
+            deactivate_pending(machine, vcpu.index());
+            (value, outcome.refresh)
+        });
+        let (value, refresh) = result.unwrap_or((0, VcpuSet::EMPTY));
+        notify(vcpu, running, refresh);
+        value
+    }
+
+    /// A guest's write to `ICC_SGI1R_EL1`.
+    pub fn send_sgi(&mut self, value: u64) {
+        let Some((vcpu, running)) = self.current() else {
+            return;
+        };
+        let vcpu: &LocalVcpu = vcpu;
+        if running.core.mode != core_mode::SLICED {
+            crate::direct::send_sgi(vcpu, running, value);
+            return;
+        }
+        let set = vcpu.shared.machine.with(running.index, |machine| {
+            let set = machine.vgic.sgi(vcpu.index(), value);
+            if set.contains(vcpu.index()) {
+                refill(machine, vcpu);
+            }
+            set
+        });
+        notify(vcpu, running, set.unwrap_or(VcpuSet::EMPTY));
+    }
+
+    /// Runs `section` on the loaded vCPU's machine, then shows the vCPUs whose interrupts it changed.
+    pub fn with_machine(&mut self, section: impl FnOnce(&mut Machine) -> VcpuSet) {
+        let Some((vcpu, running)) = self.current() else {
+            return;
+        };
+        let vcpu: &LocalVcpu = vcpu;
+        let set = vcpu.shared.machine.with(running.index, |machine| {
+            let set = section(machine);
+            if set.contains(vcpu.index()) {
+                refill(machine, vcpu);
+            }
+            set
+        });
+        notify(vcpu, running, set.unwrap_or(VcpuSet::EMPTY));
+    }
+}
+
+/// Does to the physical GIC what an access implies; gives bits to OR into what a load returns.
+fn change(running: &Running, vcpu: &LocalVcpu, machine: &Machine, change: PhysicalChange) -> u64 {
+    let word = usize::from(change.word);
+    let write = |ppi: usize, spi: usize| {
+        if word == 0 {
+            running.redistributor.write32(ppi, change.bits);
+        } else {
+            running.distributor.write32(spi_word(spi, word), change.bits);
+        }
+    };
+    match change.operation {
+        PhysicalOperation::None => {}
+        PhysicalOperation::SetEnable => write(gicr::ISENABLER0, gicd::ISENABLER),
+        PhysicalOperation::ClearEnable => write(gicr::ICENABLER0, gicd::ICENABLER),
+        PhysicalOperation::ClearPending => write(gicr::ICPENDR0, gicd::ICPENDR),
+        PhysicalOperation::ReadPending => {
+            let raw = if word == 0 {
+                running.redistributor.read32(gicr::ISPENDR0)
+            } else {
+                running.distributor.read32(spi_word(gicd::ISPENDR, word))
+            };
+            return u64::from(raw & change.bits);
+        }
+        PhysicalOperation::ReloadEnables => {
+            let enabled = machine.vgic.ppi_enables(vcpu.index()) & GUEST_PPIS;
+            running.redistributor.write32(gicr::ISENABLER0, enabled);
+            running
+                .redistributor
+                .write32(gicr::ICENABLER0, GUEST_PPIS & !enabled);
+            let spis = machine.vgic.physical_spi_enables();
+            let bound = running.system.board.poll_bound;
+            set_spis(
+                &running.distributor,
+                vcpu,
+                |n| spis.get(n).copied().unwrap_or(0),
+                bound,
+            );
+        }
+    }
+    0
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Start, restart and stop of partitions (design decision D13).
+//!
+//! The word in [`PartitionState::life`] is the only truth; each core acts on it for its own vCPUs when it
+//! looks (`follow_life`), and changes it by compare-and-swap. Implements: BH-RUN-002.
+
+use core::sync::atomic::Ordering;
+
+use bulkhead_abi::stats::partition_state;
+use bulkhead_arch::barrier::invalidate_current_vmid;
+use bulkhead_arch::registers;
+use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, Then};
+use bulkhead_policy::psci::Power;
+use bulkhead_policy::vgic::direct::Owner;
+use bulkhead_policy::vgic::{SPI_WORDS, VgicConfig};
+use bulkhead_types::load::{LIST_IPA, LOADER_IPA};
+use bulkhead_types::tables::{Partition, core_mode, partition_flag};
+
+use crate::core_state::{PerCore, Readiness, Running};
+use crate::gic::kick_if_running;
+use crate::shared::PartitionState;
+use crate::{direct, vcpu_field, view};
+
+/// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
+const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
+/// Tries of a compare-and-swap: each failure means that another core of the partition changed the word.
+const TRIES: u32 = 64;
+
+/// Where a partition stands.
+pub fn life(state: &PartitionState) -> Lifecycle {
+    Lifecycle::from_bits(state.life.load(Ordering::SeqCst))
+}
+
+/// Applies an event; gives the new state if it changed anything.
+fn apply(state: &PartitionState, event: Event) -> Option<Lifecycle> {
+    for _ in 0..TRIES {
+        let old = state.life.load(Ordering::SeqCst);
+        let new = Lifecycle::from_bits(old).after(event)?;
+        if state
+            .life
+            .compare_exchange(old, new.bits(), Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+        {
+            return Some(new);
+        }
+    }
+    None
+}
+
+fn shown(phase: Phase) -> u64 {
+    match phase {
+        Phase::Off => partition_state::OFF,
+        Phase::Loading => partition_state::LOADING,
+        Phase::Running => partition_state::RUNNING,
+        Phase::Stopping(Then::Reload | Then::Off | Then::Fail) => partition_state::RESTARTING,
+        Phase::Failed => partition_state::FAILED,
+    }
+}
+
+fn vgic_config(partition: &Partition) -> VgicConfig {
+    let mut physical_spis = [0; SPI_WORDS];
+    for (to, from) in physical_spis.iter_mut().zip(partition.spis) {
+        *to = from;
+    }
+    VgicConfig {
+        vcpu_count: usize::try_from(partition.vcpu_count).unwrap_or(1),
+        spi_lines: partition.spi_lines,
+        physical_spis,
+    }
+}
+
+impl PerCore {
+    /// Initialises the partition of `local` and starts it, if its vCPU 0 is here and the spec starts it.
+    pub fn auto_start(&mut self, local: usize) {
+        let Some(Some(vcpu)) = self.vcpus.get(local) else {
+            return;
+        };
+        if vcpu.entry.index != 0 {
+            return;
+        }
+        let partition = vcpu.partition;
+        let life = Lifecycle::new(partition.vcpu_count, partition.restart_limit);
+        vcpu.shared.life.store(life.bits(), Ordering::SeqCst);
+        if partition.flags & partition_flag::AUTOSTART != 0 {
+            let _ = apply(vcpu.shared, Event::Start);
+        }
+        vcpu.stats
+            .write64(vcpu_field!(partition_state), partition_state::OFF);
+    }
+
+    /// Acts on the life of the partition whose vCPU `local` is about to run.
+    pub fn follow_life(&mut self, local: usize) {
+        let Some(Some(vcpu)) = self.vcpus.get(local) else {
+            return;
+        };
+        let state = life(vcpu.shared);
+        if state.must_stop(vcpu.entry.index) {
+            self.stop_vcpu(local);
+        }
+        let Some(Some(vcpu)) = self.vcpus.get(local) else {
+            return;
+        };
+        let state = life(vcpu.shared);
+        if state.phase() == Phase::Loading && vcpu.entry.index == 0 {
+            self.load_partition(local);
+        } else if state.phase() == Phase::Running && vcpu.readiness == Readiness::Off {
+            self.take_power_on(local);
+        }
+    }
+
+    /// Takes a vCPU off for good and says so.
+    fn stop_vcpu(&mut self, local: usize) {
+        if self.running.as_ref().is_some_and(|r| r.loaded == Some(local)) {
+            self.unload();
+        }
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
+            return;
+        };
+        vcpu.readiness = Readiness::Off;
+        if running.core.mode != core_mode::SLICED {
+            direct::reset(vcpu, running);
+        }
+        let after = apply(
+            vcpu.shared,
+            Event::Stopped {
+                vcpu: vcpu.entry.index,
+            },
+        );
+        if let Some(after) = after {
+            vcpu.stats
+                .write64(vcpu_field!(partition_state), shown(after.phase()));
+            call_members(running, vcpu.partition);
+        }
+    }
+
+    /// Brings the partition into its reset state and its vCPU 0 to the loader.
+    fn load_partition(&mut self, local: usize) {
+        // The reset must not meet registers or list registers of the previous life.
+        if self.running.as_ref().is_some_and(|r| r.loaded == Some(local)) {
+            self.unload();
+        }
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
+            return;
+        };
+        let partition = vcpu.partition;
+        let starts = vcpu.shared.starts.fetch_add(1, Ordering::SeqCst);
+        let _ = vcpu.shared.machine.with(running.index, |machine| {
+            machine.uart = bulkhead_policy::uart::Pl011::new();
+            if running.core.mode == core_mode::SLICED {
+                machine.vgic.configure(&vgic_config(partition));
+            } else {
+                machine.direct.configure(&Owner {
+                    spis: partition.spis,
+                    ppis: GUEST_PPIS,
+                    vcpu_count: usize::try_from(partition.vcpu_count).unwrap_or(1),
+                    spi_lines: partition.spi_lines,
+                });
+            }
+        });
+        vcpu.shared.refresh.store(0, Ordering::SeqCst);
+        for slot in &vcpu.shared.power {
+            slot.set(Power::Off);
+        }
+        if let Some(own) = vcpu.shared.power.first() {
+            own.set(Power::On);
+        }
+        vcpu.context.reset(LOADER_IPA, LIST_IPA);
+        let secret = usize::try_from(vcpu.entry.partition)
+            .ok()
+            .and_then(|p| view::handoff().seeds.get(p));
+        let [_, x1, x2, x3, x4, x5, ..] = &mut vcpu.context.x;
+        if let Some([a, b, c, d]) = secret {
+            (*x1, *x2, *x3, *x4) = (*a, *b, *c, *d);
+        }
+        *x5 = u64::from(starts);
+        vcpu.readiness = Readiness::Ready;
+        vcpu.stats.write64(vcpu_field!(restarts), u64::from(starts));
+        vcpu.stats
+            .write64(vcpu_field!(partition_state), partition_state::RUNNING);
+        let _ = apply(vcpu.shared, Event::Entered);
+        if starts > 0 {
+            defmt::info!(
+                "partition {=u32} restarts, start {=u32}",
+                vcpu.entry.partition,
+                starts
+            );
+        }
+        self.make_loaded(local);
+        // With its VMID current: nothing of the previous life stays in any TLB or instruction cache.
+        invalidate_current_vmid();
+    }
+
+    /// Starts a vCPU that another one has switched on.
+    fn take_power_on(&mut self, local: usize) {
+        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
+            return;
+        };
+        let Some(slot) = vcpu.shared.power.get(vcpu.index()) else {
+            return;
+        };
+        if slot.power() == Power::Pending {
+            let entry = slot.entry.load(Ordering::Relaxed);
+            let context = slot.context.load(Ordering::Relaxed);
+            vcpu.context.reset(entry, context);
+            vcpu.readiness = Readiness::Ready;
+            slot.set(Power::On);
+        }
+    }
+
+    /// The current vCPU's partition asked for something, or broke a rule.
+    pub fn end_of_life(&mut self, event: Event) {
+        let Some((vcpu, running)) = self.current() else {
+            return;
+        };
+        let after = apply(vcpu.shared, event);
+        if let Some(after) = after {
+            vcpu.stats
+                .write64(vcpu_field!(partition_state), shown(after.phase()));
+        }
+        call_members(running, vcpu.partition);
+    }
+
+    /// The current vCPU did what no rule allows: record it, restart or stop its partition.
+    pub fn fault(&mut self, esr: u64) {
+        let Some((vcpu, _)) = self.current() else { return };
+        let ipa = (registers::hpfar_el2::read() & 0xfff_ffff_fff0) << 8 | registers::far_el2::read() & 0xfff;
+        vcpu.stats.write64(vcpu_field!(fault_syndrome), esr);
+        vcpu.stats.write64(vcpu_field!(fault_pc), vcpu.context.pc);
+        vcpu.stats.write64(vcpu_field!(fault_ipa), ipa);
+        defmt::error!(
+            "partition {=u32} vCPU {=u32}: fault, ESR {=u64:x}, PC {=u64:x}, IPA {=u64:x}",
+            vcpu.entry.partition,
+            vcpu.entry.index,
+            esr,
+            vcpu.context.pc,
+            ipa
+        );
+        self.end_of_life(Event::Fault);
+    }
+}
+
+/// Makes the cores of a partition look at its life.
+fn call_members(running: &Running, partition: &Partition) {
+    bulkhead_arch::barrier::dmb_ish();
+    for member in running.system.vcpus_of_partition(partition) {
+        kick_if_running(running, partition.vcpu_first, member.index, member.core);
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What several cores may touch: one small section, writable in every root.
+//!
+//! No lock here is shared between a dedicated core and any other: a partition's state is used by its own
+//! vCPUs' cores only. Implements: BH-CORE-005.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use bulkhead_arch::lock::TicketLock;
+use bulkhead_policy::psci::Power;
+use bulkhead_policy::uart::Pl011;
+use bulkhead_policy::vgic::direct::Direct;
+use bulkhead_policy::vgic::{MAX_VCPUS, Vgic};
+
+/// Partitions for which there is room.
+pub const MAX_PARTITIONS: usize = 16;
+/// Cores for which there is room.
+pub const MAX_CORES: usize = 8;
+/// In [`RUNNING`]: no vCPU's slot.
+pub const NOBODY: u32 = u32::MAX;
+
+/// Emulated hardware of one partition.
+pub struct Machine {
+    /// Interrupt controller of a sliced partition.
+    pub vgic: Vgic,
+    /// What a dedicated partition sees of the physical interrupt controller.
+    pub direct: Direct,
+    /// Console of a partition with an emulated UART.
+    pub uart: Pl011,
+}
+
+/// Power state of a vCPU and the request that is to start it, see [`Power`].
+pub struct PowerSlot {
+    /// [`Power::bits`].
+    pub state: AtomicU32,
+    /// IPA of the first instruction.
+    pub entry: AtomicU64,
+    /// First argument.
+    pub context: AtomicU64,
+}
+
+impl PowerSlot {
+    /// The state.
+    pub fn power(&self) -> Power {
+        Power::from_bits(self.state.load(Ordering::Acquire))
+    }
+
+    /// Replaces the state.
+    pub fn set(&self, power: Power) {
+        self.state.store(power.bits(), Ordering::Release);
+    }
+}
+
+/// One partition, as its cores share it.
+pub struct PartitionState {
+    /// Emulated hardware.
+    pub machine: TicketLock<Machine>,
+    /// Life of the partition ([`bulkhead_policy::lifecycle::Lifecycle::bits`]).
+    pub life: AtomicU64,
+    /// Starts so far.
+    pub starts: AtomicU32,
+    /// Bit *k*: vCPU *k* has something new in the model that its list registers do not show yet.
+    pub refresh: AtomicU32,
+    /// vCPUs.
+    pub power: [PowerSlot; MAX_VCPUS],
+}
+
+impl PartitionState {
+    const fn new() -> Self {
+        Self {
+            machine: TicketLock::new(Machine {
+                vgic: Vgic::new(),
+                direct: Direct::new(),
+                uart: Pl011::new(),
+            }),
+            life: AtomicU64::new(0),
+            starts: AtomicU32::new(0),
+            refresh: AtomicU32::new(0),
+            power: [const {
+                PowerSlot {
+                    state: AtomicU32::new(0),
+                    entry: AtomicU64::new(0),
+                    context: AtomicU64::new(0),
+                }
+            }; MAX_VCPUS],
+        }
+    }
+}
+
+/// All partitions, by index.
+pub static PARTITIONS: [PartitionState; MAX_PARTITIONS] = [const { PartitionState::new() }; MAX_PARTITIONS];
+
+/// For each core the global index of the vCPU whose slot it is, whether it can run or not; else [`NOBODY`].
+pub static RUNNING: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(NOBODY) }; MAX_CORES];
+
+/// Becomes 1 at the first accepted steady-state mark.
+pub static MARKED: AtomicU32 = AtomicU32::new(0);
+
+/// The vCPU whose slot it is on `core`.
+pub fn running(core: u32) -> u32 {
+    let index = usize::try_from(core).unwrap_or(usize::MAX);
+    RUNNING.get(index).map_or(NOBODY, |r| r.load(Ordering::SeqCst))
+}
+
+/// Says whose slot it is on `core`.
+pub fn set_running(core: u32, vcpu: u32) {
+    let index = usize::try_from(core).unwrap_or(usize::MAX);
+    if let Some(r) = RUNNING.get(index) {
+        r.store(vcpu, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The slot table at work (design decision D5).
+//!
+//! EL2's physical timer fires at the end of the current slot. `on_slot_timer` then finds the slot that the
+//! counter is in: usually the next; if whole slots were passed over they are counted as missed and not run
+//! late. What runs in a slot is found by `PerCore::pick`. Implements: BH-SCHED-003.
+
+use bulkhead_arch::aarch64_cpu::registers::{CNTHP_CTL_EL2, Writeable};
+use bulkhead_arch::barrier::{counter, isb};
+use bulkhead_arch::registers;
+use bulkhead_policy::schedule::{Occupant, Position};
+
+use crate::core_state::PerCore;
+use crate::shared::{self, NOBODY};
+use crate::stats::Account;
+use crate::{core_field, vcpu_field};
+
+/// Programs EL2's timer for the end of the slot.
+fn arm(position: &Position) {
+    let epoch = crate::view::handoff().epoch;
+    registers::cnthp_cval::write(epoch.wrapping_add(position.end()));
+    CNTHP_CTL_EL2.set(1);
+    isb();
+}
+
+impl PerCore {
+    /// Waits for the epoch and begins the first slot of the first frame.
+    pub fn start_slots(&mut self) {
+        let epoch = crate::view::handoff().epoch;
+        registers::cnthp_cval::write(epoch);
+        CNTHP_CTL_EL2.set(1);
+        isb();
+        // The core sleeps until the timer's condition holds: its interrupt is pending, not taken.
+        while counter() < epoch {
+            bulkhead_arch::barrier::wait_for_interrupt();
+        }
+        let first = {
+            let Some(running) = self.running.as_mut() else {
+                return;
+            };
+            running.ledger = crate::stats::Ledger::open(running.stats, epoch, epoch);
+            running
+                .timetable
+                .as_ref()
+                .map(bulkhead_policy::schedule::Timetable::first)
+        };
+        if let Some(first) = first {
+            self.begin_slot(first);
+        }
+    }
+
+    /// The slot timer fired.
+    pub fn on_slot_timer(&mut self) {
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        let (Some(timetable), Some(position)) = (running.timetable.as_ref(), running.position) else {
+            return;
+        };
+        let now = counter().wrapping_sub(crate::view::handoff().epoch);
+        let vcpus = &self.vcpus;
+        let next = timetable.arrive(&position, now, |occupant, count| {
+            if let Occupant::Vcpu(global) = occupant
+                && let Some(vcpu) = vcpus.iter().flatten().find(|v| v.global == global)
+            {
+                vcpu.stats.add64(vcpu_field!(slots_missed), count);
+            }
+        });
+        if next == position {
+            arm(&position);
+        } else {
+            self.begin_slot(next);
+        }
+    }
+
+    fn begin_slot(&mut self, position: Position) {
+        self.end_slot();
+        self.unload();
+        let Some(running) = self.running.as_mut() else {
+            return;
+        };
+        let frame_begins = running.position.is_none_or(|p| p.frame() != position.frame());
+        if frame_begins {
+            running
+                .stats
+                .write64(core_field!(frames), position.frame().wrapping_add(1));
+        }
+        running.position = Some(position);
+        arm(&position);
+        let now = running.ledger.charge(Account::El2);
+        let lateness = position.lateness(now.wrapping_sub(crate::view::handoff().epoch));
+        if lateness > running.stats.read64(core_field!(worst_slot_lateness)) {
+            running.stats.write64(core_field!(worst_slot_lateness), lateness);
+        }
+        let (owner, global) = match position.occupant() {
+            Occupant::Vcpu(global) => (
+                self.vcpus
+                    .iter()
+                    .position(|v| v.as_ref().is_some_and(|v| v.global == global)),
+                global,
+            ),
+            Occupant::System | Occupant::Idle => (None, NOBODY),
+        };
+        running.owner = owner;
+        shared::set_running(running.index, global);
+        if let Some(Some(vcpu)) = owner.and_then(|o| self.vcpus.get_mut(o)) {
+            vcpu.used = false;
+            vcpu.stats.add64(vcpu_field!(slots_granted), 1);
+        }
+        if position.occupant() == Occupant::System {
+            running.drainer.step(&running.system, running.stats);
+        }
+        self.feed_console();
+    }
+
+    /// Accounts for the slot that ends.
+    fn end_slot(&mut self) {
+        let owner = self.running.as_ref().and_then(|r| r.owner);
+        if let Some(Some(vcpu)) = owner.and_then(|o| self.vcpus.get(o))
+            && vcpu.used
+        {
+            vcpu.stats.add64(vcpu_field!(slots_used), 1);
+        }
+    }
+}

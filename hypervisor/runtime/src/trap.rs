@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010.
+
+use bulkhead_arch::context::VcpuContext;
+use bulkhead_arch::guest::{UNDEFINED, inject_synchronous};
+use bulkhead_arch::registers;
+use bulkhead_policy::sysreg::{self, Direction, IccRegister, Interrupts, SysRegAccess, SysRegAction};
+use bulkhead_policy::trap::{self, DataAccess, Ipa, Register, Size, Trap, Wait};
+use bulkhead_policy::uart;
+use bulkhead_policy::vgic::{Access, AccessSize, Frame};
+use bulkhead_types::tables::{core_mode, partition_flag};
+
+use crate::core_state::{LocalVcpu, PerCore, Readiness};
+
+/// Bytes of a distributor frame.
+const GICD_SIZE: u64 = 0x1_0000;
+/// Bytes of a vCPU's redistributor.
+const GICR_SIZE: u64 = 0x2_0000;
+/// Syndrome of an illegal execution state: EC 0x0e, 32-bit instruction.
+const ILLEGAL_STATE: u64 = (0x0e << 26) | (1 << 25);
+
+fn read(vcpu: &LocalVcpu, register: Register) -> u64 {
+    register
+        .index()
+        .and_then(|i| vcpu.context.x.get(i))
+        .copied()
+        .unwrap_or(0)
+}
+
+fn write(vcpu: &mut LocalVcpu, register: Register, value: u64) {
+    if let Some(x) = register.index().and_then(|i| vcpu.context.x.get_mut(i)) {
+        *x = value;
+    }
+}
+
+fn access_size(size: Size) -> AccessSize {
+    match size {
+        Size::Byte => AccessSize::Byte,
+        Size::Halfword => AccessSize::Half,
+        Size::Word => AccessSize::Word,
+        Size::Doubleword => AccessSize::Double,
+    }
+}
+
+/// An emulated device that an address belongs to.
+enum Device {
+    Gic(Frame, u32),
+    Uart(u64),
+}
+
+fn device(vcpu: &LocalVcpu, ipa: Ipa) -> Option<Device> {
+    let partition = vcpu.partition;
+    let redistributors = GICR_SIZE.wrapping_mul(u64::from(partition.vcpu_count));
+    if let Some(offset) = ipa.offset_in(Ipa(partition.gicd_ipa), GICD_SIZE) {
+        return Some(Device::Gic(Frame::Distributor, u32::try_from(offset).ok()?));
+    }
+    if let Some(offset) = ipa.offset_in(Ipa(partition.gicr_ipa), redistributors) {
+        let (frame, offset) = Frame::of_redistributor(offset);
+        return Some(Device::Gic(frame, offset));
+    }
+    if partition.flags & partition_flag::EMULATED_UART != 0
+        && let Some(offset) = ipa.offset_in(Ipa(partition.uart_ipa), uart::SIZE)
+    {
+        return Some(Device::Uart(offset));
+    }
+    None
+}
+
+impl PerCore {
+    /// A synchronous exception from the guest.
+    pub fn on_sync(&mut self, esr: u64) -> &VcpuContext {
+        self.entered();
+        let trap = trap::decode(esr, registers::far_el2::read(), registers::hpfar_el2::read());
+        match trap {
+            Trap::Hypercall { immediate: 0 } => self.on_call(),
+            Trap::Hypercall { .. } => self.refuse_call(),
+            Trap::Smc { .. } => {
+                // No SMC is forwarded: none is listed for any partition.
+                self.refuse_call();
+                self.skip();
+            }
+            Trap::Wait(wait) => self.on_wait(wait),
+            Trap::SystemRegister(access) => self.on_system_register(access),
+            Trap::DataAbort(access) => self.on_data_abort(access, esr),
+            Trap::FloatingPoint | Trap::Aarch32 => self.inject(UNDEFINED),
+            Trap::IllegalState => self.inject(ILLEGAL_STATE),
+            Trap::DataAbortNoSyndrome { .. }
+            | Trap::InstructionAbort { .. }
+            | Trap::WalkAbort { .. }
+            | Trap::Other { .. } => self.fault(esr),
+        }
+        self.resume()
+    }
+
+    /// A physical interrupt while the guest ran (sliced cores).
+    pub fn on_irq(&mut self) -> &VcpuContext {
+        self.entered();
+        self.take_group1();
+        self.resume()
+    }
+
+    /// An interrupt of EL2: the slot timer or a kick.
+    pub fn on_fiq(&mut self) -> &VcpuContext {
+        self.entered();
+        self.take_group0();
+        self.resume()
+    }
+
+    /// An asynchronous error that the guest caused: its partition is restarted or stopped.
+    pub fn on_serror(&mut self, esr: u64) -> &VcpuContext {
+        self.entered();
+        self.fault(esr);
+        self.resume()
+    }
+
+    fn skip(&mut self) {
+        if let Some((vcpu, _)) = self.current() {
+            vcpu.context.skip_instruction();
+        }
+    }
+
+    fn inject(&mut self, syndrome: u64) {
+        if let Some((vcpu, _)) = self.current() {
+            inject_synchronous(&mut vcpu.context, syndrome, None);
+        }
+    }
+
+    fn refuse_call(&mut self) {
+        if let Some((vcpu, _)) = self.current() {
+            vcpu.context.set_register(0, u64::MAX);
+        }
+    }
+
+    fn on_wait(&mut self, wait: Wait) {
+        let Some((vcpu, _)) = self.current() else { return };
+        vcpu.context.skip_instruction();
+        match wait {
+            Wait::Interrupt => vcpu.readiness = Readiness::Waiting,
+            // WFE may return at once; the timed forms may return early (DDI 0487, "Wait For Event", "WFIT").
+            Wait::Event | Wait::InterruptOrTime | Wait::EventOrTime => {}
+        }
+    }
+
+    fn on_system_register(&mut self, access: SysRegAccess) {
+        let Some((vcpu, running)) = self.current() else {
+            return;
+        };
+        let sliced = running.core.mode == core_mode::SLICED;
+        let interrupts = if sliced {
+            Interrupts::Sliced
+        } else {
+            Interrupts::Direct
+        };
+        match sysreg::decide(access, interrupts) {
+            SysRegAction::Icc(IccRegister::Sgi1r) => {
+                let value = read(vcpu, access.rt);
+                self.send_sgi(value);
+            }
+            SysRegAction::Icc(register) => {
+                let value = read(vcpu, access.rt);
+                let result = crate::direct::cpu_interface(vcpu, running, register, access.direction, value);
+                if access.direction == Direction::Read {
+                    write(vcpu, access.rt, result);
+                }
+            }
+            SysRegAction::Value(value) => write(vcpu, access.rt, value),
+            SysRegAction::Ignore => {}
+            SysRegAction::InjectUndefined => {
+                inject_synchronous(&mut vcpu.context, UNDEFINED, None);
+                return;
+            }
+        }
+        self.skip();
+    }
+
+    fn on_data_abort(&mut self, access: DataAccess, esr: u64) {
+        let Some((vcpu, _)) = self.current() else { return };
+        let Some(device) = device(vcpu, access.ipa) else {
+            self.fault(esr);
+            return;
+        };
+        let stored = access.stored(read(vcpu, access.register));
+        let value = match device {
+            Device::Gic(frame, offset) => {
+                let operation = match access.direction {
+                    Direction::Read => Access::Read,
+                    Direction::Write => Access::Write(stored),
+                };
+                self.gic_access(frame, offset, access_size(access.size), operation)
+            }
+            Device::Uart(offset) => self.uart_access(offset, access.direction, stored),
+        };
+        if let Some((vcpu, _)) = self.current() {
+            if access.direction == Direction::Read {
+                write(vcpu, access.register, access.loaded(value));
+            }
+            vcpu.context.skip_instruction();
+        }
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The run-time part's view of what boot verified: blob, hand-over, statistics, windows.
+//!
+//! Boot hashed the blob and checked every index of it before any core came here, and all roots map it
+//! read-only. Implements: BH-CFG-011.
+#![allow(unsafe_code)]
+
+use bulkhead_abi::stats::CORE_STATS_SIZE;
+use bulkhead_abi::window::WINDOW_SIZE;
+use bulkhead_arch::words::SharedBlock;
+use bulkhead_types::image::Handoff;
+use bulkhead_types::system::System;
+use bulkhead_types::tables::Partition;
+
+use crate::shared::MAX_CORES;
+
+unsafe extern "C" {
+    static __handoff_start: Handoff;
+    static __stats_start: u8;
+    static __blob_base: u8;
+}
+
+/// What boot hands over.
+pub fn handoff() -> &'static Handoff {
+    // SAFETY: (1) boot filled the page before any core entered the run-time part; (2) every run-time root maps
+    // it read-only, so nothing changes it.
+    unsafe { &__handoff_start }
+}
+
+/// The tables of the blob; `None` if they do not parse, which boot has excluded.
+pub fn system() -> Option<System<'static>> {
+    let size = usize::try_from(handoff().blob_size).ok()?;
+    // SAFETY: (1) boot verified `blob_size` bytes at this address; (2) every root maps them read-only.
+    let bytes = unsafe { core::slice::from_raw_parts(&raw const __blob_base, size) };
+    System::parse(bytes).ok()
+}
+
+/// Statistics block of core `index`; empty when there is no such core.
+pub fn core_stats(index: u32) -> SharedBlock {
+    match usize::try_from(index) {
+        Ok(index) if index < MAX_CORES => {
+            let base = &raw const __stats_start as usize + index * CORE_STATS_SIZE;
+            // SAFETY: (1) the range is mapped in every root, writable in that of its own core, which alone
+            // writes it; (2) no Rust object lives there; (3) it is page-aligned.
+            unsafe { SharedBlock::new(base, CORE_STATS_SIZE) }
+        }
+        _ => SharedBlock::EMPTY,
+    }
+}
+
+/// The window of a partition. Only the system core and the cores of a partition with an emulated UART map it.
+pub fn window(partition: &Partition) -> SharedBlock {
+    match usize::try_from(partition.window) {
+        // SAFETY: (1) the compiler placed a window there and maps it in the roots of the cores that call this
+        // (the drainer's, and those of an emulated UART), which the checker proved; (2) no Rust object lives
+        // there; (3) it is page-aligned.
+        Ok(base) if base != 0 => unsafe { SharedBlock::new(base, WINDOW_SIZE) },
+        _ => SharedBlock::EMPTY,
+    }
+}
