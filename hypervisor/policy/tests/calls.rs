@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Guest calls against the tables of Arm DEN0022 (PSCI) and Arm DEN0028 (SMCCC).
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may fail by panic.
 
 use bulkhead_abi::hypercall;
 use bulkhead_policy::psci::{

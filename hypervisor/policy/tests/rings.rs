@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Byte rings with honest and hostile indices; the serial multiplex there and back.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may fail by panic.
 
 use bulkhead_abi::mux::ESCAPE;
 use bulkhead_policy::mux::{Channel, Decoder, Encoder};

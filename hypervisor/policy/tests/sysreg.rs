@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Trapped system registers: every encoding against a table written from the Arm ARM and Arm IHI 0069.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may fail by panic.
 
 use bulkhead_policy::sysreg::{
     Direction, IccRegister, Interrupts, SysRegAccess, SysRegAction, SysRegId, decide,

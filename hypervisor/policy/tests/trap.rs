@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The trap decoder against a table written from the Arm ARM, "ESR_EL2, Exception Syndrome Register (EL2)".
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may fail by panic.
 
 use bulkhead_policy::fault::{AccessKind, Fault};
 use bulkhead_policy::sysreg::Direction;
