@@ -1,7 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The system spec: parsing, diagnostics, rules, typed model.
+//!
+//! [`load`] goes through these steps, each in a module of its own: YAML to nodes with positions (`yaml`,
+//! `tree`), overrides (`overrides`), nodes to values with units (`decode*`, [`units`]), board and payload
+//! files (`files`), [`rules`], names to indices (`resolve`). The result is a [`system::System`].
 
 pub mod board;
+mod decode;
+mod decode_board;
+mod decode_spec;
+pub mod diagnostic;
+pub mod files;
+mod load;
 pub mod manifest;
+mod overrides;
+mod render;
+mod resolve;
+pub mod rules;
 pub mod span;
+mod spec;
 pub mod system;
+mod tree;
+pub mod units;
+mod yaml;
+
+pub use files::Paths;
+pub use load::{Diagnostics, LoadError, debian_packages, load, load_text};
+pub use render::{Record, RecordLabel};

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From files to a [`System`], or to everything that is wrong with them.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::board::Board;
+use crate::decode::Decoder;
+use crate::diagnostic::Diagnostic;
+use crate::files::{self, Paths};
+use crate::resolve::resolve;
+use crate::rules::{self, Facts, boards};
+use crate::span::{Sources, Spanned};
+use crate::spec::Spec;
+use crate::system::System;
+use crate::{overrides, yaml};
+
+/// Why there is no system.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The spec itself cannot be read.
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Rules are broken.
+    Invalid(Diagnostics),
+    /// The tool is wrong: no rule is broken and yet something did not resolve.
+    Defect(Diagnostics),
+}
+
+/// All diagnostics of one run, at least one unless the tool is wrong.
+#[derive(Debug)]
+pub struct Diagnostics {
+    /// The texts that they point into.
+    pub sources: Sources,
+    /// In order of the source, then of the position.
+    pub list: Vec<Diagnostic>,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Unreadable { path, reason } => write!(f, "{}: {reason}", path.display()),
+            LoadError::Invalid(diagnostics) => write!(f, "{} errors", diagnostics.list.len()),
+            LoadError::Defect(_) => f.write_str("the spec breaks no rule and cannot be resolved"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Reads a spec with its board file, applies `overrides` (`path=value`), checks every rule and resolves it.
+///
+/// # Errors
+/// See [`LoadError`]; all breaches of one run are reported at once.
+pub fn load(paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
+    let unreadable = |e| LoadError::Unreadable {
+        path: paths.spec.clone(),
+        reason: files::reason(&e),
+    };
+    let text = fs::read_to_string(&paths.spec).map_err(unreadable)?;
+    load_text(&text, paths, overrides)
+}
+
+/// As [`load`], with the text of the spec given.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
+    let mut sources = Sources::default();
+    let mut list = Vec::new();
+    let spec = read_spec(text, paths, overrides, &mut sources, &mut list);
+    let board = spec.as_ref().and_then(|s| s.board.as_ref());
+    let board = board.and_then(|name| read_board(name, paths, &mut sources, &mut list));
+    let payloads = spec.as_ref().map(|s| files::locate(s, paths)).unwrap_or_default();
+    if let Some(spec) = &spec {
+        rules::check(
+            &Facts {
+                spec,
+                board: board.as_ref(),
+                payloads: &payloads,
+            },
+            &mut list,
+        );
+    }
+    if !list.is_empty() {
+        list.sort_by_key(|d| (d.primary.span.source, d.primary.span.start));
+        return Err(LoadError::Invalid(Diagnostics { sources, list }));
+    }
+    let diagnostics = |sources| LoadError::Defect(Diagnostics { sources, list });
+    match (spec, board) {
+        (Some(spec), Some(board)) => {
+            resolve(spec, board, payloads, sources).ok_or_else(|| diagnostics(Sources::default()))
+        }
+        _ => Err(diagnostics(sources)),
+    }
+}
+
+fn read_spec(
+    text: &str,
+    paths: &Paths,
+    overrides: &[String],
+    sources: &mut Sources,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Spec> {
+    let source = sources.add(paths.spec.display().to_string(), text);
+    let mut root = yaml::parse(text, source, diagnostics)?;
+    for change in overrides {
+        overrides::apply(&mut root, change, sources, diagnostics);
+    }
+    Decoder { diagnostics }.spec(&root)
+}
+
+/// A name is a file in the boards folder; a path is relative to the spec.
+fn read_board(
+    name: &Spanned<String>,
+    paths: &Paths,
+    sources: &mut Sources,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Board> {
+    let path = if name.contains('/') || name.ends_with(".yaml") {
+        files::beside(&paths.spec, name)
+    } else {
+        paths.boards.join(format!("{}.yaml", name.value))
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let source = sources.add(path.display().to_string(), text.as_str());
+            let root = yaml::parse(&text, source, diagnostics)?;
+            Decoder { diagnostics }.board(&root)
+        }
+        Err(error) => {
+            let known = board_names(&paths.boards);
+            diagnostics.push(boards::not_found(name, &path, &files::reason(&error), &known));
+            None
+        }
+    }
+}
+
+fn board_names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|e| Some(e.file_name().to_str()?.strip_suffix(".yaml")?.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The Debian packages (arm64) that a spec names, whether they are there or not.
+///
+/// # Errors
+/// [`LoadError::Unreadable`], or [`LoadError::Invalid`] when the spec is not even YAML.
+pub fn debian_packages(spec: &Path, overrides: &[String]) -> Result<Vec<String>, LoadError> {
+    let unreadable = |e| LoadError::Unreadable {
+        path: spec.to_owned(),
+        reason: files::reason(&e),
+    };
+    let text = fs::read_to_string(spec).map_err(unreadable)?;
+    let mut sources = Sources::default();
+    let mut list = Vec::new();
+    let source = sources.add(spec.display().to_string(), text.as_str());
+    let Some(mut root) = yaml::parse(&text, source, &mut list) else {
+        return Err(LoadError::Invalid(Diagnostics { sources, list }));
+    };
+    for change in overrides {
+        overrides::apply(&mut root, change, &mut sources, &mut list);
+    }
+    let spec = Decoder {
+        diagnostics: &mut list,
+    }
+    .spec(&root);
+    Ok(spec.iter().flat_map(files::debian_packages).collect())
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a spec that breaks no rule to a [`System`].
+
+use crate::board::Board;
+use crate::files::Payloads;
+use crate::span::{Sources, Spanned};
+use crate::spec::{
+    ChannelSpec, CoreScheduleSpec, ExpectationSpec, Mode, Name, PartitionSpec, SYSTEM, SlotSpec, Spec,
+};
+use crate::system::{
+    Channel, CoreSchedule, Cores, Expectation, Partition, Payload, Run, Schedule, Slot, System, Wire,
+};
+
+/// Resolves every name. Nothing only when a rule was broken.
+pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sources) -> Option<System> {
+    let partitions: Option<Vec<Partition>> = spec
+        .partitions
+        .iter()
+        .zip(payloads.list)
+        .map(|(p, payload)| partition(p, payload?, &board))
+        .collect();
+    let channels: Option<Vec<Channel>> = spec.channels.iter().map(|c| channel(c, &spec)).collect();
+    let mut buses: Vec<String> = Vec::new();
+    let mut wiring = Vec::new();
+    for wire in &spec.wiring {
+        let bus = buses
+            .iter()
+            .position(|b| *b == wire.bus.value)
+            .unwrap_or_else(|| {
+                buses.push(wire.bus.value.clone());
+                buses.len() - 1
+            });
+        wiring.push(Wire {
+            device: device(&wire.device, &board)?,
+            bus: Spanned::new(bus, wire.bus.span),
+        });
+    }
+    let expectations =
+        |list: &[ExpectationSpec]| list.iter().map(|e| expectation(e, &spec)).collect::<Option<_>>();
+    Some(System {
+        name: spec.name.clone()?,
+        partitions: partitions?,
+        channels: channels?,
+        schedule: schedule(&spec)?,
+        wiring,
+        buses,
+        expect: expectations(&spec.expect)?,
+        never: expectations(&spec.never)?,
+        board,
+        sources,
+    })
+}
+
+fn device(name: &Name, board: &Board) -> Option<Spanned<usize>> {
+    let index = board.devices.iter().position(|d| d.name == *name)?;
+    Some(Spanned::new(index, name.span))
+}
+
+fn partition_index(name: &Name, spec: &Spec) -> Option<Spanned<usize>> {
+    Some(Spanned::new(spec.partition(name)?.0, name.span))
+}
+
+fn partition(spec: &PartitionSpec, payload: Payload, board: &Board) -> Option<Partition> {
+    let written = spec.cores.as_ref()?;
+    let cores = written.cores.clone();
+    let cores = match written.mode {
+        Mode::Dedicated(interrupts) => Cores::Dedicated {
+            cores,
+            interrupts: interrupts?,
+        },
+        Mode::Sliced { .. } => Cores::Sliced { cores },
+    };
+    Some(Partition {
+        name: spec.name.clone(),
+        criticality: spec.criticality?,
+        cores,
+        memory: spec.memory.clone()?,
+        payload,
+        args: spec.args.clone(),
+        console: spec.console,
+        devices: spec
+            .devices
+            .iter()
+            .map(|d| device(d, board))
+            .collect::<Option<_>>()?,
+        restart_limit: spec.restart_limit,
+        marks_steady: spec.marks_steady.is_some_and(|m| m.value),
+        seed: spec.seed,
+        autostart: spec.autostart,
+    })
+}
+
+fn channel(channel: &ChannelSpec, spec: &Spec) -> Option<Channel> {
+    Some(Channel {
+        name: channel.name.clone(),
+        message: channel.message?,
+        writer: partition_index(channel.writer.as_ref()?, spec)?,
+        readers: channel
+            .readers
+            .iter()
+            .map(|r| partition_index(r, spec))
+            .collect::<Option<_>>()?,
+    })
+}
+
+fn schedule(spec: &Spec) -> Option<Schedule> {
+    let written = spec.schedule.as_ref()?;
+    let cores: Vec<CoreSchedule> = written
+        .cores
+        .iter()
+        .map(|c| core_schedule(c, spec))
+        .collect::<Option<_>>()?;
+    let has_system = |c: &&CoreSchedule| c.slots.iter().any(|s| s.run.value == Run::System);
+    let system_core = cores.iter().find(has_system)?.core.value;
+    Some(Schedule {
+        major_frame: written.major_frame?,
+        system_core,
+        cores,
+    })
+}
+
+fn core_schedule(table: &CoreScheduleSpec, spec: &Spec) -> Option<CoreSchedule> {
+    let slots = table
+        .slots
+        .iter()
+        .map(|s| slot(s, table.core.value, spec))
+        .collect::<Option<_>>()?;
+    Some(CoreSchedule {
+        core: table.core,
+        slots,
+    })
+}
+
+fn slot(slot: &SlotSpec, core: usize, spec: &Spec) -> Option<Slot> {
+    let run = match slot.partition() {
+        Some(name) => {
+            let (partition, found) = spec.partition(name)?;
+            let vcpu = found.core_list().iter().position(|c| c.value == core)?;
+            Run::Vcpu { partition, vcpu }
+        }
+        None if slot.run.value == SYSTEM => Run::System,
+        None => Run::Idle,
+    };
+    Some(Slot {
+        run: Spanned::new(run, slot.run.span),
+        offset: slot.offset,
+        length: slot.length,
+    })
+}
+
+fn expectation(written: &ExpectationSpec, spec: &Spec) -> Option<Expectation> {
+    Some(Expectation {
+        partition: partition_index(&written.partition, spec)?,
+        text: written.text.clone(),
+        span: written.span,
+    })
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The rules of the language, by topic. Each rule has a stable number and name and one function that finds
+//! its breaches; tests/invalid holds one spec for each.
+
+pub(crate) mod boards;
+pub(crate) mod channels;
+pub(crate) mod cores;
+pub(crate) mod devices;
+pub(crate) mod document;
+pub(crate) mod memory;
+pub(crate) mod partitions;
+pub(crate) mod payload;
+pub(crate) mod schedule;
+
+use crate::board::Board;
+use crate::diagnostic::{Diagnostic, Rule};
+use crate::files::Payloads;
+use crate::span::Spanned;
+use crate::spec::Spec;
+use crate::tree::{listed, nearest};
+
+/// What the rules look at. The board and the payload files are absent when they could not be read.
+pub(crate) struct Facts<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) board: Option<&'a Board>,
+    pub(crate) payloads: &'a Payloads,
+}
+
+/// A function that finds all breaches of a rule.
+type Check = fn(&Facts<'_>, &mut Vec<Diagnostic>);
+
+/// The rules on the meaning of a spec, in the order in which they are reported.
+const CHECKS: &[&[Check]] = &[
+    partitions::CHECKS,
+    cores::CHECKS,
+    memory::CHECKS,
+    payload::CHECKS,
+    devices::CHECKS,
+    channels::CHECKS,
+    schedule::CHECKS,
+];
+
+/// Looks for breaches of every rule on the meaning of a spec.
+pub(crate) fn check(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    CHECKS
+        .iter()
+        .copied()
+        .flatten()
+        .for_each(|check| check(facts, diagnostics));
+}
+
+/// Every rule, by number.
+pub fn all() -> Vec<&'static Rule> {
+    let groups = [
+        document::ALL,
+        boards::ALL,
+        partitions::ALL,
+        cores::ALL,
+        memory::ALL,
+        payload::ALL,
+        devices::ALL,
+        channels::ALL,
+        schedule::ALL,
+    ];
+    groups.into_iter().flatten().copied().collect()
+}
+
+/// The advice for a name that does not exist.
+fn meant<'a>(name: &Spanned<String>, what: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(name, known.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("{what}: {}", listed(known)),
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Rules for devices: each has one owner, and so has each interrupt line.
+
+use super::{Facts, meant};
+use crate::board::{Board, Device};
+use crate::diagnostic::{Diagnostic, Rule};
+use crate::span::Spanned;
+
+/// No such device.
+static UNKNOWN: Rule = Rule {
+    number: "BH070",
+    id: "devices/unknown",
+    text: "The board has every device that the spec names.",
+};
+/// A device with two owners.
+static OWNED_TWICE: Rule = Rule {
+    number: "BH071",
+    id: "devices/owned-twice",
+    text: "A device is listed once in the whole spec.",
+};
+/// An interrupt line with two owners.
+static SHARED_INTERRUPT: Rule = Rule {
+    number: "BH072",
+    id: "devices/shared-interrupt",
+    text: "Devices of different partitions have different interrupts.",
+};
+/// A wire to something that is not on a bus.
+static NOT_CAN: Rule = Rule {
+    number: "BH073",
+    id: "devices/not-can",
+    text: "`wiring` names CAN controllers of the board.",
+};
+
+pub(super) static ALL: &[&Rule] = &[&UNKNOWN, &OWNED_TWICE, &SHARED_INTERRUPT, &NOT_CAN];
+pub(super) const CHECKS: &[super::Check] = &[unknown, owned_twice, shared_interrupt, not_can];
+
+fn owned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (usize, &'a str, &'a Spanned<String>)> {
+    let partitions = facts.spec.partitions.iter().enumerate();
+    partitions.flat_map(|(i, p)| p.devices.iter().map(move |d| (i, p.name.value.as_str(), d)))
+}
+
+fn find<'a>(board: &'a Board, name: &str) -> Option<&'a Device> {
+    board.devices.iter().find(|d| d.name.value == name)
+}
+
+/// Implements: BH-CFG-040.
+fn unknown(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board else { return };
+    for (_, _, device) in owned(facts).filter(|(_, _, d)| find(board, d).is_none()) {
+        let names = board.devices.iter().map(|d| d.name.value.as_str());
+        diagnostics.push(Diagnostic::new(
+            &UNKNOWN,
+            device.span,
+            format!("board `{}` has no device `{}`", board.name.value, device.value),
+            "unknown device",
+            meant(device, "its devices are", names),
+        ));
+    }
+}
+
+/// Implements: BH-CFG-041.
+fn owned_twice(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let all: Vec<_> = owned(facts).collect();
+    for (index, (_, name, device)) in all.iter().enumerate() {
+        if let Some((_, other_name, other)) = all.iter().take(index).find(|(_, _, d)| d == device) {
+            diagnostics.push(
+                Diagnostic::new(
+                    &OWNED_TWICE,
+                    device.span,
+                    format!("device `{}` is listed twice", device.value),
+                    format!("owned by `{name}`"),
+                    "a device has one owner: remove it from one of the lists",
+                )
+                .and(other.span, format!("already owned by `{other_name}`")),
+            );
+        }
+    }
+}
+
+/// Implements: BH-CFG-042.
+fn shared_interrupt(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board else { return };
+    let line = |name: &str| find(board, name).and_then(|d| d.interrupt).map(|i| i.intid);
+    let all: Vec<_> = owned(facts)
+        .filter_map(|(i, p, d)| Some((i, p, d, line(d)?)))
+        .collect();
+    for (index, (owner, name, device, intid)) in all.iter().enumerate() {
+        let shares =
+            |(o, _, d, i): &&(usize, &str, &Spanned<String>, u32)| o != owner && i == intid && d != device;
+        if let Some((_, other_name, other, _)) = all.iter().take(index).find(shares) {
+            diagnostics.push(
+                Diagnostic::new(
+                    &SHARED_INTERRUPT,
+                    device.span,
+                    format!("`{}` and `{}` share interrupt {intid}", device.value, other.value),
+                    format!("owned by `{name}`"),
+                    "give both devices to one partition, or use a device with another interrupt",
+                )
+                .and(other.span, format!("owned by `{other_name}`")),
+            );
+        }
+    }
+}
+
+/// Implements: BH-CFG-043.
+fn not_can(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board else { return };
+    for wire in &facts.spec.wiring {
+        if find(board, &wire.device).is_some_and(|d| d.can) {
+            continue;
+        }
+        let names = board
+            .devices
+            .iter()
+            .filter(|d| d.can)
+            .map(|d| d.name.value.as_str());
+        diagnostics.push(Diagnostic::new(
+            &NOT_CAN,
+            wire.device.span,
+            format!(
+                "board `{}` has no CAN controller `{}`",
+                board.name.value, wire.device.value
+            ),
+            "not a CAN controller",
+            meant(&wire.device, "its CAN controllers are", names),
+        ));
+    }
+}

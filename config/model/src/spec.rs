@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A spec as written: units converted, names not yet resolved, whatever could not be read absent.
+//!
+//! The rules look at this form, so that one part that is wrong does not hide the errors of another.
+
+use crate::span::{Span, Spanned};
+use crate::system::{Console, Criticality, Interrupts, Memory, Seed};
+
+/// A reference by name.
+pub(crate) type Name = Spanned<String>;
+
+/// A spec.
+#[derive(Debug)]
+pub(crate) struct Spec {
+    pub(crate) name: Option<Name>,
+    pub(crate) board: Option<Name>,
+    pub(crate) partitions: Vec<PartitionSpec>,
+    pub(crate) channels: Vec<ChannelSpec>,
+    pub(crate) schedule: Option<ScheduleSpec>,
+    pub(crate) wiring: Vec<WireSpec>,
+    pub(crate) expect: Vec<ExpectationSpec>,
+    pub(crate) never: Vec<ExpectationSpec>,
+}
+
+#[derive(Debug)]
+pub(crate) struct PartitionSpec {
+    pub(crate) name: Name,
+    pub(crate) criticality: Option<Spanned<Criticality>>,
+    pub(crate) cores: Option<CoresSpec>,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) payload: Option<PayloadSpec>,
+    pub(crate) args: Option<Name>,
+    pub(crate) console: Spanned<Console>,
+    pub(crate) devices: Vec<Name>,
+    pub(crate) restart_limit: u32,
+    pub(crate) marks_steady: Option<Spanned<bool>>,
+    pub(crate) seed: Seed,
+    pub(crate) autostart: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct CoresSpec {
+    pub(crate) cores: Vec<Spanned<usize>>,
+    pub(crate) mode: Mode,
+}
+
+#[derive(Debug)]
+pub(crate) enum Mode {
+    /// Absent when it could not be read.
+    Dedicated(Option<Spanned<Interrupts>>),
+    Sliced {
+        /// Whether its slots may differ from core to core.
+        unaligned: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) enum PayloadSpec {
+    Elf(Name),
+    Linux {
+        kernel: Option<Name>,
+        initrd: Option<InitrdSpec>,
+        command_line: Option<Name>,
+    },
+    Raw(Name),
+}
+
+#[derive(Debug)]
+pub(crate) enum InitrdSpec {
+    File(Name),
+    Build {
+        busybox: Option<Name>,
+        programs: Vec<Name>,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct ChannelSpec {
+    pub(crate) name: Name,
+    pub(crate) message: Option<Spanned<u64>>,
+    /// Absent when the spec names none.
+    pub(crate) writer: Option<Name>,
+    pub(crate) readers: Vec<Name>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ScheduleSpec {
+    pub(crate) major_frame: Option<Spanned<u64>>,
+    pub(crate) cores: Vec<CoreScheduleSpec>,
+    /// Its key.
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct CoreScheduleSpec {
+    pub(crate) core: Spanned<usize>,
+    pub(crate) slots: Vec<SlotSpec>,
+    /// Whether all slots could be read.
+    pub(crate) complete: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct SlotSpec {
+    /// A partition, `system` or `idle`.
+    pub(crate) run: Name,
+    pub(crate) offset: u64,
+    pub(crate) length: Spanned<u64>,
+}
+
+/// The word for EL2's housekeeping in a slot.
+pub(crate) const SYSTEM: &str = "system";
+/// The word for nothing in a slot.
+pub(crate) const IDLE: &str = "idle";
+
+impl SlotSpec {
+    /// The partition that runs, if one does.
+    pub(crate) fn partition(&self) -> Option<&Name> {
+        (self.run.value != SYSTEM && self.run.value != IDLE).then_some(&self.run)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct WireSpec {
+    pub(crate) device: Name,
+    pub(crate) bus: Name,
+}
+
+#[derive(Debug)]
+pub(crate) struct ExpectationSpec {
+    pub(crate) partition: Name,
+    pub(crate) text: Name,
+    pub(crate) span: Span,
+}
+
+impl Spec {
+    /// The partition of a name.
+    pub(crate) fn partition(&self, name: &str) -> Option<(usize, &PartitionSpec)> {
+        self.partitions
+            .iter()
+            .enumerate()
+            .find(|(_, p)| p.name.value == name)
+    }
+
+    /// Names of all partitions.
+    pub(crate) fn partition_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.partitions.iter().map(|p| p.name.value.as_str())
+    }
+
+    /// The slot table of a core.
+    pub(crate) fn table(&self, core: usize) -> Option<&CoreScheduleSpec> {
+        self.schedule
+            .as_ref()?
+            .cores
+            .iter()
+            .find(|c| c.core.value == core)
+    }
+}
+
+impl PartitionSpec {
+    /// Its cores, none when they could not be read.
+    pub(crate) fn core_list(&self) -> &[Spanned<usize>] {
+        self.cores.as_ref().map_or(&[], |c| c.cores.as_slice())
+    }
+
+    /// Whether it shares its cores.
+    pub(crate) fn is_sliced(&self) -> bool {
+        matches!(
+            self.cores,
+            Some(CoresSpec {
+                mode: Mode::Sliced { .. },
+                ..
+            })
+        )
+    }
+
+    /// Whether it has its cores for itself.
+    pub(crate) fn is_dedicated(&self) -> bool {
+        matches!(
+            self.cores,
+            Some(CoresSpec {
+                mode: Mode::Dedicated(_),
+                ..
+            })
+        )
+    }
+
+    /// Whether its payload is Linux.
+    pub(crate) fn is_linux(&self) -> bool {
+        matches!(self.payload, Some(PayloadSpec::Linux { .. }))
+    }
+}
