@@ -72,10 +72,11 @@ END
 case_route_2_hanging_rustup_is_given_up() {
     add_rust 1.95.0
     add_distro 1.96.0
-    fake rustup <<<'exec sleep 60'
+    fake rustup <<<'sleep 3; touch "$M/not given up"'
     forbid apt-get apt-cache
     limited() { load; NETWORK_LIMIT=0.2s; take_lock; setup_toolchain; echo "route=$RUST_ROUTE"; }
     same route=distro "$(limited)"
+    [[ ! -e "$M/not given up" ]]
 }
 
 case_route_3_follows_when_rustup_fails() {
