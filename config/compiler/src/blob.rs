@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Emits the system blob: header, EL2's tables, section tables, stage-2 tables, pristine live image.
+//! Implements: BH-CFG-014.
+
+use bulkhead_model::system::System;
+use bulkhead_types::blob::{BlobHeader, EARLY_START, MAGIC, MAJOR, MINOR, PAGE};
+use bulkhead_types::image::ImageInfo;
+use bulkhead_types::tables::LAYOUT_HASH;
+use sha2::{Digest, Sha256};
+use zerocopy::IntoBytes;
+
+use crate::access::{Grant, Root};
+use crate::plan::{Plan, TableSizes};
+use crate::sections::Sections;
+use crate::table::{MapError, Page, Pool, Tree, bytes};
+use crate::units::{id, index, length};
+use crate::{stage1, stage2};
+
+/// A grant that no table can hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {error}")]
+pub struct TableError {
+    /// Name of the grant.
+    pub name: String,
+    /// Why.
+    pub error: MapError,
+}
+
+/// All translation tables of a system.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// EL2's roots: boot, then the cores.
+    pub el2_roots: Vec<Page>,
+    /// EL2's lower tables.
+    pub el2: Vec<Page>,
+    /// Stage-2 roots of the partitions.
+    pub stage2_roots: Vec<Page>,
+    /// Stage-2 lower tables.
+    pub stage2: Vec<Page>,
+}
+
+impl Tables {
+    /// Builds the tables that give exactly these grants, at the places that a plan gives them.
+    ///
+    /// # Errors
+    /// Names the grant that collides with an earlier one of its root, or that no descriptor can express.
+    pub fn build(system: &System, plan: &Plan, grants: &[Grant]) -> Result<Self, TableError> {
+        let bits = system.board.physical_address_bits;
+        let cores = system.board.cores.len();
+        let mut el2_pool = Pool::new(plan.el2_root(1 + cores), bits);
+        let mut stage2_pool = Pool::new(plan.blob.start + plan.layout.stage2, bits);
+        let mut el2 = vec![Tree::default(); 1 + cores];
+        let mut partitions = vec![Tree::default(); system.partitions.len()];
+        for grant in grants {
+            let (tree, pool, leaf) = match grant.root {
+                Root::Boot => (
+                    &mut el2[0],
+                    &mut el2_pool,
+                    stage1::leaf(grant.rights, grant.memory),
+                ),
+                Root::Core(k) => (
+                    &mut el2[1 + k],
+                    &mut el2_pool,
+                    stage1::leaf(grant.rights, grant.memory),
+                ),
+                Root::Partition(p) => {
+                    let leaf = stage2::leaf(grant.rights, grant.memory);
+                    (&mut partitions[p], &mut stage2_pool, leaf)
+                }
+            };
+            let mapped = tree.map(pool, grant.address, grant.range.start, grant.size(), leaf);
+            mapped.map_err(|error| TableError {
+                name: grant.name.clone(),
+                error,
+            })?;
+        }
+        let roots = |trees: Vec<Tree>| trees.iter().map(|t| *t.root()).collect();
+        Ok(Tables {
+            el2_roots: roots(el2),
+            el2: el2_pool.pages().to_vec(),
+            stage2_roots: roots(partitions),
+            stage2: stage2_pool.pages().to_vec(),
+        })
+    }
+
+    /// Sizes of the lower tables.
+    pub fn sizes(&self) -> TableSizes {
+        TableSizes {
+            el2: length(&self.el2),
+            stage2: length(&self.stage2),
+        }
+    }
+}
+
+/// SHA-256.
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    Sha256::digest(data).into()
+}
+
+/// Emits the blob, without its certificate.
+pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: &Tables, sections: &Sections) -> Vec<u8> {
+    let layout = plan.layout;
+    let mut blob = vec![0; index(layout.certificate)];
+    let mut put = |offset: u64, data: &[u8]| {
+        let start = index(offset);
+        blob[start..start + data.len()].copy_from_slice(data);
+    };
+    let (table_bytes, offsets) = sections.emit(layout.early_end);
+    let [
+        cores,
+        partitions,
+        vcpus,
+        core_vcpus,
+        slots,
+        spis,
+        pci_functions,
+        ram,
+        board,
+    ] = offsets.sections;
+    let mut header = BlobHeader {
+        magic: MAGIC,
+        major: MAJOR,
+        minor: MINOR,
+        header_size: id(size_of::<BlobHeader>()),
+        early_digest: [0; 32],
+        reserved0: [0; 2],
+        board_id: system.board.id,
+        core_count: id(system.board.cores.len()),
+        hypervisor_id: info.build_id,
+        layout_hash: LAYOUT_HASH,
+        base: plan.blob.start,
+        early_end: layout.early_end,
+        certificate: layout.certificate,
+        live_image: layout.live,
+        live_size: layout.live_size,
+        live_base: plan.live.start,
+        boot_root: plan.el2_root(0),
+        el2_tcr: stage1::tcr(system.board.physical_address_bits),
+        el2_mair: stage1::MAIR,
+        el2_sctlr: stage1::SCTLR,
+        cores,
+        partitions,
+        vcpus,
+        core_vcpus,
+        slots,
+        spis,
+        pci_functions,
+        ram,
+        board,
+    };
+    let pages = |pages: &[Page]| bytes(pages).collect::<Vec<u8>>();
+    put(0, header.as_bytes());
+    put(PAGE, &pages(&tables.el2_roots));
+    put(PAGE + length(&tables.el2_roots) * PAGE, &pages(&tables.el2));
+    put(layout.early_end, &table_bytes);
+    put(layout.stage2, &pages(&tables.stage2));
+    put(layout.live, &pages(&tables.stage2_roots));
+    header.early_digest = sha256(&blob[EARLY_START..index(layout.early_end)]);
+    let header = header.as_bytes();
+    blob[..header.len()].copy_from_slice(header);
+    blob
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From the model to everything that the build directory holds, in memory and without side effects.
+
+use bulkhead_model::system::System;
+use bulkhead_types::image::ImageInfo;
+
+use crate::access::Grant;
+use crate::blob::{Tables, emit, sha256};
+use crate::devices::{self, Assigned};
+use crate::devicetree::{self, DeviceTree};
+use crate::error::BuildError;
+use crate::grant_list::{self, Sources};
+use crate::layout::MemoryMap;
+use crate::payload::area::{self, Area, Registers};
+use crate::plan::{self, Plan, TableSizes};
+use crate::sections::{self, Sections};
+use crate::{grants, hypervisor, machine, payload};
+
+/// Plans that are tried until the tables fit into the space that the plan gives them. The second is right
+/// unless the tables' own size changes what they map.
+const TRIES: u32 = 8;
+
+/// A compiled system.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The hypervisor's memory.
+    pub info: ImageInfo,
+    /// Where everything lies.
+    pub plan: Plan,
+    /// Who may reach what.
+    pub grants: Vec<Grant>,
+    /// The blob's tables.
+    pub sections: Sections,
+    /// Translation tables.
+    pub tables: TableSizes,
+    /// The blob without its certificate.
+    pub blob: Vec<u8>,
+    /// SHA-256 of the blob.
+    pub blob_hash: [u8; 32],
+    /// Text form.
+    pub text: String,
+    /// Device tree of each partition.
+    pub trees: Vec<DeviceTree>,
+    /// Payload area of each partition.
+    pub areas: Vec<Area>,
+    /// Assigned devices.
+    pub devices: Vec<Assigned>,
+}
+
+/// Compiles a system for a hypervisor image.
+///
+/// Reads the payload files that the model names, writes nothing.
+///
+/// # Errors
+/// The first thing that is wrong; see [`BuildError`].
+pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, BuildError> {
+    let info = hypervisor::read(hypervisor_bin, &system.board)?;
+    let mut map = MemoryMap::default();
+    plan::claim_board(&system.board, &mut map)?;
+    let devices = devices::assign(system, &mut map)?;
+    check_ports(system)?;
+    let (mut trees, mut areas) = (Vec::new(), Vec::new());
+    for (index, partition) in system.partitions.iter().enumerate() {
+        let program = payload::load(partition)?;
+        let tree = devicetree::build(system, index, &devices, program.initrd)?;
+        let registers: Vec<_> = devices
+            .iter()
+            .filter(|d| d.partition == index)
+            .map(|d| registers(system, d))
+            .collect();
+        let packed = area::pack(&program, &tree, partition.memory.size.value, &registers);
+        areas.push(packed.map_err(|error| BuildError::payload(partition, error))?);
+        trees.push(tree);
+    }
+    let sizes: Vec<u64> = areas.iter().map(Area::size).collect();
+    let mut tables_size = TableSizes::default();
+    let mut section_size = 0;
+    for _ in 0..TRIES {
+        let plan = Plan::new(system, &info, map.clone(), &sizes, section_size, tables_size)?;
+        let sections = sections::derive(system, &plan, &devices);
+        let sources = Sources {
+            system,
+            info: &info,
+            plan: &plan,
+            devices: &devices,
+            areas: &areas,
+        };
+        let grants = grant_list::all(sources);
+        let tables = Tables::build(system, &plan, &grants)?;
+        let (needed, sections_needed) = (tables.sizes(), sections.size());
+        if needed.el2 <= tables_size.el2
+            && needed.stage2 <= tables_size.stage2
+            && sections_needed <= section_size
+        {
+            let blob = emit(system, &info, &plan, &tables, &sections);
+            let text = grants::render(sources, &grants, &sections);
+            return Ok(Compiled {
+                info,
+                blob_hash: sha256(&blob),
+                plan,
+                grants,
+                sections,
+                tables: needed,
+                blob,
+                text,
+                trees,
+                areas,
+                devices,
+            });
+        }
+        section_size = section_size.max(sections_needed);
+        tables_size.el2 = tables_size.el2.max(needed.el2);
+        tables_size.stage2 = tables_size.stage2.max(needed.stage2);
+    }
+    Err(BuildError::Tables { tries: TRIES })
+}
+
+fn registers(system: &System, assigned: &Assigned) -> Registers {
+    Registers {
+        kind: system.board.devices[assigned.device].kind,
+        base: assigned.registers.start,
+        size: assigned.registers.end - assigned.registers.start,
+    }
+}
+
+/// Checks that each channel's port fits into its memory.
+fn check_ports(system: &System) -> Result<(), BuildError> {
+    for channel in &system.channels {
+        let needed = machine::port_size(channel.message.value);
+        if needed > machine::CHANNEL_SIZE {
+            return Err(BuildError::Port {
+                channel: channel.name.value.clone(),
+                span: channel.message.span,
+                needed,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Assigned devices: who owns which function, and where its BARs lie.
+//!
+//! BARs are aligned to 64 KiB at least, so that no two owners share a page of any granule.
+
+use bulkhead_model::board::Pcie;
+use bulkhead_model::span::Span;
+use bulkhead_model::system::System;
+use bulkhead_types::image::Range;
+
+use crate::layout::{LayoutError, MemoryMap, Zone};
+
+/// Smallest alignment of a BAR.
+const BAR_ALIGN: u64 = 0x1_0000;
+
+/// A device with its owner.
+#[derive(Clone, Debug)]
+pub struct Assigned {
+    /// Index into the board's devices.
+    pub device: usize,
+    /// Index of its owner.
+    pub partition: usize,
+    /// Its BARs.
+    pub bars: [Option<Range>; 6],
+    /// The BAR that the owner reaches.
+    pub registers: Range,
+}
+
+/// Why a device cannot be assigned.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The board has no PCIe host bridge.
+    #[error("device {device} is a PCI function, but the board file has no `pcie`")]
+    NoPcie {
+        /// Device.
+        device: String,
+        /// Where the partition claims it.
+        span: Span,
+    },
+    /// The BAR with the registers has no size.
+    #[error("device {device}: its register BAR {bar} does not exist")]
+    NoRegisters {
+        /// Device.
+        device: String,
+        /// Number of the BAR.
+        bar: usize,
+        /// Where the partition claims it.
+        span: Span,
+    },
+    /// A guest would find the device's interrupt on its emulated UART.
+    #[error("device {device}: interrupt {intid} is that of the partition's emulated UART")]
+    UartInterrupt {
+        /// Device.
+        device: String,
+        /// INTID.
+        intid: u32,
+        /// Where the partition claims it.
+        span: Span,
+    },
+    /// No room for a BAR.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+/// Addresses that BARs may have.
+fn window(pcie: &Pcie) -> Zone {
+    Zone {
+        name: "the board's PCIe window",
+        regions: vec![pcie.window],
+    }
+}
+
+/// Assigns all owned devices, in the order of the board's devices, and places their BARs in `map`.
+///
+/// # Errors
+/// See [`DeviceError`].
+pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, DeviceError> {
+    let mut owned: Vec<(usize, usize, Span)> = Vec::new();
+    for (index, partition) in system.partitions.iter().enumerate() {
+        owned.extend(partition.devices.iter().map(|d| (d.value, index, d.span)));
+    }
+    owned.sort_by_key(|(device, ..)| *device);
+    let mut result = Vec::new();
+    for (index, partition, span) in owned {
+        let device = &system.board.devices[index];
+        let name = device.name.value.clone();
+        let Some(pcie) = &system.board.pcie else {
+            return Err(DeviceError::NoPcie { device: name, span });
+        };
+        if let Some(interrupt) = device.interrupt.as_ref().map(|i| i.value.intid)
+            && interrupt == crate::machine::UART_INTID
+            && system.partitions[partition].console.value == bulkhead_model::system::Console::Uart
+        {
+            let (device, intid) = (name, interrupt);
+            return Err(DeviceError::UartInterrupt { device, intid, span });
+        }
+        let owner = format!("partition:{}", system.partitions[partition].name.value);
+        let mut bars = [None; 6];
+        for (number, (bar, size)) in bars.iter_mut().zip(device.pci.bars).enumerate() {
+            if size > 0 {
+                let label = format!("{name}.bar{number}");
+                *bar = Some(map.place(&window(pcie), &owner, &label, size, size.max(BAR_ALIGN))?);
+            }
+        }
+        let bar = device.register_bar;
+        let registers = bars.get(bar).copied().flatten();
+        result.push(Assigned {
+            device: index,
+            partition,
+            bars,
+            registers: registers.ok_or(DeviceError::NoRegisters {
+                device: name,
+                bar,
+                span,
+            })?,
+        });
+    }
+    Ok(result)
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Why a system was not built.
+
+use std::path::PathBuf;
+
+use bulkhead_model::span::Span;
+use bulkhead_model::system::{Partition, Payload};
+
+use crate::blob::TableError;
+use crate::devices::DeviceError;
+use crate::devicetree::DeviceTreeError;
+use crate::hypervisor::HypervisorError;
+use crate::layout::LayoutError;
+use crate::payload::{FileError, PayloadError};
+use crate::prove::ProveError;
+
+/// Why a system was not built. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// `hypervisor.bin` does not fit.
+    #[error(transparent)]
+    Hypervisor(#[from] HypervisorError),
+    /// Two things overlap, or something finds no room.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A device cannot be assigned.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A payload cannot be used.
+    #[error(transparent)]
+    Payload(#[from] Box<FileError>),
+    /// A device tree cannot be made.
+    #[error(transparent)]
+    DeviceTree(#[from] DeviceTreeError),
+    /// A translation table cannot hold a grant.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The tables never fitted into the space planned for them.
+    #[error("the translation tables did not settle in {tries} plans")]
+    Tables {
+        /// Plans tried.
+        tries: u32,
+    },
+    /// A channel's port does not fit.
+    #[error(
+        "channel {channel}: its port needs {needed:#x} bytes, a channel has {:#x}",
+        crate::machine::CHANNEL_SIZE
+    )]
+    Port {
+        /// Channel.
+        channel: String,
+        /// Where its message size is written.
+        span: Span,
+        /// Bytes.
+        needed: u64,
+    },
+    /// The proof failed, or could not be made.
+    #[error(transparent)]
+    Proof(#[from] ProveError),
+    /// A file or folder cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        error: std::io::Error,
+    },
+    /// The output folder holds something else.
+    #[error("{} is not empty and is not a build directory; name another one or empty it", path.display())]
+    Foreign {
+        /// Folder.
+        path: PathBuf,
+    },
+    /// A description cannot be written as JSON.
+    #[error("cannot describe the system: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl BuildError {
+    /// Blames the main file of a partition's payload.
+    pub(crate) fn payload(partition: &Partition, error: PayloadError) -> Self {
+        let file = match &partition.payload {
+            Payload::Elf(file) | Payload::Raw(file) => file,
+            Payload::Linux(linux) => &linux.kernel,
+        };
+        BuildError::Payload(Box::new(FileError {
+            partition: partition.name.value.clone(),
+            path: file.path.clone(),
+            span: file.name.span,
+            error,
+        }))
+    }
+
+    /// The place in the spec that the error is about, when there is one.
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            BuildError::Payload(error) => Some(error.span),
+            BuildError::Port { span, .. }
+            | BuildError::Device(
+                DeviceError::NoPcie { span, .. }
+                | DeviceError::NoRegisters { span, .. }
+                | DeviceError::UartInterrupt { span, .. },
+            ) => Some(*span),
+            BuildError::Hypervisor(_)
+            | BuildError::Layout(_)
+            | BuildError::Device(DeviceError::Layout(_))
+            | BuildError::DeviceTree(_)
+            | BuildError::Table(_)
+            | BuildError::Tables { .. }
+            | BuildError::Proof(_)
+            | BuildError::Io { .. }
+            | BuildError::Foreign { .. }
+            | BuildError::Json(_) => None,
+        }
+    }
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Derives all grants: what EL2 and the partitions may reach. Implements: BH-MEM-004.
+
+use bulkhead_abi::stats::CORE_STATS_SIZE;
+use bulkhead_model::board::{Board, ReservedUse};
+use bulkhead_model::system::{Console, System};
+use bulkhead_types::blob::PAGE;
+use bulkhead_types::image::{ImageInfo, Range};
+use bulkhead_types::load::{LIST_IPA, LOADER_IPA, PAYLOAD_IPA};
+
+use crate::access::{Grant, MemoryType, Rights, Root};
+use crate::devices::Assigned;
+use crate::devicetree::has_window;
+use crate::machine::{self, GICD_SIZE, GICR_SIZE, UART_SIZE};
+use crate::payload::area::Area;
+use crate::plan::{Plan, SMMU_SIZE, ecam_size};
+use crate::units::{length, page_up};
+
+/// What grants are derived from.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The model.
+    pub system: &'a System,
+    /// The hypervisor's memory.
+    pub info: &'a ImageInfo,
+    /// Where everything lies.
+    pub plan: &'a Plan,
+    /// Assigned devices.
+    pub devices: &'a [Assigned],
+    /// Payload areas.
+    pub areas: &'a [Area],
+}
+
+/// Grants of one root.
+struct List {
+    root: Root,
+    grants: Vec<Grant>,
+}
+
+impl List {
+    fn at(&mut self, name: &str, range: Range, rights: Rights, memory: MemoryType, address: u64) {
+        if range.start < range.end {
+            self.grants.push(Grant {
+                root: self.root,
+                name: name.to_owned(),
+                range,
+                rights,
+                memory,
+                address,
+            });
+        }
+    }
+
+    /// Maps Normal memory of EL2 at its own address.
+    fn normal(&mut self, name: &str, range: Range, rights: Rights) {
+        self.at(name, range, rights, MemoryType::NormalWb, range.start);
+    }
+
+    /// Maps a device of EL2 at its own address.
+    fn device(&mut self, name: &str, start: u64, size: u64) {
+        let end = start + size;
+        self.at(
+            name,
+            Range { start, end },
+            Rights::ReadWrite,
+            MemoryType::Device,
+            start,
+        );
+    }
+
+    fn sorted(mut self) -> Vec<Grant> {
+        self.grants.sort_by_key(|g| g.address);
+        self.grants
+    }
+}
+
+/// Block `k` of the per-core range without its guard page.
+fn per_core(info: &ImageInfo, k: u64) -> Range {
+    let start = info.per_core.start + k * info.per_core_stride;
+    Range {
+        start: start + PAGE,
+        end: start + info.per_core_stride,
+    }
+}
+
+fn gicr(board: &Board, core: usize) -> u64 {
+    board.gic.redistributors + core as u64 * GICR_SIZE
+}
+
+/// EL2 until boot ends: everything of the hypervisor, its devices, the evidence.
+fn boot(sources: Sources<'_>) -> Vec<Grant> {
+    let Sources {
+        system, info, plan, ..
+    } = sources;
+    let board = &system.board;
+    let mut list = List {
+        root: Root::Boot,
+        grants: Vec::new(),
+    };
+    list.normal("boot-text", info.boot_text, Rights::ReadExecute);
+    list.normal("boot-rodata", info.boot_rodata, Rights::Read);
+    list.normal("boot-data", info.boot_data, Rights::ReadWrite);
+    list.normal("text", info.text, Rights::ReadExecute);
+    list.normal("rodata", info.rodata, Rights::Read);
+    list.normal("shared", info.shared, Rights::ReadWrite);
+    list.normal("handoff", info.handoff, Rights::ReadWrite);
+    list.normal("stats", info.stats, Rights::ReadWrite);
+    for k in 0..info.max_cores {
+        list.normal(&format!("per-core:{k}"), per_core(info, k), Rights::ReadWrite);
+    }
+    list.normal("loader", info.loader, Rights::Read);
+    list.normal("blob", plan.blob, Rights::Read);
+    list.normal("certificate", plan.certificate, Rights::Read);
+    list.normal("live", plan.live, Rights::ReadWrite);
+    if let Some(queues) = plan.queues {
+        list.normal("smmu-queues", queues, Rights::ReadWrite);
+    }
+    for reserved in &board.reserved {
+        let region = reserved.region.value;
+        let (start, end) = (region.base, region.end());
+        match reserved.purpose {
+            ReservedUse::DeviceTree => list.normal("board-device-tree", Range { start, end }, Rights::Read),
+            ReservedUse::Other => {}
+        }
+    }
+    list.device("gicd", board.gic.distributor, GICD_SIZE);
+    list.device("gicr", board.gic.redistributors, length(&board.cores) * GICR_SIZE);
+    list.device("uart", board.uart.base, UART_SIZE);
+    if let Some(smmu) = &board.smmu {
+        list.device("smmu", smmu.base, SMMU_SIZE);
+    }
+    if let Some(pcie) = &board.pcie {
+        list.device("ecam", pcie.ecam, ecam_size(pcie));
+    }
+    list.sorted()
+}
+
+/// EL2 at run time on one core: other cores' stacks and blocks are absent.
+fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
+    let Sources {
+        system, info, plan, ..
+    } = sources;
+    let board = &system.board;
+    let mut list = List {
+        root: Root::Core(core),
+        grants: Vec::new(),
+    };
+    list.normal("text", info.text, Rights::ReadExecute);
+    list.normal("rodata", info.rodata, Rights::Read);
+    list.normal("shared", info.shared, Rights::ReadWrite);
+    list.normal("handoff", info.handoff, Rights::Read);
+    let size = CORE_STATS_SIZE as u64;
+    let own = Range {
+        start: info.stats.start + core as u64 * size,
+        end: info.stats.start + (core as u64 + 1) * size,
+    };
+    let (before, after) = (
+        Range {
+            end: own.start,
+            ..info.stats
+        },
+        Range {
+            start: own.end,
+            ..info.stats
+        },
+    );
+    list.normal("stats", before, Rights::Read);
+    list.normal("stats:own", own, Rights::ReadWrite);
+    list.normal("stats", after, Rights::Read);
+    list.normal("per-core:own", per_core(info, core as u64), Rights::ReadWrite);
+    list.normal("blob", plan.blob, Rights::Read);
+    list.normal("live-roots", plan.live_roots(), Rights::ReadWrite);
+    list.device("gicd", board.gic.distributor, GICD_SIZE);
+    list.device("gicr:own", gicr(board, core), GICR_SIZE);
+    let is_system_core = core == system.schedule.system_core;
+    for (index, partition) in system.partitions.iter().enumerate() {
+        let emulates = partition.console.value == Console::Uart && partition.vcpu_on(core).is_some();
+        if is_system_core || emulates {
+            let name = format!("window:{}", partition.name.value);
+            list.normal(&name, plan.windows[index], Rights::ReadWrite);
+        }
+    }
+    if is_system_core {
+        list.device("uart", board.uart.base, UART_SIZE);
+        if let Some(smmu) = &board.smmu {
+            list.device("smmu", smmu.base, SMMU_SIZE);
+        }
+        if let Some(queues) = plan.queues {
+            list.normal("smmu-queues", queues, Rights::ReadWrite);
+        }
+        if let Some(table) = plan.stream_table() {
+            list.normal("stream-table", table, Rights::ReadWrite);
+        }
+    }
+    list.sorted()
+}
+
+/// One partition.
+fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
+    let Sources {
+        system,
+        info,
+        plan,
+        devices,
+        areas,
+    } = sources;
+    let mut list = List {
+        root: Root::Partition(index),
+        grants: Vec::new(),
+    };
+    let area = plan.payloads[index];
+    let list_end = area.start + length(&areas[index].list);
+    let (steps, payload) = (
+        Range {
+            end: list_end,
+            ..area
+        },
+        Range {
+            start: list_end,
+            ..area
+        },
+    );
+    let wb = MemoryType::NormalWb;
+    list.at("ram", plan.ram[index], Rights::All, wb, machine::RAM);
+    list.at("loader", info.loader, Rights::ReadExecute, wb, LOADER_IPA);
+    list.at("load-list", steps, Rights::Read, wb, LIST_IPA);
+    list.at("payload", payload, Rights::Read, wb, PAYLOAD_IPA);
+    if has_window(&system.partitions[index]) {
+        list.at(
+            "window",
+            plan.windows[index],
+            Rights::ReadWrite,
+            wb,
+            machine::WINDOW,
+        );
+    }
+    for (number, channel) in system.channels.iter().enumerate() {
+        let rights = if channel.writer.value == index {
+            Rights::ReadWrite
+        } else if channel.readers.iter().any(|r| r.value == index) {
+            Rights::Read
+        } else {
+            continue;
+        };
+        let name = format!("channel:{}", channel.name.value);
+        let memory = MemoryType::NormalNc;
+        list.at(
+            &name,
+            plan.channels[number],
+            rights,
+            memory,
+            machine::channel(number),
+        );
+    }
+    for assigned in devices.iter().filter(|d| d.partition == index) {
+        let Range { start, end } = assigned.registers;
+        let range = Range {
+            start,
+            end: start + page_up(end - start),
+        };
+        let name = &system.board.devices[assigned.device].name.value;
+        list.at(name, range, Rights::ReadWrite, MemoryType::Device, start);
+    }
+    list.sorted()
+}
+
+/// All grants: boot root, cores, partitions; inside a root by input address.
+pub fn all(sources: Sources<'_>) -> Vec<Grant> {
+    let mut grants = boot(sources);
+    for index in 0..sources.system.board.cores.len() {
+        grants.extend(core(sources, index));
+    }
+    for index in 0..sources.system.partitions.len() {
+        grants.extend(partition(sources, index));
+    }
+    grants
+}
+
+/// A range that more than one party reaches: its name, where, EL2's rights, each partition's rights.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// What it is.
+    pub name: String,
+    /// Physical addresses.
+    pub range: Range,
+    /// Rights of EL2's roots together.
+    pub el2: Option<Rights>,
+    /// Partitions and their rights.
+    pub partitions: Vec<(usize, Rights)>,
+}
+
+/// What is shared by design: the loader, windows, channels.
+pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
+    let Sources {
+        system, info, plan, ..
+    } = sources;
+    let everybody = 0..system.partitions.len();
+    let mut result = vec![Shared {
+        name: "loader".to_owned(),
+        range: info.loader,
+        el2: Some(Rights::Read),
+        partitions: everybody.map(|p| (p, Rights::ReadExecute)).collect(),
+    }];
+    for (index, partition) in system.partitions.iter().enumerate() {
+        if has_window(partition) {
+            result.push(Shared {
+                name: format!("window:{}", partition.name.value),
+                range: plan.windows[index],
+                el2: Some(Rights::ReadWrite),
+                partitions: vec![(index, Rights::ReadWrite)],
+            });
+        }
+    }
+    for (channel, range) in system.channels.iter().zip(&plan.channels) {
+        let readers = channel.readers.iter().map(|r| (r.value, Rights::Read));
+        let mut partitions: Vec<_> = readers
+            .chain([(channel.writer.value, Rights::ReadWrite)])
+            .collect();
+        partitions.sort_by_key(|(partition, _)| *partition);
+        result.push(Shared {
+            name: format!("channel:{}", channel.name.value),
+            range: *range,
+            el2: None,
+            partitions,
+        });
+    }
+    result.sort_by_key(|s| s.range.start);
+    result
+}

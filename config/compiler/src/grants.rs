@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `grants.txt`: the flat text form of a built system, for reviewers and for the independent checker.
+//!
+//! `FORMAT.md` in this crate's folder defines it: one record a line, the first field says its kind, fields
+//! separated by spaces, addresses in hexadecimal, ranges end exclusive; kinds in the order `system`, `board`,
+//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `root`,
+//! `word`, `shared`, `grant`, `emulated`, `spi`, `pci`, `bar`, `stream`, `memory`. Implements: BH-CFG-015.
+
+use std::fmt::Write;
+
+use bulkhead_model::system::{Console, System};
+use bulkhead_types::image::Range;
+use bulkhead_types::tables::{NONE, core_mode, slot_kind};
+
+use crate::access::{Grant, Root};
+use crate::grant_list::{Sources, shared};
+use crate::machine;
+use crate::plan::slug;
+use crate::sections::Sections;
+use crate::stage1;
+use crate::units::id;
+
+/// First line.
+const VERSION: &str = "bulkhead-grants 1";
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn range(range: Range) -> String {
+    format!("{:#x}-{:#x}", range.start, range.end)
+}
+
+fn root(system: &System, root: Root) -> String {
+    match root {
+        Root::Boot => "el2:boot".to_owned(),
+        Root::Core(k) => format!("el2:core:{k}"),
+        Root::Partition(p) => format!("partition:{}", name(system, id(p))),
+    }
+}
+
+fn name(system: &System, partition: u32) -> &str {
+    let partition = system.partitions.get(partition as usize);
+    partition.map_or("-", |p| p.name.value.as_str())
+}
+
+/// Lines under construction.
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, line: impl AsRef<str>) {
+        self.0.push_str(line.as_ref().trim_end());
+        self.0.push('\n');
+    }
+
+    fn title(&mut self, title: &str) {
+        self.line(format!("# {title}"));
+    }
+}
+
+/// Renders the text form.
+pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> String {
+    let mut text = Text(String::new());
+    text.line(VERSION);
+    header(&mut text, sources);
+    parties(&mut text, sources, sections);
+    words(&mut text, sources, sections);
+    text.title("what more than one party may reach");
+    for shared in shared(sources) {
+        let el2 = shared
+            .el2
+            .map(|rights| format!(" el2={rights}"))
+            .unwrap_or_default();
+        let partitions = shared.partitions.iter().map(|(p, rights)| {
+            let name = name(sources.system, id(*p));
+            format!(" partition:{name}={rights}")
+        });
+        let parties: String = [el2].into_iter().chain(partitions).collect();
+        text.line(format!(
+            "shared {:<24} {:<25}{parties}",
+            shared.name,
+            range(shared.range)
+        ));
+    }
+    text.title("what each root reaches: root, name, physical range, rights, memory type, input address");
+    for grant in grants {
+        text.line(format!(
+            "grant {:<24} {:<20} {:<29} {} {:<12} {:#x}",
+            root(sources.system, grant.root),
+            grant.name,
+            range(grant.range),
+            grant.rights,
+            grant.memory.to_string(),
+            grant.address
+        ));
+    }
+    devices(&mut text, sources, sections);
+    text.title("everything that was placed: physical range, owner, name");
+    for area in sources.plan.map.areas() {
+        text.line(format!(
+            "memory {:<29} {:<24} {}",
+            range(area.range),
+            area.owner,
+            area.name
+        ));
+    }
+    text.0
+}
+
+fn header(text: &mut Text, sources: Sources<'_>) {
+    let Sources {
+        system, info, plan, ..
+    } = sources;
+    let board = &system.board;
+    let image = Range {
+        start: info.base,
+        end: info.end,
+    };
+    text.line(format!("system {}", slug(&system.name.value)));
+    text.line(format!(
+        "board {} {} {}",
+        slug(&board.name.value),
+        board.id,
+        board.physical_address_bits
+    ));
+    text.line(format!("image {} {}", range(image), hex(&info.build_id)));
+    text.line(format!("blob {}", range(plan.blob)));
+    text.line(format!("certificate {}", range(plan.certificate)));
+    text.line(format!("live {}", range(plan.live)));
+    if let (Some(table), Some(smmu)) = (plan.stream_table(), &board.smmu) {
+        text.line(format!("stream-table {} {}", range(table), smmu.stream_bits));
+    }
+}
+
+fn parties(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
+    let Sources { system, plan, .. } = sources;
+    for (number, core) in sections.cores.iter().enumerate() {
+        let mode = match core.mode {
+            core_mode::DIRECT => "direct",
+            core_mode::GUARDED => "guarded",
+            _ => "sliced",
+        };
+        text.line(format!("core {number} {:#x} {:#x} {mode}", core.mpidr, core.midr));
+    }
+    for (number, partition) in sections.partitions.iter().enumerate() {
+        let name = name(system, id(number));
+        text.line(format!("partition {number} {name} {}", partition.vmid));
+    }
+    for (number, vcpu) in sections.vcpus.iter().enumerate() {
+        let name = name(system, vcpu.partition);
+        text.line(format!("vcpu {number} {name} {} {}", vcpu.index, vcpu.core));
+    }
+    for (number, core) in sections.cores.iter().enumerate() {
+        let first = core.slot_first as usize;
+        for slot in sections.slots.iter().skip(first).take(core.slot_count as usize) {
+            let user = match slot.kind {
+                slot_kind::VCPU => format!("vcpu {}", slot.vcpu),
+                slot_kind::SYSTEM => "system -".to_owned(),
+                _ => "idle -".to_owned(),
+            };
+            text.line(format!(
+                "slot {number} {} {} {user}",
+                slot.offset_ns, slot.length_ns
+            ));
+        }
+    }
+    text.title("translation roots: physical address in use, physical address in the blob");
+    for number in 0..=sections.cores.len() {
+        let name = root(system, number.checked_sub(1).map_or(Root::Boot, Root::Core));
+        let address = plan.el2_root(number);
+        text.line(format!("root {name} {address:#x} {address:#x}"));
+    }
+    for (number, partition) in sections.partitions.iter().enumerate() {
+        let name = root(system, Root::Partition(number));
+        let pristine = plan.blob.start + partition.pristine_root;
+        text.line(format!("root {name} {:#x} {pristine:#x}", partition.live_root));
+    }
+}
+
+fn words(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
+    text.title("control words");
+    let bits = sources.system.board.physical_address_bits;
+    for (register, value) in [
+        ("tcr_el2", stage1::tcr(bits)),
+        ("mair_el2", stage1::MAIR),
+        ("sctlr_el2", stage1::SCTLR),
+    ] {
+        text.line(format!("word el2 {register} {value:#x}"));
+    }
+    for (number, vcpu) in sections.vcpus.iter().enumerate() {
+        for (register, value) in [
+            ("hcr_el2", vcpu.hcr),
+            ("vtcr_el2", vcpu.vtcr),
+            ("vttbr_el2", vcpu.vttbr),
+            ("vmpidr_el2", vcpu.vmpidr),
+            ("vpidr_el2", vcpu.vpidr),
+            ("cnthctl_el2", vcpu.cnthctl),
+            ("mdcr_el2", vcpu.mdcr),
+            ("cptr_el2", vcpu.cptr),
+            ("hstr_el2", vcpu.hstr),
+            ("ich_hcr_el2", vcpu.ich_hcr),
+            ("cntvoff_el2", vcpu.cntvoff),
+        ] {
+            text.line(format!("word vcpu:{number} {register} {value:#x}"));
+        }
+    }
+}
+
+fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
+    let system = sources.system;
+    text.title("what EL2 emulates: stage 2 maps nothing there");
+    for partition in &system.partitions {
+        let name = &partition.name.value;
+        let vcpus = partition.core_list().len() as u64;
+        let mut emulated = |what: &str, start: u64, size: u64| {
+            text.line(format!("emulated {name} {what} {:#x}-{:#x}", start, start + size));
+        };
+        emulated("gicd", machine::GICD, machine::GICD_SIZE);
+        emulated("gicr", machine::GICR, vcpus * machine::GICR_SIZE);
+        if partition.console.value == Console::Uart {
+            emulated("uart", machine::UART, machine::UART_SIZE);
+        }
+    }
+    text.title("interrupts and devices");
+    for spi in &sections.spis {
+        let trigger = if spi.edge == 1 { "edge" } else { "level" };
+        debug_assert_ne!(spi.core, NONE, "a partition has a core");
+        text.line(format!(
+            "spi {} {} {} {trigger}",
+            spi.intid,
+            name(system, spi.partition),
+            spi.core
+        ));
+    }
+    for function in &sections.pci_functions {
+        let (vendor, device) = (function.id & 0xffff, function.id >> 16);
+        let master = if function.bus_master == 1 {
+            "master"
+        } else {
+            "no-master"
+        };
+        let owner = name(system, function.partition);
+        text.line(format!(
+            "pci {:#x} {vendor:#x} {device:#x} {owner} {master}",
+            function.bdf
+        ));
+    }
+    for function in &sections.pci_functions {
+        for (number, bar) in function.bars.iter().enumerate().filter(|(_, bar)| bar.size > 0) {
+            let end = bar.address + bar.size;
+            text.line(format!(
+                "bar {:#x} {number} {:#x}-{end:#x}",
+                function.bdf, bar.address
+            ));
+        }
+    }
+}

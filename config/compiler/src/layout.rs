@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Physical placement: an interval allocator in which everything takes part in the overlap proof.
+//!
+//! A [`MemoryMap`] holds what lies where. Fixed things are [claimed](MemoryMap::claim), the others are
+//! [placed](MemoryMap::place) at the lowest address of a zone that is free. Implements: BH-MEM-003.
+
+use std::fmt;
+
+use bulkhead_model::board::Region;
+use bulkhead_types::image::Range;
+
+/// Something that occupies physical addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// Where.
+    pub range: Range,
+    /// Whose: `board`, `el2`, `partition:NAME` or `channel:NAME`.
+    pub owner: String,
+    /// What.
+    pub name: String,
+}
+
+impl fmt::Display for Area {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Range { start, end } = self.range;
+        write!(f, "{} of {} ({start:#x}-{end:#x})", self.name, self.owner)
+    }
+}
+
+/// Why something cannot lie where it should.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// Two things want the same address.
+    #[error("{new} overlaps {old}")]
+    Overlap {
+        /// What came later.
+        new: Area,
+        /// What lies there.
+        old: Area,
+    },
+    /// A thing does not lie inside any zone it must lie in.
+    #[error("{area} does not lie in {zone}")]
+    Outside {
+        /// The thing.
+        area: Area,
+        /// What the zone is.
+        zone: &'static str,
+    },
+    /// No free range is large enough.
+    #[error(
+        "no room for {name} of {owner}: {size:#x} bytes aligned to {align:#x} do not fit into what is left of {zone}"
+    )]
+    Full {
+        /// Whose.
+        owner: String,
+        /// What.
+        name: String,
+        /// Bytes.
+        size: u64,
+        /// Alignment in bytes.
+        align: u64,
+        /// What the zone is.
+        zone: &'static str,
+    },
+    /// A range is empty or wraps around.
+    #[error("{name} of {owner} at {start:#x}: its size {size:#x} makes no range")]
+    Empty {
+        /// Whose.
+        owner: String,
+        /// What.
+        name: String,
+        /// First address.
+        start: u64,
+        /// Bytes.
+        size: u64,
+    },
+}
+
+/// Addresses in which things may be placed.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    /// What it is, for messages.
+    pub name: &'static str,
+    /// Its parts.
+    pub regions: Vec<Region>,
+}
+
+/// What lies where, by address.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryMap {
+    areas: Vec<Area>,
+}
+
+impl MemoryMap {
+    /// Everything, by address.
+    pub fn areas(&self) -> &[Area] {
+        &self.areas
+    }
+
+    /// Takes a fixed range.
+    ///
+    /// # Errors
+    /// [`LayoutError::Overlap`] names both things, [`LayoutError::Empty`].
+    pub fn claim(&mut self, owner: &str, name: &str, start: u64, size: u64) -> Result<Range, LayoutError> {
+        let (owner, name) = (owner.to_owned(), name.to_owned());
+        let Some(end) = start.checked_add(size).filter(|end| *end > start) else {
+            return Err(LayoutError::Empty {
+                owner,
+                name,
+                start,
+                size,
+            });
+        };
+        let range = Range { start, end };
+        let new = Area { range, owner, name };
+        let at = self.areas.partition_point(|a| a.range.end <= start);
+        if let Some(old) = self.areas.get(at).filter(|old| old.range.start < end) {
+            let old = old.clone();
+            return Err(LayoutError::Overlap { new, old });
+        }
+        self.areas.insert(at, new);
+        Ok(range)
+    }
+
+    /// Takes a fixed range that must lie in one region of a zone.
+    ///
+    /// # Errors
+    /// As [`MemoryMap::claim`], and [`LayoutError::Outside`].
+    pub fn claim_in(
+        &mut self,
+        zone: &Zone,
+        owner: &str,
+        name: &str,
+        start: u64,
+        size: u64,
+    ) -> Result<Range, LayoutError> {
+        let wanted = Region { base: start, size };
+        let range = self.claim(owner, name, start, size)?;
+        if zone.regions.iter().any(|r| r.contains(&wanted)) {
+            return Ok(range);
+        }
+        let (owner, name) = (owner.to_owned(), name.to_owned());
+        let area = Area { range, owner, name };
+        Err(LayoutError::Outside {
+            area,
+            zone: zone.name,
+        })
+    }
+
+    /// Takes the lowest free range of `size` bytes in a zone; `align` is a power of two.
+    ///
+    /// # Errors
+    /// [`LayoutError::Full`], [`LayoutError::Empty`].
+    pub fn place(
+        &mut self,
+        zone: &Zone,
+        owner: &str,
+        name: &str,
+        size: u64,
+        align: u64,
+    ) -> Result<Range, LayoutError> {
+        let full = || LayoutError::Full {
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            size,
+            align,
+            zone: zone.name,
+        };
+        let mut regions = zone.regions.clone();
+        regions.sort_by_key(|r| r.base);
+        let start = regions.iter().find_map(|r| self.first_fit(r, size, align));
+        self.claim(owner, name, start.ok_or_else(full)?, size)
+    }
+
+    /// Lowest aligned free address in a region, if any.
+    fn first_fit(&self, region: &Region, size: u64, align: u64) -> Option<u64> {
+        let mut start = region.base.checked_next_multiple_of(align)?;
+        for area in &self.areas {
+            if area.range.end <= start {
+                continue;
+            }
+            if area.range.start >= start.checked_add(size)? {
+                break;
+            }
+            start = area.range.end.checked_next_multiple_of(align)?;
+        }
+        (start.checked_add(size)? <= region.end()).then_some(start)
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The machine that a partition sees: addresses of QEMU's `virt` board where a guest expects them.
+//!
+//! # References
+//! QEMU documentation, "'virt' generic virtual platform"; `hw/arm/virt.c`, memory map.
+
+use bulkhead_abi::sampling::{MESSAGE, SLOT_COUNT, SLOTS};
+
+/// First IPA of RAM.
+pub const RAM: u64 = 0x4000_0000;
+/// GIC distributor, emulated.
+pub const GICD: u64 = 0x0800_0000;
+/// Bytes of the distributor's frame.
+pub const GICD_SIZE: u64 = 0x1_0000;
+/// First redistributor, emulated.
+pub const GICR: u64 = 0x080a_0000;
+/// Bytes of a redistributor's two frames, also of a physical one.
+pub const GICR_SIZE: u64 = 0x2_0000;
+/// PL011, emulated.
+pub const UART: u64 = 0x0900_0000;
+/// Bytes of the PL011's frame.
+pub const UART_SIZE: u64 = 0x1000;
+/// INTID of the PL011.
+pub const UART_INTID: u32 = 33;
+/// The partition window.
+pub const WINDOW: u64 = 0x0b00_0000;
+/// The first channel.
+pub const CHANNELS: u64 = 0x0b10_0000;
+/// Bytes from channel to channel, all of them the channel's own.
+pub const CHANNEL_SIZE: u64 = 0x1_0000;
+/// INTIDs of the generic timer: secure and non-secure physical, virtual, hypervisor.
+pub const TIMER_INTIDS: [u32; 4] = [29, 30, 27, 26];
+
+/// IPA of a channel, the same in all partitions.
+pub fn channel(index: usize) -> u64 {
+    CHANNELS + index as u64 * CHANNEL_SIZE
+}
+
+/// Bytes that a sampling port needs for messages of `message` bytes.
+pub fn port_size(message: u64) -> u64 {
+    let stride = (MESSAGE as u64).saturating_add(message).next_multiple_of(64);
+    (SLOTS as u64).saturating_add(stride.saturating_mul(u64::from(SLOT_COUNT)))
+}

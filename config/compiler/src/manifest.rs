@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `manifest.json`: fills [`bulkhead_model::manifest::Manifest`] from a compiled system.
+
+use std::path::Path;
+
+use bulkhead_model::manifest::{self, Manifest};
+use bulkhead_model::system::{self, Cores, Origin, Payload, Run, System};
+
+use crate::compile::Compiled;
+use crate::devicetree::has_window;
+use crate::grants::hex;
+use crate::sections::global_vcpu;
+use crate::units::id;
+
+/// Describes a compiled system; `images` is the images folder.
+pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest {
+    let board = &system.board;
+    Manifest {
+        version: manifest::VERSION,
+        system: system.name.value.clone(),
+        board: board.name.value.clone(),
+        blob_hash: hex(&compiled.blob_hash),
+        image: "image.bin".to_owned(),
+        runtime_elf: format!("{}/runtime.elf", board.name.value),
+        stats: compiled.info.stats.start,
+        cores: id(board.cores.len()),
+        partitions: (0..system.partitions.len())
+            .map(|p| partition(system, compiled, images, p))
+            .collect(),
+        vcpus: vcpus(system, compiled),
+        qemu: qemu(system),
+        expect: expectations(system, &system.expect),
+        never: expectations(system, &system.never),
+    }
+}
+
+fn partition(system: &System, compiled: &Compiled, images: &Path, index: usize) -> manifest::Partition {
+    let partition = &system.partitions[index];
+    let elf = match &partition.payload {
+        Payload::Elf(file) => {
+            let relative = match file.origin {
+                Origin::Image => file.path.strip_prefix(images).ok(),
+                Origin::Debian(_) | Origin::File => None,
+            };
+            Some(relative.unwrap_or(&file.path).to_string_lossy().into_owned())
+        }
+        Payload::Linux(_) | Payload::Raw(_) => None,
+    };
+    manifest::Partition {
+        name: partition.name.value.clone(),
+        console: match partition.console.value {
+            system::Console::Defmt => manifest::Console::Defmt,
+            system::Console::Uart => manifest::Console::Uart,
+            system::Console::Text | system::Console::None => manifest::Console::Text,
+        },
+        window: compiled.plan.windows[index].start,
+        metrics: has_window(partition),
+        elf,
+        mode: match partition.cores {
+            Cores::Dedicated { .. } => "dedicated".to_owned(),
+            Cores::Sliced { .. } => "sliced".to_owned(),
+        },
+        slots_per_frame: slots_per_frame(system, index),
+    }
+}
+
+/// Slots of vCPU 0 of a partition in a major frame; all its vCPUs have as many.
+fn slots_per_frame(system: &System, partition: usize) -> u32 {
+    let first = Run::Vcpu { partition, vcpu: 0 };
+    let slots = system.schedule.cores.iter().flat_map(|c| &c.slots);
+    id(slots.filter(|s| s.run.value == first).count())
+}
+
+fn vcpus(system: &System, compiled: &Compiled) -> Vec<manifest::Vcpu> {
+    let mut result = Vec::new();
+    for (number, partition) in system.partitions.iter().enumerate() {
+        for (index, core) in partition.core_list().iter().enumerate() {
+            let global = global_vcpu(system, number, index);
+            let entry = &compiled.sections.cores[core.value];
+            let of_core = compiled
+                .sections
+                .core_vcpus
+                .iter()
+                .skip(entry.vcpu_first as usize);
+            let slot = of_core
+                .take(entry.vcpu_count as usize)
+                .position(|v| v.vcpu == global);
+            result.push(manifest::Vcpu {
+                partition: id(number),
+                index: id(index),
+                core: id(core.value),
+                slot: slot.map_or(0, id),
+            });
+        }
+    }
+    result
+}
+
+fn qemu(system: &System) -> Option<manifest::Qemu> {
+    let board = &system.board;
+    let qemu = board.qemu.as_ref()?;
+    let devices = qemu.devices.iter().filter_map(|(device, argument)| {
+        let bus = match system.bus_of(*device) {
+            Some(bus) => system.buses[bus].as_str(),
+            None if argument.contains("{bus}") => return None,
+            None => "",
+        };
+        Some(argument.replace("{bus}", bus))
+    });
+    Some(manifest::Qemu {
+        machine: qemu.machine.clone(),
+        cpu: qemu.cpu.clone(),
+        memory: board.ram.iter().map(|r| r.value.size).sum(),
+        cores: id(board.cores.len()),
+        can_buses: system.buses.clone(),
+        devices: devices.collect(),
+    })
+}
+
+fn expectations(system: &System, list: &[system::Expectation]) -> Vec<manifest::Expectation> {
+    let entries = list.iter().map(|e| manifest::Expectation {
+        partition: system.partitions[e.partition.value].name.value.clone(),
+        text: e.text.value.clone(),
+    });
+    entries.collect()
+}

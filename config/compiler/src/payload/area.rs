@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Payload areas: the load list, then everything that is copied, each piece on pages of its own.
+
+use bulkhead_model::board::{DeviceKind, Region};
+use bulkhead_types::blob::PAGE;
+use bulkhead_types::load::{MAX_STEPS, PAYLOAD_IPA, Step, step};
+use zerocopy::IntoBytes;
+
+use super::{PayloadError, Piece, Program};
+use crate::devicetree::DeviceTree;
+use crate::layout::{MemoryMap, Zone};
+use crate::machine::RAM;
+use crate::units::{length, pad, page_up};
+
+/// Offset of the MODE register of a CTU CAN FD core; bit 0 (RST) resets the core and clears itself.
+///
+/// # References
+/// CTU CAN FD IP core datasheet, "Control registers memory region", register MODE.
+const CTUCANFD_MODE: u64 = 0x4;
+/// Distance of the two cores of the PCI card.
+const CTUCANFD_STRIDE: u64 = 0x4000;
+/// Reads of a register until a reset must be over.
+const RESET_TRIES: u64 = 1000;
+
+/// Registers of an owned device, which the loader resets before each start.
+#[derive(Clone, Copy, Debug)]
+pub struct Registers {
+    /// Programming model.
+    pub kind: DeviceKind,
+    /// IPA of the first register.
+    pub base: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A finished payload area.
+#[derive(Clone, Debug)]
+pub struct Area {
+    /// Load list, padded to whole pages; mapped at `LIST_IPA`.
+    pub list: Vec<u8>,
+    /// Payload, padded to whole pages; mapped at `PAYLOAD_IPA`.
+    pub payload: Vec<u8>,
+    /// The steps of the list.
+    pub steps: Vec<Step>,
+}
+
+impl Area {
+    /// Bytes, a multiple of 4 KiB.
+    pub fn size(&self) -> u64 {
+        length(&self.list) + length(&self.payload)
+    }
+}
+
+/// Where the device tree of a program goes: where the program's kind wants it, else on the last free pages
+/// of RAM, else on the lowest free ones.
+///
+/// # Errors
+/// [`PayloadError::Layout`] when pieces overlap, leave the RAM, or leave no room.
+fn place_device_tree(program: &Program, tree: u64, memory: u64) -> Result<u64, PayloadError> {
+    let ram = Region {
+        base: RAM,
+        size: memory,
+    };
+    let zone = Zone {
+        name: "the partition's RAM",
+        regions: vec![ram],
+    };
+    let mut map = MemoryMap::default();
+    for piece in &program.pieces {
+        if piece.memory_size > 0 {
+            map.claim_in(&zone, "payload", &piece.name, piece.target, piece.memory_size)?;
+        }
+    }
+    let size = page_up(tree);
+    if let Some(at) = program.device_tree_at {
+        return Ok(map.claim_in(&zone, "payload", "device-tree", at, size)?.start);
+    }
+    let last = ram.end().saturating_sub(size);
+    match map.clone().claim_in(&zone, "payload", "device-tree", last, size) {
+        Ok(range) => Ok(range.start),
+        Err(_) => Ok(map.place(&zone, "payload", "device-tree", size, PAGE)?.start),
+    }
+}
+
+/// Steps that bring a device into its reset state.
+fn reset(registers: &Registers) -> Vec<Step> {
+    match registers.kind {
+        DeviceKind::CtuCanFd => (0..2)
+            .map(|core| registers.base + core * CTUCANFD_STRIDE + CTUCANFD_MODE)
+            .filter(|mode| mode + 4 <= registers.base + registers.size)
+            .flat_map(|mode| {
+                let write = Step {
+                    kind: step::WRITE32,
+                    target: mode,
+                    source: 1,
+                    size: 0,
+                };
+                let poll = Step {
+                    kind: step::POLL32,
+                    target: mode,
+                    source: 1,
+                    size: RESET_TRIES,
+                };
+                [write, poll]
+            })
+            .collect(),
+    }
+}
+
+/// Packs a program and its device tree.
+///
+/// The order of the steps: zero all RAM, copy, fill the seeds, reset the devices, jump with `x0` = IPA of
+/// the device tree.
+///
+/// # Errors
+/// [`PayloadError::Layout`], [`PayloadError::TooManySteps`].
+pub fn pack(
+    program: &Program,
+    tree: &DeviceTree,
+    memory: u64,
+    devices: &[Registers],
+) -> Result<Area, PayloadError> {
+    let tree_at = place_device_tree(program, length(&tree.dtb), memory)?;
+    let tree_piece = Piece {
+        name: "device-tree".to_owned(),
+        target: tree_at,
+        memory_size: length(&tree.dtb),
+        bytes: tree.dtb.clone(),
+    };
+    let mut steps = vec![Step {
+        kind: step::ZERO,
+        target: RAM,
+        source: 0,
+        size: memory,
+    }];
+    let mut payload = Vec::new();
+    for piece in program.pieces.iter().chain([&tree_piece]) {
+        if piece.bytes.is_empty() {
+            continue;
+        }
+        steps.push(Step {
+            kind: step::COPY,
+            target: piece.target,
+            source: PAYLOAD_IPA + length(&payload),
+            size: length(&piece.bytes),
+        });
+        payload.extend_from_slice(&piece.bytes);
+        pad(&mut payload, PAGE);
+    }
+    steps.extend(tree.seeds.iter().map(|seed| Step {
+        kind: step::RANDOM,
+        target: tree_at + seed.offset,
+        source: 0,
+        size: seed.size,
+    }));
+    steps.extend(devices.iter().flat_map(reset));
+    steps.push(Step {
+        kind: step::JUMP,
+        target: program.entry,
+        source: tree_at,
+        size: 0,
+    });
+    if steps.len() > MAX_STEPS {
+        return Err(PayloadError::TooManySteps { steps: steps.len() });
+    }
+    let mut list = steps.as_slice().as_bytes().to_vec();
+    pad(&mut list, PAGE);
+    Ok(Area { list, payload, steps })
+}

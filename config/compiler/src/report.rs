@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `report.json`: the machine made visible: memory map, schedule, interrupts, totals.
+
+use bulkhead_model::system::{Run, Seed, System};
+use bulkhead_types::blob::PAGE;
+use serde::Serialize;
+
+use crate::compile::Compiled;
+use crate::grants::hex;
+use crate::units::length;
+
+/// Version of the report.
+pub const VERSION: u32 = 1;
+
+/// A build report. Addresses and sizes in bytes, times in ns.
+#[derive(Serialize, Clone, Debug)]
+pub struct Report {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Name of the system.
+    pub system: String,
+    /// Name of the board.
+    pub board: String,
+    /// SHA-256 of the blob.
+    pub blob_hash: String,
+    /// Build ID of the hypervisor.
+    pub hypervisor_id: String,
+    /// Everything that was placed, by address.
+    pub memory: Vec<Placed>,
+    /// Slot tables.
+    pub schedule: Vec<CoreSlots>,
+    /// Partitions whose random seeds are constants.
+    pub fixed_seeds: Vec<String>,
+    /// Sums.
+    pub totals: Totals,
+}
+
+/// Something in memory.
+#[derive(Serialize, Clone, Debug)]
+pub struct Placed {
+    /// First address.
+    pub start: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Whose.
+    pub owner: String,
+    /// What.
+    pub name: String,
+}
+
+/// A core's slots.
+#[derive(Serialize, Clone, Debug)]
+pub struct CoreSlots {
+    /// Core.
+    pub core: usize,
+    /// Major frame.
+    pub frame_ns: u64,
+    /// Slots in time order.
+    pub slots: Vec<SlotEntry>,
+}
+
+/// A slot.
+#[derive(Serialize, Clone, Debug)]
+pub struct SlotEntry {
+    /// Partition, `system` or `idle`.
+    pub run: String,
+    /// Begin in the frame.
+    pub offset_ns: u64,
+    /// Length.
+    pub length_ns: u64,
+}
+
+/// Sums over the system.
+#[derive(Serialize, Clone, Debug)]
+pub struct Totals {
+    /// Length of `image.bin`.
+    pub image: u64,
+    /// Length of the blob.
+    pub blob: u64,
+    /// Payload areas.
+    pub payloads: u64,
+    /// Translation tables of EL2, with roots.
+    pub el2_tables: u64,
+    /// Stage-2 tables, without roots.
+    pub stage2_tables: u64,
+    /// RAM of all partitions.
+    pub partition_ram: u64,
+    /// RAM of the board.
+    pub board_ram: u64,
+}
+
+/// Describes a compiled system.
+pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
+    let memory = compiled.plan.map.areas().iter().map(|area| Placed {
+        start: area.range.start,
+        size: area.range.end - area.range.start,
+        owner: area.owner.clone(),
+        name: area.name.clone(),
+    });
+    let fixed = system.partitions.iter().filter(|p| p.seed == Seed::Fixed);
+    Report {
+        version: VERSION,
+        system: system.name.value.clone(),
+        board: system.board.name.value.clone(),
+        blob_hash: hex(&compiled.blob_hash),
+        hypervisor_id: hex(&compiled.info.build_id),
+        memory: memory.collect(),
+        schedule: schedule(system),
+        fixed_seeds: fixed.map(|p| p.name.value.clone()).collect(),
+        totals: Totals {
+            image,
+            blob: length(&compiled.blob),
+            payloads: compiled.areas.iter().map(|a| a.size()).sum(),
+            el2_tables: (1 + length(&system.board.cores) + compiled.tables.el2) * PAGE,
+            stage2_tables: compiled.tables.stage2 * PAGE,
+            partition_ram: system.partitions.iter().map(|p| p.memory.size.value).sum(),
+            board_ram: system.board.ram.iter().map(|r| r.value.size).sum(),
+        },
+    }
+}
+
+fn schedule(system: &System) -> Vec<CoreSlots> {
+    let tables = system.schedule.cores.iter().map(|table| CoreSlots {
+        core: table.core.value,
+        frame_ns: system.schedule.major_frame.value,
+        slots: table
+            .slots
+            .iter()
+            .map(|slot| SlotEntry {
+                run: match slot.run.value {
+                    Run::Vcpu { partition, .. } => system.partitions[partition].name.value.clone(),
+                    Run::System => "system".to_owned(),
+                    Run::Idle => "idle".to_owned(),
+                },
+                offset_ns: slot.offset,
+                length_ns: slot.length.value,
+            })
+            .collect(),
+    });
+    tables.collect()
+}

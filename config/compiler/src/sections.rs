@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The blob's section tables, derived from the model and the plan.
+
+use bulkhead_model::board::Trigger;
+use bulkhead_model::system::{Console, Run, Seed, System};
+use bulkhead_types::tables::{
+    BoardDevices, Core, CoreVcpu, NONE, Partition, PciBar, PciFunction, RamBank, SPI_WORDS, Slot, Spi, Vcpu,
+    core_mode, partition_flag, slot_kind,
+};
+
+use crate::devices::Assigned;
+use crate::machine::{self, GICR_SIZE};
+use crate::plan::Plan;
+use crate::units::{id, length};
+use crate::{stage2, words};
+
+/// Frame of a core that no partition uses, ns: one idle slot.
+const IDLE_FRAME_NS: u64 = 1_000_000_000;
+/// Time from the end of boot to the epoch, µs.
+const EPOCH_DELAY_US: u32 = 1000;
+
+/// All section tables.
+#[derive(Clone, Debug)]
+pub struct Sections {
+    /// Physical cores.
+    pub cores: Vec<Core>,
+    /// Partitions.
+    pub partitions: Vec<Partition>,
+    /// vCPUs by partition.
+    pub vcpus: Vec<Vcpu>,
+    /// vCPUs by core.
+    pub core_vcpus: Vec<CoreVcpu>,
+    /// Slots by core.
+    pub slots: Vec<Slot>,
+    /// Owned SPIs.
+    pub spis: Vec<Spi>,
+    /// Assigned functions.
+    pub pci_functions: Vec<PciFunction>,
+    /// RAM.
+    pub ram: Vec<RamBank>,
+    /// EL2's devices.
+    pub board: BoardDevices,
+}
+
+/// Derives the tables.
+///
+/// Their lengths do not depend on where anything lies, so a plan for other table sizes gives tables of the
+/// same size.
+pub fn derive(system: &System, plan: &Plan, devices: &[Assigned]) -> Sections {
+    let spis = spis(system, devices);
+    let vcpus = vcpus(system, plan);
+    let (cores, core_vcpus, slots) = cores(system, plan, &vcpus);
+    Sections {
+        cores,
+        partitions: partitions(system, plan, &spis),
+        vcpus,
+        core_vcpus,
+        slots,
+        pci_functions: pci_functions(system, devices),
+        spis,
+        ram: system
+            .board
+            .ram
+            .iter()
+            .map(|r| RamBank {
+                base: r.value.base,
+                size: r.value.size,
+            })
+            .collect(),
+        board: board(system, plan),
+    }
+}
+
+/// VMID of a partition.
+pub fn vmid(partition: usize) -> u32 {
+    id(partition + 1)
+}
+
+/// Global index of a vCPU.
+pub fn global_vcpu(system: &System, partition: usize, vcpu: usize) -> u32 {
+    let before: usize = system
+        .partitions
+        .iter()
+        .take(partition)
+        .map(|p| p.core_list().len())
+        .sum();
+    id(before + vcpu)
+}
+
+fn vcpus(system: &System, plan: &Plan) -> Vec<Vcpu> {
+    let mut result = Vec::new();
+    for (number, partition) in system.partitions.iter().enumerate() {
+        for (index, core) in partition.core_list().iter().enumerate() {
+            result.push(Vcpu {
+                partition: id(number),
+                index: id(index),
+                core: id(core.value),
+                reserved: 0,
+                vmpidr: words::vmpidr(id(index)),
+                vpidr: system.board.cores[core.value].midr,
+                hcr: words::hcr(&partition.cores),
+                vtcr: stage2::vtcr(system.board.physical_address_bits),
+                vttbr: stage2::vttbr(plan.live_root(number), vmid(number)),
+                cnthctl: words::CNTHCTL,
+                mdcr: words::MDCR,
+                cptr: words::CPTR,
+                hstr: words::HSTR,
+                ich_hcr: words::ich_hcr(&partition.cores),
+                cntvoff: words::CNTVOFF,
+            });
+        }
+    }
+    result
+}
+
+fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVcpu>, Vec<Slot>) {
+    let (mut cores, mut core_vcpus, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, core) in system.board.cores.iter().enumerate() {
+        let (vcpu_first, slot_first) = (id(core_vcpus.len()), id(slots.len()));
+        let own = (0u32..).zip(vcpus).filter(|(_, v)| v.core == id(number));
+        core_vcpus.extend(own.map(|(vcpu, _)| CoreVcpu { vcpu, reserved: 0 }));
+        let vcpu_count = id(core_vcpus.len()) - vcpu_first;
+        let user = system.partitions.iter().find(|p| p.vcpu_on(number).is_some());
+        let mode = user.map_or(core_mode::SLICED, |p| words::mode(&p.cores));
+        if mode == core_mode::SLICED {
+            slots.extend(core_slots(system, number));
+        }
+        let own_slots = slots.get(slot_first as usize..).unwrap_or_default();
+        cores.push(Core {
+            mpidr: core.mpidr,
+            midr: core.midr,
+            el2_root: plan.el2_root(1 + number),
+            redistributor: system.board.gic.redistributors + number as u64 * GICR_SIZE,
+            mode,
+            vcpu_first,
+            vcpu_count,
+            slot_first,
+            slot_count: id(own_slots.len()),
+            reserved: 0,
+            major_frame_ns: own_slots.iter().map(|s| s.length_ns).sum(),
+        });
+    }
+    (cores, core_vcpus, slots)
+}
+
+/// Slots of a sliced core; a core without a slot table sleeps.
+fn core_slots(system: &System, core: usize) -> Vec<Slot> {
+    let Some(table) = system.schedule.core(core) else {
+        return vec![Slot {
+            offset_ns: 0,
+            length_ns: IDLE_FRAME_NS,
+            kind: slot_kind::IDLE,
+            vcpu: NONE,
+        }];
+    };
+    let slots = table.slots.iter().map(|slot| {
+        let (kind, vcpu) = match slot.run.value {
+            Run::Vcpu { partition, vcpu } => (slot_kind::VCPU, global_vcpu(system, partition, vcpu)),
+            Run::System => (slot_kind::SYSTEM, NONE),
+            Run::Idle => (slot_kind::IDLE, NONE),
+        };
+        Slot {
+            offset_ns: slot.offset,
+            length_ns: slot.length.value,
+            kind,
+            vcpu,
+        }
+    });
+    slots.collect()
+}
+
+fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
+    let mut result = Vec::new();
+    for (index, partition) in system.partitions.iter().enumerate() {
+        let uart = partition.console.value == Console::Uart;
+        let mut words = [0; SPI_WORDS];
+        for spi in spis.iter().filter(|s| s.partition == id(index)) {
+            let bit = spi.intid - 32;
+            words[bit as usize / 32] |= 1 << (bit % 32);
+        }
+        let mut name = [0; 32];
+        let text = partition.name.value.as_bytes();
+        name[..text.len()].copy_from_slice(text);
+        let flags = [
+            (partition.marks_steady, partition_flag::MAY_MARK),
+            (uart, partition_flag::EMULATED_UART),
+            (partition.autostart, partition_flag::AUTOSTART),
+            (partition.seed == Seed::Fixed, partition_flag::FIXED_SEED),
+        ];
+        result.push(Partition {
+            name,
+            vcpu_first: global_vcpu(system, index, 0),
+            vcpu_count: id(partition.core_list().len()),
+            flags: flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum(),
+            vmid: vmid(index),
+            live_root: plan.live_root(index),
+            pristine_root: plan.pristine_root(index),
+            window: plan.windows[index].start,
+            gicd_ipa: machine::GICD,
+            gicr_ipa: machine::GICR,
+            uart_ipa: if uart { machine::UART } else { 0 },
+            ram_ipa: machine::RAM,
+            ram_size: partition.memory.size.value,
+            uart_intid: if uart { machine::UART_INTID } else { 0 },
+            spi_lines: system.board.gic.spi_lines,
+            restart_limit: partition.restart_limit,
+            reserved: 0,
+            spis: words,
+            reserved1: 0,
+        });
+    }
+    result
+}
+
+fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
+    let mut result: Vec<Spi> = Vec::new();
+    for assigned in devices {
+        if let Some(interrupt) = &system.board.devices[assigned.device].interrupt {
+            let first = system.partitions[assigned.partition].core_list().first();
+            result.push(Spi {
+                intid: interrupt.value.intid,
+                partition: id(assigned.partition),
+                core: first.map_or(NONE, |c| id(c.value)),
+                edge: match interrupt.value.trigger {
+                    Trigger::Edge => 1,
+                    Trigger::Level => 0,
+                },
+            });
+        }
+    }
+    result.sort_by_key(|s| s.intid);
+    result
+}
+
+fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
+    let functions = devices.iter().map(|assigned| {
+        let pci = &system.board.devices[assigned.device].pci;
+        let bars = assigned.bars.map(|bar| bar.unwrap_or_default());
+        PciFunction {
+            bdf: pci.bdf(),
+            id: u32::from(pci.vendor) | u32::from(pci.device) << 16,
+            partition: id(assigned.partition),
+            bus_master: 0,
+            bars: bars.map(|bar| PciBar {
+                address: bar.start,
+                size: bar.end - bar.start,
+            }),
+        }
+    });
+    let mut functions: Vec<_> = functions.collect();
+    functions.sort_by_key(|f| f.bdf);
+    functions
+}
+
+fn board(system: &System, plan: &Plan) -> BoardDevices {
+    let board = &system.board;
+    BoardDevices {
+        gicd: board.gic.distributor,
+        uart: board.uart.base,
+        smmu: board.smmu.as_ref().map_or(0, |s| s.base),
+        ecam: board.pcie.as_ref().map_or(0, |p| p.ecam),
+        ecam_buses: board.pcie.as_ref().map_or(0, |p| u64::from(p.buses)),
+        stream_table: plan.layout.stream_table,
+        stream_bits: board.smmu.as_ref().map_or(0, |s| s.stream_bits),
+        uart_intid: board.uart.interrupt,
+        smmu_queues: plan.queues.map_or(0, |q| q.start),
+        poll_bound: board.poll_bound,
+        system_core: id(system.schedule.system_core),
+        epoch_delay_us: EPOCH_DELAY_US,
+    }
+}
+
+impl Sections {
+    /// Bytes that the tables need in the blob.
+    pub fn size(&self) -> u64 {
+        let (bytes, _) = self.emit(0);
+        length(&bytes)
+    }
+}
+
+/// Where each table lies in the blob.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offsets {
+    /// In the order of the fields of [`Sections`].
+    pub sections: [bulkhead_types::blob::Section; 9],
+}
+
+impl Sections {
+    /// The tables one after the other, each at a multiple of 8 bytes, the first at blob offset `start`.
+    pub fn emit(&self, start: u64) -> (Vec<u8>, Offsets) {
+        use zerocopy::IntoBytes;
+        let tables: [(&[u8], usize); 9] = [
+            (self.cores.as_bytes(), self.cores.len()),
+            (self.partitions.as_bytes(), self.partitions.len()),
+            (self.vcpus.as_bytes(), self.vcpus.len()),
+            (self.core_vcpus.as_bytes(), self.core_vcpus.len()),
+            (self.slots.as_bytes(), self.slots.len()),
+            (self.spis.as_bytes(), self.spis.len()),
+            (self.pci_functions.as_bytes(), self.pci_functions.len()),
+            (self.ram.as_bytes(), self.ram.len()),
+            (self.board.as_bytes(), 1),
+        ];
+        let mut bytes = Vec::new();
+        let mut offsets = Offsets::default();
+        for ((table, count), section) in tables.into_iter().zip(&mut offsets.sections) {
+            crate::units::pad(&mut bytes, 8);
+            section.offset = u32::try_from(start + length(&bytes)).unwrap_or(u32::MAX);
+            section.count = id(count);
+            bytes.extend_from_slice(table);
+        }
+        (bytes, offsets)
+    }
+}
