@@ -212,7 +212,7 @@ enum Step {
 }
 
 fn target() -> impl Strategy<Value = u64> {
-    prop_oneof![8 => 0..6u64, 1 => any::<u64>(), 1 => (0..6u64).prop_map(|t| t << 8 | 1 << 31)]
+    prop_oneof![8 => 0..6u64, 1 => any::<u64>(), 1 => (0..6u64).prop_map(|t| t << 8 | 1 << 31), 1 => (0..6u64).prop_map(|t| t << 8)]
 }
 
 fn step() -> impl Strategy<Value = Step> {

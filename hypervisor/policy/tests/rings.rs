@@ -17,7 +17,13 @@ fn at(index: u32) -> usize {
 proptest! {
     /// Verifies: BH-CON-001.
     #[test]
-    fn hostile_indices_stay_in_the_ring(head: u32, tail: u32, index: u32, length: u32) {
+    fn hostile_indices_stay_in_the_ring(
+        tail: u32,
+        distance in prop_oneof![any::<u32>(), SIZE - 2..SIZE + 3],
+        index: u32,
+        length in prop_oneof![any::<u32>(), SIZE - 2..SIZE + 3],
+    ) {
+        let head = tail.wrapping_add(distance);
         let used = R::used(head, tail);
         prop_assert!(used <= SIZE);
         prop_assert_eq!(used + R::free(head, tail), SIZE);

@@ -132,6 +132,9 @@ proptest! {
         let position = table.locate(now);
         exact.assert_same(&position, number);
         prop_assert!(position.begin() <= now && now < position.end());
+        prop_assert_eq!(table.locate(position.begin()), position, "its first tick");
+        prop_assert_eq!(table.locate(position.end() - 1), position, "its last tick");
+        prop_assert_eq!(table.locate(position.end()), table.advance(&position), "the next slot's first tick");
         // Stepping goes on from there as it does from the epoch.
         exact.assert_same(&table.advance(&position), number + 1);
     }
@@ -190,6 +193,13 @@ fn early_is_still_the_same_slot() {
     assert_eq!(
         (second.begin(), second.end(), second.occupant()),
         (500_000, 625_000, Occupant::System)
+    );
+    let mut missed = Vec::new();
+    let third = table.arrive(&first, 625_000, |occupant, count| missed.push((occupant, count)));
+    assert_eq!(
+        (third.frame(), third.index(), missed),
+        (1, 0, vec![(Occupant::System, 1)]),
+        "over at its end"
     );
     assert_eq!(second.lateness(500_007), 7);
     assert_eq!(second.lateness(0), 0);

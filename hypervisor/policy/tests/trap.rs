@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A test may fail by panic.
 
 use bulkhead_policy::fault::{AccessKind, Fault};
-use bulkhead_policy::sysreg::Direction;
+use bulkhead_policy::sysreg::{Direction, SysRegId};
 use bulkhead_policy::trap::{DataAccess, Extend, Ipa, Register, Size, Trap, Wait, Width, decode};
 use proptest::prelude::*;
 
@@ -157,6 +157,11 @@ fn system_register_fields() {
             panic!("{iss:#x}")
         };
         let (op0, op1, crn, crm, op2) = access.register.operands();
+        assert_eq!(
+            access.register,
+            SysRegId::new(op0, op1, crn, crm, op2),
+            "nothing but the operands counts"
+        );
         let operands = [op0, op2, op1, crn, crm].map(u64::from);
         let ranges = [(21, 20), (19, 17), (16, 14), (13, 10), (4, 1)];
         assert_eq!(operands, ranges.map(|(hi, lo)| field(iss, hi, lo)), "{iss:#x}");
