@@ -137,6 +137,14 @@ impl Bank {
         self.drop_active &= !bit;
     }
 
+    /// The physical interrupt is active now on behalf of the guest.
+    #[inline]
+    pub(super) fn take_physical(&mut self, bit: u32) {
+        self.hardware |= bit;
+        self.latch |= bit & self.edge;
+        self.line |= bit & !self.edge;
+    }
+
     /// Ends the active state of interrupts, also of those in list registers.
     pub(super) fn clear_active(&mut self, bits: u32) {
         self.drop_active |= bits & self.resident;

@@ -2,8 +2,8 @@
 //! What makes interrupts pending: SGIs, lines of emulated devices, physical interrupts; and the
 //! deactivations that EL2 sees.
 //!
-//! Each returns the vCPUs to refresh: for the own vCPU [`Vgic::inject_now`] or fold and fill, for others
-//! [`Vgic::defer`] and a kick of their core.
+//! Each returns the vCPUs to refresh: for the own vCPU [`Vgic::list_now`] or fold and fill, for others a
+//! kick of their core, which does it.
 
 use super::state::{NOTHING, PHYSICAL_PPIS, Vgic};
 use super::types::{MAX_VCPUS, VcpuSet};
@@ -109,11 +109,7 @@ impl Vgic {
     pub fn hardware(&mut self, vcpu: usize, intid: u32) -> VcpuSet {
         let bit = 1 << (intid & 31);
         let word = usize::try_from(intid >> 5).unwrap_or(usize::MAX).checked_sub(1);
-        let owned = match word {
-            None => PHYSICAL_PPIS,
-            Some(word) => self.physical_spis.get(word).map_or(0, |w| *w),
-        };
-        if owned & bit == 0 {
+        if self.physical(intid) & bit == 0 {
             return VcpuSet::EMPTY;
         }
         let gate = self.gate();
@@ -126,9 +122,7 @@ impl Vgic {
         let Some(bank) = self.bank_mut(vcpu, intid) else {
             return VcpuSet::EMPTY;
         };
-        bank.hardware |= bit;
-        bank.latch |= bit & bank.edge;
-        bank.line |= bit & !bank.edge;
+        bank.take_physical(bit);
         if bank.deliverable() & gate & bit == 0 {
             bank.give_back(bank.open() & gate);
             return VcpuSet::EMPTY;
@@ -136,6 +130,15 @@ impl Vgic {
         match word {
             None => VcpuSet::only(vcpu),
             Some(word) => self.shared.get(word).map_or(VcpuSet::EMPTY, |s| s.targets(bit)),
+        }
+    }
+
+    /// Interrupts of the word of `intid` that are physical.
+    #[inline]
+    pub(super) fn physical(&self, intid: u32) -> u32 {
+        match usize::try_from(intid >> 5).unwrap_or(usize::MAX).checked_sub(1) {
+            None => PHYSICAL_PPIS,
+            Some(word) => self.physical_spis.get(word).map_or(0, |w| *w),
         }
     }
 

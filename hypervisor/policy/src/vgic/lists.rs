@@ -136,7 +136,6 @@ impl Vgic {
                 self.put(vcpu, key & 0xffff, index)
             };
         }
-        self.stale = self.stale.without(vcpu);
         self.overflow = self.overflow.without(vcpu);
         let hcr = Self::wanted(actives, pendings);
         if hcr != 0 {
@@ -193,46 +192,75 @@ impl Vgic {
         lr
     }
 
-    /// The fast path: lists `intid`, which [`Self::sgi`], [`Self::hardware`] or a line has just made
-    /// pending for `vcpu`, without looking at anything else. `empty` is `ICH_ELRSR_EL2`, read after that.
-    /// Returns the list register to write and its value; none means fold and fill.
-    /// Implements: BH-GIC-008.
+    /// The list register that can take `intid` now without looking at what else `vcpu` has: one that the
+    /// guest has finished with, according to `empty`, and that nobody waits to hear of.
     #[inline]
-    pub fn inject_now(&mut self, vcpu: usize, intid: u32, empty: u32) -> Option<(usize, u64)> {
+    fn free_for(&self, vcpu: usize, intid: u32, empty: u32) -> Option<usize> {
         let bit = 1 << (intid & 31);
         let lists = self.lists.get(vcpu)?;
         let free = empty & !lists.maintained & 0xf;
-        if free == 0 || self.overflow.contains(vcpu) {
-            return None;
-        }
         let bank = self.bank_of(vcpu, intid)?;
-        if bank.deliverable() & !bank.active & self.gate() & bit == 0 {
+        if free == 0 || self.overflow.contains(vcpu) || bank.active & bit != 0 {
             return None;
         }
-        if let Some(word) = usize::try_from(intid >> 5).ok()?.checked_sub(1) {
-            let shared = self.shared.get(word)?;
-            if shared.routed.get(vcpu)? & bit == 0 {
-                return None;
-            }
+        if let Some(word) = usize::try_from(intid >> 5).ok()?.checked_sub(1)
+            && self.shared.get(word)?.routed.get(vcpu)? & bit == 0
+        {
+            return None;
         }
-        let index = if bank.resident & bit == 0 {
-            usize::try_from(free.trailing_zeros()).ok()?
-        } else {
-            // It may be in a list register that the guest has finished with, or in another vCPU's.
-            let index = lists.find(intid)?;
-            if free >> index & 1 == 0 {
-                return None;
-            }
-            index
+        if bank.resident & bit == 0 {
+            return usize::try_from(free.trailing_zeros()).ok();
+        }
+        // It was in a list register of this vCPU, or may be in one of another's.
+        lists.find(intid).filter(|index| free >> (index & 3) & 1 != 0)
+    }
+
+    /// Ends the residence of what was in list register `index`, which is invalid now.
+    #[inline]
+    fn vacate(&mut self, vcpu: usize, index: usize) {
+        let Some(lists) = self.lists.get(vcpu) else {
+            return;
         };
-        let previous = u32::from(*lists.intids.get(index)?);
-        let linked = lists.linked >> index & 1;
-        if previous != u32::from(NOTHING) {
-            let bit = 1 << (previous & 31);
-            self.bank_mut(vcpu, previous)?
-                .retire(bit, linked << (previous & 31));
+        let linked = lists.linked >> (index & 3) & 1;
+        let previous = lists.intids.get(index).map_or(NOTHING, |i| *i);
+        if previous != NOTHING {
+            let previous = u32::from(previous);
+            let shift = previous & 31;
+            if let Some(bank) = self.bank_mut(vcpu, previous) {
+                bank.retire(1 << shift, linked << shift);
+            }
             self.clear_home(previous);
         }
+    }
+
+    /// The fast path of [`Self::hardware`]: the physical interrupt goes straight into a free list register.
+    /// `empty` is `ICH_ELRSR_EL2`. Returns the list register to write and its value; with none, nothing
+    /// has changed and [`Self::hardware`] is to be called. Implements: BH-GIC-008.
+    #[inline]
+    pub fn inject_now(&mut self, vcpu: usize, intid: u32, empty: u32) -> Option<(usize, u64)> {
+        let bit = 1 << (intid & 31);
+        let bank = self.bank_of(vcpu, intid)?;
+        // While it is in a list register as a software interrupt, both have to be joined.
+        let joined = bank.resident & !bank.hardware;
+        if self.physical(intid) & bank.open() & self.gate() & !joined & bit == 0 {
+            return None;
+        }
+        let index = self.free_for(vcpu, intid, empty)?;
+        self.vacate(vcpu, index);
+        self.bank_mut(vcpu, intid)?.take_physical(bit);
+        Some((index, self.put(vcpu, intid, index)))
+    }
+
+    /// The fast path after [`Self::sgi`], [`Self::pulse`] or [`Self::set_line`] named `vcpu`: `intid` goes
+    /// straight into a free list register. `empty` is `ICH_ELRSR_EL2`. With none, fold and fill.
+    #[inline]
+    pub fn list_now(&mut self, vcpu: usize, intid: u32, empty: u32) -> Option<(usize, u64)> {
+        let bank = self.bank_of(vcpu, intid)?;
+        if bank.deliverable() & self.gate() & 1 << (intid & 31) == 0 {
+            return None;
+        }
+        let index = self.free_for(vcpu, intid, empty)?;
+        self.vacate(vcpu, index);
         Some((index, self.put(vcpu, intid, index)))
     }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! GICv3 for guests: a virtual one for sliced partitions ([`Vgic`]) and mediated accesses to the physical
-//! one for partitions on dedicated cores (`direct`). The README beside this file says in which order EL2 calls it.
+//! one for partitions on dedicated cores ([`direct`]). The README beside this file says in which order EL2 calls it.
 //!
 //! # References
 //! Arm IHI 0069, Arm Generic Interrupt Controller Architecture Specification, GICv3 and GICv4.
 
 mod bank;
 mod decode;
+pub mod direct;
 mod events;
 mod lists;
 mod registers;

@@ -10,35 +10,19 @@
 //! Arm IHI 0069, "Distributor register descriptions", "Redistributor register descriptions".
 
 use super::decode::{BitRegister, Register, decode};
-use super::state::{ENABLE_GROUP1, PHYSICAL_PPIS, Vgic};
+use super::state::{PHYSICAL_PPIS, Vgic};
 use super::types::{
     Access, AccessSize, Frame, MAX_VCPUS, Outcome, PhysicalChange, PhysicalOperation, VcpuSet,
 };
-use super::words::{low, spread};
+use super::words::{
+    CONTROL_FIXED, CONTROL_GROUPS, PERIPHERAL_2, distributor_type, low, redistributor_type, spread,
+};
 
-/// `GICD_CTLR`: DS, ARE.
-pub(super) const CONTROL_FIXED: u32 = 1 << 6 | 1 << 4;
-/// `GICD_CTLR`: EnableGrp1, EnableGrp0.
-pub(super) const CONTROL_GROUPS: u32 = ENABLE_GROUP1 | 1;
-/// `PIDR2`: architecture GICv3.
-pub(super) const PERIPHERAL_2: u64 = 3 << 4;
 /// `GICR_WAKER`: ProcessorSleep, ChildrenAsleep.
 const PROCESSOR_SLEEP: u32 = 2;
 const WAKER_ASLEEP: u64 = 6;
 /// What `GICD_IROUTER` shows for an affinity that no vCPU has.
-pub(super) const ROUTE_NOWHERE: u64 = 0xff;
-
-/// `GICD_TYPER`: ITLinesNumber, 10 bits of INTID, No1N.
-pub(super) fn distributor_type(spi_words: usize) -> u64 {
-    u64::try_from(spi_words).unwrap_or(0) & 0x1f | 9 << 19 | 1 << 25
-}
-
-/// `GICR_TYPER`: affinity, processor number, Last.
-pub(super) fn redistributor_type(vcpu: usize, vcpu_count: usize) -> u64 {
-    let last = vcpu.saturating_add(1) == vcpu_count;
-    let vcpu = u64::try_from(vcpu).unwrap_or(0);
-    vcpu << 32 | vcpu << 8 | u64::from(last) << 4
-}
+const ROUTE_NOWHERE: u64 = 0xff;
 
 impl Vgic {
     /// An access of the guest on `vcpu`. Registers that are not implemented, redistributors of vCPUs that

@@ -96,8 +96,6 @@ pub struct Vgic {
     pub(super) control: u32,
     /// vCPUs whose `GICR_WAKER.ProcessorSleep` is set.
     pub(super) asleep: VcpuSet,
-    /// vCPUs whose refresh was deferred.
-    pub(super) stale: VcpuSet,
     /// vCPUs with more interrupts than list registers.
     pub(super) overflow: VcpuSet,
     pub(super) physical_spis: [u32; SPI_WORDS],
@@ -122,7 +120,6 @@ impl Vgic {
             spi_words: 0,
             control: 0,
             asleep: VcpuSet::EMPTY,
-            stale: VcpuSet::EMPTY,
             overflow: VcpuSet::EMPTY,
             physical_spis: [0; SPI_WORDS],
             physical_enables: [0; SPI_WORDS],
@@ -153,7 +150,6 @@ impl Vgic {
     pub fn reset(&mut self) {
         self.control = 0;
         self.asleep = self.vcpus;
-        self.stale = VcpuSet::EMPTY;
         self.overflow = VcpuSet::EMPTY;
         self.physical_enables = [0; SPI_WORDS];
         for bank in &mut self.private {
@@ -252,18 +248,6 @@ impl Vgic {
     /// Priority of an interrupt, 0 (most urgent) to 0xf8.
     pub fn priority(&self, vcpu: usize, intid: u32) -> u8 {
         self.bank_of(vcpu, intid).map_or(0, |bank| bank.priority(intid))
-    }
-
-    /// Remembers vCPUs whose refresh is left to their own core; [`Self::needs_refresh`] tells it there.
-    #[inline]
-    pub fn defer(&mut self, vcpus: VcpuSet) {
-        self.stale = self.stale.union(vcpus);
-    }
-
-    /// Whether a refresh of `vcpu` was deferred and [`Self::fill`] was not called since.
-    #[inline]
-    pub fn needs_refresh(&self, vcpu: usize) -> bool {
-        self.stale.contains(vcpu)
     }
 
     /// Computes what [`Self::physical_spi_enables`] answers, after a change of an enable or a group.

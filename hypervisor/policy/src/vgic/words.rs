@@ -1,12 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Reads and writes of the registers that hold a word, bytes or bit pairs of a [`Bank`].
+//! Identification registers; reads and writes of the registers that hold a word, bytes or bit pairs of a
+//! [`Bank`].
 //!
 //! # References
 //! Arm IHI 0069, "Distributor register descriptions": GICD_IGROUPR<n> to GICD_ICFGR<n>.
 
 use super::bank::Bank;
 use super::decode::BitRegister;
+use super::state::ENABLE_GROUP1;
 use super::types::{AccessSize, PRIORITY_MASK, PhysicalOperation};
+
+/// `GICD_CTLR`: DS, ARE.
+pub(super) const CONTROL_FIXED: u32 = 1 << 6 | 1 << 4;
+/// `GICD_CTLR`: EnableGrp1, EnableGrp0.
+pub(super) const CONTROL_GROUPS: u32 = ENABLE_GROUP1 | 1;
+/// `PIDR2`: architecture GICv3.
+pub(super) const PERIPHERAL_2: u64 = 3 << 4;
+/// `GICD_TYPER`: ITLinesNumber, 10 bits of INTID, No1N.
+pub(super) fn distributor_type(spi_words: usize) -> u64 {
+    u64::try_from(spi_words).unwrap_or(0) & 0x1f | 9 << 19 | 1 << 25
+}
+
+/// `GICR_TYPER`: affinity, processor number, Last.
+pub(super) fn redistributor_type(vcpu: usize, vcpu_count: usize) -> u64 {
+    let last = vcpu.saturating_add(1) == vcpu_count;
+    let vcpu = u64::try_from(vcpu).unwrap_or(0);
+    vcpu << 32 | vcpu << 8 | u64::from(last) << 4
+}
 
 /// The low 32 bits.
 #[inline]
