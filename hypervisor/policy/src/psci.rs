@@ -282,6 +282,8 @@ pub const fn system_reset2(reset_type: u32) -> Result<(), PsciError> {
 ///
 /// CPU_SUSPEND has flags 0: original format of `power_state`, platform-coordinated mode only.
 ///
+/// Implements: BH-PSCI-005.
+///
 /// # References
 /// Arm DEN0022, "PSCI_FEATURES".
 pub const fn features(function_id: u32) -> i64 {

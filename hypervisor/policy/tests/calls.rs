@@ -145,6 +145,7 @@ fn error_codes() {
     assert_eq!(hypercall::NOT_SUPPORTED, -1);
 }
 
+/// Verifies: BH-PSCI-004.
 #[test]
 fn suspend_takes_standby_and_power_down_of_a_vcpu() {
     assert_eq!(cpu_suspend(0), Ok(()));
