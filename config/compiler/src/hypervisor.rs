@@ -124,7 +124,11 @@ pub fn read(file: &[u8], board: &Board) -> Result<ImageInfo, HypervisorError> {
         .base
         .checked_add(length(file))
         .is_some_and(|end| end <= info.end);
-    if !in_file || info.end > info.blob_base || whole.start % PAGE != 0 || whole.end % PAGE != 0 {
+    if !in_file
+        || info.end > info.blob_base
+        || !whole.start.is_multiple_of(PAGE)
+        || !whole.end.is_multiple_of(PAGE)
+    {
         let (name, Range { start, end }) = ("file", whole);
         return Err(HypervisorError::Range { name, start, end });
     }
@@ -161,7 +165,7 @@ pub fn check_ranges(info: &ImageInfo) -> Result<(), HypervisorError> {
     }
     let stride = info.per_core_stride;
     let blocks = info.max_cores.checked_mul(stride);
-    if stride < 2 * PAGE || stride % PAGE != 0 || blocks != Some(size(info.per_core)) {
+    if stride < 2 * PAGE || !stride.is_multiple_of(PAGE) || blocks != Some(size(info.per_core)) {
         return Err(bad("per-core", info.per_core));
     }
     Ok(())

@@ -34,15 +34,15 @@ pub enum LayoutError {
     #[error("{new} overlaps {old}")]
     Overlap {
         /// What came later.
-        new: Area,
+        new: Box<Area>,
         /// What lies there.
-        old: Area,
+        old: Box<Area>,
     },
     /// A thing does not lie inside any zone it must lie in.
     #[error("{area} does not lie in {zone}")]
     Outside {
         /// The thing.
-        area: Area,
+        area: Box<Area>,
         /// What the zone is.
         zone: &'static str,
     },
@@ -112,13 +112,13 @@ impl MemoryMap {
             });
         };
         let range = Range { start, end };
-        let new = Area { range, owner, name };
+        let new = Box::new(Area { range, owner, name });
         let at = self.areas.partition_point(|a| a.range.end <= start);
         if let Some(old) = self.areas.get(at).filter(|old| old.range.start < end) {
-            let old = old.clone();
+            let old = Box::new(old.clone());
             return Err(LayoutError::Overlap { new, old });
         }
-        self.areas.insert(at, new);
+        self.areas.insert(at, *new);
         Ok(range)
     }
 
@@ -140,7 +140,7 @@ impl MemoryMap {
             return Ok(range);
         }
         let (owner, name) = (owner.to_owned(), name.to_owned());
-        let area = Area { range, owner, name };
+        let area = Box::new(Area { range, owner, name });
         Err(LayoutError::Outside {
             area,
             zone: zone.name,

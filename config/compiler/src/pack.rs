@@ -142,7 +142,7 @@ pub fn pack(
             map.claim("el2", name, range.start, range.end - range.start)?;
         }
     }
-    if info.end > blob_base || blob_base % PAGE != 0 {
+    if info.end > blob_base || !blob_base.is_multiple_of(PAGE) {
         return Err(PackError::TooLong {
             end: info.end,
             blob_base,

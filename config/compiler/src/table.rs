@@ -149,7 +149,7 @@ impl Tree {
         size: u64,
         leaf: u64,
     ) -> Result<(), MapError> {
-        if (input | output | size) % PAGE != 0 || size == 0 {
+        if !(input | output | size).is_multiple_of(PAGE) || size == 0 {
             return Err(MapError::Misaligned { input, output, size });
         }
         let fits = |start: u64, bits: u32| start.checked_add(size).is_some_and(|end| end <= 1 << bits);
@@ -179,7 +179,7 @@ impl Tree {
         let level2 = next(pool, self.root[index(input, 1)], input)?;
         self.root[index(input, 1)] = level2;
         let entry = pool.at(level2)[index(input, 2)];
-        if (input | output) % BLOCK == 0 && left >= BLOCK {
+        if (input | output).is_multiple_of(BLOCK) && left >= BLOCK {
             if entry != 0 {
                 return Err(MapError::Overlap { input });
             }
