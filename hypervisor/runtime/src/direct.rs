@@ -6,30 +6,30 @@
 use bulkhead_arch::{barrier, gic_cpu, registers};
 use bulkhead_drivers::gic::{gicd, gicr};
 use bulkhead_policy::sysreg::{Direction, IccRegister};
-use bulkhead_policy::vgic::direct::{self, DirectAction, PhysicalFrame, PhysicalRegister};
-use bulkhead_policy::vgic::{Access, AccessSize, Frame, icc};
+use bulkhead_policy::vgic::direct::{self, DirectAction, PhysicalBank, PhysicalRegister, icc};
+use bulkhead_policy::vgic::{Access, AccessSize, Frame};
 
 use crate::core_state::{LocalVcpu, Running};
 
 fn offset(register: PhysicalRegister) -> usize {
     let offset = usize::try_from(register.offset).unwrap_or(usize::MAX);
-    match register.frame {
-        PhysicalFrame::Distributor => offset,
-        PhysicalFrame::OwnSgi => offset.wrapping_add(gicr::SGI_BASE),
+    match register.bank {
+        PhysicalBank::Distributor => offset,
+        PhysicalBank::OwnSgi => offset.wrapping_add(gicr::SGI_BASE),
     }
 }
 
 fn read32(running: &Running, register: PhysicalRegister) -> u32 {
-    match register.frame {
-        PhysicalFrame::Distributor => running.distributor.read32(offset(register)),
-        PhysicalFrame::OwnSgi => running.redistributor.read32(offset(register)),
+    match register.bank {
+        PhysicalBank::Distributor => running.distributor.read32(offset(register)),
+        PhysicalBank::OwnSgi => running.redistributor.read32(offset(register)),
     }
 }
 
 fn write32(running: &Running, register: PhysicalRegister, value: u32) {
-    match register.frame {
-        PhysicalFrame::Distributor => running.distributor.write32(offset(register), value),
-        PhysicalFrame::OwnSgi => running.redistributor.write32(offset(register), value),
+    match register.bank {
+        PhysicalBank::Distributor => running.distributor.write32(offset(register), value),
+        PhysicalBank::OwnSgi => running.redistributor.write32(offset(register), value),
     }
 }
 
@@ -38,9 +38,9 @@ fn write_bytes(running: &Running, register: PhysicalRegister, values: [u8; 4], m
     for (k, (value, mask)) in values.into_iter().zip(masks).enumerate() {
         if mask != 0 {
             let at = offset(register).wrapping_add(k);
-            match register.frame {
-                PhysicalFrame::Distributor => running.distributor.write8(at, value),
-                PhysicalFrame::OwnSgi => running.redistributor.write8(at, value),
+            match register.bank {
+                PhysicalBank::Distributor => running.distributor.write8(at, value),
+                PhysicalBank::OwnSgi => running.redistributor.write8(at, value),
             }
         }
     }
@@ -113,7 +113,7 @@ fn reload_enables(vcpu: &LocalVcpu, running: &Running) {
         for (n, owned) in vcpu.partition.spis.iter().enumerate() {
             if *owned != 0 {
                 let word = n.wrapping_add(1);
-                let on = model.enables(vcpu.index(), word) & owned;
+                let on = model.spi_enables(word) & owned;
                 running
                     .distributor
                     .write32(gicd::ISENABLER.wrapping_add(word.wrapping_mul(4)), on);
@@ -122,7 +122,7 @@ fn reload_enables(vcpu: &LocalVcpu, running: &Running) {
                     .write32(gicd::ICENABLER.wrapping_add(word.wrapping_mul(4)), owned & !on);
             }
         }
-        let private = model.enables(vcpu.index(), 0);
+        let private = model.private_enables(vcpu.index());
         let owned = model.owner().owned(0);
         running.redistributor.write32(gicr::ISENABLER0, private & owned);
         running.redistributor.write32(gicr::ICENABLER0, owned & !private);
@@ -199,7 +199,7 @@ pub fn cpu_interface(
         (IccRegister::Rpr, _) => icc::rpr_to_guest(registers::icc_rpr::read()),
         (IccRegister::Dir, _) => {
             let allowed = vcpu.shared.machine.with(running.index, |machine| {
-                icc::deactivation(machine.direct.owner(), value)
+                icc::may_deactivate(machine.direct.owner(), value)
             });
             if let Ok(Some(value)) = allowed {
                 registers::icc_dir::write(value);

@@ -9,8 +9,9 @@ use core::sync::atomic::Ordering;
 use bulkhead_arch::barrier::dmb_ish;
 use bulkhead_arch::{gic_cpu, registers, switch};
 use bulkhead_drivers::gic::{Distributor, gicd, gicr};
+use bulkhead_policy::vgic::direct::icc;
 use bulkhead_policy::vgic::{
-    Access, AccessSize, Frame, PhysicalChange, PhysicalOperation, VcpuSet, icc, observes_state,
+    Access, AccessSize, Fill, Frame, PhysicalChange, PhysicalOperation, VcpuSet, observes_state,
 };
 use bulkhead_types::tables::core_mode;
 
@@ -25,8 +26,6 @@ const CNTP_PPI: u32 = 30;
 pub const MAINTENANCE_PPI: u32 = 25;
 /// PPIs of a sliced vCPU that are physical.
 const GUEST_PPIS: u32 = (1 << CNTV_PPI) | (1 << CNTP_PPI);
-/// `ICH_HCR_EL2` bits that [`bulkhead_policy::vgic::Fill`] decides.
-const FILL_BITS: u64 = 0b1_0000_0000_1110;
 
 /// Physical priority mask with which the guest of a dedicated core starts.
 pub fn direct_reset_pmr() -> u64 {
@@ -43,7 +42,7 @@ fn fill(machine: &mut Machine, vcpu: &LocalVcpu) {
     let mut lrs = [0; 4];
     let fill = machine.vgic.fill(vcpu.index(), &mut lrs);
     gic_cpu::set_list_registers(&lrs);
-    registers::ich_hcr::write((vcpu.context.control.ich_hcr & !FILL_BITS) | fill.hcr);
+    registers::ich_hcr::write((vcpu.context.control.ich_hcr & !Fill::MASK) | fill.hcr);
     deactivate_pending(machine, vcpu.index());
 }
 
