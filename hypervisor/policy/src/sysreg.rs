@@ -109,10 +109,8 @@ pub const fn decide(access: SysRegAccess, interrupts: Interrupts) -> SysRegActio
         r::ICC_SGI0R_EL1 | r::ICC_ASGI1R_EL1 => write_only(access.direction, SysRegAction::Ignore),
         r::ICC_PMR_EL1 => direct(interrupts, SysRegAction::Icc(IccRegister::Pmr)),
         r::ICC_CTLR_EL1 => direct(interrupts, SysRegAction::Icc(IccRegister::Ctlr)),
-        r::ICC_DIR_EL1 => direct(
-            interrupts,
-            write_only(access.direction, SysRegAction::Icc(IccRegister::Dir)),
-        ),
+        // On a sliced core it traps only while ICH_HCR_EL2.TDIR is set: an active interrupt is in no list register.
+        r::ICC_DIR_EL1 => write_only(access.direction, SysRegAction::Icc(IccRegister::Dir)),
         r::ICC_RPR_EL1 => direct(
             interrupts,
             read_only(access.direction, SysRegAction::Icc(IccRegister::Rpr)),

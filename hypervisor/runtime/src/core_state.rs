@@ -297,10 +297,9 @@ impl PerCore {
             let Some(intid) = gic_cpu::acknowledge0() else {
                 return;
             };
-            match intid {
-                gic_cpu::EL2_TIMER_PPI => self.on_slot_timer(),
-                // A kick only makes the core look: `pick` sees life, power and refresh requests.
-                _ => {}
+            // A kick only makes the core look: `pick` sees life, power and refresh requests.
+            if intid == gic_cpu::EL2_TIMER_PPI {
+                self.on_slot_timer();
             }
             gic_cpu::end0(intid);
         }

@@ -342,6 +342,19 @@ impl PerCore {
         notify(vcpu, running, set.unwrap_or(VcpuSet::EMPTY));
     }
 
+    /// A trapped deactivation of an interrupt that is in no list register (sliced cores).
+    pub fn deactivate(&mut self, intid: u32) {
+        let Some((vcpu, running)) = self.current() else { return };
+        let vcpu: &LocalVcpu = vcpu;
+        let set = vcpu.shared.machine.with(running.index, |machine| {
+            machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers());
+            let set = machine.vgic.deactivate(vcpu.index(), intid);
+            fill(machine, vcpu);
+            set
+        });
+        notify(vcpu, running, set.unwrap_or(VcpuSet::EMPTY));
+    }
+
     /// Runs `section` on the loaded vCPU's machine, then shows the vCPUs whose interrupts it changed.
     pub fn with_machine(&mut self, section: impl FnOnce(&mut Machine) -> VcpuSet) {
         let Some((vcpu, running)) = self.current() else {

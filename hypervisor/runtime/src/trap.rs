@@ -156,6 +156,10 @@ impl PerCore {
                 let value = read(vcpu, access.rt);
                 self.send_sgi(value);
             }
+            SysRegAction::Icc(IccRegister::Dir) if sliced => {
+                let intid = u32::try_from(read(vcpu, access.rt) & 0xff_ffff).unwrap_or(u32::MAX);
+                self.deactivate(intid);
+            }
             SysRegAction::Icc(register) => {
                 let value = read(vcpu, access.rt);
                 let result = crate::direct::cpu_interface(vcpu, running, register, access.direction, value);
