@@ -149,15 +149,18 @@ pub fn pack(
         });
     }
     let mut file = vec![0; index(info.end - info.base)];
-    let boot_ranges = (info.boot_text, vec![info.boot_rodata], vec![info.boot_data]);
-    place(&mut file, info.base, &boot, boot_ranges)?;
-    let writable = vec![info.shared, info.handoff, info.stats, info.per_core];
-    place(
-        &mut file,
-        info.base,
-        &runtime,
-        (info.text, vec![info.rodata], writable),
-    )?;
+    let boot_ranges = PartRanges {
+        text: info.boot_text,
+        constants: info.boot_rodata,
+        data: vec![info.boot_data],
+    };
+    let runtime_ranges = PartRanges {
+        text: info.text,
+        constants: info.rodata,
+        data: vec![info.shared, info.handoff, info.stats, info.per_core],
+    };
+    place(&mut file, info.base, &boot, &boot_ranges)?;
+    place(&mut file, info.base, &runtime, &runtime_ranges)?;
     file[index(info.loader.start - info.base)..].copy_from_slice(&loader);
     finish(file, &info)
 }
@@ -202,34 +205,42 @@ fn describe(
     Ok(info)
 }
 
-/// Copies the load segments of a part to their places: each into a range of its kind (text, constants, data).
-fn place(
-    file: &mut [u8],
-    base: u64,
-    part: &Part<'_>,
-    (text, constants, data): (Range, Vec<Range>, Vec<Range>),
-) -> Result<(), PackError> {
+/// Ranges of a part by kind.
+struct PartRanges {
+    text: Range,
+    constants: Range,
+    data: Vec<Range>,
+}
+
+/// Copies the load segments of a part to their places: all their bytes into ranges of their kind (text,
+/// constants, data), and no memory of theirs in ranges of another kind. Reserved memory such as stacks, which
+/// has no bytes in the file, is data whatever its flags say.
+fn place(file: &mut [u8], base: u64, part: &Part<'_>, ranges: &PartRanges) -> Result<(), PackError> {
     for segment in &part.executable.segments {
-        let (start, end) = (
-            segment.address,
-            segment.address.saturating_add(segment.memory_size),
-        );
-        let bad = PackError::Segment {
+        let start = segment.address;
+        let end = start.saturating_add(segment.memory_size);
+        let bad = || PackError::Segment {
             part: part.name,
             start,
             end,
         };
-        if segment.address != segment.virtual_address {
-            return Err(bad);
-        }
-        let allowed: Vec<Range> = match (segment.executable, segment.writable) {
-            (true, true) => return Err(bad),
-            (true, false) => [&[text], constants.as_slice()].concat(),
-            (false, true) => data.clone(),
-            (false, false) => constants.clone(),
+        let PartRanges {
+            text,
+            constants,
+            data,
+        } = ranges;
+        let reserved = segment.bytes.is_empty();
+        let (allowed, forbidden) = match (segment.executable, segment.writable || reserved) {
+            (true, true) => return Err(bad()),
+            (true, false) => (vec![*text], data.clone()),
+            (false, true) => (data.clone(), vec![*text, *constants]),
+            (false, false) => (vec![*constants], [&[*text], data.as_slice()].concat()),
         };
-        if !covered(start, end, allowed) {
-            return Err(bad);
+        let last = start + length(segment.bytes);
+        let touches = |r: &Range| r.start < end && start < r.end;
+        if start != segment.virtual_address || !covered(start, last, allowed) || forbidden.iter().any(touches)
+        {
+            return Err(bad());
         }
         let offset = index(start - base);
         file[offset..offset + segment.bytes.len()].copy_from_slice(segment.bytes);
