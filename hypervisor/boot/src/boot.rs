@@ -177,9 +177,15 @@ pub fn wrong_level<B: Board>(level: u64) -> ! {
     head::halt()
 }
 
-/// An exception in boot itself.
+/// An exception in boot itself. One that a device causes by not being there is a refusal too.
 pub fn exception<B: Board>(vector: u64, esr: u64, elr: u64, far: u64) -> ! {
+    /// Data abort without a change of level (`EC`), synchronous external (`DFSC`): DDI 0487, "ESR_EL2".
+    const NO_ANSWER: (u64, u64) = (0x25, 0x10);
     let mut console = Console(B::uart());
+    if ((esr >> 26) & 0x3F, esr & 0x3F) == NO_ANSWER {
+        let refusal = Refusal::new("device", Fact::Hex(far), Fact::Text("no answer"));
+        let _ = writeln!(console, "{refusal}");
+    }
     let _ = writeln!(
         console,
         "stopped: exception {vector} in boot, ESR {esr:#x}, ELR {elr:#x}, FAR {far:#x}"

@@ -2,7 +2,7 @@
 //! Puts the verified system into the machine: live tables, PCI functions, SMMU, distributor.
 
 use bulkhead_drivers::gic::{Distributor, Redistributor};
-use bulkhead_drivers::pci::Ecam;
+use bulkhead_drivers::pci::{Ecam, NotSilent};
 use bulkhead_drivers::smmu::{Smmu, Tables};
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
@@ -103,10 +103,18 @@ pub(crate) fn program_pci(system: &System<'_>) -> Result<u32, Refusal> {
     // SAFETY: the certified blob names the configuration space and the boot root maps it as Device memory; boot is
     // the only code that runs.
     let ecam = unsafe { Ecam::new(size(system.board.ecam), buses) };
-    let count = ecam.silence().map_err(|error| refusal::pci(0, 0, error))?;
+    let count = ecam.silence().map_err(|NotSilent(bdf)| {
+        let index = usize::try_from(bdf).unwrap_or(usize::MAX);
+        Refusal::of(
+            "PCI function",
+            index,
+            Fact::Text("silent"),
+            Fact::Text("still enabled"),
+        )
+    })?;
     for (index, function) in system.pci_functions.iter().enumerate() {
         ecam.assign(function)
-            .map_err(|error| refusal::pci(index, function.id, error))?;
+            .map_err(|error| refusal::pci(index, function, error))?;
     }
     Ok(count)
 }

@@ -7,6 +7,7 @@ use bulkhead_drivers::gic::GicError;
 use bulkhead_drivers::pci::PciError;
 use bulkhead_drivers::smmu::SmmuError;
 use bulkhead_types::system::BlobError;
+use bulkhead_types::tables::PciFunction;
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,24 +164,30 @@ impl From<SmmuError> for Refusal {
     }
 }
 
-/// A PCI function that does not fit; `index` is its entry in the blob and `id` what the blob expects.
-pub fn pci(index: usize, id: u32, error: PciError) -> Refusal {
+/// A PCI function that does not fit; `index` is its entry in the blob.
+pub fn pci(index: usize, function: &PciFunction, error: PciError) -> Refusal {
+    let bar_of = |bar: u32| usize::try_from(bar).ok().and_then(|b| function.bars.get(b));
     let (what, blob, board) = match error {
-        PciError::Id(found) => ("PCI function's ID", Fact::Hex(id.into()), Fact::Hex(found.into())),
+        PciError::Id(found) => (
+            "ID of PCI function",
+            Fact::Hex(function.id.into()),
+            Fact::Hex(found.into()),
+        ),
         PciError::Header(found) => (
-            "PCI function's header type",
+            "header type of PCI function",
             Fact::Count(0),
             Fact::Count(found.into()),
         ),
-        PciError::BarSize { found, .. } => {
-            ("PCI function's BAR size", Fact::Text("another"), Fact::Hex(found))
-        }
-        PciError::BarAddress { found, .. } => (
-            "PCI function's BAR address",
-            Fact::Text("another"),
+        PciError::BarSize { bar, found } => (
+            "BAR size of PCI function",
+            Fact::Hex(bar_of(bar).map_or(0, |b| b.size)),
             Fact::Hex(found),
         ),
-        PciError::Silence(bdf) => ("PCI bus master", Fact::Text("off"), Fact::Hex(bdf.into())),
+        PciError::BarAddress { bar, found } => (
+            "BAR address of PCI function",
+            Fact::Hex(bar_of(bar).map_or(0, |b| b.address)),
+            Fact::Hex(found),
+        ),
     };
     Refusal::of(what, index, blob, board)
 }

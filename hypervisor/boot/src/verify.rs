@@ -24,13 +24,9 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// What differs.
 pub fn image(info: &ImageInfo, board_id: u32) -> Result<(), Refusal> {
     let packed = info.magic == image::MAGIC && info.version == image::VERSION;
-    Refusal::new("image header", Fact::Text("packed"), Fact::Hex(info.magic)).unless(packed)?;
-    Refusal::new(
-        "image's board",
-        Fact::Count(board_id.into()),
-        Fact::Count(info.board_id.into()),
-    )
-    .unless(info.board_id == board_id)
+    Refusal::new("image header", Fact::Hex(info.magic), Fact::Hex(image::MAGIC)).unless(packed)?;
+    let found = Fact::Count(info.board_id.into());
+    Refusal::new("image's board", found, Fact::Count(board_id.into())).unless(info.board_id == board_id)
 }
 
 /// Verifies the header and EL2's tables, with the MMU off, by the checksum of their own.

@@ -49,9 +49,11 @@ pub enum PciError {
         /// Address read back.
         found: u64,
     },
-    /// A function cannot be silenced; holds its bus, device, function number.
-    Silence(u32),
 }
+
+/// A function that keeps mastering the bus or decoding; holds its bus, device, function number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSilent(pub u32);
 
 /// A configuration space.
 #[derive(Debug)]
@@ -104,11 +106,11 @@ impl Ecam {
     /// Implements: BH-DMA-004. Returns how many functions there are.
     ///
     /// # Errors
-    /// [`PciError::Silence`] for the first function that does not obey.
+    /// [`NotSilent`] for the first function that does not obey.
     ///
     /// # Timing
     /// Three accesses for each of 256 functions a bus.
-    pub fn silence(&self) -> Result<u32, PciError> {
+    pub fn silence(&self) -> Result<u32, NotSilent> {
         let mut count = 0u32;
         for bdf in 0..self.buses.saturating_mul(FUNCTIONS) {
             if matches!(self.read(bdf, ID), ABSENT | 0) {
@@ -117,7 +119,7 @@ impl Ecam {
             // The status half of the word is write-1-to-clear: zeros leave it.
             self.write(bdf, COMMAND, 0);
             if self.read(bdf, COMMAND) & (BUS_MASTER | MEMORY_SPACE | 1) != 0 {
-                return Err(PciError::Silence(bdf));
+                return Err(NotSilent(bdf));
             }
             count = count.saturating_add(1);
         }
