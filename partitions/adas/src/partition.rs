@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The main task: every 10 ms it takes measurements, decides, requests, publishes.
+
+use core::sync::atomic::AtomicU64;
+
+use bulkhead_abi::sampling::VehicleState;
+use bulkhead_abi::window::Metrics;
+use bulkhead_adas::arguments::{Arguments, Crc};
+use bulkhead_adas::braking::{Braking, Situation};
+use bulkhead_devices::can::Frame;
+use bulkhead_partition::el1::{Partition, can, stop, time};
+use bulkhead_partition::periodic::Periodic;
+use bulkhead_partition::sampling::Writer;
+use bulkhead_vehicle::bus::{
+    BRAKE_REQUEST, FrameError, RADAR_DISTANCE, Receiver, Sender, Signal, WHEEL_SPEED,
+};
+use bulkhead_vehicle::plant::km_h;
+use embedded_can::{Frame as _, Id, StandardId};
+
+bulkhead_partition::entry!(run);
+
+const PERIOD_NS: u64 = 10_000_000;
+const MS: u64 = 1_000_000;
+/// Activations of braking before the main task is held, if it is asked for.
+const HOLD_AFTER: u32 = 10;
+/// Words of the message of the sampling port.
+const WORDS: usize = size_of::<VehicleState>() / 8;
+
+fn run(partition: Partition) -> ! {
+    let arguments = match Arguments::parse(partition.machine.arguments) {
+        Ok(arguments) => arguments,
+        Err(word) => {
+            defmt::error!("unknown argument: {}", word);
+            stop()
+        }
+    };
+    if partition.machine.cans.is_empty() {
+        defmt::error!("the spec gives no CAN controller to this partition");
+        stop()
+    }
+    let port = match partition.writer::<WORDS>("vehicle-state") {
+        Ok(port) => port,
+        Err(error) => {
+            defmt::error!(
+                "no channel vehicle-state to write to: {}",
+                defmt::Debug2Format(&error)
+            );
+            stop()
+        }
+    };
+    defmt::info!("adas: emergency braking every {} ms", PERIOD_NS / MS);
+    let mut adas = Adas {
+        braking: Braking::new(),
+        speeds: Receiver::new(WHEEL_SPEED),
+        distances: Receiver::new(RADAR_DISTANCE),
+        requests: Sender::new(BRAKE_REQUEST),
+        port,
+        metrics: Metrics {
+            smallest_margin_mm: u64::MAX,
+            ..Metrics::default()
+        },
+        crc: arguments.crc,
+        hold_ms: arguments.hold_ms,
+        phase: Phase::Silent,
+    };
+    let mut task = Periodic::new(time::now(), PERIOD_NS, PERIOD_NS);
+    loop {
+        time::sleep_until(task.release());
+        adas.activation(time::now());
+        adas.metrics.deadline_misses += task.finish(time::now());
+        adas.publish_counts(&partition);
+    }
+}
+
+/// What the log was last told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No measurements.
+    Silent,
+    /// Measuring, not braking.
+    Watching,
+    /// Braking for this many activations.
+    Braking(u32),
+}
+
+struct Adas {
+    braking: Braking,
+    speeds: Receiver,
+    distances: Receiver,
+    requests: Sender,
+    port: Writer<&'static [AtomicU64], WORDS>,
+    metrics: Metrics,
+    crc: Crc,
+    hold_ms: Option<u64>,
+    phase: Phase,
+}
+
+impl Adas {
+    fn activation(&mut self, now_ns: u64) {
+        let now_ms = now_ns / MS;
+        while let Some(frame) = can::receive() {
+            self.measurement(&frame, now_ms);
+        }
+        let decision = self.braking.decide(now_ms);
+        if let Some((_, request)) = decision {
+            self.request(request);
+        }
+        let situation = decision.map(|(situation, _)| situation);
+        self.publish_state(situation, now_ns);
+        self.log(situation);
+        self.hold();
+    }
+
+    fn measurement(&mut self, frame: &Frame, now_ms: u64) {
+        let Id::Standard(id) = frame.id() else { return };
+        let checked = if id.as_raw() == WHEEL_SPEED.id {
+            self.speeds
+                .signal(frame.data())
+                .map(|signal| self.braking.wheel_speed(signal, now_ms))
+        } else if id.as_raw() == RADAR_DISTANCE.id {
+            self.distances
+                .signal(frame.data())
+                .map(|signal| self.braking.radar_distance(signal))
+        } else {
+            return;
+        };
+        match checked {
+            Ok(()) if self.metrics.first_valid_frame_ns == 0 => {
+                self.metrics.first_valid_frame_ns = time::now()
+            }
+            Ok(()) => {}
+            Err(error) => self.refused(error),
+        }
+    }
+
+    fn refused(&mut self, error: FrameError) {
+        if self.metrics.can_e2e_errors == 0 {
+            defmt::warn!("measurement refused: {}", defmt::Debug2Format(&error));
+        }
+        self.metrics.can_e2e_errors += 1;
+    }
+
+    fn request(&mut self, request: Signal) {
+        let mut bytes = self.requests.frame(request);
+        if let (Crc::Broken, [check, ..]) = (self.crc, &mut bytes) {
+            *check ^= 0xff;
+        }
+        let id = StandardId::new(BRAKE_REQUEST.id).unwrap_or(StandardId::ZERO);
+        if let Some(frame) = Frame::new(id, &bytes) {
+            can::send(&frame);
+        }
+    }
+
+    fn publish_state(&mut self, situation: Option<Situation>, now_ns: u64) {
+        let sequence = self.metrics.port_sequence + 1;
+        let state = situation.map_or(
+            VehicleState {
+                distance_mm: u32::MAX,
+                time_to_collision_ms: u32::MAX,
+                ..VehicleState::default()
+            },
+            |s| VehicleState {
+                speed_mm_s: s.speed_mm_s,
+                distance_mm: s.distance_mm,
+                time_to_collision_ms: s.time_to_collision_ms,
+                brake_permille: s.brake_permille.into(),
+                ..VehicleState::default()
+            },
+        );
+        let state = VehicleState {
+            sequence,
+            time_ns: now_ns,
+            sequence_again: sequence,
+            ..state
+        };
+        self.port.write(&zerocopy::transmute!(state));
+        self.metrics.port_sequence = sequence;
+    }
+
+    /// Says what changed, not every cycle.
+    fn log(&mut self, situation: Option<Situation>) {
+        let phase = match (situation, self.phase) {
+            (None, _) => Phase::Silent,
+            (Some(s), Phase::Braking(activations)) if s.brake_permille > 0 => Phase::Braking(activations + 1),
+            (Some(s), _) if s.brake_permille > 0 => {
+                defmt::info!(
+                    "braking: {} km/h, obstacle in {} m, collision in {} ms, required {} mm/s2",
+                    km_h(s.speed_mm_s),
+                    s.distance_mm / 1000,
+                    s.time_to_collision_ms,
+                    s.required_mm_s2
+                );
+                Phase::Braking(1)
+            }
+            (Some(_), _) => Phase::Watching,
+        };
+        match (self.phase, phase) {
+            (Phase::Silent, Phase::Watching) => defmt::info!("measurements arrive"),
+            (Phase::Watching | Phase::Braking(_), Phase::Silent) => {
+                self.metrics.can_timeouts += 1;
+                defmt::warn!("measurements stopped: no requests");
+            }
+            _ => {}
+        }
+        self.phase = phase;
+    }
+
+    fn hold(&mut self) {
+        if self.phase == Phase::Braking(HOLD_AFTER)
+            && let Some(ms) = self.hold_ms.take()
+        {
+            defmt::warn!("held for {} ms in mid-brake", ms);
+            time::spin(ms * MS);
+        }
+    }
+
+    fn publish_counts(&mut self, partition: &Partition) {
+        let counts = can::counts();
+        self.metrics.heartbeat += 1;
+        self.metrics.can_tx = counts.sent;
+        self.metrics.can_rx = counts.received;
+        self.metrics.can_overrun = counts.overruns;
+        partition.publish(&self.metrics);
+    }
+}
