@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The main task of the instrument cluster.
+
+use core::sync::atomic::AtomicU64;
+
+use bulkhead_abi::sampling::VehicleState;
+use bulkhead_abi::window::Metrics;
+use bulkhead_cluster::gauge::{Line, Reading, Watch};
+use bulkhead_partition::el1::{Partition, console, stop, time};
+use bulkhead_partition::periodic::Periodic;
+use bulkhead_partition::sampling::{PortError, Reader};
+
+bulkhead_partition::entry!(run);
+
+const PERIOD_NS: u64 = 10_000_000;
+/// An activation may end this late, since the core is shared.
+const DEADLINE_NS: u64 = 2 * PERIOD_NS;
+/// Activations from reading to reading.
+const READ_EVERY: u64 = 10;
+/// Activations from line to line.
+const SHOW_EVERY: u64 = 100;
+/// Words of the message of the port.
+const WORDS: usize = size_of::<VehicleState>() / 8;
+
+fn run(partition: Partition) -> ! {
+    if let Some(word) = partition.machine.arguments.split_ascii_whitespace().next() {
+        console::line(format_args!("cluster: unknown argument: {word}"));
+        stop()
+    }
+    console::line(format_args!("cluster: ready"));
+    let mut cluster = Cluster {
+        port: None,
+        watch: Watch::default(),
+        shown: None,
+        metrics: Metrics {
+            smallest_margin_mm: u64::MAX,
+            ..Metrics::default()
+        },
+    };
+    let mut task = Periodic::new(time::now(), PERIOD_NS, DEADLINE_NS);
+    loop {
+        time::sleep_until(task.release());
+        if cluster.metrics.heartbeat.is_multiple_of(READ_EVERY) {
+            cluster.read(&partition);
+        }
+        if cluster.metrics.heartbeat % SHOW_EVERY == SHOW_EVERY - 1 {
+            cluster.show();
+        }
+        cluster.metrics.heartbeat += 1;
+        cluster.metrics.deadline_misses += task.finish(time::now());
+        partition.publish(&cluster.metrics);
+    }
+}
+
+struct Cluster {
+    port: Option<Reader<&'static [AtomicU64], WORDS>>,
+    watch: Watch,
+    /// The last sound message.
+    shown: Option<VehicleState>,
+    metrics: Metrics,
+}
+
+impl Cluster {
+    fn read(&mut self, partition: &Partition) {
+        let port = match self
+            .port
+            .take()
+            .map_or_else(|| partition.reader("vehicle-state"), Ok)
+        {
+            Ok(port) => self.port.insert(port),
+            // The writer starts when it starts.
+            Err(PortError::NotReady) => return,
+            Err(error) => return self.broken(format_args!("{error:?}")),
+        };
+        match port.read() {
+            Ok(None) => {}
+            Ok(Some((number, message))) => self.message(number, zerocopy::transmute!(message)),
+            Err(error) => self.broken(format_args!("{error:?}")),
+        }
+    }
+
+    fn message(&mut self, number: u64, state: VehicleState) {
+        match self.watch.reading(number, &state) {
+            Reading::New | Reading::Same => {}
+            Reading::Restarted => console::line(format_args!("vehicle-state: its writer restarted")),
+            Reading::Broken => return self.broken(format_args!("message {number}: {state:?}")),
+        }
+        self.metrics.port_sequence = state.sequence;
+        self.shown = Some(state);
+    }
+
+    fn broken(&mut self, why: core::fmt::Arguments<'_>) {
+        if self.metrics.port_errors == 0 {
+            console::line(format_args!("vehicle-state: {why}"));
+        }
+        self.metrics.port_errors += 1;
+    }
+
+    fn show(&self) {
+        match &self.shown {
+            Some(state) => console::line(format_args!("{}", Line(state))),
+            None => console::line(format_args!("vehicle-state: none yet")),
+        }
+    }
+}
