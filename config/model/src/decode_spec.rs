@@ -115,9 +115,10 @@ impl Decoder<'_> {
             .required("payload", self)
             .and_then(|n| self.payload(n, payload_key));
         let args = fields.optional("args").and_then(|n| self.text(n, "`args`"));
-        let console = fields
-            .optional("console")
-            .and_then(|n| self.choice(n, "the console", CONSOLES));
+        let console = match fields.optional("console") {
+            Some(node) => self.choice(node, "the console", CONSOLES),
+            None => Some(Spanned::new(Console::None, owner)),
+        };
         let devices = fields
             .optional("devices")
             .and_then(|n| self.texts(n, "`devices`"))
@@ -144,7 +145,7 @@ impl Decoder<'_> {
             memory,
             payload,
             args,
-            console: console.unwrap_or(Spanned::new(Console::None, owner)),
+            console,
             devices,
             restart_limit,
             marks_steady,

@@ -77,7 +77,7 @@ fn partition(spec: &PartitionSpec, payload: Payload, board: &Board) -> Option<Pa
         memory: spec.memory.clone()?,
         payload,
         args: spec.args.clone(),
-        console: spec.console,
+        console: spec.console?,
         devices: spec
             .devices
             .iter()

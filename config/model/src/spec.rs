@@ -30,7 +30,8 @@ pub(crate) struct PartitionSpec {
     pub(crate) memory: Option<Memory>,
     pub(crate) payload: Option<PayloadSpec>,
     pub(crate) args: Option<Name>,
-    pub(crate) console: Spanned<Console>,
+    /// Absent when it could not be read.
+    pub(crate) console: Option<Spanned<Console>>,
     pub(crate) devices: Vec<Name>,
     pub(crate) restart_limit: u32,
     pub(crate) marks_steady: Option<Spanned<bool>>,
@@ -182,6 +183,11 @@ impl PartitionSpec {
                 ..
             })
         )
+    }
+
+    /// Where it says which console it has, if it can be read.
+    pub(crate) fn has_console(&self, console: Console) -> Option<Span> {
+        self.console.filter(|c| c.value == console).map(|c| c.span)
     }
 
     /// Whether its payload is Linux.

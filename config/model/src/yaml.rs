@@ -38,8 +38,7 @@ pub(crate) fn parse_at(text: &str, place: Place, diagnostics: &mut Vec<Diagnosti
         Err(error) => match error.without_snippet() {
             serde_saphyr::Error::DuplicateMappingKey { .. } => reader.with_duplicates(diagnostics),
             other => {
-                let span = reader.error_span(other.location());
-                diagnostics.push(document::syntax(span, &reason(other)));
+                diagnostics.push(reader.syntax(other));
                 None
             }
         },
@@ -69,10 +68,24 @@ impl Reader<'_> {
         serde_saphyr::from_str_with_options(self.text, options)
     }
 
+    fn syntax(&self, error: &serde_saphyr::Error) -> Diagnostic {
+        document::syntax(self.error_span(error.location()), &reason(error))
+    }
+
     /// The library names only the second of two equal keys; the first and the last reading together name both.
     fn with_duplicates(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
-        let first = self.read(DuplicateKeyPolicy::FirstWins).ok()?;
-        let last = self.read(DuplicateKeyPolicy::LastWins).ok()?;
+        let readings = (
+            self.read(DuplicateKeyPolicy::FirstWins),
+            self.read(DuplicateKeyPolicy::LastWins),
+        );
+        let (first, last) = match readings {
+            (Ok(first), Ok(last)) => (first, last),
+            // Something else is wrong behind the duplicate.
+            (Err(error), _) | (_, Err(error)) => {
+                diagnostics.push(self.syntax(error.without_snippet()));
+                return None;
+            }
+        };
         let (first, last) = (self.node(first, diagnostics)?, self.node(last, &mut Vec::new())?);
         report_duplicates(&first, &last, diagnostics);
         Some(first)

@@ -97,8 +97,8 @@ fn name(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             long if long.len() > LONGEST => format!("{} characters", long.len()),
             _ => "only lower-case letters, digits and hyphens, first a letter".to_owned(),
         };
-        let mut fixed: String = name.to_lowercase().replace(['_', ' ', '.'], "-");
-        fixed.truncate(LONGEST);
+        let fixed = name.to_lowercase().replace(['_', ' ', '.'], "-");
+        let fixed: String = fixed.chars().take(LONGEST).collect();
         let help = if is_name(&fixed) {
             format!("write `{fixed}`")
         } else {
@@ -126,10 +126,10 @@ fn too_many(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Implements: BH-CFG-007.
 fn uart_dedicated(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for partition in facts.spec.partitions.iter().filter(|p| p.is_dedicated()) {
-        if partition.console.value == Console::Uart {
+        if let Some(span) = partition.has_console(Console::Uart) {
             diagnostics.push(Diagnostic::new(
                 &UART_DEDICATED,
-                partition.console.span,
+                span,
                 format!("`{}` has dedicated cores and an emulated UART", partition.name.value),
                 "every access to it would enter EL2",
                 "write `console: text` or `console: defmt`, which need no EL2 entry, or make the cores `sliced`",
@@ -141,11 +141,14 @@ fn uart_dedicated(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Rings belong to the window, which only bare-metal partitions have. Implements: BH-CFG-008.
 fn linux_console(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for partition in facts.spec.partitions.iter().filter(|p| p.is_linux()) {
-        if matches!(partition.console.value, Console::Text | Console::Defmt) {
+        let ring = partition
+            .has_console(Console::Text)
+            .or(partition.has_console(Console::Defmt));
+        if let Some(span) = ring {
             let wanted = if partition.is_dedicated() { "none" } else { "uart" };
             diagnostics.push(Diagnostic::new(
                 &LINUX_CONSOLE,
-                partition.console.span,
+                span,
                 format!(
                     "`{}` runs Linux, which cannot use this console",
                     partition.name.value
@@ -200,7 +203,7 @@ fn expect_unknown(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn expect_silent(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for entry in facts.spec.expect.iter().chain(&facts.spec.never) {
         let partition = facts.spec.partition(&entry.partition).map(|(_, p)| p);
-        if let Some(partition) = partition.filter(|p| p.console.value == Console::None) {
+        if let Some(span) = partition.and_then(|p| p.has_console(Console::None)) {
             diagnostics.push(
                 Diagnostic::new(
                     &EXPECT_SILENT,
@@ -212,7 +215,7 @@ fn expect_silent(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     "a partition without a console",
                     "give it a console, or remove this entry",
                 )
-                .and(partition.console.span, "no console"),
+                .and(span, "no console"),
             );
         }
     }

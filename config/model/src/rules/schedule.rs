@@ -329,6 +329,10 @@ fn dedicated_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             let Some(table) = facts.spec.table(core.value) else {
                 continue;
             };
+            // Then the core is claimed twice, which says more.
+            if sliced(facts).any(|p| p.core_list().contains(core)) {
+                continue;
+            }
             diagnostics.push(
                 Diagnostic::new(
                     &DEDICATED_CORE,

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The reference system as a typed model, overrides, and specs that were mutated at random.
+
+mod common;
+
+use std::fs;
+
+use bulkhead_model::board::{DeviceKind, Trigger};
+use bulkhead_model::system::{Console, Cores, Criticality, Initrd, Interrupts, Origin, Payload, Run, System};
+use bulkhead_model::{LoadError, load, load_text};
+use common::{Fixture, root};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+const REFERENCE: &str = "config/systems/adas-infotainment.yaml";
+
+fn reference(overrides: &[&str]) -> Result<System, Vec<String>> {
+    let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
+    load(&Fixture::new().paths(REFERENCE), &overrides).map_err(|error| match error {
+        LoadError::Invalid(diagnostics) => diagnostics
+            .records()
+            .iter()
+            .map(|r| {
+                format!(
+                    "{} {} {}:{}",
+                    r.rule, r.primary.file, r.primary.line, r.primary.column
+                )
+            })
+            .collect(),
+        other => panic!("{other:?}"),
+    })
+}
+
+// Verifies: BH-CFG-001
+#[test]
+fn the_reference_system_resolves_to_what_it_says() {
+    let system = reference(&[]).unwrap();
+    assert_eq!(
+        (system.name.as_str(), system.board.id, system.board.cores.len()),
+        ("adas-infotainment", 1, 4)
+    );
+    let names: Vec<&str> = system.partitions.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["adas", "vehicle", "infotainment", "cluster"]);
+
+    let adas = &system.partitions[0];
+    assert_eq!(
+        (adas.criticality.value, adas.console.value),
+        (Criticality::AsilD, Console::Defmt)
+    );
+    assert_eq!(
+        (adas.memory.size.value, adas.restart_limit, adas.autostart),
+        (2 << 20, 3, true)
+    );
+    let Cores::Dedicated { cores, interrupts } = &adas.cores else {
+        panic!("{:?}", adas.cores)
+    };
+    assert_eq!((cores[0].value, interrupts.value), (3, Interrupts::Direct));
+    let Payload::Elf(elf) = &adas.payload else {
+        panic!("{:?}", adas.payload)
+    };
+    assert_eq!(
+        (&elf.origin, elf.path.file_name().unwrap().to_str()),
+        (&Origin::Image, Some("adas.elf"))
+    );
+
+    let Payload::Linux(linux) = &system.partitions[2].payload else {
+        panic!()
+    };
+    assert_eq!(
+        linux.kernel.origin,
+        Origin::Debian("linux-image-cloud-arm64".to_owned())
+    );
+    assert!(linux.kernel.path.ends_with("boot/vmlinuz-6.1.0-cloud-arm64"));
+    let Some(Initrd::Build { programs, .. }) = &linux.initrd else {
+        panic!()
+    };
+    assert!(programs[0].path.ends_with("images/vehicle-state"));
+
+    let can1 = &system.board.devices[system.partitions[1].devices[0].value];
+    assert_eq!(
+        (can1.name.as_str(), can1.kind, can1.pci.bdf()),
+        ("can1", DeviceKind::CtuCanFd, 0x10)
+    );
+    assert_eq!((can1.pci.vendor, can1.pci.device), (0x1760, 0xff00));
+    assert_eq!(
+        (can1.pci.bars, can1.register_bar),
+        ([32 << 10, 64 << 10, 0, 0, 0, 0], 1)
+    );
+    let interrupt = can1.interrupt.unwrap();
+    assert_eq!((interrupt.intid, interrupt.trigger), (37, Trigger::Level));
+    assert_eq!(
+        (system.bus_of(0), system.bus_of(1), system.buses.len()),
+        (Some(0), Some(0), 1)
+    );
+
+    let channel = &system.channels[0];
+    assert_eq!((channel.message.value, channel.writer.value), (40, 0));
+    assert_eq!(
+        channel.readers.iter().map(|r| r.value).collect::<Vec<_>>(),
+        [3, 2]
+    );
+
+    let schedule = &system.schedule;
+    assert_eq!(
+        (schedule.major_frame.value, schedule.system_core),
+        (10_000_000, 0)
+    );
+    let slots = &schedule.core(1).unwrap().slots;
+    assert_eq!(
+        slots[0].run.value,
+        Run::Vcpu {
+            partition: 2,
+            vcpu: 1
+        }
+    );
+    assert_eq!(
+        slots[1].run.value,
+        Run::Vcpu {
+            partition: 3,
+            vcpu: 0
+        }
+    );
+    assert_eq!((slots[1].offset, slots[1].length.value), (8_000_000, 2_000_000));
+    assert_eq!((system.expect.len(), system.never[0].partition.value), (4, 1));
+}
+
+// Verifies: BH-CFG-001
+#[test]
+fn every_value_remembers_where_it_was_written() {
+    let system = reference(&[]).unwrap();
+    let text = fs::read_to_string(root().join(REFERENCE)).unwrap();
+    let written = |part: &str| text.lines().position(|l| l.contains(part)).unwrap() + 1;
+    let adas = &system.partitions[0];
+    let place = system.sources.position(adas.criticality.span);
+    assert_eq!((place.line, place.column), (written("criticality: asil-d"), 18));
+    assert_eq!(system.sources.text(adas.criticality.span), "asil-d");
+    let interrupt = system.board.devices[0].interrupt.unwrap();
+    assert!(
+        system
+            .sources
+            .get(interrupt.span)
+            .unwrap()
+            .name
+            .ends_with("qemu-virt.yaml")
+    );
+    assert_eq!(system.sources.text(interrupt.span), "interrupt");
+}
+
+// Verifies: BH-CFG-004
+#[test]
+fn overrides_change_add_and_reach_into_lists() {
+    let system = reference(&[
+        "partitions.adas.args=crc=broken",
+        "partitions.adas.autostart=false",
+        "partitions.vehicle.args=\"seed=7\"",
+        "wiring.can1=other-bus",
+        "schedule.cores.1.0.for=7ms",
+        "schedule.cores.0.0.for=7ms",
+        "schedule.cores.0.1.for=3ms",
+        "schedule.cores.1.1={ run: cluster, for: 3ms }",
+    ])
+    .unwrap();
+    let args = |p: usize| system.partitions[p].args.as_ref().map(|a| a.value.as_str());
+    assert_eq!((args(0), args(1)), (Some("crc=broken"), Some("seed=7")));
+    assert!(!system.partitions[0].autostart);
+    assert_eq!(system.buses, ["vehicle-bus", "other-bus"]);
+    assert_eq!(system.schedule.cores[1].slots[1].offset, 7_000_000);
+}
+
+// Verifies: BH-CFG-004
+#[test]
+fn overrides_that_lead_nowhere_are_refused_where_they_go_wrong() {
+    let refused = |o: &str| reference(&[o]).unwrap_err();
+    assert_eq!(
+        refused("partitions.adas.arg=x"),
+        ["document/unknown-key --set 1:17"]
+    );
+    assert_eq!(
+        refused("partitions.ads.args=x"),
+        ["document/no-such-path --set 1:12"]
+    );
+    assert_eq!(
+        refused("partitions.adas.memory.size=2MiB"),
+        ["document/no-such-path --set 1:24"]
+    );
+    assert_eq!(
+        refused("schedule.cores.0.7.for=1ms"),
+        ["document/no-such-path --set 1:18"]
+    );
+    assert_eq!(
+        refused("partitions.adas.autostart"),
+        ["document/no-such-path --set 1:1"]
+    );
+    assert_eq!(
+        refused("partitions.adas.autostart=maybe"),
+        ["document/choice --set 1:27"]
+    );
+    assert_eq!(
+        refused("partitions.adas.devices=[can0"),
+        ["document/syntax --set 1:25"]
+    );
+    assert_eq!(refused("=x"), ["document/no-such-path --set 1:1"]);
+}
+
+/// One random change to a text.
+#[derive(Clone, Debug)]
+enum Mutation {
+    Delete(Index, Index),
+    Duplicate(Index),
+    Swap(Index, Index),
+    Insert(Index, String),
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let words = [
+        "\t", ":", "- ", "[", "}", "&a ", "*a", "<<: ", "!x ", "0x", "~", "'", "\u{fffd}", "ä", "# ", "|\n",
+        "-1", "1e9", "\0",
+    ];
+    prop_oneof![
+        any::<(Index, Index)>().prop_map(|(a, b)| Mutation::Delete(a, b)),
+        any::<Index>().prop_map(Mutation::Duplicate),
+        any::<(Index, Index)>().prop_map(|(a, b)| Mutation::Swap(a, b)),
+        (any::<Index>(), prop::sample::select(words.to_vec()))
+            .prop_map(|(i, w)| Mutation::Insert(i, w.to_owned())),
+        any::<(Index, String)>().prop_map(|(i, s)| Mutation::Insert(i, s)),
+    ]
+}
+
+fn mutate(text: &str, mutation: &Mutation) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    match mutation {
+        Mutation::Delete(from, length) => {
+            let characters: Vec<char> = text.chars().collect();
+            let from = from.index(characters.len() + 1);
+            let to = (from + length.index(40)).min(characters.len());
+            return characters[..from].iter().chain(&characters[to..]).collect();
+        }
+        Mutation::Insert(at, word) => {
+            let at = at.index(text.chars().count() + 1);
+            return text
+                .chars()
+                .take(at)
+                .chain(word.chars())
+                .chain(text.chars().skip(at))
+                .collect();
+        }
+        Mutation::Duplicate(line) if !lines.is_empty() => {
+            let line = line.index(lines.len());
+            lines.insert(line, lines[line]);
+        }
+        Mutation::Swap(a, b) if !lines.is_empty() => {
+            let count = lines.len();
+            lines.swap(a.index(count), b.index(count));
+        }
+        Mutation::Duplicate(_) | Mutation::Swap(..) => {}
+    }
+    lines.join("\n")
+}
+
+// Verifies: BH-CFG-003
+#[test]
+fn a_mutated_spec_is_a_system_or_has_diagnostics() {
+    let fixture = Fixture::new();
+    let text = fs::read_to_string(root().join(REFERENCE)).unwrap();
+    let config = ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(changes in prop::collection::vec(mutation(), 1..4))| {
+        let text = changes.iter().fold(text.clone(), |t, c| mutate(&t, c));
+        match load_text(&text, &fixture.paths(REFERENCE), &[]) {
+            Ok(_) => {}
+            Err(LoadError::Invalid(diagnostics)) => {
+                prop_assert!(!diagnostics.list.is_empty());
+                prop_assert!(diagnostics.records().iter().all(|r| r.primary.line >= 1 && !r.help.is_empty()));
+                prop_assert!(!diagnostics.plain().is_empty());
+                prop_assert!(!diagnostics.graphical(80, false).is_empty());
+            }
+            Err(error) => prop_assert!(false, "{error:?}"),
+        }
+    });
+}

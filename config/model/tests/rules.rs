@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Every rule has a spec in tests/invalid that breaks it and no other.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use bulkhead_model::{LoadError, Record, load, rules};
+use common::{Fixture, root};
+
+/// What the comment of an invalid spec says: the rule, the place, the source of the place, overrides.
+struct Case {
+    file: String,
+    rule: String,
+    place: String,
+    source: String,
+    overrides: Vec<String>,
+    body: String,
+}
+
+fn cases() -> Vec<Case> {
+    let folder = root().join("tests/invalid");
+    let files = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let mut cases = Vec::new();
+    for path in files.filter(|p| p.extension().is_some_and(|e| e == "yaml")) {
+        let file = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if file == "valid.yaml" {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let comments: Vec<&str> = text.lines().map_while(|l| l.strip_prefix("# ")).collect();
+        let words: Vec<&str> = comments.first().unwrap_or(&"").split(' ').collect();
+        let (rule, place, source) = match words.as_slice() {
+            [rule, place] => (rule, place, file.as_str()),
+            [rule, place, "in", source] => (rule, place, *source),
+            _ => panic!("{file}: the first line must be `# RULE LINE:COLUMN [in FILE]`"),
+        };
+        cases.push(Case {
+            rule: (*rule).to_owned(),
+            place: (*place).to_owned(),
+            source: source.to_owned(),
+            overrides: comments
+                .iter()
+                .filter_map(|c| c.strip_prefix("--set "))
+                .map(str::to_owned)
+                .collect(),
+            body: text.lines().skip(comments.len()).collect::<Vec<_>>().join("\n"),
+            file,
+        });
+    }
+    cases
+}
+
+fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> {
+    match load(&fixture.paths(&format!("tests/invalid/{file}")), overrides) {
+        Ok(_) => Vec::new(),
+        Err(LoadError::Invalid(diagnostics)) => {
+            assert!(!diagnostics.plain().is_empty() && !diagnostics.graphical(100, false).is_empty());
+            diagnostics.records()
+        }
+        Err(error) => panic!("{file}: {error:?}"),
+    }
+}
+
+// Verifies: BH-CFG-003
+#[test]
+fn every_rule_fires() {
+    let fixture = Fixture::new();
+    let cases = cases();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let found: Vec<String> = breaches(&fixture, &case.file, &case.overrides)
+            .iter()
+            .map(|r| {
+                format!(
+                    "{} {}:{} in {}",
+                    r.rule, r.primary.line, r.primary.column, r.primary.file
+                )
+            })
+            .collect();
+        let wanted = format!("{} {} in ", case.rule, case.place);
+        let as_wanted = |f: &String| f.starts_with(&wanted) && f.ends_with(&case.source);
+        if found.len() != 1 || !found.iter().all(as_wanted) {
+            wrong.push(format!(
+                "{}: wanted {wanted}{}, found {found:?}",
+                case.file, case.source
+            ));
+        }
+        if !case.file.starts_with(&case.rule.replace('/', ".")) {
+            wrong.push(format!(
+                "{} must be named after its rule {}",
+                case.file, case.rule
+            ));
+        }
+    }
+    let tested: BTreeSet<&str> = cases.iter().map(|c| c.rule.as_str()).collect();
+    let rules: BTreeSet<&str> = rules::all().iter().map(|r| r.id).collect();
+    wrong.extend(
+        rules
+            .difference(&tested)
+            .map(|r| format!("no file in tests/invalid for the rule {r}")),
+    );
+    wrong.extend(tested.difference(&rules).map(|r| format!("there is no rule {r}")));
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_valid_sibling_is_valid_and_one_edit_away() {
+    let fixture = Fixture::new();
+    assert_eq!(breaches(&fixture, "valid.yaml", &[]), []);
+    let valid = fs::read_to_string(root().join("tests/invalid/valid.yaml")).unwrap();
+    let valid: Vec<&str> = valid.lines().skip(1).collect();
+    for case in cases() {
+        let body: Vec<&str> = case.body.lines().collect();
+        let head = valid.iter().zip(&body).take_while(|(a, b)| a == b).count();
+        let rest = (&valid[head..], &body[head..]);
+        let tail = rest
+            .0
+            .iter()
+            .rev()
+            .zip(rest.1.iter().rev())
+            .take_while(|(a, b)| a == b)
+            .count();
+        let removed = rest.0.len() - tail;
+        assert!(
+            removed <= 2,
+            "{}: changes {removed} lines of valid.yaml",
+            case.file
+        );
+        assert!(
+            body != valid || !case.overrides.is_empty(),
+            "{}: equals valid.yaml",
+            case.file
+        );
+    }
+}
+
+#[test]
+fn rules_have_unique_names_and_ascending_numbers() {
+    let rules = rules::all();
+    let numbers: Vec<&str> = rules.iter().map(|r| r.number).collect();
+    assert!(numbers.is_sorted(), "{numbers:?}");
+    assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), numbers.len());
+    assert_eq!(
+        rules.iter().map(|r| r.id).collect::<BTreeSet<_>>().len(),
+        rules.len()
+    );
+    assert!(rules.iter().all(|r| r.number.len() == 5 && r.text.ends_with('.')));
+}
+
+// Verifies: BH-CFG-020
+#[test]
+fn a_conflict_names_both_places_and_a_fix() {
+    let found = breaches(&Fixture::new(), "cores.claimed-twice.yaml", &[]);
+    let [record] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(record.message, "core 3 is claimed by `control` and by `extra`");
+    assert_eq!(record.others.len(), 1);
+    assert_eq!((record.others[0].line, record.others[0].column), (11, 26));
+    assert!(record.help.contains("another core"), "{}", record.help);
+}
+
+// Verifies: BH-CFG-003
+#[test]
+fn all_errors_of_one_run_are_reported_in_order() {
+    let fixture = Fixture::new();
+    let overrides = [
+        "partitions.linux.memory=3MiB",
+        "partitions.panel.devices=[can9]",
+        "partitions.panel.elf=x",
+    ];
+    let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
+    let found: Vec<&str> = breaches(&fixture, "valid.yaml", &overrides)
+        .iter()
+        .map(|r| r.rule)
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "memory/alignment",
+            "payload/too-large",
+            "devices/unknown",
+            "document/unknown-key"
+        ]
+    );
+}
+
+// Verifies: BH-CFG-084
+#[test]
+fn an_elf_for_another_machine_is_named() {
+    let overrides = ["partitions.panel.payload.elf=other-machine".to_owned()];
+    let found = breaches(&Fixture::new(), "valid.yaml", &overrides);
+    let [record] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (record.rule, record.primary.text.as_str()),
+        ("payload/wrong-machine", "it is for x86-64")
+    );
+}
