@@ -180,15 +180,27 @@ impl Bank {
 
     /// Moves one interrupt into a list register and returns its value.
     ///
-    /// The pending and active state must not be used with HW = 1; such an interrupt is listed without it,
-    /// and a maintenance interrupt tells its end, at which EL2 deactivates the physical one.
-    pub(super) fn list(&mut self, bit: u32, intid: u32, open: u32) -> u64 {
+    /// An interrupt that is pending and active is listed as both only when it is to be `joined`: while
+    /// others wait for a list register, its pending state waits too, since it may be less urgent. Pending
+    /// and active must not be used with HW = 1; then a maintenance interrupt tells the end of the active
+    /// state, at which EL2 deactivates the physical interrupt.
+    pub(super) fn list(&mut self, bit: u32, intid: u32, open: u32, joined: bool) -> u64 {
         let pending = self.pending() & open & bit != 0;
         let active = self.active & bit != 0;
         let level = self.line & !self.edge & bit != 0;
         let priority = u64::from(self.priority(intid) & PRIORITY_MASK);
         let mut lr = u64::from(intid) | LR_GROUP1 | priority << 48;
-        if pending {
+        if self.hardware & bit == 0 {
+            if level || (pending && active && !joined) {
+                lr |= LR_EOI;
+            }
+        } else if pending && active {
+            lr |= LR_EOI;
+            self.line &= !bit;
+        } else {
+            lr |= LR_HW | u64::from(intid) << 32;
+        }
+        if pending && (joined || !active) {
             lr |= LR_PENDING;
             self.listed_latch |= self.latch & bit;
             self.latch &= !bit;
@@ -197,16 +209,6 @@ impl Bank {
             lr |= LR_ACTIVE;
             self.listed_active |= bit;
             self.active &= !bit;
-        }
-        if self.hardware & bit == 0 {
-            if level {
-                lr |= LR_EOI;
-            }
-        } else if pending && active {
-            lr |= LR_EOI;
-            self.line &= !bit;
-        } else {
-            lr |= LR_HW | u64::from(intid) << 32;
         }
         self.resident |= bit;
         lr

@@ -66,11 +66,15 @@ impl Vgic {
     }
 
     /// Takes back the state of the list registers of `vcpu`: `lrs` is what `ICH_LR<n>_EL2` hold now.
-    /// Afterwards they are to be considered empty; [`Self::fill`] gives their new values.
+    /// Afterwards they are to be considered empty; [`Self::fill`] gives their new values. Returns other
+    /// vCPUs to refresh: an SPI that was rerouted while it was in a list register goes on to them.
     /// Implements: BH-GIC-006.
-    pub fn fold(&mut self, vcpu: usize, lrs: &[u64; LIST_REGISTERS]) {
+    #[must_use]
+    pub fn fold(&mut self, vcpu: usize, lrs: &[u64; LIST_REGISTERS]) -> VcpuSet {
+        let gate = self.gate();
+        let mut moved = VcpuSet::EMPTY;
         let Some(lists) = self.lists.get_mut(vcpu) else {
-            return;
+            return moved;
         };
         let intids = core::mem::replace(&mut lists.intids, [NOTHING; LIST_REGISTERS]);
         lists.maintained = 0;
@@ -80,11 +84,20 @@ impl Vgic {
                 continue;
             }
             let intid = u32::from(intid);
-            if let Some(bank) = self.bank_mut(vcpu, intid) {
-                bank.fold(1 << (intid & 31), *lr);
+            let bit = 1 << (intid & 31);
+            let Some(bank) = self.bank_mut(vcpu, intid) else {
+                continue;
+            };
+            bank.fold(bit, *lr);
+            let waits = bank.deliverable() & !bank.active & gate & bit != 0;
+            if intid >= 32 {
+                self.clear_home(intid);
+                if waits {
+                    moved = moved.union(self.targets(vcpu, intid, bit));
+                }
             }
-            self.clear_home(intid);
         }
+        moved.without(vcpu)
     }
 
     /// Chooses what goes into the list registers of `vcpu`; all four are written. Call [`Self::fold`]
@@ -129,15 +142,15 @@ impl Vgic {
         {
             *last = most_urgent_pending;
         }
+        let hcr = Self::wanted(actives, pendings);
         for (index, (key, lr)) in chosen.into_iter().zip(lrs.iter_mut()).enumerate() {
             *lr = if key == NO_KEY {
                 0
             } else {
-                self.put(vcpu, key & 0xffff, index)
+                self.put(vcpu, key & 0xffff, index, hcr == 0)
             };
         }
         self.overflow = self.overflow.without(vcpu);
-        let hcr = Self::wanted(actives, pendings);
         if hcr != 0 {
             self.overflow = self.overflow.union(VcpuSet::only(vcpu));
         }
@@ -164,8 +177,8 @@ impl Vgic {
         hcr
     }
 
-    /// Lists one interrupt in list register `index`.
-    fn put(&mut self, vcpu: usize, intid: u32, index: usize) -> u64 {
+    /// Lists one interrupt in list register `index`; see [`Bank::list`](super::bank::Bank::list).
+    fn put(&mut self, vcpu: usize, intid: u32, index: usize, joined: bool) -> u64 {
         let bit = 1 << (intid & 31);
         let gate = self.gate();
         let word = usize::try_from(intid >> 5).unwrap_or(usize::MAX).wrapping_sub(1);
@@ -175,7 +188,7 @@ impl Vgic {
         let Some(bank) = self.bank_mut(vcpu, intid) else {
             return 0;
         };
-        let lr = bank.list(bit, intid, bank.open() & gate);
+        let lr = bank.list(bit, intid, bank.open() & gate, joined);
         if let Some(lists) = self.lists.get_mut(vcpu) {
             let flag = 1 << (index & 3);
             lists.maintained &= !flag;
@@ -248,7 +261,7 @@ impl Vgic {
         let index = self.free_for(vcpu, intid, empty)?;
         self.vacate(vcpu, index);
         self.bank_mut(vcpu, intid)?.take_physical(bit);
-        Some((index, self.put(vcpu, intid, index)))
+        Some((index, self.put(vcpu, intid, index, true)))
     }
 
     /// The fast path after [`Self::sgi`], [`Self::pulse`] or [`Self::set_line`] named `vcpu`: `intid` goes
@@ -261,7 +274,7 @@ impl Vgic {
         }
         let index = self.free_for(vcpu, intid, empty)?;
         self.vacate(vcpu, index);
-        Some((index, self.put(vcpu, intid, index)))
+        Some((index, self.put(vcpu, intid, index, true)))
     }
 
     /// The guest ended `count` active interrupts of `vcpu` that were in no list register

@@ -134,7 +134,7 @@ impl Vgic {
     }
 
     /// vCPUs that interrupts of the word of `intid` concern.
-    fn targets(&self, owner: usize, intid: u32, bits: u32) -> VcpuSet {
+    pub(super) fn targets(&self, owner: usize, intid: u32, bits: u32) -> VcpuSet {
         if bits == 0 {
             return VcpuSet::EMPTY;
         }

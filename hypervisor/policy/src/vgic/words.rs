@@ -115,7 +115,7 @@ impl Bank {
                 change.bits = bits;
             }
             BitRegister::SetActive => {
-                self.active |= bits;
+                self.active |= bits & !self.active_seen();
                 change.concerns = bits;
             }
             BitRegister::ClearActive => {

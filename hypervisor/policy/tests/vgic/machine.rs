@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! List registers, a virtual CPU interface and a physical GIC in software, driven as EL2 drives the real
+//! ones, with the reference GIC beside them.
+//!
+//! The virtual CPU interface follows Arm IHI 0069, "ICH_LR<n>_EL2", "ICH_MISR_EL2" and "ICH_HCR_EL2".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bulkhead_policy::vgic::{
+    Access, AccessSize, Frame, LIST_REGISTERS, PHYSICAL_PPIS, PhysicalChange, PhysicalOperation, VcpuSet,
+    Vgic, VgicConfig, observes_state,
+};
+
+use super::reference::{Gic, Id};
+
+pub const VCPUS: usize = 3;
+/// Physical SPIs: 40 is level-sensitive, 41 edge-triggered.
+pub const PHYSICAL_SPIS: [u32; 8] = [3 << 8, 0, 0, 0, 0, 0, 0, 0];
+
+const STATE: u64 = 3 << 62;
+const PENDING: u64 = 1 << 62;
+const ACTIVE: u64 = 2 << 62;
+const HW: u64 = 1 << 61;
+const EOI: u64 = 1 << 41;
+const UIE: u64 = 1 << 1;
+const LRENPIE: u64 = 1 << 2;
+const NPIE: u64 = 1 << 3;
+const TDIR: u64 = 1 << 14;
+
+#[derive(Default)]
+struct Core {
+    lrs: [u64; LIST_REGISTERS],
+    hcr: u64,
+    eoi_count: u32,
+    running: Vec<u8>,
+}
+
+#[derive(Default, Clone, Copy, Debug)]
+struct Physical {
+    enabled: bool,
+    latch: bool,
+    line: bool,
+    edge: bool,
+    active: bool,
+}
+
+pub struct Machine {
+    pub vgic: Vgic,
+    pub reference: Gic,
+    cores: Vec<Core>,
+    physical: BTreeMap<Id, Physical>,
+    /// vCPUs whose kick has not arrived.
+    kicked: BTreeSet<usize>,
+    /// Alternates between the fast and the slow path.
+    pub turn: u32,
+    pub fast_paths: u32,
+    pub overflows: u32,
+}
+
+fn intid_of(lr: u64) -> u32 {
+    (lr & 0xffff_ffff) as u32
+}
+
+fn priority_of(lr: u64) -> u8 {
+    (lr >> 48) as u8
+}
+
+impl Machine {
+    pub fn new() -> Self {
+        let mut vgic = Vgic::new();
+        vgic.configure(&VgicConfig {
+            vcpu_count: VCPUS,
+            spi_lines: 64,
+            physical_spis: PHYSICAL_SPIS,
+        });
+        let mut physical = BTreeMap::new();
+        for vcpu in 0..VCPUS {
+            for intid in [27, 30] {
+                physical.insert((vcpu, intid), Physical::default());
+            }
+        }
+        physical.insert((0, 40), Physical::default());
+        physical.insert(
+            (0, 41),
+            Physical {
+                edge: true,
+                ..Physical::default()
+            },
+        );
+        let cores = (0..VCPUS).map(|_| Core::default()).collect();
+        let mut machine = Self {
+            vgic,
+            reference: Gic::new(VCPUS, 64),
+            cores,
+            physical,
+            kicked: BTreeSet::new(),
+            turn: 0,
+            fast_paths: 0,
+            overflows: 0,
+        };
+        // SPIs 34 and 41 are edges: two bits each in ICFGR2.
+        let edges = 1 << 5 | 1 << 19;
+        machine.write(0, Frame::Distributor, 0xc08, AccessSize::Word, edges);
+        for intid in [34, 41] {
+            machine.reference.irq(0, intid).edge = true;
+        }
+        machine
+    }
+
+    // What EL2 does.
+
+    fn refill(&mut self, vcpu: usize) {
+        self.fold(vcpu);
+        self.fill(vcpu);
+    }
+
+    fn fold(&mut self, vcpu: usize) {
+        let moved = self.vgic.fold(vcpu, &self.cores[vcpu].lrs);
+        self.kicked.extend(moved);
+    }
+
+    fn fill(&mut self, vcpu: usize) {
+        let core = &mut self.cores[vcpu];
+        core.hcr = self.vgic.fill(vcpu, &mut core.lrs).hcr;
+        core.eoi_count = 0;
+        self.overflows += u32::from(core.hcr != 0);
+        self.drain(vcpu);
+        assert!(
+            !self.maintenance(vcpu),
+            "a maintenance interrupt right after a fill would never end"
+        );
+    }
+
+    fn drain(&mut self, vcpu: usize) {
+        while let Some(intid) = self.vgic.next_deactivation(vcpu) {
+            self.deactivate_physical(vcpu, intid);
+        }
+    }
+
+    fn refresh(&mut self, vcpu: usize, set: VcpuSet) {
+        self.kicked.extend(set.without(vcpu));
+        if set.contains(vcpu) {
+            self.refill(vcpu);
+        }
+    }
+
+    fn load_enables(&mut self, vcpu: usize) {
+        let spis = *self.vgic.physical_spi_enables();
+        let ppis = self.vgic.ppi_enables(vcpu);
+        for ((owner, intid), physical) in &mut self.physical {
+            if *intid >= 32 {
+                physical.enabled = spis[(*intid as usize >> 5) - 1] >> (intid & 31) & 1 != 0;
+            } else if *owner == vcpu {
+                physical.enabled = ppis >> intid & 1 != 0;
+            }
+        }
+    }
+
+    pub fn arrive(&mut self, vcpu: usize) {
+        if self.kicked.remove(&vcpu) {
+            self.load_enables(vcpu);
+            self.refill(vcpu);
+        }
+    }
+
+    /// All kicks arrive.
+    pub fn arrive_all(&mut self) {
+        while let Some(vcpu) = self.kicked.first().copied() {
+            self.arrive(vcpu);
+        }
+    }
+
+    fn change(&mut self, vcpu: usize, change: PhysicalChange) -> u64 {
+        let mut value = 0;
+        assert!(change.word != 0 || change.bits & !PHYSICAL_PPIS == 0);
+        for ((owner, intid), physical) in &mut self.physical {
+            let here = *intid >> 5 == u32::from(change.word) && (*intid >= 32 || *owner == vcpu);
+            if !here || change.bits >> (intid & 31) & 1 == 0 {
+                continue;
+            }
+            match change.operation {
+                PhysicalOperation::SetEnable => physical.enabled = true,
+                PhysicalOperation::ClearEnable => physical.enabled = false,
+                PhysicalOperation::ClearPending => physical.latch = false,
+                PhysicalOperation::ReadPending => {
+                    let pending = physical.latch || (physical.line && !physical.edge);
+                    value |= u64::from(pending) << (intid & 31);
+                }
+                PhysicalOperation::None | PhysicalOperation::ReloadEnables => {}
+            }
+        }
+        if change.operation == PhysicalOperation::ReloadEnables {
+            self.load_enables(vcpu);
+        }
+        value
+    }
+
+    fn access(&mut self, vcpu: usize, frame: Frame, offset: u32, size: AccessSize, access: Access) -> u64 {
+        let folds = observes_state(frame, offset);
+        if folds {
+            self.fold(vcpu);
+        }
+        let outcome = self.vgic.access(vcpu, frame, offset, size, access);
+        if folds {
+            self.fill(vcpu);
+        }
+        self.refresh(
+            vcpu,
+            if folds {
+                outcome.refresh.without(vcpu)
+            } else {
+                outcome.refresh
+            },
+        );
+        let value = outcome.value | self.change(vcpu, outcome.physical);
+        self.drain(vcpu);
+        value
+    }
+
+    pub fn write(&mut self, vcpu: usize, frame: Frame, offset: u32, size: AccessSize, value: u64) {
+        assert_eq!(self.access(vcpu, frame, offset, size, Access::Write(value)), 0);
+    }
+
+    pub fn read(&mut self, vcpu: usize, frame: Frame, offset: u32, size: AccessSize) -> u64 {
+        self.arrive_all();
+        let first = self.access(vcpu, frame, offset, size, Access::Read);
+        let kicks = self.kicked.clone();
+        for other in &kicks {
+            self.arrive(*other);
+        }
+        // What other vCPUs hold is exact once their kick arrived.
+        if kicks.is_empty() {
+            first
+        } else {
+            self.access(vcpu, frame, offset, size, Access::Read)
+        }
+    }
+
+    pub fn sgi(&mut self, from: usize, value: u64) {
+        let set = self.vgic.sgi(from, value);
+        self.turn += 1;
+        if set.contains(from) && self.turn & 1 == 0 {
+            let intid = (value >> 24 & 0xf) as u32;
+            if self.listed(from, intid, false) {
+                return self.refresh(from, set.without(from));
+            }
+        }
+        self.refresh(from, set);
+    }
+
+    /// Tries a fast path.
+    fn listed(&mut self, vcpu: usize, intid: u32, physical: bool) -> bool {
+        let core = &mut self.cores[vcpu];
+        let empty = core.lrs.iter().enumerate().fold(0, |sum, (i, lr)| {
+            let busy = lr & STATE != 0 || (lr & HW == 0 && lr & EOI != 0);
+            sum | u32::from(!busy) << i
+        });
+        let found = match physical {
+            true => self.vgic.inject_now(vcpu, intid, empty),
+            false => self.vgic.list_now(vcpu, intid, empty),
+        };
+        if let Some((index, value)) = found {
+            assert_eq!(core.lrs[index] & STATE, 0);
+            core.lrs[index] = value;
+            self.fast_paths += 1;
+        }
+        found.is_some()
+    }
+
+    pub fn set_line(&mut self, intid: u32, high: bool) {
+        let set = self.vgic.set_line(intid, high);
+        self.refresh(0, set);
+    }
+
+    pub fn pulse(&mut self, intid: u32) {
+        let set = self.vgic.pulse(intid);
+        self.refresh(0, set);
+    }
+
+    // The physical GIC.
+
+    fn deactivate_physical(&mut self, vcpu: usize, intid: u32) {
+        let physical = self
+            .physical
+            .get_mut(&Gic::id(vcpu, intid))
+            .expect("not a physical interrupt");
+        assert!(physical.active, "deactivation of {intid}, which is not active");
+        physical.active = false;
+    }
+
+    /// Changes a physical input.
+    pub fn physical_line(&mut self, vcpu: usize, intid: u32, high: bool) {
+        let physical = self.physical.get_mut(&Gic::id(vcpu, intid)).unwrap();
+        physical.latch |= physical.edge && high && !physical.line;
+        physical.line = high;
+    }
+
+    /// Delivers what the physical GIC and the virtual CPU interfaces signal, until nothing is left.
+    pub fn settle(&mut self) {
+        for round in 0.. {
+            assert!(round < 64, "an interrupt storm");
+            let before = (0..VCPUS).any(|v| self.maintain(v));
+            let fires = self
+                .physical
+                .iter()
+                .find(|(_, p)| p.enabled && !p.active && (p.latch || (p.line && !p.edge)));
+            let Some((&(owner, intid), _)) = fires else {
+                if before {
+                    continue;
+                }
+                return self.check();
+            };
+            // An SPI may be routed to any core of the partition.
+            self.turn += 1;
+            let core = if intid < 32 {
+                owner
+            } else {
+                self.turn as usize % VCPUS
+            };
+            self.arrive(core);
+            let physical = self.physical.get_mut(&(owner, intid)).unwrap();
+            if !physical.enabled {
+                continue;
+            }
+            physical.active = true;
+            physical.latch = false;
+            if self.turn % 3 != 0 && self.listed(core, intid, true) {
+                continue;
+            }
+            let set = self.vgic.hardware(core, intid);
+            self.drain(core);
+            self.refresh(core, set);
+        }
+    }
+
+    // The virtual CPU interface.
+
+    fn maintenance(&self, vcpu: usize) -> bool {
+        let core = &self.cores[vcpu];
+        let valid = core.lrs.iter().filter(|lr| *lr & STATE != 0).count();
+        let pending = core.lrs.iter().any(|lr| lr & STATE == PENDING);
+        let ended = core
+            .lrs
+            .iter()
+            .any(|lr| lr & STATE == 0 && lr & HW == 0 && lr & EOI != 0);
+        (core.hcr & UIE != 0 && valid <= 1)
+            || (core.hcr & NPIE != 0 && !pending)
+            || (core.hcr & LRENPIE != 0 && core.eoi_count != 0)
+            || ended
+    }
+
+    fn maintain(&mut self, vcpu: usize) -> bool {
+        let due = self.maintenance(vcpu);
+        if due {
+            self.vgic.end_unlisted(vcpu, self.cores[vcpu].eoi_count);
+            self.refill(vcpu);
+        }
+        due
+    }
+
+    /// `ICC_IAR1_EL1`.
+    pub fn acknowledge(&mut self, vcpu: usize) -> Option<u32> {
+        self.arrive(vcpu);
+        self.settle();
+        self.arrive(vcpu);
+        let mask = self.reference.mask[vcpu];
+        let core = &mut self.cores[vcpu];
+        let threshold = core.running.iter().copied().min().unwrap_or(0xff).min(mask);
+        let pending = core.lrs.iter_mut().filter(|lr| **lr & STATE == PENDING);
+        let lr = pending
+            .min_by_key(|lr| priority_of(**lr))
+            .filter(|lr| priority_of(**lr) < threshold)?;
+        *lr = *lr & !STATE | ACTIVE;
+        core.running.push(priority_of(*lr));
+        Some(intid_of(*lr))
+    }
+
+    pub fn drop_priority(&mut self, vcpu: usize) {
+        self.cores[vcpu].running.pop();
+    }
+
+    /// `ICC_DIR_EL1`, or the second half of `ICC_EOIR1_EL1` with EOImode = 0.
+    pub fn deactivate(&mut self, vcpu: usize, intid: u32, by_dir: bool) {
+        if by_dir && self.cores[vcpu].hcr & TDIR != 0 {
+            let set = self.vgic.deactivate(vcpu, intid);
+            self.refresh(vcpu, set);
+            return self.drain(vcpu);
+        }
+        let core = &mut self.cores[vcpu];
+        let Some(lr) = core
+            .lrs
+            .iter_mut()
+            .find(|lr| **lr & ACTIVE != 0 && intid_of(**lr) == intid)
+        else {
+            core.eoi_count = (core.eoi_count + 1).min(31);
+            return;
+        };
+        *lr &= !ACTIVE;
+        let linked = (*lr & HW != 0).then_some((*lr >> 32 & 0x1fff) as u32);
+        if let Some(pintid) = linked {
+            self.deactivate_physical(vcpu, pintid);
+        }
+    }
+
+    /// A switch to another vCPU and back.
+    pub fn switch(&mut self, vcpu: usize) {
+        self.fold(vcpu);
+        self.drain(vcpu);
+        for ((owner, intid), physical) in &self.physical {
+            if *intid < 32 && *owner == vcpu {
+                assert_eq!(self.vgic.ppi_active(vcpu) >> intid & 1 != 0, physical.active);
+            }
+        }
+        let wakes = !self.reference.deliverable(vcpu).is_empty();
+        if self.kicked.is_empty() && self.physical.values().all(|p| p.active || !p.latch && !p.line) {
+            assert_eq!(self.vgic.has_deliverable(vcpu), wakes);
+        }
+        self.fill(vcpu);
+    }
+
+    /// What must hold whenever the guest runs.
+    fn check(&self) {
+        let mut spis = BTreeSet::new();
+        for (vcpu, core) in self.cores.iter().enumerate() {
+            let mut seen = BTreeSet::new();
+            for lr in core.lrs.iter().filter(|lr| *lr & STATE != 0) {
+                let intid = intid_of(*lr);
+                assert!(seen.insert(intid), "{intid} in two list registers");
+                assert!(intid < 32 || spis.insert(intid), "{intid} at two vCPUs");
+                assert!(*lr >> 60 & 1 != 0, "not in Group 1");
+                if *lr & HW != 0 {
+                    assert_eq!(*lr >> 32 & 0x1fff, u64::from(intid), "another physical interrupt");
+                    assert_ne!(*lr & STATE, STATE, "pending and active with HW = 1");
+                    assert!(
+                        self.physical[&Gic::id(vcpu, intid)].active,
+                        "{intid} is not active physically"
+                    );
+                }
+            }
+        }
+        // A physical interrupt is held only for an interrupt that the guest has or will get.
+        for ((owner, intid), physical) in &self.physical {
+            let irq = self.reference.irqs[&Gic::id(*owner, *intid)];
+            let concerned = !self.kicked.is_empty() || irq.active || irq.pending();
+            assert!(!physical.active || concerned, "{intid} is held in vain");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A GIC without list registers: one plain structure an interrupt.
+//!
+//! Written from Arm IHI 0069, "Interrupt handling state machine", "Interrupt prioritization" and the
+//! descriptions of the registers; it shares no code with the model under test.
+
+use std::collections::BTreeMap;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Irq {
+    pub enabled: bool,
+    pub group1: bool,
+    pub latch: bool,
+    pub line: bool,
+    pub edge: bool,
+    pub active: bool,
+    pub priority: u8,
+    pub target: usize,
+}
+
+impl Irq {
+    pub fn pending(&self) -> bool {
+        self.latch || (self.line && !self.edge)
+    }
+
+    pub fn set_line(&mut self, high: bool) {
+        if self.edge && high && !self.line {
+            self.latch = true;
+        }
+        self.line = high;
+    }
+}
+
+/// INTID and, for SGIs and PPIs, the vCPU.
+pub type Id = (usize, u32);
+
+#[derive(Debug, Default)]
+pub struct Gic {
+    pub group1: bool,
+    pub irqs: BTreeMap<Id, Irq>,
+    /// Priorities of interrupts that were acknowledged and not yet dropped, by vCPU, with their INTID.
+    pub running: Vec<Vec<(u8, u32)>>,
+    pub mask: Vec<u8>,
+}
+
+impl Gic {
+    pub fn new(vcpus: usize, spis: u32) -> Self {
+        let mut gic = Self::default();
+        for vcpu in 0..vcpus {
+            gic.running.push(Vec::new());
+            gic.mask.push(0xff);
+            for intid in 0..32 {
+                let edge = intid < 16;
+                gic.irqs.insert(
+                    (vcpu, intid),
+                    Irq {
+                        edge,
+                        target: vcpu,
+                        ..Irq::default()
+                    },
+                );
+            }
+        }
+        for intid in 32..32 + spis {
+            gic.irqs.insert((0, intid), Irq::default());
+        }
+        gic
+    }
+
+    pub fn id(vcpu: usize, intid: u32) -> Id {
+        if intid < 32 { (vcpu, intid) } else { (0, intid) }
+    }
+
+    pub fn irq(&mut self, vcpu: usize, intid: u32) -> &mut Irq {
+        self.irqs.get_mut(&Self::id(vcpu, intid)).unwrap()
+    }
+
+    /// Pending interrupts that are forwarded to a vCPU, whatever its CPU interface masks.
+    pub fn deliverable(&self, vcpu: usize) -> Vec<(u8, u32)> {
+        let forwarded = self.irqs.iter().filter(|(_, i)| {
+            self.group1 && i.target == vcpu && i.enabled && i.group1 && i.pending() && !i.active
+        });
+        forwarded.map(|((_, intid), i)| (i.priority, *intid)).collect()
+    }
+
+    /// INTIDs that the vCPU may acknowledge now: those of the highest priority that is signalled.
+    pub fn signalled(&self, vcpu: usize) -> Vec<u32> {
+        let running = self.running[vcpu].iter().map(|(p, _)| *p).min().unwrap_or(0xff);
+        let threshold = running.min(self.mask[vcpu]);
+        let all = self.deliverable(vcpu);
+        let Some(best) = all.iter().map(|(p, _)| *p).min().filter(|p| *p < threshold) else {
+            return Vec::new();
+        };
+        all.iter()
+            .filter(|(p, _)| *p == best)
+            .map(|(_, intid)| *intid)
+            .collect()
+    }
+
+    pub fn acknowledge(&mut self, vcpu: usize, intid: u32) {
+        let irq = self.irq(vcpu, intid);
+        irq.latch = false;
+        irq.active = true;
+        let priority = irq.priority;
+        self.running[vcpu].push((priority, intid));
+    }
+
+    /// Drops the priority of the interrupt that was acknowledged last.
+    pub fn drop_priority(&mut self, vcpu: usize) -> Option<u32> {
+        self.running[vcpu].pop().map(|(_, intid)| intid)
+    }
+
+    pub fn deactivate(&mut self, vcpu: usize, intid: u32) {
+        self.irq(vcpu, intid).active = false;
+    }
+}
