@@ -5,8 +5,8 @@ use core::sync::atomic::AtomicU64;
 
 use bulkhead_abi::sampling::VehicleState;
 use bulkhead_abi::window::Metrics;
-use bulkhead_cluster::gauge::{Line, Reading, Watch};
 use bulkhead_partition::el1::{Partition, console, stop, time};
+use bulkhead_partition::gauge::{Line, Reading, Watch};
 use bulkhead_partition::periodic::Periodic;
 use bulkhead_partition::sampling::{PortError, Reader};
 
@@ -73,7 +73,8 @@ impl Cluster {
             Err(error) => return self.broken(format_args!("{error:?}")),
         };
         match port.read() {
-            Ok(None) => {}
+            // Nothing yet, or the writer was faster than every try; the next reading is 100 ms away.
+            Ok(None) | Err(PortError::Unstable) => {}
             Ok(Some((number, message))) => self.message(number, zerocopy::transmute!(message)),
             Err(error) => self.broken(format_args!("{error:?}")),
         }

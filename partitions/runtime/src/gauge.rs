@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One line of the display, and the check of what was read. Implements: BH-RUN-112.
+//! What readers of the `vehicle-state` channel make of it: a line of text, and a check. Implements: BH-RUN-112.
 
 use core::fmt::{Display, Formatter, Result};
 
