@@ -1,39 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! List registers, a virtual CPU interface and a physical GIC in software, driven as EL2 drives the real
-//! ones, with the reference GIC beside them.
-//!
-//! The virtual CPU interface follows Arm IHI 0069, "ICH_LR<n>_EL2", "ICH_MISR_EL2" and "ICH_HCR_EL2".
+//! Virtual CPU interfaces and a physical GIC in software, driven as EL2 drives the real ones, with the
+//! reference GIC beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bulkhead_policy::vgic::{
-    Access, AccessSize, Frame, LIST_REGISTERS, PHYSICAL_PPIS, PhysicalChange, PhysicalOperation, VcpuSet,
-    Vgic, VgicConfig, observes_state,
+    Access, AccessSize, Frame, PHYSICAL_PPIS, PhysicalChange, PhysicalOperation, VcpuSet, Vgic, VgicConfig,
+    observes_state,
 };
 
+use super::cpu::{Core, HW, STATE, TDIR, intid_of};
 use super::reference::{Gic, Id};
 
-pub const VCPUS: usize = 3;
+pub(crate) const VCPUS: usize = 3;
 /// Physical SPIs: 40 is level-sensitive, 41 edge-triggered.
-pub const PHYSICAL_SPIS: [u32; 8] = [3 << 8, 0, 0, 0, 0, 0, 0, 0];
-
-const STATE: u64 = 3 << 62;
-const PENDING: u64 = 1 << 62;
-const ACTIVE: u64 = 2 << 62;
-const HW: u64 = 1 << 61;
-const EOI: u64 = 1 << 41;
-const UIE: u64 = 1 << 1;
-const LRENPIE: u64 = 1 << 2;
-const NPIE: u64 = 1 << 3;
-const TDIR: u64 = 1 << 14;
-
-#[derive(Default)]
-struct Core {
-    lrs: [u64; LIST_REGISTERS],
-    hcr: u64,
-    eoi_count: u32,
-    running: Vec<u8>,
-}
+pub(crate) const PHYSICAL_SPIS: [u32; 8] = [3 << 8, 0, 0, 0, 0, 0, 0, 0];
 
 #[derive(Default, Clone, Copy, Debug)]
 struct Physical {
@@ -44,29 +25,21 @@ struct Physical {
     active: bool,
 }
 
-pub struct Machine {
-    pub vgic: Vgic,
-    pub reference: Gic,
+pub(crate) struct Machine {
+    pub(crate) vgic: Vgic,
+    pub(crate) reference: Gic,
     cores: Vec<Core>,
     physical: BTreeMap<Id, Physical>,
     /// vCPUs whose kick has not arrived.
     kicked: BTreeSet<usize>,
     /// Alternates between the fast and the slow path.
-    pub turn: u32,
-    pub fast_paths: u32,
-    pub overflows: u32,
-}
-
-fn intid_of(lr: u64) -> u32 {
-    (lr & 0xffff_ffff) as u32
-}
-
-fn priority_of(lr: u64) -> u8 {
-    (lr >> 48) as u8
+    pub(crate) turn: u32,
+    pub(crate) fast_paths: u32,
+    pub(crate) overflows: u32,
 }
 
 impl Machine {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut vgic = Vgic::new();
         vgic.configure(&VgicConfig {
             vcpu_count: VCPUS,
@@ -126,7 +99,7 @@ impl Machine {
         self.overflows += u32::from(core.hcr != 0);
         self.drain(vcpu);
         assert!(
-            !self.maintenance(vcpu),
+            !self.cores[vcpu].maintenance(),
             "a maintenance interrupt right after a fill would never end"
         );
     }
@@ -156,7 +129,7 @@ impl Machine {
         }
     }
 
-    pub fn arrive(&mut self, vcpu: usize) {
+    pub(crate) fn arrive(&mut self, vcpu: usize) {
         if self.kicked.remove(&vcpu) {
             self.load_enables(vcpu);
             self.refill(vcpu);
@@ -164,7 +137,7 @@ impl Machine {
     }
 
     /// All kicks arrive.
-    pub fn arrive_all(&mut self) {
+    pub(crate) fn arrive_all(&mut self) {
         while let Some(vcpu) = self.kicked.first().copied() {
             self.arrive(vcpu);
         }
@@ -217,11 +190,11 @@ impl Machine {
         value
     }
 
-    pub fn write(&mut self, vcpu: usize, frame: Frame, offset: u32, size: AccessSize, value: u64) {
+    pub(crate) fn write(&mut self, vcpu: usize, frame: Frame, offset: u32, size: AccessSize, value: u64) {
         assert_eq!(self.access(vcpu, frame, offset, size, Access::Write(value)), 0);
     }
 
-    pub fn read(&mut self, vcpu: usize, frame: Frame, offset: u32, size: AccessSize) -> u64 {
+    pub(crate) fn read(&mut self, vcpu: usize, frame: Frame, offset: u32, size: AccessSize) -> u64 {
         self.arrive_all();
         let first = self.access(vcpu, frame, offset, size, Access::Read);
         let kicks = self.kicked.clone();
@@ -236,7 +209,7 @@ impl Machine {
         }
     }
 
-    pub fn sgi(&mut self, from: usize, value: u64) {
+    pub(crate) fn sgi(&mut self, from: usize, value: u64) {
         let set = self.vgic.sgi(from, value);
         self.turn += 1;
         if set.contains(from) && self.turn & 1 == 0 {
@@ -251,10 +224,7 @@ impl Machine {
     /// Tries a fast path.
     fn listed(&mut self, vcpu: usize, intid: u32, physical: bool) -> bool {
         let core = &mut self.cores[vcpu];
-        let empty = core.lrs.iter().enumerate().fold(0, |sum, (i, lr)| {
-            let busy = lr & STATE != 0 || (lr & HW == 0 && lr & EOI != 0);
-            sum | u32::from(!busy) << i
-        });
+        let empty = core.empty();
         let found = match physical {
             true => self.vgic.inject_now(vcpu, intid, empty),
             false => self.vgic.list_now(vcpu, intid, empty),
@@ -267,12 +237,12 @@ impl Machine {
         found.is_some()
     }
 
-    pub fn set_line(&mut self, intid: u32, high: bool) {
+    pub(crate) fn set_line(&mut self, intid: u32, high: bool) {
         let set = self.vgic.set_line(intid, high);
         self.refresh(0, set);
     }
 
-    pub fn pulse(&mut self, intid: u32) {
+    pub(crate) fn pulse(&mut self, intid: u32) {
         let set = self.vgic.pulse(intid);
         self.refresh(0, set);
     }
@@ -289,14 +259,14 @@ impl Machine {
     }
 
     /// Changes a physical input.
-    pub fn physical_line(&mut self, vcpu: usize, intid: u32, high: bool) {
+    pub(crate) fn physical_line(&mut self, vcpu: usize, intid: u32, high: bool) {
         let physical = self.physical.get_mut(&Gic::id(vcpu, intid)).unwrap();
         physical.latch |= physical.edge && high && !physical.line;
         physical.line = high;
     }
 
     /// Delivers what the physical GIC and the virtual CPU interfaces signal, until nothing is left.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for round in 0.. {
             assert!(round < 64, "an interrupt storm");
             let before = (0..VCPUS).any(|v| self.maintain(v));
@@ -324,7 +294,7 @@ impl Machine {
             }
             physical.active = true;
             physical.latch = false;
-            if self.turn % 3 != 0 && self.listed(core, intid, true) {
+            if !self.turn.is_multiple_of(3) && self.listed(core, intid, true) {
                 continue;
             }
             let set = self.vgic.hardware(core, intid);
@@ -335,22 +305,8 @@ impl Machine {
 
     // The virtual CPU interface.
 
-    fn maintenance(&self, vcpu: usize) -> bool {
-        let core = &self.cores[vcpu];
-        let valid = core.lrs.iter().filter(|lr| *lr & STATE != 0).count();
-        let pending = core.lrs.iter().any(|lr| lr & STATE == PENDING);
-        let ended = core
-            .lrs
-            .iter()
-            .any(|lr| lr & STATE == 0 && lr & HW == 0 && lr & EOI != 0);
-        (core.hcr & UIE != 0 && valid <= 1)
-            || (core.hcr & NPIE != 0 && !pending)
-            || (core.hcr & LRENPIE != 0 && core.eoi_count != 0)
-            || ended
-    }
-
     fn maintain(&mut self, vcpu: usize) -> bool {
-        let due = self.maintenance(vcpu);
+        let due = self.cores[vcpu].maintenance();
         if due {
             self.vgic.end_unlisted(vcpu, self.cores[vcpu].eoi_count);
             self.refill(vcpu);
@@ -359,51 +315,32 @@ impl Machine {
     }
 
     /// `ICC_IAR1_EL1`.
-    pub fn acknowledge(&mut self, vcpu: usize) -> Option<u32> {
+    pub(crate) fn acknowledge(&mut self, vcpu: usize) -> Option<u32> {
         self.arrive(vcpu);
         self.settle();
         self.arrive(vcpu);
         let mask = self.reference.mask[vcpu];
-        let core = &mut self.cores[vcpu];
-        let threshold = core.running.iter().copied().min().unwrap_or(0xff).min(mask);
-        let pending = core.lrs.iter_mut().filter(|lr| **lr & STATE == PENDING);
-        let lr = pending
-            .min_by_key(|lr| priority_of(**lr))
-            .filter(|lr| priority_of(**lr) < threshold)?;
-        *lr = *lr & !STATE | ACTIVE;
-        core.running.push(priority_of(*lr));
-        Some(intid_of(*lr))
+        self.cores[vcpu].acknowledge(mask)
     }
 
-    pub fn drop_priority(&mut self, vcpu: usize) {
+    pub(crate) fn drop_priority(&mut self, vcpu: usize) {
         self.cores[vcpu].running.pop();
     }
 
     /// `ICC_DIR_EL1`, or the second half of `ICC_EOIR1_EL1` with EOImode = 0.
-    pub fn deactivate(&mut self, vcpu: usize, intid: u32, by_dir: bool) {
+    pub(crate) fn deactivate(&mut self, vcpu: usize, intid: u32, by_dir: bool) {
         if by_dir && self.cores[vcpu].hcr & TDIR != 0 {
             let set = self.vgic.deactivate(vcpu, intid);
             self.refresh(vcpu, set);
             return self.drain(vcpu);
         }
-        let core = &mut self.cores[vcpu];
-        let Some(lr) = core
-            .lrs
-            .iter_mut()
-            .find(|lr| **lr & ACTIVE != 0 && intid_of(**lr) == intid)
-        else {
-            core.eoi_count = (core.eoi_count + 1).min(31);
-            return;
-        };
-        *lr &= !ACTIVE;
-        let linked = (*lr & HW != 0).then_some((*lr >> 32 & 0x1fff) as u32);
-        if let Some(pintid) = linked {
+        if let Some(pintid) = self.cores[vcpu].deactivate(intid) {
             self.deactivate_physical(vcpu, pintid);
         }
     }
 
     /// A switch to another vCPU and back.
-    pub fn switch(&mut self, vcpu: usize) {
+    pub(crate) fn switch(&mut self, vcpu: usize) {
         self.fold(vcpu);
         self.drain(vcpu);
         for ((owner, intid), physical) in &self.physical {

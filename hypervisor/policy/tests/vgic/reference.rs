@@ -7,23 +7,23 @@
 use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Irq {
-    pub enabled: bool,
-    pub group1: bool,
-    pub latch: bool,
-    pub line: bool,
-    pub edge: bool,
-    pub active: bool,
-    pub priority: u8,
-    pub target: usize,
+pub(crate) struct Irq {
+    pub(crate) enabled: bool,
+    pub(crate) group1: bool,
+    pub(crate) latch: bool,
+    pub(crate) line: bool,
+    pub(crate) edge: bool,
+    pub(crate) active: bool,
+    pub(crate) priority: u8,
+    pub(crate) target: usize,
 }
 
 impl Irq {
-    pub fn pending(&self) -> bool {
+    pub(crate) fn pending(&self) -> bool {
         self.latch || (self.line && !self.edge)
     }
 
-    pub fn set_line(&mut self, high: bool) {
+    pub(crate) fn set_line(&mut self, high: bool) {
         if self.edge && high && !self.line {
             self.latch = true;
         }
@@ -32,19 +32,19 @@ impl Irq {
 }
 
 /// INTID and, for SGIs and PPIs, the vCPU.
-pub type Id = (usize, u32);
+pub(crate) type Id = (usize, u32);
 
 #[derive(Debug, Default)]
-pub struct Gic {
-    pub group1: bool,
-    pub irqs: BTreeMap<Id, Irq>,
+pub(crate) struct Gic {
+    pub(crate) group1: bool,
+    pub(crate) irqs: BTreeMap<Id, Irq>,
     /// Priorities of interrupts that were acknowledged and not yet dropped, by vCPU, with their INTID.
-    pub running: Vec<Vec<(u8, u32)>>,
-    pub mask: Vec<u8>,
+    pub(crate) running: Vec<Vec<(u8, u32)>>,
+    pub(crate) mask: Vec<u8>,
 }
 
 impl Gic {
-    pub fn new(vcpus: usize, spis: u32) -> Self {
+    pub(crate) fn new(vcpus: usize, spis: u32) -> Self {
         let mut gic = Self::default();
         for vcpu in 0..vcpus {
             gic.running.push(Vec::new());
@@ -67,16 +67,16 @@ impl Gic {
         gic
     }
 
-    pub fn id(vcpu: usize, intid: u32) -> Id {
+    pub(crate) fn id(vcpu: usize, intid: u32) -> Id {
         if intid < 32 { (vcpu, intid) } else { (0, intid) }
     }
 
-    pub fn irq(&mut self, vcpu: usize, intid: u32) -> &mut Irq {
+    pub(crate) fn irq(&mut self, vcpu: usize, intid: u32) -> &mut Irq {
         self.irqs.get_mut(&Self::id(vcpu, intid)).unwrap()
     }
 
     /// Pending interrupts that are forwarded to a vCPU, whatever its CPU interface masks.
-    pub fn deliverable(&self, vcpu: usize) -> Vec<(u8, u32)> {
+    pub(crate) fn deliverable(&self, vcpu: usize) -> Vec<(u8, u32)> {
         let forwarded = self.irqs.iter().filter(|(_, i)| {
             self.group1 && i.target == vcpu && i.enabled && i.group1 && i.pending() && !i.active
         });
@@ -84,7 +84,7 @@ impl Gic {
     }
 
     /// INTIDs that the vCPU may acknowledge now: those of the highest priority that is signalled.
-    pub fn signalled(&self, vcpu: usize) -> Vec<u32> {
+    pub(crate) fn signalled(&self, vcpu: usize) -> Vec<u32> {
         let running = self.running[vcpu].iter().map(|(p, _)| *p).min().unwrap_or(0xff);
         let threshold = running.min(self.mask[vcpu]);
         let all = self.deliverable(vcpu);
@@ -97,7 +97,7 @@ impl Gic {
             .collect()
     }
 
-    pub fn acknowledge(&mut self, vcpu: usize, intid: u32) {
+    pub(crate) fn acknowledge(&mut self, vcpu: usize, intid: u32) {
         let irq = self.irq(vcpu, intid);
         irq.latch = false;
         irq.active = true;
@@ -106,11 +106,11 @@ impl Gic {
     }
 
     /// Drops the priority of the interrupt that was acknowledged last.
-    pub fn drop_priority(&mut self, vcpu: usize) -> Option<u32> {
+    pub(crate) fn drop_priority(&mut self, vcpu: usize) -> Option<u32> {
         self.running[vcpu].pop().map(|(_, intid)| intid)
     }
 
-    pub fn deactivate(&mut self, vcpu: usize, intid: u32) {
+    pub(crate) fn deactivate(&mut self, vcpu: usize, intid: u32) {
         self.irq(vcpu, intid).active = false;
     }
 }
