@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whole builds: reproducible, readable by EL2's own parser, isolated, all or nothing.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::walker::{Leaf, Stage, leaves, reader};
+use crate::support::{ONE, Workshop, certify, hypervisor_bin};
+use bulkhead_compiler::compile::{Compiled, compile};
+use bulkhead_compiler::{BuildError, ProveError, build};
+use bulkhead_types::blob::{BlobHeader, EARLY_START};
+use bulkhead_types::system;
+use bulkhead_types::tables::{NONE, core_mode, partition_flag, slot_kind};
+use sha2::{Digest, Sha256};
+use zerocopy::FromBytes;
+
+/// All leaves of a partition's stage 2, walked from the pristine root in the blob.
+fn stage2(compiled: &Compiled, index: usize) -> Vec<Leaf> {
+    let blob = &compiled.blob;
+    let header = BlobHeader::read_from_prefix(blob).unwrap().0;
+    let parsed = system::System::parse(blob).unwrap();
+    let pristine = parsed.partitions[index].pristine_root;
+    leaves(&reader(blob, header.base), header.base + pristine, Stage::Two)
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut result = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            result.extend(files(&path));
+        } else {
+            result.push((
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                fs::read(&path).unwrap(),
+            ));
+        }
+    }
+    result.sort();
+    result
+}
+
+/// Verifies: BH-CFG-016.
+#[test]
+fn two_builds_are_byte_identical_and_complete() {
+    let workshop = Workshop::new();
+    let hypervisor = hypervisor_bin();
+    for name in ["a", "b"] {
+        let system = workshop.reference();
+        build(
+            &system,
+            &hypervisor,
+            &workshop.path("images"),
+            certify,
+            &workshop.path(name),
+        )
+        .unwrap();
+    }
+    let (a, b) = (files(&workshop.path("a")), files(&workshop.path("b")));
+    assert_eq!(a, b);
+    let names: Vec<&str> = a.iter().map(|(name, _)| name.as_str()).collect();
+    let wanted = [
+        "adas.dtb",
+        "adas.dts",
+        "certificate.bin",
+        "cluster.dtb",
+        "cluster.dts",
+        "grants.txt",
+        "hypervisor.bin",
+        "image.bin",
+        "infotainment.dtb",
+        "infotainment.dts",
+        "manifest.json",
+        "report.json",
+        "system.blob",
+        "vehicle.dtb",
+        "vehicle.dts",
+    ];
+    assert_eq!(names, wanted);
+    let written = fs::read(workshop.path("a/hypervisor.bin")).unwrap();
+    assert_eq!(written, hypervisor, "the hypervisor is the same for every system");
+}
+
+/// Verifies: BH-CFG-014.
+#[test]
+fn el2_reads_the_blob() {
+    let workshop = Workshop::new();
+    let system = workshop.reference();
+    let compiled = compile(&system, &hypervisor_bin()).unwrap();
+    let parsed = system::System::parse(&compiled.blob).unwrap();
+    let header = parsed.header;
+    assert_eq!(header.certificate, compiled.blob.len() as u64);
+    let early = &compiled.blob[EARLY_START..usize::try_from(header.early_end).unwrap()];
+    assert_eq!(header.early_digest[..], Sha256::digest(early)[..]);
+    assert_eq!(
+        (parsed.cores.len(), parsed.partitions.len(), parsed.vcpus.len()),
+        (4, 4, 5)
+    );
+    let modes: Vec<u32> = parsed.cores.iter().map(|c| c.mode).collect();
+    let (sliced, direct) = (core_mode::SLICED, core_mode::DIRECT);
+    assert_eq!(modes, [sliced, sliced, direct, direct]);
+    let kinds: Vec<(u32, u32)> = parsed.slots.iter().map(|s| (s.kind, s.vcpu)).collect();
+    let (vcpu, idle) = (slot_kind::VCPU, slot_kind::SYSTEM);
+    assert_eq!(kinds, [(vcpu, 2), (idle, NONE), (vcpu, 3), (vcpu, 4)]);
+    let spis: Vec<_> = parsed
+        .spis
+        .iter()
+        .map(|s| (s.intid, s.partition, s.core, s.edge))
+        .collect();
+    assert_eq!(spis, [(36, 0, 3, 0), (37, 1, 2, 0)]);
+    assert_eq!(parsed.partitions[0].spis[0], 1 << 4);
+    assert_eq!(
+        parsed.partitions[1].flags,
+        partition_flag::MAY_MARK | partition_flag::AUTOSTART
+    );
+    let uart = partition_flag::EMULATED_UART | partition_flag::AUTOSTART;
+    assert_eq!(
+        (parsed.partitions[2].flags, parsed.partitions[2].uart_intid),
+        (uart, 33)
+    );
+    let bars: Vec<u64> = parsed
+        .pci_functions
+        .iter()
+        .flat_map(|f| [f.bars[0].address, f.bars[1].address])
+        .collect();
+    assert_eq!(bars, [0x1000_0000, 0x1001_0000, 0x1002_0000, 0x1003_0000]);
+}
+
+/// Control words as the project's decisions state them, in numbers. Verifies: BH-CFG-013.
+#[test]
+fn control_words() {
+    let workshop = Workshop::new();
+    let compiled = compile(&workshop.reference(), &hypervisor_bin()).unwrap();
+    let parsed = system::System::parse(&compiled.blob).unwrap();
+    let header = parsed.header;
+    assert_eq!(
+        (header.el2_tcr, header.el2_mair, header.el2_sctlr),
+        (0x8082_3519, 0x44_04ff, 0x30cd_183d)
+    );
+    for vcpu in parsed.vcpus {
+        let sliced = parsed.cores[vcpu.core as usize].mode == core_mode::SLICED;
+        assert_eq!(vcpu.hcr, if sliced { 0x8078_2039 } else { 0x8078_0029 });
+        assert_eq!(vcpu.ich_hcr, if sliced { 0x801 } else { 0xc00 });
+        assert_eq!((vcpu.vtcr, vcpu.cnthctl, vcpu.mdcr), (0x8002_3559, 3, 0xe60));
+        assert_eq!((vcpu.cptr, vcpu.hstr, vcpu.cntvoff), (0x0010_33ff, 0, 0));
+        assert_eq!(vcpu.vmpidr, 0x8000_0000 + u64::from(vcpu.index));
+        let root = header.live_base + u64::from(vcpu.partition) * 4096;
+        assert_eq!(vcpu.vttbr, root | u64::from(vcpu.partition + 1) << 48);
+    }
+}
+
+/// Each partition's walk reaches its own RAM in full, and nothing that another can write, but channels.
+/// Verifies: BH-MEM-004.
+#[test]
+fn no_partition_reaches_another() {
+    let workshop = Workshop::new();
+    let system = workshop.reference();
+    let compiled = compile(&system, &hypervisor_bin()).unwrap();
+    let walks: Vec<Vec<Leaf>> = (0..4).map(|p| stage2(&compiled, p)).collect();
+    let (plan, info) = (&compiled.plan, &compiled.info);
+    for (p, walk) in walks.iter().enumerate() {
+        let own = plan.ram[p];
+        let ram: u64 = walk
+            .iter()
+            .filter(|l| own.start <= l.output && l.output < own.end)
+            .map(|l| l.size)
+            .sum();
+        assert_eq!(ram, own.end - own.start, "all of its RAM");
+        for leaf in walk {
+            let (start, end) = (leaf.output, leaf.output + leaf.size);
+            assert!(
+                end <= info.base || start >= info.end || start >= info.loader.start,
+                "EL2 at {start:#x}"
+            );
+            for (q, other) in walks.iter().enumerate().filter(|(q, _)| *q != p) {
+                for theirs in other
+                    .iter()
+                    .filter(|l| start < l.output + l.size && l.output < end)
+                {
+                    let channel = plan.channels.iter().any(|c| c.start <= start && end <= c.end);
+                    let loader = info.loader.start <= start && end <= info.loader.end;
+                    assert!(channel || loader, "{p} and {q} share {start:#x}");
+                    let writers = [leaf, theirs].iter().filter(|l| l.meaning.write).count();
+                    assert!(
+                        writers <= 1 && (channel || writers == 0),
+                        "{p} and {q} write {start:#x}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The walk of every partition and every EL2 root is exactly its grants. Verifies: BH-MEM-001, BH-MEM-002.
+#[test]
+fn tables_are_the_grants() {
+    use bulkhead_compiler::access::Root;
+    let workshop = Workshop::new();
+    let compiled = compile(&workshop.reference(), &hypervisor_bin()).unwrap();
+    let plan = &compiled.plan;
+    let read = reader(&compiled.blob, plan.blob.start);
+    let mut roots: Vec<Root> = compiled.grants.iter().map(|g| g.root).collect();
+    roots.dedup();
+    assert_eq!(roots.len(), 1 + 4 + 4);
+    for root in roots {
+        let walk = match root {
+            Root::Boot => leaves(&read, plan.el2_root(0), Stage::One),
+            Root::Core(k) => leaves(&read, plan.el2_root(1 + k), Stage::One),
+            Root::Partition(p) => stage2(&compiled, p),
+        };
+        let granted: u64 = compiled
+            .grants
+            .iter()
+            .filter(|g| g.root == root)
+            .map(|g| g.size())
+            .sum();
+        assert_eq!(walk.iter().map(|l| l.size).sum::<u64>(), granted);
+        for leaf in &walk {
+            let grant = compiled.grants.iter().find(|g| {
+                g.root == root && g.address <= leaf.input && leaf.input + leaf.size <= g.address + g.size()
+            });
+            let grant = grant.expect("a leaf without a grant");
+            assert_eq!(leaf.output - grant.range.start, leaf.input - grant.address);
+            assert_eq!(leaf.meaning.write, grant.rights.writes());
+            assert_eq!(leaf.meaning.execute, grant.rights.executes());
+            let el2 = !matches!(root, Root::Partition(_));
+            assert!(
+                !(el2 && leaf.meaning.write && leaf.meaning.execute),
+                "EL2 W^X at {:#x}",
+                leaf.input
+            );
+        }
+    }
+}
+
+/// Verifies: BH-CFG-016.
+#[test]
+fn nothing_is_written_when_anything_is_wrong() {
+    let workshop = Workshop::new();
+    let system = workshop.load(ONE);
+    let (hypervisor, images, out) = (hypervisor_bin(), workshop.path("images"), workshop.path("out"));
+    let entries = || fs::read_dir(workshop.path("")).unwrap().count();
+    let before = entries();
+    let refuse = |_: &Path| Err(ProveError::Refused("page reachable twice".to_owned()));
+    let error = build(&system, &hypervisor, &images, refuse, &out).unwrap_err();
+    assert!(error.to_string().contains("page reachable twice"), "{error}");
+    let foreign = |folder: &Path| {
+        certify(folder)?;
+        let path = folder.join("certificate.bin");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[20] ^= 1;
+        fs::write(path, bytes).unwrap();
+        Ok(())
+    };
+    let error = build(&system, &hypervisor, &images, foreign, &out).unwrap_err();
+    assert!(error.to_string().contains("for another blob"), "{error}");
+    let silent = |_: &Path| Ok(());
+    assert!(matches!(
+        build(&system, &hypervisor, &images, silent, &out),
+        Err(BuildError::Io { .. })
+    ));
+    assert_eq!(entries(), before, "no trace of a failed build");
+
+    build(&system, &hypervisor, &images, certify, &out).unwrap();
+    let good = files(&out);
+    build(&system, &hypervisor, &images, refuse, &out).unwrap_err();
+    assert_eq!(files(&out), good, "an earlier build survives a failed one");
+    build(&system, &hypervisor, &images, certify, &out).unwrap();
+    assert_eq!(entries(), before + 1, "an earlier build is replaced");
+
+    let strange = workshop.path("strange");
+    fs::create_dir(&strange).unwrap();
+    fs::write(strange.join("thesis.txt"), "years of work").unwrap();
+    let error = build(&system, &hypervisor, &images, certify, &strange).unwrap_err();
+    assert!(matches!(error, BuildError::Foreign { .. }), "{error}");
+    assert_eq!(files(&strange).len(), 1);
+}
+
+/// Verifies: BH-MEM-003.
+#[test]
+fn pinned_memory_that_collides_names_both() {
+    let workshop = Workshop::new();
+    let mut system = workshop.load(ONE);
+    let pinned = |at: u64| bulkhead_model::span::Spanned::new(at, Default::default());
+    for (at, other) in [
+        (0x4020_0000, "hypervisor of el2"),
+        (0x4800_0000, "board-device-tree of board"),
+        (0x4000_0000, "boot-stub of board"),
+    ] {
+        system.partitions[0].memory.at = Some(pinned(at));
+        let error = compile(&system, &hypervisor_bin()).unwrap_err().to_string();
+        assert!(
+            error.contains("ram of partition:adas") && error.contains(other),
+            "{error}"
+        );
+    }
+    system.partitions[0].memory.at = Some(pinned(0x8000_0000));
+    let error = compile(&system, &hypervisor_bin()).unwrap_err().to_string();
+    assert!(error.contains("does not lie in the board's RAM"), "{error}");
+    system.partitions[0].memory.at = Some(pinned(0x6000_0000));
+    let compiled = compile(&system, &hypervisor_bin()).unwrap();
+    assert_eq!(compiled.plan.ram[0].start, 0x6000_0000);
+}
+
+#[test]
+fn a_damaged_or_foreign_hypervisor_is_refused() {
+    let workshop = Workshop::new();
+    let mut system = workshop.load(ONE);
+    let good = hypervisor_bin();
+    let message = |system: &_, file: &[u8]| compile(system, file).unwrap_err().to_string();
+    assert!(message(&system, b"").contains("not a Bulkhead"));
+    let mut damaged = good.clone();
+    damaged[0x1000] ^= 1;
+    assert!(message(&system, &damaged).contains("damaged"));
+    system.board.id = 9;
+    assert!(message(&system, &good).contains("board number 1"));
+    system.board.id = 1;
+    system.board.hypervisor = 0x4040_0000;
+    assert!(message(&system, &good).contains("linked for 0x40200000"));
+}
+
+/// An earlier build stays where it is when the image cannot be assembled into one arm64 `Image`.
+#[test]
+fn the_image_holds_everything_at_its_place() {
+    let workshop = Workshop::new();
+    let system = workshop.reference();
+    let hypervisor = hypervisor_bin();
+    let compiled = compile(&system, &hypervisor).unwrap();
+    let image = bulkhead_compiler::image::assemble(&compiled, &hypervisor, &[0xcc; 4096]);
+    let base = compiled.info.base;
+    let at = |start: u64, size: usize| &image[usize::try_from(start - base).unwrap()..][..size];
+    assert_eq!(image[16..24], (image.len() as u64).to_le_bytes());
+    assert_eq!(image[24..hypervisor.len()], hypervisor[24..]);
+    assert_eq!(at(compiled.plan.blob.start, compiled.blob.len()), compiled.blob);
+    assert_eq!(at(compiled.plan.certificate.start, 4096), [0xcc; 4096]);
+    for (area, range) in compiled.areas.iter().zip(&compiled.plan.payloads) {
+        assert_eq!(at(range.start, area.list.len()), area.list);
+        assert_eq!(
+            at(range.start + area.list.len() as u64, area.payload.len()),
+            area.payload
+        );
+    }
+}
