@@ -25,5 +25,5 @@ pub mod units;
 mod yaml;
 
 pub use files::Paths;
-pub use load::{Diagnostics, LoadError, debian_packages, load, load_text};
+pub use load::{Diagnostics, LoadError, debian_packages, load, load_board, load_text};
 pub use render::{Record, RecordLabel};

@@ -128,11 +128,7 @@ fn read_board(
         paths.boards.join(format!("{}.yaml", name.value))
     };
     match fs::read_to_string(&path) {
-        Ok(text) => {
-            let source = sources.add(path.display().to_string(), text.as_str());
-            let root = yaml::parse(&text, source, diagnostics)?;
-            Decoder { diagnostics }.board(&root)
-        }
+        Ok(text) => parse_board(&path, &text, sources, diagnostics),
         Err(error) => {
             let known = board_names(&paths.boards);
             diagnostics.push(boards::not_found(name, &path, &files::reason(&error), &known));
@@ -148,6 +144,36 @@ fn board_names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Reads a board file alone.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn load_board(path: &Path) -> Result<Board, LoadError> {
+    let unreadable = |e| LoadError::Unreadable {
+        path: path.to_owned(),
+        reason: files::reason(&e),
+    };
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let mut sources = Sources::default();
+    let mut list = Vec::new();
+    let board = parse_board(path, &text, &mut sources, &mut list);
+    match board {
+        Some(board) if list.is_empty() => Ok(board),
+        _ => Err(LoadError::Invalid(Diagnostics { sources, list })),
+    }
+}
+
+fn parse_board(
+    path: &Path,
+    text: &str,
+    sources: &mut Sources,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Board> {
+    let source = sources.add(path.display().to_string(), text);
+    let root = yaml::parse(text, source, diagnostics)?;
+    Decoder { diagnostics }.board(&root)
 }
 
 /// The Debian packages (arm64) that a spec names, whether they are there or not.

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `build`: a spec into a folder with image, proof and descriptions.
+
+use std::fs;
+
+use bulkhead_compiler::{BuildError, ProveError, run_checker};
+use bulkhead_model::system::System;
+
+use crate::cli::{BuildArgs, Format};
+use crate::failure::Failure;
+use crate::{output, place};
+
+/// Builds a spec.
+pub(crate) fn run(args: &BuildArgs, format: Format) -> Result<(), Failure> {
+    let paths = place::paths(&args.spec)?;
+    let system = bulkhead_model::load(&paths, &args.spec.overrides)?;
+    let binary = paths.images.join(&system.board.name.value).join("hypervisor.bin");
+    let hypervisor = fs::read(&binary).map_err(|error| {
+        Failure::file(&binary, &error).help("build the target images first: bulkhead-tool images --build")
+    })?;
+    let summary = bulkhead_compiler::build(&system, &hypervisor, &paths.images, run_checker, &args.output)
+        .map_err(|error| failure(&error, &system))?;
+    match format {
+        Format::Json => output::json(&summary.report),
+        Format::Text => output::line(&format!(
+            "{}: system `{}` for board `{}`, blob {}",
+            args.output.display(),
+            summary.report.system,
+            summary.report.board,
+            summary.blob_hash
+        )),
+    }
+}
+
+/// An error of the compiler with its place in the spec.
+fn failure(error: &BuildError, system: &System) -> Failure {
+    let message = match error.span() {
+        Some(span) => {
+            let position = system.sources.position(span);
+            let name = system.sources.get(span).map_or("", |s| s.name.as_str());
+            format!("{name}:{}:{}: {error}", position.line, position.column)
+        }
+        None => error.to_string(),
+    };
+    match error {
+        BuildError::Io { .. }
+        | BuildError::Json(_)
+        | BuildError::Tables { .. }
+        | BuildError::Proof(ProveError::Unavailable { .. } | ProveError::Certificate(_)) => {
+            Failure::unable(message)
+        }
+        BuildError::Hypervisor(_)
+        | BuildError::Layout(_)
+        | BuildError::Device(_)
+        | BuildError::Payload(_)
+        | BuildError::DeviceTree(_)
+        | BuildError::Table(_)
+        | BuildError::Port { .. }
+        | BuildError::Proof(ProveError::Refused(_))
+        | BuildError::Foreign { .. } => Failure::wrong(message),
+    }
+}

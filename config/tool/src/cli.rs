@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command line as types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Compiles a system of isolated partitions from one YAML spec, proves that it isolates, and runs it.
+#[derive(Parser, Debug)]
+#[command(
+    name = "bulkhead-tool",
+    bin_name = "bulkhead",
+    arg_required_else_help = true,
+    after_help = "\
+Without a SPEC, verbs use the reference system (config/systems/adas-infotainment.yaml).
+
+Exit status: 0 good, 1 the input or the system is wrong, 2 the tool could not do it.
+
+Environment:
+  BULKHEAD_ROOT    the source tree with the board files (default: found from here upwards)
+  BULKHEAD_IMAGES  built target images (default: target/images of the tree)
+  BULKHEAD_GUEST   unpacked Debian arm64 packages (default: bulkhead/guest in the user's cache)
+
+Examples:
+  bulkhead check my-system.yaml
+  bulkhead build my-system.yaml -o out --set partitions.adas.autostart=false
+  bulkhead prove out
+  bulkhead rules --format json"
+)]
+pub(crate) struct Cli {
+    /// How results and errors are printed
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Short for --format json
+    #[arg(long, global = true)]
+    json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+impl Cli {
+    /// How results and errors are printed.
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// How results and errors are printed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people; drawn and coloured on a terminal
+    Text,
+    /// For machines: one JSON value
+    Json,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    /// Check a spec against every rule; errors point at the YAML line
+    #[command(after_help = "\
+Examples:
+  bulkhead check my-system.yaml
+  bulkhead check --json
+  bulkhead check --set partitions.cluster.memory=4MiB")]
+    Check(SpecArgs),
+    /// Compile a spec into a bootable image, with its proof
+    #[command(after_help = "\
+DIR receives hypervisor.bin, system.blob, certificate.bin, certificate.json, image.bin, manifest.json,
+grants.txt, dt/PARTITION.dtb and .dts, report.json. Nothing is written when anything is wrong.
+
+Examples:
+  bulkhead build -o out
+  bulkhead build my-system.yaml -o out --set wiring.can1=other-bus")]
+    Build(BuildArgs),
+    /// Run the independent checker on what was built
+    #[command(after_help = "Example:\n  bulkhead prove out")]
+    Prove(ProveArgs),
+    /// Print what a command line needs from outside, one `debian-arm64 PACKAGE` a line
+    #[command(after_help = "Example:\n  bulkhead needs run my-system.yaml --headless")]
+    Needs(NeedsArgs),
+    /// Build the images for the target with cargo; silent when nothing changed
+    #[command(after_help = "Example:\n  bulkhead images --build")]
+    Images(ImagesArgs),
+    /// List the rules of the language
+    #[command(after_help = "Example:\n  bulkhead rules --format json")]
+    Rules,
+}
+
+/// A spec and changes to it.
+#[derive(Args, Debug)]
+pub(crate) struct SpecArgs {
+    /// The spec [default: the reference system]
+    pub(crate) spec: Option<PathBuf>,
+    /// Change a value of the spec before it is checked; may be repeated
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+/// Arguments of `build`.
+#[derive(Args, Debug)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Folder that receives the result: a new one, an empty one, or an earlier build
+    #[arg(short, long = "output", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+/// Arguments of `prove`.
+#[derive(Args, Debug)]
+pub(crate) struct ProveArgs {
+    /// Folder that `build` wrote
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+/// Arguments of `needs`.
+#[derive(Args, Debug)]
+pub(crate) struct NeedsArgs {
+    /// A command line without the program's name
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "VERB [ARGUMENT]..."
+    )]
+    pub(crate) line: Vec<String>,
+}
+
+/// Arguments of `images`.
+#[derive(Args, Debug)]
+pub(crate) struct ImagesArgs {
+    /// Build what is missing or older than its sources; without it, list the images
+    #[arg(long)]
+    pub(crate) build: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

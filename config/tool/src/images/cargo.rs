@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Calls of cargo.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// Target of everything that runs on a board.
+pub(super) const TARGET: &str = "aarch64-unknown-none-softfloat";
+/// Cargo profile of everything that runs on a board.
+pub(super) const PROFILE: &str = "image";
+
+/// A binary of the workspace.
+pub(super) struct Binary {
+    /// Folder of its package, relative to the root, with `/`.
+    pub(super) folder: String,
+    /// Package.
+    pub(super) package: String,
+    /// Name of the binary.
+    pub(super) name: String,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    manifest_path: PathBuf,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root).stdin(Stdio::null());
+    command
+}
+
+fn not_started(error: &std::io::Error) -> Failure {
+    Failure::unable(format_args!("cargo does not start: {error}"))
+        .help("./bulkhead finds or installs a Rust toolchain with the bare-metal target")
+}
+
+/// All binaries of the workspace.
+///
+/// # Errors
+/// Cargo does not start, or refuses the workspace.
+pub(super) fn binaries(root: &Path) -> Result<Vec<Binary>, Failure> {
+    let mut command = cargo(root);
+    command.args(["metadata", "--no-deps", "--format-version", "1", "--offline"]);
+    let output = command.output().map_err(|e| not_started(&e))?;
+    if !output.status.success() {
+        return Err(Failure::unable(
+            String::from_utf8_lossy(&output.stderr).trim_end(),
+        ));
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).map_err(Failure::unable)?;
+    let mut binaries = Vec::new();
+    for package in metadata.packages {
+        let folder = package
+            .manifest_path
+            .parent()
+            .and_then(|p| p.strip_prefix(&metadata.workspace_root).ok());
+        let Some(folder) = folder.and_then(Path::to_str) else {
+            continue;
+        };
+        for target in package
+            .targets
+            .iter()
+            .filter(|t| t.kind.iter().any(|k| k == "bin"))
+        {
+            binaries.push(Binary {
+                folder: folder.to_owned(),
+                package: package.name.clone(),
+                name: target.name.clone(),
+            });
+        }
+    }
+    Ok(binaries)
+}
+
+/// Builds packages for the target, in one go.
+///
+/// # Errors
+/// They do not build; cargo has said why.
+pub(super) fn build_images<'a>(root: &Path, packages: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    let mut command = cargo(root);
+    command.args(["build", "--locked", "--profile", PROFILE, "--target", TARGET]);
+    for package in packages.collect::<BTreeSet<_>>() {
+        command.args(["-p", package]);
+    }
+    run(command)
+}
+
+/// Builds the checker for the host.
+///
+/// # Errors
+/// It does not build; cargo has said why.
+pub(super) fn build_checker(root: &Path) -> Result<(), Failure> {
+    let mut command = cargo(root);
+    command.args([
+        "build",
+        "--locked",
+        "--release",
+        "-p",
+        "bulkhead-checker",
+        "--bins",
+    ]);
+    run(command)
+}
+
+/// Passes on what cargo says, except that all is well.
+fn run(mut command: Command) -> Result<(), Failure> {
+    let mut child = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| not_started(&e))?;
+    if let Some(pipe) = child.stderr.take() {
+        for line in BufReader::new(pipe).lines() {
+            let line = line.map_err(Failure::unable)?;
+            if !line.trim_start().starts_with("Finished ") {
+                // Without a place to write to, the exit status remains.
+                let _ = writeln!(std::io::stderr(), "{line}");
+            }
+        }
+    }
+    let status = child.wait().map_err(Failure::unable)?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::Told(2))
+    }
+}

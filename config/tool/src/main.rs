@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `bulkhead-tool`: the command line of Bulkhead.
+//!
+//! Each verb is a module that returns a [`failure::Failure`] or nothing; the exit status is 0 for good, 1 when
+//! the input or the system is wrong, 2 when the tool could not do it. Implements: BH-RUN-001.
+#![forbid(unsafe_code)]
+
+mod build;
+mod check;
+mod cli;
+mod failure;
+mod images;
+mod needs;
+mod output;
+mod place;
+mod prove;
+mod rules;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::cli::{Cli, Verb};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    // The version has several lines that are known at run time only.
+    let matches = Cli::command().version(version::text()).get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let format = cli.format();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::failure(&failure, format);
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let format = cli.format();
+    match cli.verb {
+        Verb::Check(args) => check::run(&args, format),
+        Verb::Build(args) => build::run(&args, format),
+        Verb::Prove(args) => prove::run(&args, format),
+        Verb::Needs(args) => needs::run(&args),
+        Verb::Images(args) => images::run(&args),
+        Verb::Rules => rules::run(format),
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Where things are: the source tree, the images, the guest packages.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use bulkhead_model::Paths;
+
+use crate::cli::SpecArgs;
+use crate::failure::Failure;
+
+/// The reference system, relative to the tree.
+const REFERENCE: &str = "config/systems/adas-infotainment.yaml";
+/// Board files, relative to the tree.
+const BOARDS: &str = "config/boards";
+
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
+}
+
+/// The source tree: as the environment says, else the nearest folder above this one, or above the tool, that
+/// has board files.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn root() -> Result<PathBuf, Failure> {
+    if let Some(root) = variable("BULKHEAD_ROOT") {
+        return Ok(root);
+    }
+    let starts = [env::current_dir().ok(), env::current_exe().ok()];
+    let above = |start: &PathBuf| {
+        start
+            .ancestors()
+            .find(|a| a.join(BOARDS).is_dir())
+            .map(Path::to_owned)
+    };
+    starts.iter().flatten().find_map(above).ok_or_else(|| {
+        Failure::unable("there is no Bulkhead source tree here")
+            .help("set BULKHEAD_ROOT to it, or run from inside it")
+    })
+}
+
+/// The file of a board.
+pub(crate) fn board(root: &Path, name: &str) -> PathBuf {
+    root.join(BOARDS).join(format!("{name}.yaml"))
+}
+
+/// The folder of cargo's output.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    variable("CARGO_TARGET_DIR").unwrap_or_else(|| root.join("target"))
+}
+
+/// The folder of the target images.
+pub(crate) fn images(root: &Path) -> PathBuf {
+    variable("BULKHEAD_IMAGES").unwrap_or_else(|| target(root).join("images"))
+}
+
+/// The folder of the unpacked guest packages.
+fn guest() -> Result<PathBuf, Failure> {
+    let cache = || {
+        let user = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+        variable("BULKHEAD_CACHE").or_else(|| Some(user()?.join("bulkhead")))
+    };
+    let folder = variable("BULKHEAD_GUEST").or_else(|| Some(cache()?.join("guest")));
+    folder.ok_or_else(|| {
+        Failure::unable("there is no place for guest packages").help("set BULKHEAD_GUEST or HOME")
+    })
+}
+
+/// The spec that the user means, as short as it can be said from here.
+pub(crate) fn spec(spec: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(spec) = spec {
+        return Ok(spec.to_owned());
+    }
+    let reference = root()?.join(REFERENCE);
+    let here = env::current_dir().ok();
+    let short = here.and_then(|h| reference.strip_prefix(h).ok().map(Path::to_owned));
+    Ok(short.unwrap_or(reference))
+}
+
+/// Everything that a spec's names are looked up in.
+pub(crate) fn paths(args: &SpecArgs) -> Result<Paths, Failure> {
+    let root = root()?;
+    Ok(Paths {
+        spec: spec(args.spec.as_deref())?,
+        boards: root.join(BOARDS),
+        images: images(&root),
+        guest: guest()?,
+    })
+}
