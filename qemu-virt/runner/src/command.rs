@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The QEMU command line of a built system.
+//!
+//! # References
+//! QEMU System Emulation User's Guide, "Invocation" and "'virt' generic virtual platform".
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use bulkhead_model::manifest::{Manifest, Qemu};
+
+use crate::RunnerError;
+
+/// The emulator's program name.
+pub const PROGRAM: &str = "qemu-system-aarch64";
+
+/// How virtual time passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timing {
+    /// With the host's clock; cores run in parallel.
+    #[default]
+    Host,
+    /// One instruction is one nanosecond is one counter tick; the same in every run.
+    ///
+    /// The board then has no entropy, so every partition's spec must say `seed: fixed`.
+    Deterministic,
+}
+
+/// Whether the machine runs at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// When a debugger says so.
+    WaitForDebugger,
+}
+
+/// What a user may change about the machine.
+#[derive(Clone, Debug, Default)]
+pub struct LaunchOptions {
+    /// Further arguments, after all others.
+    pub extra: Vec<String>,
+    /// TCP port of the debugger stub on the loopback interface.
+    pub gdb: Option<u16>,
+    /// Whether the machine waits for the debugger.
+    pub start: Start,
+    /// How virtual time passes.
+    pub timing: Timing,
+    /// Where the emulator logs every exception ([`crate::int_log`]).
+    pub int_log: Option<PathBuf>,
+}
+
+/// Where the serial line and the control connection go.
+#[derive(Clone, Copy, Debug)]
+pub enum Line<'a> {
+    /// Unix sockets that the runner listens on.
+    Sockets {
+        /// Serial line.
+        serial: &'a Path,
+        /// Control connection.
+        qmp: &'a Path,
+    },
+    /// The raw multiplex on standard input and output, no control connection: for a person who repeats a run.
+    Terminal,
+}
+
+/// The QEMU part of a manifest.
+///
+/// # Errors
+/// The board is not modelled by QEMU.
+pub fn machine(manifest: &Manifest) -> Result<&Qemu, RunnerError> {
+    let board = || RunnerError::NotModelled(manifest.board.clone());
+    manifest.qemu.as_ref().ok_or_else(board)
+}
+
+/// All arguments of [`PROGRAM`]. Implements: BH-RUN-001.
+///
+/// # Errors
+/// The board is not modelled by QEMU.
+pub fn arguments(
+    dir: &Path,
+    manifest: &Manifest,
+    options: &LaunchOptions,
+    line: Line<'_>,
+) -> Result<Vec<OsString>, RunnerError> {
+    let qemu = machine(manifest)?;
+    let (machine, cpu) = match options.timing {
+        Timing::Host => (qemu.machine.clone(), qemu.cpu.clone()),
+        Timing::Deterministic => (
+            format!("{},dtb-randomness=off", qemu.machine),
+            format!("{},cntfrq=1000000000", qemu.cpu),
+        ),
+    };
+    let mut all: Vec<OsString> = Vec::new();
+    let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
+    add(&["-M", &machine, "-cpu", &cpu, "-smp", &qemu.cores.to_string()]);
+    add(&["-m", &memory(qemu.memory)]);
+    add(&[
+        "-nic",
+        "none",
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        "-no-reboot",
+    ]);
+    for bus in &qemu.can_buses {
+        add(&["-object", &format!("can-bus,id={bus}")]);
+    }
+    for device in &qemu.devices {
+        add(&["-device", device]);
+    }
+    if options.timing == Timing::Deterministic {
+        add(&["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]);
+    }
+    match line {
+        Line::Sockets { serial, qmp } => {
+            add(&["-chardev", &socket("serial", serial), "-serial", "chardev:serial"]);
+            add(&[
+                "-chardev",
+                &socket("control", qmp),
+                "-mon",
+                "chardev=control,mode=control",
+            ]);
+        }
+        Line::Terminal => add(&["-serial", "stdio"]),
+    }
+    if let Some(port) = options.gdb {
+        add(&["-gdb", &format!("tcp:127.0.0.1:{port}")]);
+    }
+    if options.start == Start::WaitForDebugger {
+        add(&["-S"]);
+    }
+    if let Some(log) = &options.int_log {
+        add(&["-d", "int", "-D"]);
+        all.push(log.into());
+    }
+    all.push("-kernel".into());
+    all.push(dir.join(&manifest.image).into());
+    all.extend(options.extra.iter().map(OsString::from));
+    Ok(all)
+}
+
+/// A size as `-m` reads it.
+fn memory(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    if bytes.is_multiple_of(MIB) {
+        format!("{}M", bytes / MIB)
+    } else {
+        format!("{}k", bytes / 1024)
+    }
+}
+
+/// A character device that connects to a socket; QEMU reads a doubled comma as a comma.
+fn socket(id: &str, path: &Path) -> String {
+    let path = path.to_string_lossy().replace(',', ",,");
+    format!("socket,id={id},path={path},server=off")
+}
+
+/// The command as a line for a POSIX shell.
+pub fn shell_line(program: &Path, arguments: &[OsString]) -> String {
+    let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
+    words
+        .map(|word| quoted(&word.to_string_lossy()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A word that a POSIX shell reads as it is.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,=:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::tests::manifest;
+
+    fn line(options: &LaunchOptions) -> String {
+        let all = arguments(Path::new("/b"), &manifest(), options, Line::Terminal).expect("arguments");
+        shell_line(Path::new(PROGRAM), &all)
+    }
+
+    /// Verifies: BH-RUN-001.
+    #[test]
+    fn the_manifest_decides_the_machine() {
+        let line = line(&LaunchOptions::default());
+        assert_eq!(
+            line,
+            "qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu cortex-a72 -smp 2 -m 128M \
+             -nic none -display none -monitor none -no-reboot -object can-bus,id=bus \
+             -device ctucan_pci,addr=1,canbus0=bus -serial stdio -kernel /b/image.bin"
+        );
+    }
+
+    /// Verifies: BH-RUN-001.
+    #[test]
+    fn options_are_added_and_extra_arguments_come_last() {
+        let options = LaunchOptions {
+            extra: vec!["-name".into(), "it's".into()],
+            gdb: Some(1234),
+            start: Start::WaitForDebugger,
+            timing: Timing::Deterministic,
+            int_log: Some("/b/int.log".into()),
+        };
+        let line = line(&options);
+        assert!(line.contains("-M virt,virtualization=on,gic-version=3,dtb-randomness=off "));
+        assert!(line.contains("-cpu cortex-a72,cntfrq=1000000000 "));
+        assert!(line.contains("-icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm"));
+        assert!(line.contains("-gdb tcp:127.0.0.1:1234 -S -d int -D /b/int.log"));
+        assert!(line.ends_with(r"-name 'it'\''s'"));
+    }
+
+    #[test]
+    fn commas_in_socket_paths_are_doubled() {
+        assert_eq!(
+            socket("s", Path::new("/a,b")),
+            "socket,id=s,path=/a,,b,server=off"
+        );
+    }
+}

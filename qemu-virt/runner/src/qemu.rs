@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The QEMU process: started in a private folder, never left behind.
+//!
+//! QEMU runs in a process group of its own, so that Ctrl-C reaches only this program, which then ends the run
+//! in order. When this program dies in any other way, the kernel kills QEMU: `setpriv` (util-linux) asks for
+//! that before it becomes QEMU. The kernel ties the wish to the starting *thread*, so that a thread of its
+//! own starts QEMU and waits for its end.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::RunnerError;
+use crate::command::PROGRAM;
+
+/// Host time in which QEMU connects to its sockets.
+const CONNECT: Duration = Duration::from_secs(60);
+/// How often the process and the sockets are looked at.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Finds a program by path or in `PATH`.
+fn find(program: &Path) -> Option<PathBuf> {
+    if program.components().count() > 1 {
+        return program.is_file().then(|| program.to_owned());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_file())
+}
+
+/// The emulator: what `BULKHEAD_QEMU` names, else [`PROGRAM`] in `PATH`.
+///
+/// # Errors
+/// There is none.
+pub fn program() -> Result<PathBuf, RunnerError> {
+    let name = std::env::var_os("BULKHEAD_QEMU").unwrap_or_else(|| PROGRAM.into());
+    find(Path::new(&name)).ok_or_else(|| RunnerError::NoQemu(name.to_string_lossy().into_owned()))
+}
+
+/// A private folder with the two sockets that QEMU connects to.
+#[derive(Debug)]
+pub struct RunFolder {
+    folder: TempDir,
+    serial: UnixListener,
+    qmp: UnixListener,
+}
+
+impl RunFolder {
+    /// Makes the folder (only its owner can enter it) and listens.
+    ///
+    /// # Errors
+    /// The folder for temporary files cannot be used.
+    pub fn new() -> Result<Self, RunnerError> {
+        let folder = tempfile::Builder::new().prefix("bulkhead-").tempdir();
+        let folder = folder.map_err(|source| RunnerError::File {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        let listen = |name: &str| -> Result<UnixListener, RunnerError> {
+            let path = folder.path().join(name);
+            let bound = UnixListener::bind(&path).and_then(|listener| {
+                listener.set_nonblocking(true)?;
+                Ok(listener)
+            });
+            bound.map_err(|source| RunnerError::File { path, source })
+        };
+        Ok(Self {
+            serial: listen("serial")?,
+            qmp: listen("qmp")?,
+            folder,
+        })
+    }
+
+    /// A file in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// A running QEMU; dropping it ends the process and removes the folder.
+#[derive(Debug)]
+pub struct Qemu {
+    child: Arc<Mutex<Child>>,
+    minder: Option<JoinHandle<()>>,
+    run: RunFolder,
+}
+
+impl Qemu {
+    /// Starts `program` and calls `ended` when it has ended.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start(
+        program: &Path,
+        arguments: &[OsString],
+        run: RunFolder,
+        ended: impl FnOnce(ExitStatus) + Send + 'static,
+    ) -> Result<Self, RunnerError> {
+        let log = run.path("log");
+        let file = |source| RunnerError::File {
+            path: log.clone(),
+            source,
+        };
+        let output = File::create(&log).map_err(file)?;
+        let errors = output.try_clone().map_err(file)?;
+        let mut command = match find(Path::new("setpriv")) {
+            Some(setpriv) => {
+                let mut command = Command::new(setpriv);
+                command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.args(arguments).process_group(0);
+        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let (tell, told) = mpsc::channel();
+        let minder = thread::spawn(move || mind(command, &tell, ended));
+        let child = told
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the starting thread died")))
+            .map_err(RunnerError::Start)?;
+        let minder = Some(minder);
+        Ok(Self { child, minder, run })
+    }
+
+    /// Waits until QEMU has connected; gives the serial line and the control connection.
+    ///
+    /// # Errors
+    /// QEMU ended, or did not connect within a minute.
+    pub fn connect(&self) -> Result<(UnixStream, UnixStream), RunnerError> {
+        Ok((self.accept(&self.run.serial)?, self.accept(&self.run.qmp)?))
+    }
+
+    fn accept(&self, listener: &UnixListener) -> Result<UnixStream, RunnerError> {
+        let deadline = Instant::now() + CONNECT;
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false).map_err(RunnerError::Start)?;
+                    return Ok(stream);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(RunnerError::Start(error)),
+            }
+            if let Ok(Some(status)) = lock(&self.child).try_wait() {
+                return Err(RunnerError::EndedAtOnce {
+                    status: status.to_string(),
+                    log: self.log(),
+                });
+            }
+            if Instant::now() > deadline {
+                return Err(RunnerError::NotConnected(CONNECT));
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// What QEMU itself printed.
+    pub fn log(&self) -> String {
+        let log = fs::read(self.run.path("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).trim_end().to_owned()
+    }
+
+    /// A file in the private folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.run.path(name)
+    }
+
+    /// Process number.
+    pub fn id(&self) -> u32 {
+        lock(&self.child).id()
+    }
+
+    /// Ends the process and waits until it is gone.
+    pub fn kill(&mut self) {
+        // It fails only when the process is gone already.
+        let _ = lock(&self.child).kill();
+        if let Some(minder) = self.minder.take() {
+            let _ = minder.join();
+        }
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the process, tells the result, and waits for its end.
+fn mind(
+    mut command: Command,
+    tell: &mpsc::Sender<io::Result<Arc<Mutex<Child>>>>,
+    ended: impl FnOnce(ExitStatus),
+) {
+    let child = match command.spawn() {
+        Ok(child) => Arc::new(Mutex::new(child)),
+        Err(error) => {
+            let _ = tell.send(Err(error));
+            return;
+        }
+    };
+    let _ = tell.send(Ok(Arc::clone(&child)));
+    loop {
+        if let Ok(Some(status)) = lock(&child).try_wait() {
+            return ended(status);
+        }
+        thread::sleep(POLL);
+    }
+}

@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One run of a built system, step by step: for `bulkhead run` and for on-target tests in Rust.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), bulkhead_runner::RunnerError> {
+//! use bulkhead_runner::{Session, SessionOptions};
+//! use std::{path::Path, time::Duration};
+//!
+//! let options = SessionOptions::new(Path::new("target/images"));
+//! let mut session = Session::start(Path::new("target/system"), options)?;
+//! session.wait_for("infotainment", "infotainment: ready", Duration::from_secs(60))?;
+//! session.send("infotainment", b"echo $((6 * 7))\n")?;
+//! session.wait_for("infotainment", "\n42", Duration::from_secs(10))?;
+//! let report = session.finish("the test is over")?;
+//! assert_eq!(report.partitions["infotainment"].restarts, 0);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use bulkhead_abi::stats::{CORE_STATS_SIZE, core_state, partition_state};
+use bulkhead_abi::window::{METRICS, Metrics, WINDOW_SIZE};
+use bulkhead_model::manifest::Manifest;
+use bulkhead_policy::mux::Decoder;
+
+use crate::command::{LaunchOptions, Line as Wiring, arguments};
+use crate::console::{self, Console};
+use crate::event::Event;
+use crate::judge::{Judge, Speaker};
+use crate::qemu::{self, Qemu, RunFolder};
+use crate::qmp::{Qmp, QmpError};
+use crate::report::{Facts, Known, Report, report};
+use crate::serial::{self, SerialWriter};
+use crate::stats::{self, Snapshot};
+use crate::view::{Show, View};
+use crate::{RunnerError, manifest_of};
+
+/// Host time between readings of the statistics.
+const POLL: Duration = Duration::from_millis(200);
+/// Host time in which QEMU ends after it was asked to, or after it broke the control connection.
+const END: Duration = Duration::from_secs(20);
+
+/// How a session runs.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// The machine.
+    pub launch: LaunchOptions,
+    /// Folder that the manifest's ELFs are relative to.
+    pub images: PathBuf,
+    /// What is shown on standard output.
+    pub show: Show,
+    /// The run is given up when virtual time stands still for this long (host time); `None`: never.
+    pub stall: Option<Duration>,
+}
+
+impl SessionOptions {
+    /// Shows nothing; gives up after 300 s without progress.
+    pub fn new(images: &Path) -> Self {
+        Self {
+            launch: LaunchOptions::default(),
+            images: images.to_owned(),
+            show: Show::Nothing,
+            stall: Some(Duration::from_secs(300)),
+        }
+    }
+}
+
+/// A running system; dropping it ends QEMU.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) manifest: Manifest,
+    pub(crate) judge: Judge,
+    pub(crate) snapshot: Snapshot,
+    /// Why QEMU ended by itself.
+    pub(crate) ended: Option<String>,
+    /// Whether the user asked for the end.
+    pub(crate) quit: bool,
+    pub(crate) events: Sender<Event>,
+    received: Receiver<Event>,
+    serial: SerialWriter,
+    serial_closed: bool,
+    decoder: Decoder,
+    consoles: Vec<Console>,
+    /// Up to where [`Session::wait_for`] has read each console.
+    read_to: Vec<usize>,
+    metrics: Vec<Option<Metrics>>,
+    stray_bytes: u64,
+    input: Option<usize>,
+    view: View<io::Stdout>,
+    stall: Option<Duration>,
+    polled: Instant,
+    progress: Instant,
+    // Dropped last: it removes the folder of the others' sockets.
+    qmp: Qmp,
+    qemu: Qemu,
+}
+
+impl Session {
+    /// Starts the system that was built in `dir`.
+    ///
+    /// # Errors
+    /// The folder is incomplete, or QEMU cannot be started.
+    pub fn start(dir: &Path, options: SessionOptions) -> Result<Self, RunnerError> {
+        let manifest = manifest_of(dir)?;
+        let consoles = console::all(&manifest, &options.images)?;
+        let program = qemu::program()?;
+        let run = RunFolder::new()?;
+        let (serial, qmp) = (run.path("serial"), run.path("qmp"));
+        let wiring = Wiring::Sockets {
+            serial: &serial,
+            qmp: &qmp,
+        };
+        let arguments = arguments(dir, &manifest, &options.launch, wiring)?;
+        let (events, received) = mpsc::channel();
+        let tell = events.clone();
+        let qemu = Qemu::start(&program, &arguments, run, move |status| {
+            // The session may be gone, which is why QEMU ends.
+            let _ = tell.send(Event::Exited(status.to_string()));
+        })?;
+        let (line, control) = qemu.connect()?;
+        let serial = serial::start(line, events.clone()).map_err(RunnerError::Start)?;
+        let qmp = Qmp::new(control, &qemu.path("memory"))?;
+        let names: Vec<&str> = consoles.iter().map(|console| console.name.as_str()).collect();
+        let now = Instant::now();
+        Ok(Self {
+            judge: Judge::new(&manifest),
+            snapshot: Snapshot::default(),
+            ended: None,
+            quit: false,
+            events,
+            received,
+            serial,
+            serial_closed: false,
+            decoder: Decoder::new(),
+            read_to: vec![0; consoles.len()],
+            metrics: vec![None; manifest.partitions.len()],
+            stray_bytes: 0,
+            input: None,
+            view: View::stdout(options.show, &names),
+            stall: options.stall.filter(|_| options.launch.gdb.is_none()),
+            polled: now,
+            progress: now,
+            consoles,
+            manifest,
+            qmp,
+            qemu,
+        })
+    }
+
+    /// Process number of QEMU.
+    pub fn process(&self) -> u32 {
+        self.qemu.id()
+    }
+
+    /// Virtual time in ns since the epoch, as last read.
+    pub fn now_ns(&self) -> u64 {
+        self.snapshot.now_ns()
+    }
+
+    /// What a console said so far (at least its last MiB).
+    ///
+    /// # Errors
+    /// There is no such partition.
+    pub fn transcript(&self, partition: &str) -> Result<&console::Transcript, RunnerError> {
+        let console = self.consoles.get(self.console(partition)?);
+        console
+            .map(|console| &console.transcript)
+            .ok_or_else(|| self.no_partition(partition))
+    }
+
+    /// Sends bytes to the console of a partition.
+    ///
+    /// # Errors
+    /// There is no such partition.
+    pub fn send(&self, partition: &str, bytes: &[u8]) -> Result<(), RunnerError> {
+        self.send_to(self.console(partition)?, bytes);
+        Ok(())
+    }
+
+    /// Input of the user goes to this partition from now on.
+    ///
+    /// # Errors
+    /// There is no such partition.
+    pub(crate) fn direct_input_to(&mut self, partition: &str) -> Result<(), RunnerError> {
+        self.input = Some(self.console(partition)?);
+        Ok(())
+    }
+
+    fn send_to(&self, index: usize, bytes: &[u8]) {
+        if let Some(console) = self.consoles.get(index) {
+            self.serial.send(console.channel, bytes);
+        }
+    }
+
+    fn console(&self, name: &str) -> Result<usize, RunnerError> {
+        let found = self.consoles.iter().position(|console| console.name == name);
+        found.ok_or_else(|| self.no_partition(name))
+    }
+
+    fn no_partition(&self, name: &str) -> RunnerError {
+        let known: Vec<&str> = self.manifest.partitions.iter().map(|p| p.name.as_str()).collect();
+        RunnerError::NoPartition {
+            name: name.to_owned(),
+            known: known.join(", "),
+        }
+    }
+
+    /// Waits until a console has said `text` after what the last call found; gives the line.
+    ///
+    /// # Errors
+    /// It was not seen within that much virtual time, or QEMU ended, or it stands still.
+    pub fn wait_for(&mut self, partition: &str, text: &str, within: Duration) -> Result<String, RunnerError> {
+        let index = self.console(partition)?;
+        let start = self.stats()?.now_ns();
+        loop {
+            let (from, transcript) = (self.read_to[index], &self.consoles[index].transcript);
+            if let Some((line, next)) = transcript.find(from, text) {
+                self.read_to[index] = next;
+                return Ok(line);
+            }
+            if let Some(status) = &self.ended {
+                return Err(RunnerError::Ended(status.clone()));
+            }
+            if u128::from(self.now_ns().saturating_sub(start)) > within.as_nanos() {
+                return Err(RunnerError::NotSeen {
+                    partition: partition.to_owned(),
+                    text: text.to_owned(),
+                    within,
+                    tail: transcript.tail(),
+                });
+            }
+            self.step(POLL)?;
+        }
+    }
+
+    /// Lets the system run for that much virtual time.
+    ///
+    /// # Errors
+    /// QEMU ended, or stands still.
+    pub fn run_for(&mut self, time: Duration) -> Result<(), RunnerError> {
+        let start = self.stats()?.now_ns();
+        while u128::from(self.now_ns().saturating_sub(start)) < time.as_nanos() {
+            if let Some(status) = &self.ended {
+                return Err(RunnerError::Ended(status.clone()));
+            }
+            self.step(POLL)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the statistics now.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or the area is damaged.
+    pub fn stats(&mut self) -> Result<&Snapshot, RunnerError> {
+        self.poll()?;
+        Ok(&self.snapshot)
+    }
+
+    /// Handles what happens within that much host time, or until something was handled.
+    ///
+    /// # Errors
+    /// QEMU does not answer, the statistics are damaged, or virtual time stands still.
+    pub fn step(&mut self, host: Duration) -> Result<(), RunnerError> {
+        let wait = host.min(POLL.saturating_sub(self.polled.elapsed()));
+        match self.received.recv_timeout(wait) {
+            Ok(event) => self.handle(event),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        while let Ok(event) = self.received.try_recv() {
+            self.handle(event);
+        }
+        if self.polled.elapsed() >= POLL || self.judge.wants_time() {
+            self.poll()?;
+            self.judge.stamp(self.now_ns());
+        }
+        self.show(|view| view.idle());
+        match self.stall {
+            Some(limit) if self.ended.is_none() && self.progress.elapsed() > limit => {
+                Err(RunnerError::Stalled {
+                    host_seconds: limit.as_secs(),
+                    virtual_ns: self.now_ns(),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Serial(bytes) => self.serial(&bytes),
+            Event::SerialClosed => self.serial_closed = true,
+            Event::Exited(status) => self.ended = Some(status),
+            Event::Quit => self.quit = true,
+            Event::Input(bytes) => {
+                if let Some(index) = self.input {
+                    self.send_to(index, &bytes);
+                }
+            }
+        }
+    }
+
+    /// Takes the multiplex apart; bytes of one channel that follow each other are handled together.
+    fn serial(&mut self, bytes: &[u8]) {
+        let mut run: (Option<usize>, Vec<u8>) = (None, Vec::new());
+        for &byte in bytes {
+            let Some((channel, byte)) = self.decoder.push(byte) else {
+                continue;
+            };
+            let index = self
+                .consoles
+                .iter()
+                .position(|console| console.channel == channel);
+            if index.is_none() {
+                self.stray_bytes += 1;
+                continue;
+            }
+            if run.0 != index {
+                self.flush(&mut run);
+                run.0 = index;
+            }
+            run.1.push(byte);
+        }
+        self.flush(&mut run);
+    }
+
+    fn flush(&mut self, run: &mut (Option<usize>, Vec<u8>)) {
+        if let Some(index) = run.0 {
+            self.console_bytes(index, &std::mem::take(&mut run.1));
+        }
+    }
+
+    fn console_bytes(&mut self, index: usize, bytes: &[u8]) {
+        let partitions = self.manifest.partitions.len();
+        let speaker = match index.checked_sub(partitions) {
+            None => Speaker::Partition(index),
+            Some(0) => Speaker::HypervisorText,
+            Some(_) => Speaker::HypervisorLog,
+        };
+        let Some(console) = self.consoles.get_mut(index) else {
+            return;
+        };
+        let text = console.receive(bytes);
+        let judge = &mut self.judge;
+        console.lines(&text, |line| judge.line(speaker, line));
+        self.show(|view| view.text(index, &text));
+    }
+
+    /// A closed output ends the run in order, as Ctrl-C does.
+    fn show(&mut self, act: impl FnOnce(&mut View<io::Stdout>) -> io::Result<()>) {
+        if act(&mut self.view).is_err() {
+            self.quit = true;
+        }
+    }
+
+    /// Reads statistics and metrics; after QEMU's end the last ones stay.
+    fn poll(&mut self) -> Result<(), RunnerError> {
+        self.polled = Instant::now();
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        let read = self.read_counts();
+        match read {
+            Err(RunnerError::Qmp(QmpError::Connection { command, source })) => {
+                // QEMU is ending, or has hung.
+                self.await_end(|session| session.ended.is_some());
+                match self.ended {
+                    Some(_) => Ok(()),
+                    None => Err(QmpError::Connection { command, source }.into()),
+                }
+            }
+            other => other,
+        }
+    }
+
+    fn read_counts(&mut self) -> Result<(), RunnerError> {
+        let cores = self.manifest.cores;
+        let area = self
+            .qmp
+            .read_memory(self.manifest.stats, cores as usize * CORE_STATS_SIZE)?;
+        let snapshot = Snapshot::parse(&area, cores)?;
+        snapshot.check(&self.manifest)?;
+        if snapshot.now_ns() != self.snapshot.now_ns() {
+            self.progress = Instant::now();
+        }
+        self.snapshot = snapshot;
+        for (metrics, partition) in self.metrics.iter_mut().zip(&self.manifest.partitions) {
+            if partition.metrics {
+                let bytes = self
+                    .qmp
+                    .read_memory(partition.window + METRICS as u64, size_of::<Metrics>())?;
+                *metrics = stats::metrics(&bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles events until `done`, for a bounded host time.
+    fn await_end(&mut self, done: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + END;
+        while !done(self) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.received.recv_timeout(left) {
+                Ok(event) => self.handle(event),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Why an expectation that was not met cannot be met any more.
+    pub(crate) fn impossible(&self) -> Option<String> {
+        let missing = self.judge.expect.iter().filter(|watch| !watch.seen);
+        missing.filter_map(|watch| watch.partition).find_map(|partition| {
+            let name = &self.manifest.partitions.get(partition)?.name;
+            let own = |vcpu: &&bulkhead_model::manifest::Vcpu| vcpu.partition as usize == partition;
+            self.manifest
+                .vcpus
+                .iter()
+                .enumerate()
+                .filter(|(_, vcpu)| own(vcpu))
+                .find_map(|(global, vcpu)| {
+                    let (core, counts) = self.snapshot.vcpu(&self.manifest, global)?;
+                    if core.stats.state == core_state::FAILED {
+                        return Some(format!("core {} of partition `{name}` failed", vcpu.core));
+                    }
+                    match counts.partition_state {
+                        partition_state::FAILED if vcpu.index == 0 => {
+                            Some(format!("partition `{name}` failed"))
+                        }
+                        partition_state::OFF if vcpu.index == 0 => Some(format!("partition `{name}` is off")),
+                        _ => None,
+                    }
+                })
+        })
+    }
+
+    /// Stops the machine, takes what is left, ends QEMU and makes the report; `why` the run ended.
+    ///
+    /// Virtual time stops first, so that consoles and counts belong to one moment.
+    ///
+    /// # Errors
+    /// QEMU does not answer, or the statistics are damaged.
+    pub fn finish(mut self, why: &str) -> Result<Report, RunnerError> {
+        let mut left = Vec::new();
+        if self.ended.is_none() {
+            match self.collect() {
+                Ok(windows) => left = windows,
+                Err(RunnerError::Qmp(QmpError::Connection { .. })) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        // The end of the line says that all that QEMU sent has been seen.
+        self.await_end(|session| session.serial_closed && session.ended.is_some());
+        self.qemu.kill();
+        for (index, bytes) in left {
+            self.console_bytes(index, &bytes);
+        }
+        self.judge.stamp(self.now_ns());
+        self.show(View::finish);
+        let tail = |console: &Console| console.transcript.tail();
+        let (partitions, hypervisor) = self.consoles.split_at(self.manifest.partitions.len());
+        let known: Vec<Known> = partitions
+            .iter()
+            .zip(&self.metrics)
+            .map(|(console, &metrics)| Known {
+                metrics,
+                tail: tail(console),
+            })
+            .collect();
+        Ok(report(Facts {
+            manifest: &self.manifest,
+            judge: &self.judge,
+            ended: why.to_owned(),
+            stats: &self.snapshot,
+            known: &known,
+            hypervisor_tail: hypervisor.iter().map(tail).collect(),
+            stray_bytes: self.stray_bytes,
+        }))
+    }
+
+    /// With virtual time stopped: last counts, and what nobody has taken out of the consoles' rings.
+    fn collect(&mut self) -> Result<Vec<(usize, Vec<u8>)>, RunnerError> {
+        self.qmp.stop()?;
+        self.read_counts()?;
+        let mut left = Vec::new();
+        for (index, partition) in self.manifest.partitions.iter().enumerate() {
+            let window = self.qmp.read_memory(partition.window, WINDOW_SIZE)?;
+            left.push((index, stats::undrained(&window)));
+        }
+        self.qmp.quit()?;
+        Ok(left)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use bulkhead_model::manifest::{Console, Expectation, Manifest, Partition, Qemu, VERSION, Vcpu};
+
+    pub(crate) const HASH: &str = "5f5f";
+
+    fn partition(name: &str, metrics: bool) -> Partition {
+        Partition {
+            name: name.to_owned(),
+            console: Console::Text,
+            window: 0x4600_0000,
+            metrics,
+            elf: None,
+            mode: "dedicated".to_owned(),
+            slots_per_frame: 0,
+        }
+    }
+
+    /// A system of two partitions with a vCPU each, on two cores.
+    pub(crate) fn manifest() -> Manifest {
+        let line = |text: &str| Expectation {
+            partition: "vehicle".to_owned(),
+            text: text.to_owned(),
+        };
+        let vcpu = |partition| Vcpu {
+            partition,
+            index: 0,
+            core: partition,
+            slot: 0,
+        };
+        Manifest {
+            version: VERSION,
+            system: "test".to_owned(),
+            board: "qemu-virt".to_owned(),
+            blob_hash: HASH.to_owned(),
+            image: "image.bin".to_owned(),
+            runtime_elf: "runtime.elf".to_owned(),
+            stats: 0x4500_0000,
+            cores: 2,
+            partitions: vec![partition("vehicle", true), partition("infotainment", false)],
+            vcpus: vec![vcpu(0), vcpu(1)],
+            qemu: Some(Qemu {
+                machine: "virt,virtualization=on,gic-version=3".to_owned(),
+                cpu: "cortex-a72".to_owned(),
+                memory: 128 << 20,
+                cores: 2,
+                can_buses: vec!["bus".to_owned()],
+                devices: vec!["ctucan_pci,addr=1,canbus0=bus".to_owned()],
+            }),
+            expect: vec![line("scenario 3: STOPPED")],
+            never: vec![line("CRASHED")],
+        }
+    }
+}
