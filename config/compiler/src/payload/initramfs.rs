@@ -17,13 +17,11 @@ const INIT: &[u8] = include_bytes!("../../../../partitions/infotainment/init");
 const FOLDERS: [&str; 8] = ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp"];
 
 /// Commands that are links to busybox.
-const APPLETS: [&str; 56] = [
-    "ash", "awk", "basename", "cat", "chmod", "chvt", "clear", "cmp", "cp", "cut", "date", "dd", "df",
-    "dirname", "dmesg", "echo", "env", "false", "find", "free", "getty", "grep", "head", "hexdump",
-    "hostname", "id", "kill", "killall", "ln", "ls", "mkdir", "mknod", "mount", "mv", "nproc", "od",
-    "poweroff", "printf", "ps", "reboot", "rm", "sed", "setsid", "sh", "sleep", "sync", "tail", "test",
-    "top", "touch", "true", "tty", "umount", "uname", "uptime", "vi",
-];
+const APPLETS: &str = "\
+    ash awk basename cat chmod clear cmp cp cttyhack cut date dd devmem df dirname dmesg echo env expr \
+    false find free getty grep halt head hexdump hostname id kill killall ln ls mkdir mknod more mount \
+    mountpoint mv nproc od poweroff printf ps reboot rm sed seq setsid sh sleep sort stty sync tail test \
+    top touch tr true tty umount uname uptime vi wc which xargs yes";
 
 const FOLDER: u32 = 0o040_755;
 const EXECUTABLE: u32 = 0o100_755;
@@ -68,7 +66,7 @@ pub fn build(busybox: &[u8], programs: &[(String, Vec<u8>)]) -> io::Result<Vec<u
     archive.add("init", EXECUTABLE, (0, 0), INIT)?;
     archive.add("bin/busybox", EXECUTABLE, (0, 0), busybox)?;
     let is_program = |name: &str| programs.iter().any(|(program, _)| program == name);
-    for applet in APPLETS.into_iter().filter(|a| !is_program(a)) {
+    for applet in APPLETS.split_whitespace().filter(|a| !is_program(a)) {
         archive.add(&format!("bin/{applet}"), LINK, (0, 0), b"busybox")?;
     }
     for (name, content) in programs {

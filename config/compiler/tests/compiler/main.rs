@@ -8,7 +8,10 @@
 )]
 
 mod build;
+mod devicetree;
+mod grants;
 mod layout;
 mod pack;
+mod payload;
 mod support;
 mod tables;

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The text form: its grammar as `FORMAT.md` states it, and its agreement with the blob.
+
+use bulkhead_compiler::compile::{Compiled, compile};
+use bulkhead_types::system;
+
+use crate::support::{Workshop, hypervisor_bin};
+
+const KINDS: [&str; 21] = [
+    "system",
+    "board",
+    "image",
+    "blob",
+    "certificate",
+    "live",
+    "stream-table",
+    "core",
+    "partition",
+    "vcpu",
+    "slot",
+    "root",
+    "word",
+    "shared",
+    "grant",
+    "emulated",
+    "spi",
+    "pci",
+    "bar",
+    "stream",
+    "memory",
+];
+
+fn reference() -> Compiled {
+    compile(&Workshop::new().reference(), &hypervisor_bin()).unwrap()
+}
+
+/// Fields of all records of a kind, without the kind.
+fn records<'a>(text: &'a str, kind: &str) -> Vec<Vec<&'a str>> {
+    let lines = text
+        .lines()
+        .map(|l| l.split_ascii_whitespace().collect::<Vec<_>>());
+    lines
+        .filter(|f| f.first() == Some(&kind))
+        .map(|f| f[1..].to_vec())
+        .collect()
+}
+
+fn hex(text: &str) -> u64 {
+    let digits = text.strip_prefix("0x").expect("0x");
+    assert!(
+        digits == "0" || !digits.starts_with('0'),
+        "leading zero in {text}"
+    );
+    assert_eq!(digits, digits.to_ascii_lowercase());
+    u64::from_str_radix(digits, 16).expect("hexadecimal")
+}
+
+fn range(text: &str) -> (u64, u64) {
+    let (start, end) = text.split_once('-').expect("a range");
+    let (start, end) = (hex(start), hex(end));
+    assert!(start < end, "{text}");
+    (start, end)
+}
+
+/// Verifies: BH-CFG-015.
+#[test]
+fn lines_follow_the_grammar() {
+    let text = reference().text;
+    assert!(text.is_ascii() && text.ends_with('\n') && !text.contains("\n\n"));
+    assert_eq!(text.lines().next(), Some("bulkhead-grants 1"));
+    let mut last = 0;
+    for line in text.lines().skip(1).filter(|l| !l.starts_with('#')) {
+        assert!(line.trim() == line && !line.contains('#'), "{line}");
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let kind = KINDS
+            .iter()
+            .position(|k| *k == fields[0])
+            .unwrap_or_else(|| panic!("{line}"));
+        assert!(kind >= last, "out of order: {line}");
+        last = kind;
+        let count = match fields[0] {
+            "system" | "blob" | "certificate" | "live" => 2..=2,
+            "image" | "stream-table" | "stream" => 3..=3,
+            "board" | "partition" | "root" | "word" | "emulated" | "bar" | "memory" => 4..=4,
+            "core" | "vcpu" | "spi" => 5..=5,
+            "slot" | "pci" => 6..=6,
+            "shared" => 4..=usize::MAX,
+            _ => 7..=7,
+        };
+        assert!(count.contains(&fields.len()), "{line}");
+    }
+}
+
+/// Every field of grants and memory has its form, and both lists are sorted without overlap.
+/// Verifies: BH-CFG-015, BH-MEM-003.
+#[test]
+fn grants_and_memory_are_well_formed() {
+    let text = reference().text;
+    let mut before: Option<(&str, u64)> = None;
+    let grants = records(&text, "grant");
+    for grant in &grants {
+        let (start, end) = range(grant[2]);
+        let address = hex(grant[5]);
+        assert!(["r--", "rw-", "r-x", "rwx"].contains(&grant[3]), "{grant:?}");
+        assert!(
+            ["normal-wb", "normal-nc", "device-ngnre"].contains(&grant[4]),
+            "{grant:?}"
+        );
+        if let Some((root, free)) = before.filter(|(root, _)| *root == grant[0]) {
+            assert!(free <= address, "{root} at {address:#x}");
+        }
+        before = Some((grant[0], address + (end - start)));
+    }
+    let mut free = 0;
+    let memory = records(&text, "memory");
+    for entry in &memory {
+        let (start, end) = range(entry[0]);
+        assert!(free <= start, "{entry:?}");
+        free = end;
+    }
+    let placed: Vec<_> = memory.iter().map(|m| range(m[0])).collect();
+    for grant in grants {
+        let (start, end) = range(grant[2]);
+        assert!(
+            placed.iter().any(|p| p.0 <= start && end <= p.1),
+            "{grant:?} was never placed"
+        );
+    }
+}
+
+/// Verifies: BH-CFG-015.
+#[test]
+fn words_are_those_of_the_blob() {
+    let compiled = reference();
+    let parsed = system::System::parse(&compiled.blob).unwrap();
+    let words = records(&compiled.text, "word");
+    assert_eq!(words.len(), 3 + 11 * parsed.vcpus.len());
+    for (index, vcpu) in parsed.vcpus.iter().enumerate() {
+        let subject = format!("vcpu:{index}");
+        let value = |register| {
+            let word = words.iter().find(|w| w[0] == subject && w[1] == register);
+            hex(word.unwrap_or_else(|| panic!("no {register}"))[2])
+        };
+        assert_eq!(value("hcr_el2"), vcpu.hcr);
+        assert_eq!(value("vttbr_el2"), vcpu.vttbr);
+        assert_eq!(value("vtcr_el2"), vcpu.vtcr);
+        assert_eq!(value("vmpidr_el2"), vcpu.vmpidr);
+        assert_eq!(value("vpidr_el2"), vcpu.vpidr);
+        assert_eq!(value("cnthctl_el2"), vcpu.cnthctl);
+        assert_eq!(value("mdcr_el2"), vcpu.mdcr);
+        assert_eq!(value("cptr_el2"), vcpu.cptr);
+        assert_eq!(value("hstr_el2"), vcpu.hstr);
+        assert_eq!(value("ich_hcr_el2"), vcpu.ich_hcr);
+        assert_eq!(value("cntvoff_el2"), vcpu.cntvoff);
+    }
+    let roots = records(&compiled.text, "root");
+    assert_eq!(hex(roots[0][1]), parsed.header.boot_root);
+    for (core, root) in parsed.cores.iter().zip(&roots[1..]) {
+        assert_eq!(hex(root[1]), core.el2_root);
+    }
+    for (partition, root) in parsed.partitions.iter().zip(&roots[5..]) {
+        assert_eq!(hex(root[1]), partition.live_root);
+        assert_eq!(hex(root[2]), parsed.header.base + partition.pristine_root);
+    }
+}
+
+/// `adas` and `vehicle` share nothing but the loader; the channel has one writer. Verifies: BH-MEM-004.
+#[test]
+fn sharing_is_declared() {
+    let text = reference().text;
+    let shared = records(&text, "shared");
+    let names: Vec<&str> = shared.iter().map(|s| s[0]).collect();
+    assert_eq!(
+        names,
+        [
+            "loader",
+            "window:adas",
+            "window:vehicle",
+            "window:cluster",
+            "channel:vehicle-state"
+        ]
+    );
+    let both = |s: &Vec<&str>| {
+        ["partition:adas=", "partition:vehicle="]
+            .iter()
+            .all(|p| s.iter().any(|f| f.starts_with(p)))
+    };
+    let common: Vec<&str> = shared.iter().filter(|s| both(s)).map(|s| s[0]).collect();
+    assert_eq!(common, ["loader"]);
+    let parties = [
+        "partition:adas=rw-",
+        "partition:infotainment=r--",
+        "partition:cluster=r--",
+    ];
+    assert_eq!(shared[4][2..], parties);
+}
