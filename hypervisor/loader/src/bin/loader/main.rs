@@ -17,7 +17,9 @@
 #![deny(clippy::as_conversions, clippy::indexing_slicing)]
 
 #[cfg(target_arch = "aarch64")]
-mod el1;
+mod entry;
+#[cfg(target_arch = "aarch64")]
+mod steps;
 
 #[cfg(not(target_arch = "aarch64"))]
 fn main() {}
