@@ -73,7 +73,7 @@ fn check_this_core(core: &Core, poll_bound: u64) -> (u64, u64) {
     if affinity != core.mpidr {
         return (state::AFFINITY, affinity);
     }
-    if (affinity, midr >> 4) != (core.mpidr, core.midr >> 4) {
+    if midr >> 4 != core.midr >> 4 {
         return (state::MIDR, midr);
     }
     match machine::redistributor(core).init(core.mpidr, poll_bound) {
