@@ -10,11 +10,11 @@
 
 use super::types::PRIORITY_MASK;
 
-const LR_PENDING: u64 = 1 << 62;
+pub(super) const LR_PENDING: u64 = 1 << 62;
 const LR_ACTIVE: u64 = 1 << 63;
 /// Linked to the physical interrupt in bits 44:32.
 pub(super) const LR_HW: u64 = 1 << 61;
-const LR_GROUP1: u64 = 1 << 60;
+pub(super) const LR_GROUP1: u64 = 1 << 60;
 /// Maintenance interrupt on deactivation; only without [`LR_HW`].
 pub(super) const LR_EOI: u64 = 1 << 41;
 

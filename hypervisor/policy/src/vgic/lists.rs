@@ -9,9 +9,9 @@
 //! # References
 //! Arm IHI 0069, "ICH_LR<n>_EL2", "ICH_HCR_EL2", "ICH_MISR_EL2", "Maintenance interrupts".
 
-use super::bank::{LR_EOI, LR_HW};
-use super::state::{NOTHING, Vgic};
-use super::types::{LIST_REGISTERS, VcpuSet};
+use super::bank::{Bank, LR_EOI, LR_GROUP1, LR_HW, LR_PENDING};
+use super::state::{ENABLE_GROUP1, NOTHING, Vgic};
+use super::types::{LIST_REGISTERS, PRIORITY_MASK, VcpuSet};
 
 /// `ICH_HCR_EL2`: maintenance interrupt while at most one list register is valid.
 const HCR_UIE: u64 = 1 << 1;
@@ -41,30 +41,76 @@ type Key = u32;
 const NO_KEY: Key = Key::MAX;
 const ONLY_PENDING: Key = 1 << 24;
 
-impl Vgic {
-    /// What vCPU `vcpu` has to handle in word `word` (0: its SGIs and PPIs) that is in no list register:
-    /// active interrupts, and deliverable ones that are not active.
-    fn candidates(&self, vcpu: usize, word: usize) -> (u32, u32) {
-        let (bank, home, routed) = match word.checked_sub(1) {
-            None => (self.private.get(vcpu), u32::MAX, u32::MAX),
-            Some(word) => {
-                let shared = self.shared.get(word);
-                let of = |words: &[u32]| words.get(vcpu).map_or(0, |w| *w);
-                let home = shared.map_or(0, |s| of(&s.home));
-                (shared.map(|s| &s.bank), home, shared.map_or(0, |s| of(&s.routed)))
+/// The most urgent interrupts found so far.
+struct Choice {
+    /// Ascending.
+    keys: [Key; LIST_REGISTERS],
+    most_urgent_pending: Key,
+    actives: u32,
+    pendings: u32,
+}
+
+impl Choice {
+    /// Takes the interrupts from INTID `first` that are in no list register and that the vCPU has to
+    /// handle: active ones of `home`, deliverable ones of `routed`.
+    fn scan(&mut self, bank: &Bank, first: u32, home: u32, routed: u32) {
+        let free = !bank.resident;
+        let active = bank.active & free & home;
+        let pending = bank.deliverable() & !bank.active & free & routed;
+        let mut rest = active | pending;
+        while rest != 0 {
+            let shift = rest.trailing_zeros();
+            rest &= rest.wrapping_sub(1);
+            let mut key = bank.key(shift, first);
+            if pending >> (shift & 31) & 1 == 0 {
+                self.actives = self.actives.wrapping_add(1);
+            } else {
+                self.pendings = self.pendings.wrapping_add(1);
+                key |= ONLY_PENDING;
+                self.most_urgent_pending = self.most_urgent_pending.min(key);
             }
-        };
-        bank.map_or((0, 0), |b| {
-            let free = !b.resident;
-            let active = b.active & free & home;
-            (active, b.deliverable() & self.gate() & !b.active & free & routed)
-        })
+            for slot in &mut self.keys {
+                if key < *slot {
+                    core::mem::swap(slot, &mut key);
+                }
+            }
+        }
     }
 
-    fn key(&self, vcpu: usize, intid: u32, class: Key) -> Key {
-        class | u32::from(self.priority(vcpu, intid)) << 16 | intid
+    /// Bits of `ICH_HCR_EL2` that are wanted because not all fit.
+    fn wanted(&self) -> u64 {
+        if self.actives.saturating_add(self.pendings) <= 4 {
+            return 0;
+        }
+        let reserved = u32::from(self.pendings != 0);
+        let listed_pending = 4_u32
+            .saturating_sub(self.actives)
+            .max(reserved)
+            .min(self.pendings);
+        let listed_active = 4_u32.saturating_sub(listed_pending);
+        let mut hcr = HCR_UIE;
+        if self.pendings > listed_pending {
+            hcr |= HCR_NPIE;
+        }
+        if self.actives > listed_active {
+            hcr |= HCR_LRENPIE | HCR_TDIR;
+        }
+        hcr
+    }
+}
+
+impl Bank {
+    fn key(&self, shift: u32, first: u32) -> Key {
+        u32::from(self.priority(shift)) << 16 | first | shift
     }
 
+    /// Whether nothing happens in this bank.
+    fn is_quiet(&self) -> bool {
+        self.latch | self.line | self.active == 0
+    }
+}
+
+impl Vgic {
     /// Takes back the state of the list registers of `vcpu`: `lrs` is what `ICH_LR<n>_EL2` hold now.
     /// Afterwards they are to be considered empty; [`Self::fill`] gives their new values. Returns other
     /// vCPUs to refresh: an SPI that was rerouted while it was in a list register goes on to them.
@@ -100,50 +146,53 @@ impl Vgic {
         moved.without(vcpu)
     }
 
+    /// The most urgent active interrupts of `vcpu`, and those pending ones that `gate` lets through, which
+    /// are in no list register.
+    fn choose(&self, vcpu: usize, gate: u32) -> Choice {
+        let keys = [NO_KEY; LIST_REGISTERS];
+        let mut choice = Choice {
+            keys,
+            most_urgent_pending: NO_KEY,
+            actives: 0,
+            pendings: 0,
+        };
+        if let Some(bank) = self.private.get(vcpu)
+            && !bank.is_quiet()
+        {
+            choice.scan(bank, 0, u32::MAX, gate);
+        }
+        let mut first = 32;
+        for shared in self.shared.iter().take(self.spi_words) {
+            if !shared.bank.is_quiet() {
+                let home = shared.home.get(vcpu).map_or(0, |w| *w);
+                let routed = shared.routed.get(vcpu).map_or(0, |w| *w);
+                choice.scan(&shared.bank, first, home, routed & gate);
+            }
+            first += 32;
+        }
+        choice
+    }
+
     /// Chooses what goes into the list registers of `vcpu`; all four are written. Call [`Self::fold`]
     /// before. Implements: BH-GIC-007.
     pub fn fill(&mut self, vcpu: usize, lrs: &mut [u64; LIST_REGISTERS]) -> Fill {
         let gate = self.gate();
-        let mut chosen = [NO_KEY; LIST_REGISTERS];
-        let mut most_urgent_pending = NO_KEY;
-        let (mut actives, mut pendings) = (0_u32, 0_u32);
-        if let Some(bank) = self.private.get_mut(vcpu) {
-            bank.give_back(bank.open() & gate);
-        }
-        for shared in self.shared.iter_mut().take(self.spi_words) {
-            shared.bank.give_back(shared.bank.open() & gate);
-        }
-        let mut first = 0;
-        for word in 0..=self.spi_words {
-            let (active, pending) = self.candidates(vcpu, word);
-            let mut rest = active | pending;
-            actives = actives.wrapping_add(active.count_ones());
-            pendings = pendings.wrapping_add(pending.count_ones());
-            while rest != 0 {
-                let bit = rest & rest.wrapping_neg();
-                rest &= !bit;
-                let intid = first | bit.trailing_zeros();
-                let class = if pending & bit == 0 { 0 } else { ONLY_PENDING };
-                let mut key = self.key(vcpu, intid, class);
-                if class != 0 {
-                    most_urgent_pending = most_urgent_pending.min(key);
-                }
-                for slot in &mut chosen {
-                    if key < *slot {
-                        core::mem::swap(slot, &mut key);
-                    }
-                }
+        let private = self.private.iter_mut().skip(vcpu).take(1);
+        let shared = self.shared.iter_mut().take(self.spi_words).map(|s| &mut s.bank);
+        for bank in private.chain(shared) {
+            if bank.hardware != 0 {
+                bank.give_back(bank.open() & gate);
             }
-            first += 32;
         }
-        if let Some(last) = chosen.last_mut()
+        let mut choice = self.choose(vcpu, gate);
+        if let Some(last) = choice.keys.last_mut()
             && *last < ONLY_PENDING
-            && most_urgent_pending != NO_KEY
+            && choice.most_urgent_pending != NO_KEY
         {
-            *last = most_urgent_pending;
+            *last = choice.most_urgent_pending;
         }
-        let hcr = Self::wanted(actives, pendings);
-        for (index, (key, lr)) in chosen.into_iter().zip(lrs.iter_mut()).enumerate() {
+        let hcr = choice.wanted();
+        for (index, (key, lr)) in choice.keys.into_iter().zip(lrs.iter_mut()).enumerate() {
             *lr = if key == NO_KEY {
                 0
             } else {
@@ -155,26 +204,6 @@ impl Vgic {
             self.overflow = self.overflow.union(VcpuSet::only(vcpu));
         }
         Fill { hcr }
-    }
-
-    /// Bits of `ICH_HCR_EL2` for as many active and only pending interrupts.
-    fn wanted(actives: u32, pendings: u32) -> u64 {
-        if actives.saturating_add(pendings) <= 4 {
-            return 0;
-        }
-        let listed_pending = 4_u32
-            .saturating_sub(actives)
-            .max(u32::from(pendings != 0))
-            .min(pendings);
-        let listed_active = 4_u32.saturating_sub(listed_pending);
-        let mut hcr = HCR_UIE;
-        if pendings > listed_pending {
-            hcr |= HCR_NPIE;
-        }
-        if actives > listed_active {
-            hcr |= HCR_LRENPIE | HCR_TDIR;
-        }
-        hcr
     }
 
     /// Lists one interrupt in list register `index`; see [`Bank::list`](super::bank::Bank::list).
@@ -205,93 +234,129 @@ impl Vgic {
         lr
     }
 
-    /// The list register that can take `intid` now without looking at what else `vcpu` has: one that the
-    /// guest has finished with, according to `empty`, and that nobody waits to hear of.
-    #[inline]
-    fn free_for(&self, vcpu: usize, intid: u32, empty: u32) -> Option<usize> {
-        let bit = 1 << (intid & 31);
-        let lists = self.lists.get(vcpu)?;
-        let free = empty & !lists.maintained & 0xf;
-        let bank = self.bank_of(vcpu, intid)?;
-        if free == 0 || self.overflow.contains(vcpu) || bank.active & bit != 0 {
-            return None;
-        }
-        if let Some(word) = usize::try_from(intid >> 5).ok()?.checked_sub(1)
-            && self.shared.get(word)?.routed.get(vcpu)? & bit == 0
-        {
-            return None;
-        }
-        if bank.resident & bit == 0 {
-            return usize::try_from(free.trailing_zeros()).ok();
-        }
-        // It was in a list register of this vCPU, or may be in one of another's.
-        lists.find(intid).filter(|index| free >> (index & 3) & 1 != 0)
-    }
-
-    /// Ends the residence of what was in list register `index`, which is invalid now.
-    #[inline]
-    fn vacate(&mut self, vcpu: usize, index: usize) {
-        let Some(lists) = self.lists.get(vcpu) else {
-            return;
-        };
-        let linked = lists.linked >> (index & 3) & 1;
-        let previous = lists.intids.get(index).map_or(NOTHING, |i| *i);
-        if previous != NOTHING {
-            let previous = u32::from(previous);
-            let shift = previous & 31;
-            if let Some(bank) = self.bank_mut(vcpu, previous) {
-                bank.retire(1 << shift, linked << shift);
-            }
-            self.clear_home(previous);
-        }
-    }
-
     /// The fast path of [`Self::hardware`]: the physical interrupt goes straight into a free list register.
     /// `empty` is `ICH_ELRSR_EL2`. Returns the list register to write and its value; with none, nothing
     /// has changed and [`Self::hardware`] is to be called. Implements: BH-GIC-008.
     #[inline]
     pub fn inject_now(&mut self, vcpu: usize, intid: u32, empty: u32) -> Option<(usize, u64)> {
         let bit = 1 << (intid & 31);
-        let bank = self.bank_of(vcpu, intid)?;
-        // While it is in a list register as a software interrupt, both have to be joined.
-        let joined = bank.resident & !bank.hardware;
-        if self.physical(intid) & bank.open() & self.gate() & !joined & bit == 0 {
+        if self.physical(intid) & bit == 0 {
             return None;
         }
-        let index = self.free_for(vcpu, intid, empty)?;
-        self.vacate(vcpu, index);
-        self.bank_mut(vcpu, intid)?.take_physical(bit);
-        Some((index, self.put(vcpu, intid, index, true)))
+        self.place(vcpu, intid, empty, |bank| {
+            // While it is in a list register as a software interrupt, both have to be joined.
+            let joined = bank.resident & !bank.hardware;
+            if bank.open() & !joined & bit == 0 {
+                return None;
+            }
+            bank.hardware |= bit;
+            bank.line |= bit & !bank.edge;
+            bank.listed_latch = bank.listed_latch & !bit | bit & (bank.edge | bank.latch);
+            bank.latch &= !bit;
+            Some(LR_HW | u64::from(intid) << 32)
+        })
     }
 
     /// The fast path after [`Self::sgi`], [`Self::pulse`] or [`Self::set_line`] named `vcpu`: `intid` goes
     /// straight into a free list register. `empty` is `ICH_ELRSR_EL2`. With none, fold and fill.
     #[inline]
     pub fn list_now(&mut self, vcpu: usize, intid: u32, empty: u32) -> Option<(usize, u64)> {
-        let bank = self.bank_of(vcpu, intid)?;
-        if bank.deliverable() & self.gate() & 1 << (intid & 31) == 0 {
+        let bit = 1 << (intid & 31);
+        self.place(vcpu, intid, empty, |bank| {
+            if bank.deliverable() & !bank.hardware & bit == 0 {
+                return None;
+            }
+            bank.listed_latch = bank.listed_latch & !bit | bit & bank.latch;
+            bank.latch &= !bit;
+            Some(if bank.line & !bank.edge & bit == 0 {
+                0
+            } else {
+                LR_EOI
+            })
+        })
+    }
+
+    /// Lists `intid` as pending in a list register that the guest has finished with, according to `empty`,
+    /// and that nobody waits to hear of, without looking at what else `vcpu` has. `take` moves the
+    /// interrupt's state and says how it is listed, or refuses before it changes anything.
+    #[inline]
+    fn place(
+        &mut self,
+        vcpu: usize,
+        intid: u32,
+        empty: u32,
+        take: impl FnOnce(&mut Bank) -> Option<u64>,
+    ) -> Option<(usize, u64)> {
+        let bit = 1 << (intid & 31);
+        let lists = self.lists.get_mut(vcpu)?;
+        let free = empty & !lists.maintained & 0xf;
+        if free == 0 || self.control & ENABLE_GROUP1 == 0 || self.overflow.contains(vcpu) {
             return None;
         }
-        let index = self.free_for(vcpu, intid, empty)?;
-        self.vacate(vcpu, index);
-        Some((index, self.put(vcpu, intid, index, true)))
+        let (bank, mut home) = match usize::try_from(intid >> 5).ok()?.checked_sub(1) {
+            None => (self.private.get_mut(vcpu)?, None),
+            Some(word) => {
+                let shared = self.shared.get_mut(word)?;
+                if shared.routed.get(vcpu)? & bit == 0 {
+                    return None;
+                }
+                (&mut shared.bank, shared.home.get_mut(vcpu))
+            }
+        };
+        let resident = bank.resident & bit != 0;
+        // If it is resident, only the list register that it had will do; it may be in one of another
+        // vCPU's. Else one that is empty or was used last by an interrupt of the same bank.
+        let index = lists.intids.iter().enumerate().position(|(i, last)| {
+            let last = u32::from(*last);
+            let fits = if resident {
+                last == intid
+            } else {
+                last >> 5 == intid >> 5 || last == u32::from(NOTHING)
+            };
+            fits && free >> (i & 3) & 1 != 0
+        })?;
+        let entry = lists.intids.get_mut(index)?;
+        let previous = u32::from(*entry);
+        let flag = 1 << (index & 3);
+        if bank.active & bit != 0 {
+            return None;
+        }
+        let was_linked = lists.linked & flag != 0;
+        let lr = take(bank)?;
+        if previous != intid && previous != u32::from(NOTHING) {
+            let previous = 1 << (previous & 31);
+            bank.retire(previous, if was_linked { previous } else { 0 });
+            if let Some(home) = &mut home {
+                **home &= !previous | bank.active;
+            }
+        }
+        bank.resident |= bit;
+        bank.listed_active &= !bit;
+        bank.drop_active &= !bit;
+        if let Some(home) = home {
+            *home |= bit;
+        }
+        *entry = u16::try_from(intid & 0x3ff).unwrap_or(NOTHING);
+        lists.linked &= !flag;
+        if lr & LR_HW != 0 {
+            lists.linked |= flag;
+        } else if lr & LR_EOI != 0 {
+            lists.maintained |= flag;
+        }
+        let priority = u64::from(bank.priority(intid) & PRIORITY_MASK);
+        Some((
+            index,
+            lr | u64::from(intid) | LR_GROUP1 | LR_PENDING | priority << 48,
+        ))
     }
 
     /// The guest ended `count` active interrupts of `vcpu` that were in no list register
     /// (`ICH_HCR_EL2.EOIcount`): they are the most urgent of those. Call it before [`Self::fold`].
     pub fn end_unlisted(&mut self, vcpu: usize, count: u32) {
         for _ in 0..count.min(31) {
-            let mut ended = NO_KEY;
-            let mut first = 0;
-            for word in 0..=self.spi_words {
-                let (mut rest, _) = self.candidates(vcpu, word);
-                while rest != 0 {
-                    ended = ended.min(self.key(vcpu, first | rest.trailing_zeros(), 0));
-                    rest &= rest.wrapping_sub(1);
-                }
-                first += 32;
-            }
-            if ended != NO_KEY {
+            if let [ended, ..] = self.choose(vcpu, 0).keys
+                && ended != NO_KEY
+            {
                 self.deactivate(vcpu, ended & 0xffff);
             }
         }
