@@ -341,3 +341,52 @@ fn the_image_holds_everything_at_its_place() {
         );
     }
 }
+
+/// The SMMU takes a linear stream table only at a multiple of its size, and EL2 copies the live image as a
+/// whole. Verifies: BH-MEM-003.
+#[test]
+fn the_live_image_suits_the_smmu() {
+    let workshop = Workshop::new();
+    let mut system = workshop.load(ONE);
+    for bits in [6, 8, 10, 12] {
+        system.board.smmu.as_mut().unwrap().stream_bits = bits;
+        let compiled = compile(&system, &hypervisor_bin()).unwrap();
+        let parsed = system::System::parse(&compiled.blob).unwrap();
+        let (header, board) = (parsed.header, parsed.board);
+        let table = header.live_base + board.stream_table;
+        assert_eq!(table % (64 << bits), 0, "{bits} bits");
+        assert_eq!(header.live_size, board.stream_table + u64::max(4096, 64 << bits));
+        assert!(board.stream_table >= 4096, "behind the root page");
+        let start = usize::try_from(header.live_image + board.stream_table).unwrap();
+        assert!(
+            compiled.blob[start..].iter().all(|b| *b == 0),
+            "every STE has V = 0"
+        );
+    }
+    system.board.smmu = None;
+    let compiled = compile(&system, &hypervisor_bin()).unwrap();
+    let parsed = system::System::parse(&compiled.blob).unwrap();
+    assert_eq!(
+        (
+            parsed.board.smmu,
+            parsed.board.smmu_queues,
+            parsed.header.live_size
+        ),
+        (0, 0, 4096)
+    );
+}
+
+#[test]
+fn what_the_image_or_a_channel_cannot_hold_is_refused() {
+    let workshop = Workshop::new();
+    let mut system = workshop.reference();
+    system.channels[0].message.value = 20_000;
+    let error = compile(&system, &hypervisor_bin()).unwrap_err();
+    assert!(error.to_string().contains("channel vehicle-state"), "{error}");
+    assert_eq!(error.span(), Some(system.channels[0].message.span));
+    system.channels[0].message.value = 40;
+    let core = system.board.cores[0].clone();
+    system.board.cores.push(core);
+    let error = compile(&system, &hypervisor_bin()).unwrap_err().to_string();
+    assert!(error.contains("room for 4 cores, the board has 5"), "{error}");
+}

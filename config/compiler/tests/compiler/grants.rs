@@ -194,3 +194,113 @@ fn sharing_is_declared() {
     ];
     assert_eq!(shared[4][2..], parties);
 }
+
+/// Name, rights, type of every grant of a root.
+fn granted(text: &str, root: &str) -> Vec<String> {
+    let own = records(text, "grant").into_iter().filter(|g| g[0] == root);
+    own.map(|g| format!("{} {} {}", g[1], g[3], g[4])).collect()
+}
+
+/// What partitions may do with what they are given. Verifies: BH-MEM-004.
+#[test]
+fn partitions_are_granted_what_was_decided() {
+    let text = reference().text;
+    let adas = [
+        "window rw- normal-wb",
+        "channel:vehicle-state rw- normal-nc",
+        "can0 rw- device-ngnre",
+        "ram rwx normal-wb",
+        "loader r-x normal-wb",
+        "load-list r-- normal-wb",
+        "payload r-- normal-wb",
+    ];
+    assert_eq!(granted(&text, "partition:adas"), adas);
+    let infotainment = [
+        "channel:vehicle-state r-- normal-nc",
+        "ram rwx normal-wb",
+        "loader r-x normal-wb",
+        "load-list r-- normal-wb",
+        "payload r-- normal-wb",
+    ];
+    assert_eq!(granted(&text, "partition:infotainment"), infotainment);
+    let addresses: Vec<u64> = records(&text, "grant")
+        .iter()
+        .filter(|g| g[0] == "partition:adas")
+        .map(|g| hex(g[5]))
+        .collect();
+    let ipas = [
+        0xb00_0000,
+        0xb10_0000,
+        0x1001_0000,
+        0x4000_0000,
+        0x7f_0000_0000,
+        0x7f_0010_0000,
+        0x7f_4000_0000,
+    ];
+    assert_eq!(addresses, ipas);
+}
+
+/// What EL2 maps at run time: core 3 is dedicated, core 1 emulates a UART, core 0 has the system slot.
+/// Verifies: BH-MEM-004.
+#[test]
+fn el2_is_granted_what_was_decided() {
+    let text = reference().text;
+    let everywhere = [
+        "gicd rw- device-ngnre",
+        "gicr:own rw- device-ngnre",
+        "text r-x normal-wb",
+        "rodata r-- normal-wb",
+        "shared rw- normal-wb",
+        "handoff r-- normal-wb",
+        "stats r-- normal-wb",
+        "stats:own rw- normal-wb",
+        "per-core:own rw- normal-wb",
+        "blob r-- normal-wb",
+        "live-roots rw- normal-wb",
+    ];
+    assert_eq!(granted(&text, "el2:core:3"), everywhere);
+    let emulating = [&everywhere[..], &["window:infotainment rw- normal-wb"]].concat();
+    let unsorted = |mut list: Vec<String>| {
+        list.sort_unstable();
+        list.dedup();
+        list
+    };
+    let wanted = |list: &[&str]| unsorted(list.iter().map(|g| (*g).to_owned()).collect());
+    assert_eq!(unsorted(granted(&text, "el2:core:1")), wanted(&emulating));
+    let system = [
+        &everywhere[..],
+        &[
+            "uart rw- device-ngnre",
+            "smmu rw- device-ngnre",
+            "smmu-queues rw- normal-wb",
+            "stream-table rw- normal-wb",
+            "window:adas rw- normal-wb",
+            "window:vehicle rw- normal-wb",
+            "window:infotainment rw- normal-wb",
+            "window:cluster rw- normal-wb",
+        ],
+    ]
+    .concat();
+    assert_eq!(unsorted(granted(&text, "el2:core:0")), wanted(&system));
+    let boot = granted(&text, "el2:boot");
+    for wanted in [
+        "boot-text r-x normal-wb",
+        "boot-rodata r-- normal-wb",
+        "boot-data rw- normal-wb",
+        "handoff rw- normal-wb",
+        "stats rw- normal-wb",
+        "loader r-- normal-wb",
+        "certificate r-- normal-wb",
+        "live rw- normal-wb",
+        "board-device-tree r-- normal-wb",
+        "ecam rw- device-ngnre",
+    ] {
+        assert!(boot.iter().any(|g| g == wanted), "{wanted} in {boot:#?}");
+    }
+    assert!(
+        !boot
+            .iter()
+            .any(|g| g.starts_with("window") || g.starts_with("ram")),
+        "{boot:#?}"
+    );
+}
