@@ -109,7 +109,7 @@ fn run<B: Board>(
     arch::clean_invalidate(info.handoff);
     cores::release();
     // SAFETY: the packer took the entry from the run-time part's symbol, and the build ID covers it; the hand-over
-    // is filled, statistics, shared data and per-core blocks are zero.
+    // is filled, statistics and per-core blocks are zero, shared data is as the image file has it.
     unsafe { arch::enter(info.runtime_entry, u64::try_from(boot).unwrap_or(u64::MAX)) }
 }
 

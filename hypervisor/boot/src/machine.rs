@@ -45,12 +45,13 @@ fn per_core_blocks(info: &ImageInfo) -> impl Iterator<Item = Range> + '_ {
     })
 }
 
-/// Zeroes what the run-time part expects to find zeroed. Implements: BH-BOOT-007.
+/// Zeroes what the run-time part expects to find zeroed. Its shared data is not among it: that comes with the
+/// image file, initial values and zeros alike. Implements: BH-BOOT-007.
 ///
 /// # Errors
 /// A range is not writable in the boot root.
 pub(crate) fn clear_runtime(info: &ImageInfo) -> Result<(), Refusal> {
-    let ranges = [info.shared, info.handoff, info.stats]
+    let ranges = [info.handoff, info.stats]
         .into_iter()
         .chain(per_core_blocks(info));
     for range in ranges {
