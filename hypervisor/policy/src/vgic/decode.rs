@@ -94,14 +94,27 @@ fn bit_register(offset: u32) -> Option<BitRegister> {
     }
 }
 
-/// Registers that both kinds of frame have at the same offset: a bit, a byte or two bits an interrupt.
+/// The bit register at `offset`, and its number. SGIs and PPIs are in the redistributors while affinity
+/// routing is on.
+#[inline]
+pub(super) fn bits_of(frame: Frame, offset: u32) -> Option<(BitRegister, usize)> {
+    let word = usize::try_from((offset & 0x7f) >> 2).ok()?;
+    let there = match frame {
+        Frame::Distributor => word != 0,
+        Frame::Redistributor(_) => false,
+        Frame::RedistributorSgi(_) => word == 0,
+    };
+    if there && offset & 3 == 0 {
+        bit_register(offset).map(|kind| (kind, word))
+    } else {
+        None
+    }
+}
+
+/// Registers that both kinds of frame have at the same offset: a byte or two bits an interrupt.
 fn by_interrupt(offset: u32, size: AccessSize) -> Register {
     let word = size == AccessSize::Word;
     match offset {
-        0x080..=0x3ff if word => match (bit_register(offset), usize::try_from((offset & 0x7f) >> 2)) {
-            (Some(kind), Ok(word)) => Register::Bits { kind, word },
-            (None, _) | (_, Err(_)) => Register::Reserved,
-        },
         0x400..=0x7fb if word || size == AccessSize::Byte => Register::Priority {
             first: offset & 0x3ff,
         },
@@ -116,9 +129,7 @@ fn by_interrupt(offset: u32, size: AccessSize) -> Register {
 fn is_private(register: Register) -> bool {
     matches!(
         register,
-        Register::Bits { word: 0, .. }
-            | Register::Priority { first: 0..=31 }
-            | Register::Configuration { first: 0..=31 }
+        Register::Priority { first: 0..=31 } | Register::Configuration { first: 0..=31 }
     )
 }
 
@@ -133,7 +144,6 @@ fn distributor(offset: u32, size: AccessSize) -> Register {
             high: offset & 4 != 0,
         },
         _ => {
-            // SGIs and PPIs are in the redistributors while affinity routing is on.
             let register = by_interrupt(offset, size);
             if is_private(register) {
                 Register::Reserved
@@ -165,6 +175,11 @@ pub fn decode(frame: Frame, offset: u32, size: AccessSize) -> Register {
     };
     if offset & alignment != 0 {
         return Register::Reserved;
+    }
+    if size == AccessSize::Word
+        && let Some((kind, word)) = bits_of(frame, offset)
+    {
+        return Register::Bits { kind, word };
     }
     match frame {
         Frame::Distributor => distributor(offset, size),

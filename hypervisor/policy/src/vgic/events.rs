@@ -119,6 +119,7 @@ impl Vgic {
         {
             self.end_residence(vcpu, intid);
         }
+        self.forget_repeated();
         let Some(bank) = self.bank_mut(vcpu, intid) else {
             return VcpuSet::EMPTY;
         };
@@ -179,6 +180,7 @@ impl Vgic {
     pub fn deactivate(&mut self, vcpu: usize, intid: u32) -> VcpuSet {
         let gate = self.gate();
         let bit = 1 << (intid & 31);
+        self.forget_repeated();
         let Some(bank) = self.bank_mut(vcpu, intid) else {
             return VcpuSet::EMPTY;
         };

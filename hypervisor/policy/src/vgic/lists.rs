@@ -106,7 +106,7 @@ impl Bank {
 
     /// Whether nothing happens in this bank.
     fn is_quiet(&self) -> bool {
-        self.latch | self.line | self.active == 0
+        self.latch | self.line | self.active | self.hardware == 0
     }
 }
 
@@ -125,6 +125,7 @@ impl Vgic {
         let intids = core::mem::replace(&mut lists.intids, [NOTHING; LIST_REGISTERS]);
         lists.maintained = 0;
         lists.linked = 0;
+        lists.repeated = NOTHING;
         for (intid, lr) in intids.into_iter().zip(lrs) {
             if intid == NOTHING {
                 continue;
@@ -146,9 +147,9 @@ impl Vgic {
         moved.without(vcpu)
     }
 
-    /// The most urgent active interrupts of `vcpu`, and those pending ones that `gate` lets through, which
-    /// are in no list register.
-    fn choose(&self, vcpu: usize, gate: u32) -> Choice {
+    /// The most urgent active and deliverable interrupts of `vcpu` which are in no list register.
+    fn choose(&mut self, vcpu: usize) -> Choice {
+        let gate = self.gate();
         let keys = [NO_KEY; LIST_REGISTERS];
         let mut choice = Choice {
             keys,
@@ -156,14 +157,16 @@ impl Vgic {
             actives: 0,
             pendings: 0,
         };
-        if let Some(bank) = self.private.get(vcpu)
+        if let Some(bank) = self.private.get_mut(vcpu)
             && !bank.is_quiet()
         {
+            bank.give_back(bank.open() & gate);
             choice.scan(bank, 0, u32::MAX, gate);
         }
         let mut first = 32;
-        for shared in self.shared.iter().take(self.spi_words) {
+        for shared in self.shared.iter_mut().take(self.spi_words) {
             if !shared.bank.is_quiet() {
+                shared.bank.give_back(shared.bank.open() & gate);
                 let home = shared.home.get(vcpu).map_or(0, |w| *w);
                 let routed = shared.routed.get(vcpu).map_or(0, |w| *w);
                 choice.scan(&shared.bank, first, home, routed & gate);
@@ -176,15 +179,7 @@ impl Vgic {
     /// Chooses what goes into the list registers of `vcpu`; all four are written. Call [`Self::fold`]
     /// before. Implements: BH-GIC-007.
     pub fn fill(&mut self, vcpu: usize, lrs: &mut [u64; LIST_REGISTERS]) -> Fill {
-        let gate = self.gate();
-        let private = self.private.iter_mut().skip(vcpu).take(1);
-        let shared = self.shared.iter_mut().take(self.spi_words).map(|s| &mut s.bank);
-        for bank in private.chain(shared) {
-            if bank.hardware != 0 {
-                bank.give_back(bank.open() & gate);
-            }
-        }
-        let mut choice = self.choose(vcpu, gate);
+        let mut choice = self.choose(vcpu);
         if let Some(last) = choice.keys.last_mut()
             && *last < ONLY_PENDING
             && choice.most_urgent_pending != NO_KEY
@@ -237,13 +232,25 @@ impl Vgic {
     /// The fast path of [`Self::hardware`]: the physical interrupt goes straight into a free list register.
     /// `empty` is `ICH_ELRSR_EL2`. Returns the list register to write and its value; with none, nothing
     /// has changed and [`Self::hardware`] is to be called. Implements: BH-GIC-008.
+    ///
+    /// When the last one was the same interrupt, and its list register is invalid again, the guest has
+    /// deactivated it since, and everything here is still as that injection left it.
     #[inline]
     pub fn inject_now(&mut self, vcpu: usize, intid: u32, empty: u32) -> Option<(usize, u64)> {
+        let lists = self.lists.get(vcpu)?;
+        if u32::from(lists.repeated) == intid && empty >> (lists.repeated_index & 3) & 1 != 0 {
+            return Some((usize::from(lists.repeated_index), lists.repeated_value));
+        }
+        self.inject(vcpu, intid, empty)
+    }
+
+    #[inline(never)]
+    fn inject(&mut self, vcpu: usize, intid: u32, empty: u32) -> Option<(usize, u64)> {
         let bit = 1 << (intid & 31);
         if self.physical(intid) & bit == 0 {
             return None;
         }
-        self.place(vcpu, intid, empty, |bank| {
+        let (index, value) = self.place(vcpu, intid, empty, |bank| {
             // While it is in a list register as a software interrupt, both have to be joined.
             let joined = bank.resident & !bank.hardware;
             if bank.open() & !joined & bit == 0 {
@@ -254,7 +261,12 @@ impl Vgic {
             bank.listed_latch = bank.listed_latch & !bit | bit & (bank.edge | bank.latch);
             bank.latch &= !bit;
             Some(LR_HW | u64::from(intid) << 32)
-        })
+        })?;
+        let lists = self.lists.get_mut(vcpu)?;
+        lists.repeated = u16::try_from(intid).unwrap_or(NOTHING);
+        lists.repeated_index = u8::try_from(index & 3).unwrap_or(0);
+        lists.repeated_value = value;
+        Some((index, value))
     }
 
     /// The fast path after [`Self::sgi`], [`Self::pulse`] or [`Self::set_line`] named `vcpu`: `intid` goes
@@ -303,18 +315,22 @@ impl Vgic {
                 (&mut shared.bank, shared.home.get_mut(vcpu))
             }
         };
-        let resident = bank.resident & bit != 0;
         // If it is resident, only the list register that it had will do; it may be in one of another
         // vCPU's. Else one that is empty or was used last by an interrupt of the same bank.
-        let index = lists.intids.iter().enumerate().position(|(i, last)| {
-            let last = u32::from(*last);
-            let fits = if resident {
-                last == intid
-            } else {
-                last >> 5 == intid >> 5 || last == u32::from(NOTHING)
-            };
-            fits && free >> (i & 3) & 1 != 0
-        })?;
+        let wanted = if bank.resident & bit == 0 {
+            u32::from(NOTHING)
+        } else {
+            intid
+        };
+        let index = match lists.find(wanted).filter(|i| free >> (i & 3) & 1 != 0) {
+            Some(index) => index,
+            None if wanted == intid => return None,
+            None => lists
+                .intids
+                .iter()
+                .enumerate()
+                .position(|(i, last)| u32::from(*last) >> 5 == intid >> 5 && free >> (i & 3) & 1 != 0)?,
+        };
         let entry = lists.intids.get_mut(index)?;
         let previous = u32::from(*entry);
         let flag = 1 << (index & 3);
@@ -338,6 +354,9 @@ impl Vgic {
         }
         *entry = u16::try_from(intid & 0x3ff).unwrap_or(NOTHING);
         lists.linked &= !flag;
+        if usize::from(lists.repeated_index) == index {
+            lists.repeated = NOTHING;
+        }
         if lr & LR_HW != 0 {
             lists.linked |= flag;
         } else if lr & LR_EOI != 0 {
@@ -354,8 +373,8 @@ impl Vgic {
     /// (`ICH_HCR_EL2.EOIcount`): they are the most urgent of those. Call it before [`Self::fold`].
     pub fn end_unlisted(&mut self, vcpu: usize, count: u32) {
         for _ in 0..count.min(31) {
-            if let [ended, ..] = self.choose(vcpu, 0).keys
-                && ended != NO_KEY
+            if let [ended, ..] = self.choose(vcpu).keys
+                && ended < ONLY_PENDING
             {
                 self.deactivate(vcpu, ended & 0xffff);
             }

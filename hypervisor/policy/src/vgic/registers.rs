@@ -9,7 +9,7 @@
 //! # References
 //! Arm IHI 0069, "Distributor register descriptions", "Redistributor register descriptions".
 
-use super::decode::{BitRegister, Register, decode};
+use super::decode::{BitRegister, Register, bits_of, decode};
 use super::state::{PHYSICAL_PPIS, Vgic};
 use super::types::{
     Access, AccessSize, Frame, MAX_VCPUS, Outcome, PhysicalChange, PhysicalOperation, VcpuSet,
@@ -51,9 +51,16 @@ impl Vgic {
         if !self.vcpus.contains(owner) {
             return outcome;
         }
+        if access != Access::Read {
+            self.forget_repeated();
+        }
+        if size == AccessSize::Word
+            && let Some((kind, word)) = bits_of(frame, offset)
+        {
+            return self.bits(vcpu, owner, kind, word, access);
+        }
         match decode(frame, offset, size) {
-            Register::Reserved => {}
-            Register::Bits { kind, word } => return self.bits(vcpu, owner, kind, word, access),
+            Register::Reserved | Register::Bits { .. } => {}
             Register::DistributorControl => match access {
                 Access::Read => outcome.value = u64::from(self.control | CONTROL_FIXED),
                 Access::Write(value) => self.write_control(low(value) & CONTROL_GROUPS, &mut outcome),

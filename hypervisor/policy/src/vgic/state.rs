@@ -37,6 +37,13 @@ pub(super) struct Lists {
     pub(super) maintained: u32,
     /// List registers with HW = 1.
     pub(super) linked: u32,
+    /// The physical interrupt that the fast path listed last, while the same again would leave the whole
+    /// state as it is; else [`NOTHING`].
+    pub(super) repeated: u16,
+    /// Its list register.
+    pub(super) repeated_index: u8,
+    /// The value of that.
+    pub(super) repeated_value: u64,
 }
 
 impl Lists {
@@ -44,6 +51,9 @@ impl Lists {
         intids: [NOTHING; LIST_REGISTERS],
         maintained: 0,
         linked: 0,
+        repeated: NOTHING,
+        repeated_index: 0,
+        repeated_value: 0,
     };
 
     /// The list register with this interrupt.
@@ -160,6 +170,14 @@ impl Vgic {
         }
         for lists in &mut self.lists {
             *lists = Lists::EMPTY;
+        }
+    }
+
+    /// Something of an interrupt changed: no physical interrupt is listed again unseen.
+    #[inline]
+    pub(super) fn forget_repeated(&mut self) {
+        for lists in self.lists.iter_mut().take(self.vcpu_count) {
+            lists.repeated = NOTHING;
         }
     }
 
