@@ -2,8 +2,10 @@
 //! `build`: a spec into a folder with image, proof and descriptions.
 
 use std::fs;
+use std::path::Path;
 
-use bulkhead_compiler::{BuildError, ProveError, run_checker};
+use bulkhead_compiler::{BuildError, ProveError, Summary, run_checker};
+use bulkhead_model::Paths;
 use bulkhead_model::system::System;
 
 use crate::cli::{BuildArgs, Format};
@@ -14,12 +16,7 @@ use crate::{output, place};
 pub(crate) fn run(args: &BuildArgs, format: Format) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
     let system = bulkhead_model::load(&paths, &args.spec.overrides)?;
-    let binary = paths.images.join(&system.board.name.value).join("hypervisor.bin");
-    let hypervisor = fs::read(&binary).map_err(|error| {
-        Failure::file(&binary, &error).help("build the target images first: bulkhead-tool images --build")
-    })?;
-    let summary = bulkhead_compiler::build(&system, &hypervisor, &paths.images, run_checker, &args.output)
-        .map_err(|error| failure(&error, &system))?;
+    let summary = compile(&system, &paths, &args.output)?;
     match format {
         Format::Json => output::json(&summary.report),
         Format::Text => output::line(&format!(
@@ -30,6 +27,16 @@ pub(crate) fn run(args: &BuildArgs, format: Format) -> Result<(), Failure> {
             summary.blob_hash
         )),
     }
+}
+
+/// Compiles and proves a system into a folder.
+pub(crate) fn compile(system: &System, paths: &Paths, folder: &Path) -> Result<Summary, Failure> {
+    let binary = paths.images.join(&system.board.name.value).join("hypervisor.bin");
+    let hypervisor = fs::read(&binary).map_err(|error| {
+        Failure::file(&binary, &error).help("build the target images first: bulkhead-tool images --build")
+    })?;
+    bulkhead_compiler::build(system, &hypervisor, &paths.images, run_checker, folder)
+        .map_err(|error| failure(&error, system))
 }
 
 /// An error of the compiler with its place in the spec.

@@ -25,7 +25,9 @@ Examples:
   bulkhead check my-system.yaml
   bulkhead build my-system.yaml -o out --set partitions.adas.autostart=false
   bulkhead prove out
-  bulkhead rules --format json"
+  bulkhead run --headless --for 60s --report r.json
+  bulkhead run --console infotainment
+  bulkhead test --list"
 )]
 pub(crate) struct Cli {
     /// How results and errors are printed
@@ -77,6 +79,23 @@ Examples:
     /// Run the independent checker on what was built
     #[command(after_help = "Example:\n  bulkhead prove out")]
     Prove(ProveArgs),
+    /// Build a spec and boot it on QEMU, all consoles in one terminal
+    #[command(after_help = "\
+The exit status is 0 only when every `expect` line was seen and no `never` line was.
+
+Examples:
+  bulkhead run
+  bulkhead run --headless --for 60s --report r.json
+  bulkhead run --console infotainment
+  bulkhead run --headless --for 60s --set partitions.adas.autostart=false")]
+    Run(Box<RunSpecArgs>),
+    /// Run the tests of the tree
+    #[command(after_help = "\
+Examples:
+  bulkhead test
+  bulkhead test --list
+  bulkhead test --suite controls --report tests.json")]
+    Test(TestArgs),
     /// Print what a command line needs from outside, one `debian-arm64 PACKAGE` a line
     #[command(after_help = "Example:\n  bulkhead needs run my-system.yaml --headless")]
     Needs(NeedsArgs),
@@ -89,7 +108,7 @@ Examples:
 }
 
 /// A spec and changes to it.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct SpecArgs {
     /// The spec [default: the reference system]
     pub(crate) spec: Option<PathBuf>,
@@ -106,6 +125,35 @@ pub(crate) struct BuildArgs {
     /// Folder that receives the result: a new one, an empty one, or an earlier build
     #[arg(short, long = "output", value_name = "DIR")]
     pub(crate) output: PathBuf,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+pub(crate) struct RunSpecArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Folder that receives what is built [default: one that is removed after the run]
+    #[arg(short, long = "output", value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: bulkhead_runner::cli::RunArgs,
+}
+
+/// Arguments of `test`.
+#[derive(Args, Debug)]
+pub(crate) struct TestArgs {
+    /// List the tests and end
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Run one test; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub(crate) only: Vec<String>,
+    /// Run one suite; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) suite: Vec<String>,
+    /// Write the results as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// Arguments of `prove`.

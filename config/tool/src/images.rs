@@ -7,12 +7,15 @@
 
 mod cargo;
 
+use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use object::{Object, ObjectSymbol};
 
+pub(crate) use self::cargo::TARGET;
 use crate::cli::ImagesArgs;
 use crate::failure::Failure;
 use crate::{output, place, prove};
@@ -46,10 +49,8 @@ pub(crate) fn run(args: &ImagesArgs) -> Result<(), Failure> {
     }
     let target = place::target(&root);
     cargo::build_images(&root, images.iter().map(|i| i.package.as_str()))?;
-    cargo::build_checker(&root)?;
     let mut store = Store { folder: &folder };
-    store.put_checker(&target)?;
-    let built = target.join(cargo::TARGET).join(cargo::PROFILE);
+    let built = target.join(TARGET).join(cargo::PROFILE);
     for image in &images {
         let path = built.join(&image.binary);
         store.put(
@@ -61,8 +62,18 @@ pub(crate) fn run(args: &ImagesArgs) -> Result<(), Failure> {
         let binary = pack(&root, &folder, &board)?;
         store.put(&Path::new(&board).join("hypervisor.bin"), &binary)?;
     }
+    cargo::build_checker(&root)?;
+    put_checker(&target)?;
     let names: Vec<String> = images.iter().map(|i| format!("{}\n", i.file.display())).collect();
     store.put(Path::new(COMPLETE), names.concat().as_bytes())
+}
+
+/// The packages of all images, each once.
+pub(crate) fn packages(root: &Path) -> Result<BTreeSet<String>, Failure> {
+    Ok(images_of(cargo::binaries(root)?)
+        .into_iter()
+        .map(|i| i.package)
+        .collect())
 }
 
 /// The binaries that run on the target.
@@ -144,21 +155,21 @@ impl Store<'_> {
         fs::write(&whole, content).map_err(|e| Failure::file(&whole, &e))?;
         fs::rename(&whole, &path).map_err(|e| Failure::file(&path, &e))
     }
+}
 
-    /// The checker must lie beside this program; cargo has put it there unless the tool was copied elsewhere.
-    fn put_checker(&mut self, target: &Path) -> Result<(), Failure> {
-        let built = target.join("release").join(prove::CHECKER);
-        let wanted = std::env::current_exe()
-            .map_err(Failure::unable)?
-            .with_file_name(prove::CHECKER);
-        let read = |path: &Path| fs::read(path).map_err(|e| Failure::file(path, &e));
-        if built == wanted || read(&wanted).is_ok_and(|old| read(&built).is_ok_and(|new| old == new)) {
-            return Ok(());
-        }
-        fs::copy(&built, &wanted)
-            .map(|_| ())
-            .map_err(|e| Failure::file(&wanted, &e))
+/// The checker must lie beside this program; cargo has put it there unless the tool is elsewhere.
+fn put_checker(target: &Path) -> Result<(), Failure> {
+    let built = target.join("release").join(prove::CHECKER);
+    let wanted = env::current_exe()
+        .map_err(Failure::unable)?
+        .with_file_name(prove::CHECKER);
+    let new = fs::read(&built).map_err(|e| Failure::file(&built, &e))?;
+    if fs::read(&wanted).is_ok_and(|old| old == new) {
+        return Ok(());
     }
+    fs::copy(&built, &wanted)
+        .map(|_| ())
+        .map_err(|e| Failure::file(&wanted, &e))
 }
 
 #[cfg(test)]

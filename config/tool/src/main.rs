@@ -15,6 +15,8 @@ mod output;
 mod place;
 mod prove;
 mod rules;
+mod run;
+mod tests;
 mod version;
 
 use std::process::ExitCode;
@@ -47,6 +49,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Check(args) => check::run(&args, format),
         Verb::Build(args) => build::run(&args, format),
         Verb::Prove(args) => prove::run(&args, format),
+        Verb::Run(args) => run::run(&args),
+        Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),
         Verb::Rules => rules::run(format),

@@ -5,7 +5,7 @@ use std::iter;
 
 use clap::Parser;
 
-use crate::cli::{Cli, NeedsArgs, Verb};
+use crate::cli::{Cli, NeedsArgs, SpecArgs, Verb};
 use crate::failure::Failure;
 use crate::{output, place};
 
@@ -19,9 +19,12 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
             args.line.join(" ")
         )));
     };
+    let reference = SpecArgs::default();
     let spec = match &cli.verb {
         Verb::Check(spec) => spec,
         Verb::Build(build) => &build.spec,
+        Verb::Run(run) => &run.spec,
+        Verb::Test(_) => &reference,
         Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules => return Ok(()),
     };
     let path = place::spec(spec.spec.as_deref())?;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::failure::Failure;
 
 /// Target of everything that runs on a board.
-pub(super) const TARGET: &str = "aarch64-unknown-none-softfloat";
+pub(crate) const TARGET: &str = "aarch64-unknown-none-softfloat";
 /// Cargo profile of everything that runs on a board.
 pub(super) const PROFILE: &str = "image";
 

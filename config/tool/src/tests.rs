@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `test`: every test of the tree, by suite, with one result each.
+
+mod catalogue;
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use self::catalogue::{Action, TESTS, Test, Wanted};
+use crate::cli::{Format, TestArgs};
+use crate::failure::Failure;
+use crate::{images, output, place};
+
+/// Result of a test.
+#[derive(Serialize)]
+struct Outcome {
+    id: &'static str,
+    suite: &'static str,
+    result: &'static str,
+    /// Of the host's time.
+    duration_ms: u64,
+    /// Why it did not pass.
+    reason: Option<String>,
+}
+
+/// Results of a run.
+#[derive(Serialize)]
+struct Summary {
+    verdict: &'static str,
+    passed: usize,
+    failed: usize,
+    tests: Vec<Outcome>,
+}
+
+/// Runs the tests that were asked for.
+pub(crate) fn run(args: &TestArgs, format: Format) -> Result<(), Failure> {
+    let tests = chosen(args)?;
+    if args.list {
+        return tests
+            .iter()
+            .try_for_each(|t| output::line(&format!("{:<20} {:<10} {}", t.id, t.suite, t.text)));
+    }
+    let root = place::root()?;
+    let mut outcomes = Vec::new();
+    for test in tests {
+        eprintln!("test {} ...", test.id);
+        let outcome = execute(test, &root);
+        eprintln!(
+            "test {}: {} ({} ms)",
+            test.id, outcome.result, outcome.duration_ms
+        );
+        outcomes.push(outcome);
+    }
+    let failed = outcomes.iter().filter(|o| o.reason.is_some()).count();
+    let summary = Summary {
+        verdict: if failed == 0 { "pass" } else { "fail" },
+        passed: outcomes.len() - failed,
+        failed,
+        tests: outcomes,
+    };
+    if let Some(path) = &args.report {
+        let text = serde_json::to_string_pretty(&summary).map_err(Failure::unable)? + "\n";
+        fs::write(path, text).map_err(|e| Failure::file(path, &e))?;
+    }
+    if format == Format::Json {
+        output::json(&summary)?;
+    }
+    let failures = summary
+        .tests
+        .iter()
+        .filter_map(|o| Some(format!("  {}: {}", o.id, o.reason.as_ref()?)));
+    let failures: Vec<String> = failures.collect();
+    eprintln!("{} passed, {} failed", summary.passed, summary.failed);
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::wrong(format_args!(
+            "tests failed:\n{}",
+            failures.join("\n")
+        )))
+    }
+}
+
+/// The tests of the suites and IDs that were named, or all.
+fn chosen(args: &TestArgs) -> Result<Vec<&'static Test>, Failure> {
+    let known =
+        |what: &str, names: &[String], exists: &dyn Fn(&str) -> bool| match names.iter().find(|n| !exists(n))
+        {
+            Some(name) => {
+                Err(Failure::wrong(format_args!("there is no {what} `{name}`")).help("bulkhead test --list"))
+            }
+            None => Ok(()),
+        };
+    known("test", &args.only, &|name| TESTS.iter().any(|t| t.id == name))?;
+    known("suite", &args.suite, &|name| {
+        TESTS.iter().any(|t| t.suite == name)
+    })?;
+    let all = args.only.is_empty() && args.suite.is_empty();
+    let wanted =
+        |t: &&Test| all || args.only.iter().any(|n| n == t.id) || args.suite.iter().any(|n| n == t.suite);
+    Ok(TESTS.iter().filter(wanted).collect())
+}
+
+fn execute(test: &Test, root: &Path) -> Outcome {
+    let start = Instant::now();
+    let result = match &test.action {
+        Action::Cargo {
+            arguments,
+            environment,
+        } => cargo(root, arguments, environment),
+        Action::LintTarget => lint_target(root),
+        Action::System { arguments, wanted } => system(root, arguments, *wanted),
+    };
+    Outcome {
+        id: test.id,
+        suite: test.suite,
+        result: if result.is_ok() { "pass" } else { "fail" },
+        duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        reason: result.err(),
+    }
+}
+
+fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
+    let mut command = Command::new("cargo");
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(root)
+        .stdin(Stdio::null());
+    let status = command
+        .status()
+        .map_err(|e| format!("cargo does not start: {e}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("cargo {} ended with {status}", arguments.join(" ")))
+    }
+}
+
+fn lint_target(root: &Path) -> Result<(), String> {
+    let packages = images::packages(root).map_err(|_| "cargo refuses the workspace".to_owned())?;
+    let mut arguments = vec!["clippy", "--locked", "--target", images::TARGET];
+    for package in &packages {
+        arguments.extend(["-p", package]);
+    }
+    arguments.extend(["--", "-D", "warnings"]);
+    cargo(root, &arguments, &[])
+}
+
+/// Runs the reference system, changed by `arguments`, and compares the whole result with what is wanted.
+fn system(root: &Path, arguments: &[&str], wanted: Wanted) -> Result<(), String> {
+    let text = |e: std::io::Error| e.to_string();
+    let folder = tempfile::tempdir().map_err(text)?;
+    let path = folder.path().join("report.json");
+    let mut command = Command::new(env::current_exe().map_err(text)?);
+    command
+        .args(["run", "--headless", "--for", "60s", "--report"])
+        .arg(&path)
+        .args(arguments);
+    let status = command
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .status()
+        .map_err(text)?;
+    let report =
+        fs::read_to_string(&path).map_err(|e| format!("the run ended with {status}, no report: {e}"))?;
+    let report: serde_json::Value = serde_json::from_str(&report).map_err(|e| e.to_string())?;
+    let verdict = report.get("verdict").and_then(|v| v.as_str()).unwrap_or("none");
+    let tail = report
+        .pointer("/partitions/vehicle/console_tail")
+        .and_then(|v| v.as_str())
+        .unwrap_or("");
+    let crashed = tail.contains("CRASHED");
+    let as_wanted = match wanted {
+        Wanted::Pass => status.code() == Some(0) && verdict == "pass" && !crashed,
+        Wanted::Crash => status.code() == Some(1) && verdict == "fail" && crashed,
+    };
+    if as_wanted {
+        return Ok(());
+    }
+    Err(format!(
+        "the run ended with {status}, verdict {verdict}, crashed: {crashed}; wanted {wanted:?}"
+    ))
+}

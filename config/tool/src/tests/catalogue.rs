@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! All tests, by suite.
+
+/// A test.
+pub(super) struct Test {
+    /// Stable name.
+    pub(super) id: &'static str,
+    /// Suite.
+    pub(super) suite: &'static str,
+    /// What it shows.
+    pub(super) text: &'static str,
+    /// What is done.
+    pub(super) action: Action,
+}
+
+/// What a test does.
+pub(super) enum Action {
+    /// Calls cargo, which must succeed.
+    Cargo {
+        /// Arguments.
+        arguments: &'static [&'static str],
+        /// Additional environment.
+        environment: &'static [(&'static str, &'static str)],
+    },
+    /// Lints everything that runs on the target.
+    LintTarget,
+    /// Runs the reference system.
+    System {
+        /// Additional arguments of `run`.
+        arguments: &'static [&'static str],
+        /// How it must end.
+        wanted: Wanted,
+    },
+}
+
+/// How a run must end.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    /// Exit status 0, verdict `pass`, no crash.
+    Pass,
+    /// Exit status 1, verdict `fail`, the car CRASHED.
+    Crash,
+}
+
+const fn cargo(
+    id: &'static str,
+    suite: &'static str,
+    text: &'static str,
+    arguments: &'static [&'static str],
+) -> Test {
+    Test {
+        id,
+        suite,
+        text,
+        action: Action::Cargo {
+            arguments,
+            environment: &[],
+        },
+    }
+}
+
+const fn control(id: &'static str, text: &'static str, arguments: &'static [&'static str]) -> Test {
+    Test {
+        id,
+        suite: "controls",
+        text,
+        action: Action::System {
+            arguments,
+            wanted: Wanted::Crash,
+        },
+    }
+}
+
+/// All tests, in the order in which they run: what fails fast comes first.
+pub(super) const TESTS: &[Test] = &[
+    cargo(
+        "format",
+        "style",
+        "all sources are formatted",
+        &["fmt", "--all", "--check"],
+    ),
+    cargo(
+        "lint-host",
+        "style",
+        "no warning on the host",
+        &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"],
+    ),
+    Test {
+        id: "lint-target",
+        suite: "style",
+        text: "no warning on the target",
+        action: Action::LintTarget,
+    },
+    Test {
+        id: "docs",
+        suite: "style",
+        text: "the documentation builds without a warning",
+        action: Action::Cargo {
+            arguments: &["doc", "--locked", "--no-deps", "--document-private-items"],
+            environment: &[("RUSTDOCFLAGS", "-D warnings")],
+        },
+    },
+    cargo(
+        "host",
+        "host",
+        "unit, property and rule tests on the host",
+        &["test", "--locked", "--workspace"],
+    ),
+    Test {
+        id: "reference",
+        suite: "system",
+        text: "the reference system meets its expectations",
+        action: Action::System {
+            arguments: &[],
+            wanted: Wanted::Pass,
+        },
+    },
+    control(
+        "no-adas",
+        "without emergency braking the car crashes",
+        &["--set", "partitions.adas.autostart=false"],
+    ),
+    control(
+        "two-buses",
+        "with the controllers on two buses the car crashes",
+        &["--set", "wiring.can1=other-bus"],
+    ),
+    control(
+        "broken-crc",
+        "with every brake frame's CRC broken the car crashes",
+        &["--set", "partitions.adas.args=crc=broken"],
+    ),
+];

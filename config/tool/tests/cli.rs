@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The tool as a user calls it: exit status, stdout, stderr.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../../model/tests/common/mod.rs"]
+mod common;
+
+use std::fs;
+use std::process::{Command, Output};
+
+use common::{Fixture, root};
+use serde_json::Value;
+
+fn tool(fixture: &Fixture, arguments: &[&str]) -> Output {
+    let paths = fixture.paths("");
+    Command::new(env!("CARGO_BIN_EXE_bulkhead-tool"))
+        .args(arguments)
+        .current_dir(root())
+        .env("BULKHEAD_ROOT", root())
+        .env("BULKHEAD_IMAGES", &paths.images)
+        .env("BULKHEAD_GUEST", &paths.guest)
+        .output()
+        .unwrap()
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+// Verifies: BH-RUN-001
+#[test]
+fn the_reference_system_is_checked_without_a_spec() {
+    let output = tool(&Fixture::new(), &["check"]);
+    assert_eq!((status(&output), stderr(&output)), (0, ""));
+    assert!(stdout(&output).contains("system `adas-infotainment` for board `qemu-virt`, 4 partitions"));
+}
+
+// Verifies: BH-RUN-001, BH-CFG-003
+#[test]
+fn a_bad_spec_ends_with_1_and_points_at_its_line() {
+    let output = tool(
+        &Fixture::new(),
+        &["check", "tests/invalid/cores.claimed-twice.yaml"],
+    );
+    assert_eq!((status(&output), stdout(&output)), (1, ""));
+    let lines: Vec<&str> = stderr(&output).lines().collect();
+    let wanted = [
+        "tests/invalid/cores.claimed-twice.yaml:35:50: error: core 3 is claimed by `control` and by `extra` [BH040 cores/claimed-twice]",
+        "  here: dedicated by `extra`",
+        "  tests/invalid/cores.claimed-twice.yaml:11:26: dedicated by `control`",
+        "  help: give one of them another core; to share core 3, make both partitions `sliced`",
+        "1 error found",
+    ];
+    assert_eq!(lines, wanted);
+}
+
+// Verifies: BH-CFG-003
+#[test]
+fn machines_get_every_error_as_json() {
+    let spec = "tests/invalid/document.unknown-key.yaml";
+    for arguments in [["check", spec, "--json", ""], ["--format", "json", "check", spec]] {
+        let arguments: Vec<&str> = arguments.into_iter().filter(|a| !a.is_empty()).collect();
+        let output = tool(&Fixture::new(), &arguments);
+        assert_eq!(status(&output), 1);
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(value["verdict"], "fail");
+        assert_eq!(value["errors"].as_array().unwrap().len(), 1);
+        assert_eq!(value["errors"][0]["rule"], "document/unknown-key");
+        assert_eq!(value["errors"][0]["primary"]["line"], 34);
+        assert_eq!(value["errors"][0]["help"], "did you mean `devices`?");
+    }
+}
+
+// Verifies: BH-RUN-001
+#[test]
+fn nothing_is_written_for_a_bad_spec() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let spec = "tests/invalid/memory.too-large.yaml";
+    let output = tool(&Fixture::new(), &["build", spec, "-o", out.to_str().unwrap()]);
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).contains("[BH051 memory/too-large]"));
+    assert!(!out.exists());
+}
+
+// Verifies: BH-RUN-001
+#[test]
+fn what_the_tool_cannot_do_ends_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let output = tool(&Fixture::new(), &["build", "-o", out.to_str().unwrap()]);
+    assert_eq!(status(&output), 2);
+    assert!(stderr(&output).contains("hypervisor.bin") && stderr(&output).contains("images --build"));
+    assert!(!out.exists());
+    assert_eq!(status(&tool(&Fixture::new(), &["fly"])), 2);
+    assert_eq!(status(&tool(&Fixture::new(), &["check", "no-such.yaml"])), 1);
+}
+
+// Verifies: BH-RUN-002
+#[test]
+fn needs_are_those_of_the_spec_in_the_line() {
+    let fixture = Fixture::new();
+    let needs = |line: &[&str]| {
+        let output = tool(&fixture, &[&["needs"], line].concat());
+        (status(&output), stdout(&output).to_owned())
+    };
+    let both = "debian-arm64 linux-image-cloud-arm64\ndebian-arm64 busybox-static\n".to_owned();
+    assert_eq!(needs(&["run", "--headless", "--for", "60s"]), (0, both.clone()));
+    assert_eq!(needs(&["test"]), (0, both.clone()));
+    assert_eq!(
+        needs(&["build", "tests/invalid/valid.yaml", "-o", "x", "--set", "name=y"]),
+        (0, both)
+    );
+    let own = "--set=partitions.infotainment.payload.linux.kernel=debian:linux-image-arm64";
+    let own = needs(&["run", own]);
+    assert_eq!(
+        own,
+        (
+            0,
+            "debian-arm64 linux-image-arm64\ndebian-arm64 busybox-static\n".to_owned()
+        )
+    );
+    assert_eq!(needs(&["prove", "out"]), (0, String::new()));
+    assert_eq!(needs(&["run", "--no-such-option"]).0, 1);
+    assert_eq!(needs(&["run", "no-such.yaml"]).0, 1);
+}
+
+// Verifies: BH-CFG-003
+#[test]
+fn every_rule_with_a_file_is_listed() {
+    let output = tool(&Fixture::new(), &["rules", "--json"]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rules: Vec<&str> = value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["rule"].as_str().unwrap())
+        .collect();
+    for entry in fs::read_dir(root().join("tests/invalid")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let mut parts = name.split('.');
+        if let (Some(topic), Some(rule), Some(_)) = (parts.next(), parts.next(), parts.next()) {
+            assert!(rules.contains(&format!("{topic}/{rule}").as_str()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn versions_of_all_formats_are_shown() {
+    let output = tool(&Fixture::new(), &["--version"]);
+    assert_eq!(status(&output), 0);
+    assert!(stdout(&output).starts_with("bulkhead-tool 0.") && stdout(&output).contains("\nblob 1."));
+}
+
+#[test]
+fn tests_that_do_not_exist_are_refused() {
+    let output = tool(&Fixture::new(), &["test", "--suite", "no-such"]);
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).contains("there is no suite `no-such`"));
+    assert!(
+        stdout(&tool(&Fixture::new(), &["test", "--list", "--only", "two-buses"])).starts_with("two-buses ")
+    );
+}
