@@ -111,9 +111,12 @@ pub(super) fn on_interrupt() {
             match service.controller.receive() {
                 Ok(frame) => {
                     service.counts.received += 1;
-                    if service.queue.push_back(frame).is_err() {
+                    // The newest frames are worth more than the oldest.
+                    if service.queue.is_full() {
+                        service.queue.pop_front();
                         service.counts.overruns += 1;
                     }
+                    let _ = service.queue.push_back(frame);
                 }
                 Err(nb::Error::WouldBlock) => break,
                 Err(nb::Error::Other(ctucanfd::Error::Overrun)) => service.counts.overruns += 1,
