@@ -31,19 +31,6 @@ impl Rights {
     pub fn executes(self) -> bool {
         matches!(self, Rights::ReadExecute | Rights::All)
     }
-
-    /// The rights that either of the two gives.
-    pub fn union(self, other: Rights) -> Rights {
-        match (
-            self.writes() || other.writes(),
-            self.executes() || other.executes(),
-        ) {
-            (false, false) => Rights::Read,
-            (true, false) => Rights::ReadWrite,
-            (false, true) => Rights::ReadExecute,
-            (true, true) => Rights::All,
-        }
-    }
 }
 
 impl fmt::Display for Rights {

@@ -11,7 +11,7 @@ use bulkhead_types::image::{ImageInfo, Range};
 use crate::layout::{LayoutError, MemoryMap, Zone};
 use crate::machine::{CHANNEL_SIZE, GICD_SIZE, GICR_SIZE, UART_SIZE};
 use crate::table::BLOCK;
-use crate::units::{index, length, page_up};
+use crate::units::{length, page_up};
 
 /// Bytes of an SMMUv3's register frames.
 pub const SMMU_SIZE: u64 = 0x2_0000;
@@ -250,9 +250,4 @@ impl Plan {
             end: self.live_root(self.ram.len()),
         }
     }
-}
-
-/// The bytes of a range in a buffer that begins at `base`.
-pub fn slice(buffer: &mut [u8], base: u64, range: Range) -> &mut [u8] {
-    &mut buffer[index(range.start - base)..index(range.end - base)]
 }

@@ -39,7 +39,7 @@ pub fn output_size(bits: u32) -> u64 {
 
 /// Attribute bits of a block or page descriptor.
 ///
-/// AP[1] (bit 6) is RES1 in a regime with one VA range; bit 53 is RES0 there.
+/// `AP[1]` (bit 6) is RES1 in a regime with one VA range; bit 53 is RES0 there.
 pub fn leaf(rights: Rights, memory: MemoryType) -> u64 {
     const ACCESS_FLAG: u64 = 1 << 10;
     const AP1: u64 = 1 << 6;

@@ -10,6 +10,7 @@
 mod build;
 mod devicetree;
 mod grants;
+mod isolation;
 mod layout;
 mod pack;
 mod payload;
