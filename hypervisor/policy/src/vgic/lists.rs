@@ -10,7 +10,7 @@
 //! Arm IHI 0069, "ICH_LR<n>_EL2", "ICH_HCR_EL2", "ICH_MISR_EL2", "Maintenance interrupts".
 
 use super::bank::{Bank, LR_EOI, LR_GROUP1, LR_HW, LR_PENDING};
-use super::state::{ENABLE_GROUP1, NOTHING, Vgic};
+use super::state::{ENABLE_GROUP1, Lists, NOTHING, Vgic};
 use super::types::{LIST_REGISTERS, PRIORITY_MASK, VcpuSet};
 
 /// `ICH_HCR_EL2`: maintenance interrupt while at most one list register is valid.
@@ -122,26 +122,36 @@ impl Vgic {
         let Some(lists) = self.lists.get_mut(vcpu) else {
             return moved;
         };
-        let intids = core::mem::replace(&mut lists.intids, [NOTHING; LIST_REGISTERS]);
+        let intids = lists.intids;
+        if intids == Lists::EMPTY.intids {
+            return moved;
+        }
+        lists.intids = Lists::EMPTY.intids;
         lists.maintained = 0;
         lists.linked = 0;
         lists.repeated = NOTHING;
-        for (intid, lr) in intids.into_iter().zip(lrs) {
-            if intid == NOTHING {
+        for (intid, lr) in intids.iter().zip(lrs) {
+            let intid = u32::from(*intid);
+            let bit = 1 << (intid & 31);
+            if intid < 32 {
+                if let Some(bank) = self.private.get_mut(vcpu) {
+                    bank.fold(bit, *lr);
+                }
                 continue;
             }
-            let intid = u32::from(intid);
-            let bit = 1 << (intid & 31);
-            let Some(bank) = self.bank_mut(vcpu, intid) else {
+            // An empty list register has an INTID that no SPI has.
+            let word = usize::try_from(intid >> 5).unwrap_or(usize::MAX).wrapping_sub(1);
+            let Some(shared) = self.shared.get_mut(word) else {
                 continue;
             };
+            let bank = &mut shared.bank;
             bank.fold(bit, *lr);
-            let waits = bank.deliverable() & !bank.active & gate & bit != 0;
-            if intid >= 32 {
-                self.clear_home(intid);
-                if waits {
-                    moved = moved.union(self.targets(vcpu, intid, bit));
-                }
+            let waits = bank.deliverable() & !bank.active & gate & bit;
+            if let Some(home) = shared.home.get_mut(vcpu) {
+                *home &= !bit | bank.active;
+            }
+            if waits & !shared.routed.get(vcpu).map_or(0, |w| *w) != 0 {
+                moved = moved.union(shared.targets(waits));
             }
         }
         moved.without(vcpu)

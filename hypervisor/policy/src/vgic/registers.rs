@@ -141,7 +141,7 @@ impl Vgic {
     }
 
     /// vCPUs that interrupts of the word of `intid` concern.
-    pub(super) fn targets(&self, owner: usize, intid: u32, bits: u32) -> VcpuSet {
+    fn targets(&self, owner: usize, intid: u32, bits: u32) -> VcpuSet {
         if bits == 0 {
             return VcpuSet::EMPTY;
         }
