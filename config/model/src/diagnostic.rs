@@ -2,7 +2,7 @@
 //! Diagnostics: what is wrong, where, and what to do.
 //!
 //! A [`Rule`] is a stable identity; a [`Diagnostic`] is one breach of it. How diagnostics are shown is in
-//! [`crate::render`]. Implements: BH-CFG-003.
+//! the module `render`. Implements: BH-CFG-003.
 
 use crate::span::Span;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The system spec: parsing, diagnostics, rules, typed model.
 //!
-//! [`load`] goes through these steps, each in a module of its own: YAML to nodes with positions (`yaml`,
+//! [`load()`] goes through these steps, each in a module of its own: YAML to nodes with positions (`yaml`,
 //! `tree`), overrides (`overrides`), nodes to values with units (`decode*`, [`units`]), board and payload
 //! files (`files`), [`rules`], names to indices (`resolve`). The result is a [`system::System`].
 

@@ -67,15 +67,19 @@ fn guest() -> Result<PathBuf, Failure> {
     })
 }
 
-/// The spec that the user means, as short as it can be said from here.
+/// The spec that the user means.
 pub(crate) fn spec(spec: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(spec) = spec {
         return Ok(spec.to_owned());
     }
-    let reference = root()?.join(REFERENCE);
+    Ok(short(root()?.join(REFERENCE)))
+}
+
+/// A path as short as it can be said from here.
+fn short(path: PathBuf) -> PathBuf {
     let here = env::current_dir().ok();
-    let short = here.and_then(|h| reference.strip_prefix(h).ok().map(Path::to_owned));
-    Ok(short.unwrap_or(reference))
+    let inside = here.and_then(|h| path.strip_prefix(h).ok().map(Path::to_owned));
+    inside.unwrap_or(path)
 }
 
 /// Everything that a spec's names are looked up in.
@@ -83,7 +87,7 @@ pub(crate) fn paths(args: &SpecArgs) -> Result<Paths, Failure> {
     let root = root()?;
     Ok(Paths {
         spec: spec(args.spec.as_deref())?,
-        boards: root.join(BOARDS),
+        boards: short(root.join(BOARDS)),
         images: images(&root),
         guest: guest()?,
     })

@@ -123,25 +123,39 @@ pub(super) fn build_checker(root: &Path) -> Result<(), Failure> {
     run(command)
 }
 
-/// Passes on what cargo says, except that all is well.
+/// Passes on what cargo says as soon as it compiles something, or when it fails. Warnings that cargo repeats
+/// of an earlier build are not news.
 fn run(mut command: Command) -> Result<(), Failure> {
     let mut child = command
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| not_started(&e))?;
+    let mut held = Vec::new();
+    let mut compiles = false;
     if let Some(pipe) = child.stderr.take() {
         for line in BufReader::new(pipe).lines() {
             let line = line.map_err(Failure::unable)?;
-            if !line.trim_start().starts_with("Finished ") {
-                // Without a place to write to, the exit status remains.
-                let _ = writeln!(std::io::stderr(), "{line}");
+            let word = line.trim_start().split(' ').next().unwrap_or_default();
+            compiles |= matches!(word, "Compiling" | "Blocking");
+            if word != "Finished" {
+                held.push(line);
+            }
+            if compiles {
+                show(&mut held);
             }
         }
     }
     let status = child.wait().map_err(Failure::unable)?;
     if status.success() {
-        Ok(())
-    } else {
-        Err(Failure::Told(2))
+        return Ok(());
+    }
+    show(&mut held);
+    Err(Failure::Told(2))
+}
+
+fn show(lines: &mut Vec<String>) {
+    for line in lines.drain(..) {
+        // Without a place to write to, the exit status remains.
+        let _ = writeln!(std::io::stderr(), "{line}");
     }
 }
