@@ -9,6 +9,7 @@ mod bank;
 mod decode;
 pub mod direct;
 mod events;
+mod fast;
 mod lists;
 mod registers;
 mod state;
