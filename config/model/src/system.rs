@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The typed model of a system: what a spec says, with every name resolved and every unit converted.
 //!
-//! A [`System`] exists only if it broke no rule ([`crate::load`]), so its readers need not check again:
+//! A [`System`] exists only if it broke no rule ([`crate::load()`]), so its readers need not check again:
 //! indices are in range, slots fill their frame, every core has one use. Addresses and sizes are in bytes,
 //! times in ns. Implements: BH-CFG-001.
 
