@@ -1,2 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Proves a blob; depends on no crate of the workspace.
+//! Proves that a built system isolates its partitions.
+//!
+//! Independent of what built it: no crate of the workspace is used, every format is decoded here from its
+//! documentation. [`prove`] reads `hypervisor.bin`, `system.blob` and `grants.txt`, walks every translation
+//! root and every stream completely and decides each of [`PROPERTIES`].
+#![forbid(unsafe_code)]
+
+mod blob;
+pub mod certificate;
+mod grants;
+mod image;
+mod proof;
+mod properties;
+mod range;
+mod reach;
+mod ste;
+mod system;
+mod tables;
+mod walk;
+
+pub use proof::{Failure, Inputs, Proof, prove};
+pub use properties::{PROPERTIES, Property};

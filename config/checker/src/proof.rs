@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Decides all properties of a system.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::properties::{FORM, PROPERTIES};
+use crate::range::PAGE;
+use crate::system::System;
+
+/// The three files that are compared.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// `hypervisor.bin`.
+    pub hypervisor: &'a [u8],
+    /// `system.blob`.
+    pub blob: &'a [u8],
+    /// `grants.txt`.
+    pub grants: &'a str,
+}
+
+/// Something that contradicts a property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The property's identifier.
+    pub property: &'static str,
+    /// What is wrong, where.
+    pub text: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.property, self.text)
+    }
+}
+
+/// A system of which every property holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// SHA-256 of the blob.
+    pub blob_hash: [u8; 32],
+    /// Pages that were found reachable, summed over all roots.
+    pub pages: u64,
+    /// Roots that were walked.
+    pub roots: u64,
+}
+
+/// Decides all properties.
+///
+/// # Errors
+/// Everything that contradicts one of them.
+pub fn prove(inputs: &Inputs<'_>) -> Result<Proof, Vec<Failure>> {
+    let fail = |text| Failure { property: FORM, text };
+    let system = System::load(inputs.hypervisor, inputs.blob, inputs.grants)
+        .map_err(|errors| errors.into_iter().map(fail).collect::<Vec<_>>())?;
+    let mut failures = Vec::new();
+    for property in PROPERTIES {
+        let mut texts = Vec::new();
+        (property.check)(&system, &mut texts);
+        failures.extend(texts.into_iter().map(|text| Failure {
+            property: property.id,
+            text,
+        }));
+    }
+    if !failures.is_empty() {
+        return Err(failures);
+    }
+    let runs = system.roots.iter().flat_map(|root| &root.walk.runs);
+    Ok(Proof {
+        blob_hash: Sha256::digest(inputs.blob).into(),
+        pages: runs.map(|run| run.input.size() / PAGE).sum(),
+        roots: u64::try_from(system.roots.len()).unwrap_or(u64::MAX),
+    })
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The properties that are proved: an identifier, a sentence, and the function that decides it.
+
+mod areas;
+mod devices;
+mod el2;
+mod header;
+mod schedule;
+mod sharing;
+mod stage2;
+mod streams;
+mod text;
+mod translation;
+mod words;
+
+use crate::system::System;
+
+/// Something that every good system has.
+pub struct Property {
+    /// Requirement that it implements.
+    pub id: &'static str,
+    /// What is proved.
+    pub text: &'static str,
+    /// Tells everything that contradicts it.
+    pub(crate) check: fn(&System<'_>, &mut Vec<String>),
+}
+
+/// The property that the three files can be decoded at all.
+pub(crate) const FORM: &str = "BH-CHK-001";
+
+/// All properties, in the order in which they are reported.
+pub const PROPERTIES: &[Property] = &[
+    Property {
+        id: FORM,
+        text: "The blob, the text form and hypervisor.bin have the form of this version, and reserved bytes are zero.",
+        check: header::form,
+    },
+    Property {
+        id: "BH-CHK-002",
+        text: "The blob was made for this hypervisor: board, build ID and address are those of hypervisor.bin, and both digests are right.",
+        check: header::identity,
+    },
+    Property {
+        id: "BH-CHK-003",
+        text: "Image, blob, live area and SMMU queues lie apart in RAM, and everything inside the blob lies where its header says, without overlap.",
+        check: areas::check,
+    },
+    Property {
+        id: "BH-CHK-004",
+        text: "Each root is a page of its own, live roots correspond to their pristine copies, and each partition has its own VMID.",
+        check: translation::roots,
+    },
+    Property {
+        id: "BH-CHK-005",
+        text: "No table page is reached twice, and all lie in the blob's area for their stage.",
+        check: translation::table_pages,
+    },
+    Property {
+        id: "BH-CHK-006",
+        text: "Each descriptor has a defined form: reserved, software and contiguous bits zero, access flag set, shareability and type as defined, output address in range.",
+        check: translation::descriptors,
+    },
+    Property {
+        id: "BH-CHK-010",
+        text: "Each partition's stage 2 reaches exactly what the text form grants, with those rights and types.",
+        check: stage2::grants,
+    },
+    Property {
+        id: "BH-CHK-011",
+        text: "Of a partition's memory only its RAM and the loader are executable, each page is reached at one address, and what EL2 emulates is unmapped.",
+        check: stage2::shape,
+    },
+    Property {
+        id: "BH-CHK-020",
+        text: "No physical page is reachable by two partitions but the loader, which none can write, and non-cacheable, non-executable pages with one writer.",
+        check: sharing::partitions,
+    },
+    Property {
+        id: "BH-CHK-021",
+        text: "No partition reaches anything of EL2, its devices or anything that EL2 maps but the loader and its own window.",
+        check: sharing::el2,
+    },
+    Property {
+        id: "BH-CHK-022",
+        text: "Each partition reaches RAM as Normal memory, BARs of its own PCI functions as Device memory, and no other address.",
+        check: sharing::targets,
+    },
+    Property {
+        id: "BH-CHK-023",
+        text: "Each page that two parties reach is declared shared in the text form, with the rights of each.",
+        check: sharing::declared,
+    },
+    Property {
+        id: "BH-CHK-030",
+        text: "No EL2 page is writable and executable at once through any of its roots, and device memory is never executable.",
+        check: el2::write_xor_execute,
+    },
+    Property {
+        id: "BH-CHK-031",
+        text: "EL2's boot root reaches exactly the parts of the image, the blob, the live area, EL2's devices and read-only memory of the board.",
+        check: el2::boot_root,
+    },
+    Property {
+        id: "BH-CHK-032",
+        text: "Each core's EL2 root reaches exactly what that core needs: not the boot part, no other core's block, nobody else's statistics writable.",
+        check: el2::core_roots,
+    },
+    Property {
+        id: "BH-CHK-033",
+        text: "EL2's roots reach exactly what the text form grants.",
+        check: el2::grants,
+    },
+    Property {
+        id: "BH-CHK-040",
+        text: "EL2's own control words are those of its translation regime.",
+        check: words::el2,
+    },
+    Property {
+        id: "BH-CHK-041",
+        text: "Every vCPU's control words are those that its core's mode, its partition and its index determine.",
+        check: words::vcpus,
+    },
+    Property {
+        id: "BH-CHK-050",
+        text: "Each vCPU belongs to one partition and one core, and a dedicated core has exactly one.",
+        check: schedule::ownership,
+    },
+    Property {
+        id: "BH-CHK-051",
+        text: "The slots of each sliced core cover its major frame, and each names a vCPU of that core.",
+        check: schedule::slots,
+    },
+    Property {
+        id: "BH-CHK-052",
+        text: "Each SPI is owned once, routed to a core of its owner, and no partition is shown another one as its own.",
+        check: devices::spis,
+    },
+    Property {
+        id: "BH-CHK-053",
+        text: "Assigned PCI functions and their BARs are distinct, and BARs lie outside RAM and EL2's devices.",
+        check: devices::pci,
+    },
+    Property {
+        id: "BH-CHK-054",
+        text: "Each StreamID is invalid or granted to one partition, whose RAM is all that it reaches.",
+        check: streams::check,
+    },
+    Property {
+        id: "BH-CHK-060",
+        text: "The text form says of cores, partitions, roots, words and devices exactly what the blob says.",
+        check: text::records,
+    },
+    Property {
+        id: "BH-CHK-061",
+        text: "Everything that was placed in memory is listed once, and each partition's memory is listed as its own.",
+        check: text::memory,
+    },
+];

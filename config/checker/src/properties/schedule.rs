@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Who runs where and when.
+
+use crate::system::System;
+use crate::tables::{Core, Mode, NONE};
+
+/// Largest number of vCPUs whose index fits into `VMPIDR_EL2.Aff0` and one GICR frame each.
+const MAX_VCPUS: u32 = 256;
+
+/// Entries `first .. first + count` of `all`.
+fn span<T>(all: &[T], (first, count): (u32, u32)) -> Option<&[T]> {
+    let end = first.checked_add(count)?;
+    all.get(usize::try_from(first).ok()?..usize::try_from(end).ok()?)
+}
+
+/// Global indices of the vCPUs of a core.
+fn vcpus_of(system: &System<'_>, core: &Core) -> Option<Vec<u32>> {
+    Some(
+        span(&system.blob.core_vcpus, core.vcpus)?
+            .iter()
+            .map(|(vcpu, _)| *vcpu)
+            .collect(),
+    )
+}
+
+/// Tells where lists that are grouped by their owner leave a gap, overlap or do not end with their table.
+fn contiguous(what: &str, lists: impl Iterator<Item = (u32, u32)>, length: usize, out: &mut Vec<String>) {
+    let mut next = Some(0u32);
+    for (i, (first, count)) in lists.enumerate() {
+        if next != Some(first) && count != 0 {
+            out.push(format!(
+                "{what} {i}: its list begins at {first}, after lists up to {next:?}"
+            ));
+        }
+        if count != 0 {
+            next = first.checked_add(count);
+        }
+    }
+    if next.and_then(|n| usize::try_from(n).ok()) != Some(length) {
+        out.push(format!(
+            "{what}: lists end at {next:?}, the table has {length} entries"
+        ));
+    }
+}
+
+/// Implements: BH-CHK-050.
+pub(crate) fn ownership(system: &System<'_>, out: &mut Vec<String>) {
+    let blob = &system.blob;
+    contiguous(
+        "partition",
+        blob.partitions.iter().map(|p| p.vcpus),
+        blob.vcpus.len(),
+        out,
+    );
+    contiguous(
+        "core",
+        blob.cores.iter().map(|c| c.vcpus),
+        blob.core_vcpus.len(),
+        out,
+    );
+    contiguous(
+        "core (slots)",
+        blob.cores.iter().map(|c| c.slots),
+        blob.slots.len(),
+        out,
+    );
+    for (i, partition) in blob.partitions.iter().enumerate() {
+        let name = system.name(i);
+        let own = span(&blob.vcpus, partition.vcpus).unwrap_or_default();
+        if own.is_empty() || partition.vcpus.1 > MAX_VCPUS {
+            out.push(format!(
+                "partition {name}: {} vCPUs, not all in the table",
+                partition.vcpus.1
+            ));
+        }
+        for (vcpu, index) in own.iter().zip(0u32..) {
+            if usize::try_from(vcpu.partition) != Ok(i) || vcpu.index != index {
+                let (partition, number) = (vcpu.partition, vcpu.index);
+                out.push(format!(
+                    "partition {name}: its vCPU {index} says that it is {number} of partition {partition}"
+                ));
+            }
+        }
+    }
+    let mut times_listed = vec![0u32; blob.vcpus.len()];
+    for (k, core) in blob.cores.iter().enumerate() {
+        let Some(vcpus) = vcpus_of(system, core) else {
+            out.push(format!("core {k}: its vCPU list is outside the table"));
+            continue;
+        };
+        if matches!(core.mode, Some(Mode::Direct | Mode::Guarded)) && vcpus.len() != 1 {
+            out.push(format!("core {k}: dedicated, but has {} vCPUs", vcpus.len()));
+        }
+        for index in vcpus {
+            let place = usize::try_from(index).ok();
+            match place.and_then(|i| blob.vcpus.get(i).zip(times_listed.get_mut(i))) {
+                None => out.push(format!("core {k}: vCPU {index} does not exist")),
+                Some((vcpu, times)) => {
+                    *times += 1;
+                    if usize::try_from(vcpu.core) != Ok(k) {
+                        out.push(format!(
+                            "core {k}: vCPU {index} says that it runs on core {}",
+                            vcpu.core
+                        ));
+                    }
+                }
+            }
+        }
+        if blob
+            .cores
+            .iter()
+            .filter(|c| c.mpidr == core.mpidr || c.redistributor == core.redistributor)
+            .count()
+            > 1
+        {
+            out.push(format!(
+                "core {k}: MPIDR {:#x} or redistributor is used twice",
+                core.mpidr
+            ));
+        }
+        if core.mpidr & !0xff_00ff_ffff != 0 {
+            out.push(format!(
+                "core {k}: MPIDR {:#x} has more than affinity fields",
+                core.mpidr
+            ));
+        }
+    }
+    for (i, _) in times_listed.iter().enumerate().filter(|(_, times)| **times != 1) {
+        out.push(format!("vCPU {i}: is not in exactly one core's list"));
+    }
+}
+
+/// Implements: BH-CHK-051.
+pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {
+    let blob = &system.blob;
+    if usize::try_from(blob.board.system_core).map_or(true, |k| k >= blob.cores.len()) {
+        out.push(format!(
+            "board: system core {} does not exist",
+            blob.board.system_core
+        ));
+    }
+    for (k, core) in blob.cores.iter().enumerate() {
+        let (Some(slots), Some(vcpus)) = (span(&blob.slots, core.slots), vcpus_of(system, core)) else {
+            out.push(format!("core {k}: its slots or vCPUs are outside the table"));
+            continue;
+        };
+        if core.mode != Some(Mode::Sliced) {
+            if !slots.is_empty() || core.major_frame != 0 {
+                out.push(format!("core {k}: dedicated, but has slots or a major frame"));
+            }
+            continue;
+        }
+        let mut next = Some(0);
+        for (s, slot) in slots.iter().enumerate() {
+            if next != Some(slot.offset) || slot.length == 0 {
+                out.push(format!(
+                    "core {k}: slot {s} begins at {} ns, expected {next:?}",
+                    slot.offset
+                ));
+            }
+            next = slot.offset.checked_add(slot.length);
+            let fine = match slot.kind {
+                0 => vcpus.contains(&slot.vcpu),
+                1 => slot.vcpu == NONE && usize::try_from(blob.board.system_core) == Ok(k),
+                2 => slot.vcpu == NONE,
+                _ => false,
+            };
+            if !fine {
+                let (kind, vcpu) = (slot.kind, slot.vcpu);
+                out.push(format!(
+                    "core {k}: slot {s} has kind {kind} and vCPU {vcpu:#x}, not for this core"
+                ));
+            }
+        }
+        if next != Some(core.major_frame) || core.major_frame == 0 {
+            out.push(format!(
+                "core {k}: slots end at {next:?} of a frame of {} ns",
+                core.major_frame
+            ));
+        }
+        for vcpu in vcpus
+            .iter()
+            .filter(|vcpu| !slots.iter().any(|s| s.kind == 0 && s.vcpu == **vcpu))
+        {
+            out.push(format!("core {k}: vCPU {vcpu} has no slot"));
+        }
+    }
+}

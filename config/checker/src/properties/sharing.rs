@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which physical pages are reachable by more than one party.
+//!
+//! [`partitions`], [`el2`] and [`targets`] use no grants: they follow from `hypervisor.bin`, the blob and the
+//! walked tables alone.
+
+use crate::grants::Shared;
+use crate::range::Range;
+use crate::reach::{Access, MemoryType};
+use crate::system::{Party, System};
+
+/// A physical range that a party reaches.
+#[derive(Clone, Debug)]
+struct Reached {
+    physical: Range,
+    party: Party,
+    access: Access,
+    /// For messages.
+    who: String,
+}
+
+/// Everything that is reached, by physical address.
+fn all(system: &System<'_>) -> Vec<Reached> {
+    let mut all: Vec<Reached> = system
+        .roots
+        .iter()
+        .flat_map(|root| {
+            root.walk.runs.iter().map(|run| Reached {
+                physical: run.physical(),
+                party: root.party(),
+                access: run.access,
+                who: format!("{} at {:#x} ({})", root.name, run.input.start, run.access),
+            })
+        })
+        .collect();
+    all.sort_by_key(|r| r.physical);
+    all
+}
+
+/// Calls `found` for each two parties and the range that both reach.
+fn overlaps(system: &System<'_>, mut found: impl FnMut(&Reached, &Reached, Range)) {
+    let all = all(system);
+    for (i, a) in all.iter().enumerate() {
+        for b in all
+            .iter()
+            .skip(i + 1)
+            .take_while(|b| b.physical.start < a.physical.end)
+        {
+            if let (true, Some(both)) = (a.party != b.party, a.physical.intersection(b.physical)) {
+                found(a, b, both);
+            }
+        }
+    }
+}
+
+/// Implements: BH-CHK-020.
+pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
+    overlaps(system, |a, b, both| {
+        let channel = a.access.memory == MemoryType::NormalNc
+            && b.access.memory == MemoryType::NormalNc
+            && !(a.access.execute || b.access.execute)
+            && !(a.access.write && b.access.write);
+        let loader = system.is_loader(both, a.access) && system.is_loader(both, b.access);
+        if a.party != Party::El2 && b.party != Party::El2 && !channel && !loader {
+            out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
+        }
+    });
+}
+
+/// Implements: BH-CHK-021.
+pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
+    let private = system.el2_private();
+    for index in system.partition_indices() {
+        for (root, run) in system.reach(Party::Partition(index)) {
+            for (what, range) in &private {
+                if let Some(both) = run.physical().intersection(*range) {
+                    out.push(format!("{}: {} reaches {what} at {both}", root.name, run.input));
+                }
+            }
+        }
+    }
+    let windows = system.windows();
+    overlaps(system, |a, b, both| {
+        let (guest, index) = match (a.party, b.party) {
+            (Party::El2, Party::Partition(index)) => (b, index),
+            (Party::Partition(index), Party::El2) => (a, index),
+            (Party::El2, Party::El2) | (Party::Partition(_), Party::Partition(_)) => return,
+        };
+        let own_window = windows
+            .iter()
+            .any(|(owner, w)| *owner == index && w.contains(both));
+        let window = own_window && a.access == Access::WRITE && b.access == Access::WRITE;
+        let el2_only_reads = [a, b]
+            .iter()
+            .all(|r| r.party != Party::El2 || r.access == Access::READ);
+        let loader = system.is_loader(both, guest.access) && el2_only_reads;
+        if !window && !loader {
+            out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
+        }
+    });
+}
+
+/// Implements: BH-CHK-022.
+pub(crate) fn targets(system: &System<'_>, out: &mut Vec<String>) {
+    let bars = system.bars();
+    for index in system.partition_indices() {
+        let owned: Vec<Range> = bars
+            .iter()
+            .filter(|(f, _, _)| {
+                let function = system.blob.pci_functions.get(*f);
+                function.is_some_and(|f| usize::try_from(f.partition) == Ok(index))
+            })
+            .map(|(_, _, range)| *range)
+            .collect();
+        for (root, run) in system.reach(Party::Partition(index)) {
+            let (allowed, what) = match run.access.memory {
+                MemoryType::Device => (&owned, "the BARs of its own functions"),
+                MemoryType::NormalWb | MemoryType::NormalNc => (&system.blob.ram, "RAM"),
+            };
+            for outside in run.physical().minus(allowed) {
+                out.push(format!(
+                    "{}: {} reaches {outside}, outside {what}",
+                    root.name, run.input
+                ));
+            }
+        }
+    }
+}
+
+/// Implements: BH-CHK-023.
+pub(crate) fn declared(system: &System<'_>, out: &mut Vec<String>) {
+    let name = |party: Party| match party {
+        Party::El2 => "el2".to_owned(),
+        Party::Partition(index) => system.party(index),
+    };
+    for shared in &system.grants.shared {
+        let writers = shared
+            .parties
+            .iter()
+            .filter(|(party, write, _)| party != "el2" && *write)
+            .count();
+        let written_and_executed = writers > 0 && shared.parties.iter().any(|(_, _, execute)| *execute);
+        if writers > 1 || written_and_executed {
+            let (what, range) = (&shared.name, shared.range);
+            out.push(format!(
+                "grants.txt: shared {what} {range} has {writers} writers, or is also executable"
+            ));
+        }
+    }
+    overlaps(system, |a, b, both| {
+        let permits = |shared: &&Shared| {
+            [a, b].iter().all(|side| {
+                shared.parties.iter().any(|(party, write, execute)| {
+                    *party == name(side.party)
+                        && (*write || !side.access.write)
+                        && (*execute || !side.access.execute)
+                })
+            })
+        };
+        let ranges: Vec<Range> = system
+            .grants
+            .shared
+            .iter()
+            .filter(permits)
+            .map(|s| s.range)
+            .collect();
+        for undeclared in both.minus(&ranges) {
+            let (x, y) = (&a.who, &b.who);
+            out.push(format!(
+                "{undeclared} is reached by {x} and {y}, which no `shared` record permits"
+            ));
+        }
+    });
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What each partition's stage 2 reaches.
+
+use crate::range::Range;
+use crate::reach::{Access, MemoryType, Run, differences, sorted};
+use crate::system::{GICR_SIZE, Party, System, UART_SIZE, Use};
+use crate::tables::Partition;
+
+/// IPA of the loader in every partition (`hypervisor/types/src/load.rs`).
+const LOADER_IPA: u64 = 0x7f_0000_0000;
+
+/// Implements: BH-CHK-010.
+pub(crate) fn grants(system: &System<'_>, out: &mut Vec<String>) {
+    compare(system, out, |serves| matches!(serves, Use::Partition(_)));
+    for grant in &system.grants.grants {
+        if !system.roots.iter().any(|root| root.name == grant.root) {
+            out.push(format!(
+                "grants.txt: grant {} to {}, which does not exist",
+                grant.name, grant.root
+            ));
+        }
+    }
+}
+
+/// Compares each root that `chosen` selects with its grants.
+pub(crate) fn compare(system: &System<'_>, out: &mut Vec<String>, chosen: fn(Use) -> bool) {
+    for root in system.roots.iter().filter(|root| chosen(root.serves)) {
+        let grants = system
+            .grants
+            .grants
+            .iter()
+            .filter(|grant| grant.root == root.name);
+        match sorted(grants.map(|grant| grant.run).collect()) {
+            Err((a, b)) => out.push(format!(
+                "{}: grants.txt grants {a} and {b}, which overlap",
+                root.name
+            )),
+            Ok(granted) => {
+                let differ = differences(&root.walk.runs, &granted);
+                out.extend(differ.iter().map(|d| format!("{}: {d} by grants.txt", root.name)));
+            }
+        }
+    }
+}
+
+/// Implements: BH-CHK-011.
+pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
+    for i in system.partition_indices() {
+        let (Some(partition), name) = (system.blob.partitions.get(i), system.name(i)) else {
+            continue;
+        };
+        let runs: Vec<Run> = system
+            .roots
+            .iter()
+            .filter(|root| root.serves == Use::Partition(i))
+            .flat_map(|root| root.walk.runs.clone())
+            .collect();
+        executable(system, partition, name, &runs, out);
+        window(system, i, &runs, out);
+        emulated(partition, name, &runs, out);
+        let mut by_output = runs.clone();
+        by_output.sort_by_key(|run| run.physical());
+        for pair in by_output.windows(2) {
+            if let [a, b] = pair
+                && let Some(both) = a.physical().intersection(b.physical())
+            {
+                out.push(format!(
+                    "partition {name}: {both} is reached at {} and at {}",
+                    a.input, b.input
+                ));
+            }
+        }
+    }
+}
+
+/// RAM is all there, and executable; the loader is all there; nothing else is executable.
+fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
+    let loader = system.image.loader;
+    let loader_input = Range::sized(LOADER_IPA, loader.size());
+    let mut ram = 0;
+    let mut loaded = 0;
+    for run in runs {
+        if let Some(part) = run.input.intersection(p.ram) {
+            ram += part.size();
+            let all = Access {
+                execute: true,
+                ..Access::WRITE
+            };
+            if part != run.input || run.access != all {
+                out.push(format!(
+                    "partition {name}: {} {} is not wholly RAM",
+                    run.input, run.access
+                ));
+            }
+        } else if run.input == loader_input && run.output == loader.start && run.access == Access::EXECUTE {
+            loaded += run.input.size();
+        } else if run.access.execute {
+            out.push(format!(
+                "partition {name}: {} is executable, but neither RAM nor the loader",
+                run.input
+            ));
+        }
+        if run.access.memory == MemoryType::Device && run.input.start != run.output {
+            out.push(format!(
+                "partition {name}: device registers {} are not at their own address",
+                run.input
+            ));
+        }
+    }
+    if p.ram.is_empty() || ram != p.ram.size() {
+        out.push(format!(
+            "partition {name}: {ram:#x} bytes of its RAM {} are mapped",
+            p.ram
+        ));
+    }
+    if loaded != loader.size() || loader.is_empty() {
+        out.push(format!(
+            "partition {name}: the loader is not mapped at {LOADER_IPA:#x}"
+        ));
+    }
+}
+
+/// A partition reaches its window as memory to read and write, or, when EL2 drives it for an emulated
+/// PL011, not at all.
+fn window(system: &System<'_>, i: usize, runs: &[Run], out: &mut Vec<String>) {
+    let uart = system.blob.partitions.get(i).is_some_and(|p| p.uart_ipa != 0);
+    for (_, window) in system.windows().into_iter().filter(|(owner, _)| *owner == i) {
+        let touching = runs
+            .iter()
+            .filter(|run| run.physical().intersection(window).is_some());
+        let whole = touching
+            .clone()
+            .filter(|r| r.physical() == window && r.access == Access::WRITE)
+            .count();
+        if touching.count() != whole || whole != usize::from(!uart) {
+            out.push(format!(
+                "{}: its window {window} is not mapped as it should be",
+                system.party(i)
+            ));
+        }
+    }
+}
+
+fn emulated(p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
+    for (what, range) in frames(p) {
+        if let Some(run) = runs.iter().find(|run| run.input.intersection(range).is_some()) {
+            out.push(format!(
+                "partition {name}: {} is mapped over the emulated {what} {range}",
+                run.input
+            ));
+        }
+    }
+    for (i, (what, range)) in frames(p).iter().enumerate() {
+        for (other, at) in frames(p).iter().skip(i + 1) {
+            if range.intersection(*at).is_some() {
+                out.push(format!(
+                    "partition {name}: emulated {what} {range} overlaps {other} {at}"
+                ));
+            }
+        }
+    }
+}
+
+/// Frames that EL2 emulates for a partition.
+pub(crate) fn frames(p: &Partition) -> Vec<(&'static str, Range)> {
+    let gicr = GICR_SIZE.saturating_mul(p.vcpus.1.into());
+    let mut frames = vec![
+        ("gicd", Range::sized(p.gicd_ipa, 0x1_0000)),
+        ("gicr", Range::sized(p.gicr_ipa, gicr)),
+    ];
+    if p.uart_ipa != 0 {
+        frames.push(("uart", Range::sized(p.uart_ipa, UART_SIZE)));
+    }
+    frames
+}
+
+/// Physical ranges that partition `i` reaches as RAM, with their input addresses.
+pub(crate) fn ram_runs(system: &System<'_>, i: usize) -> Vec<Run> {
+    let ram = system.blob.partitions.get(i).map(|p| p.ram);
+    system
+        .reach(Party::Partition(i))
+        .filter(|(root, _)| root.serves == Use::Partition(i))
+        .map(|(_, run)| *run)
+        .filter(|run| ram.is_some_and(|ram| ram.contains(run.input)))
+        .collect()
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Decodes the entries of the blob's tables (`hypervisor/types/src/tables.rs`).
+
+use crate::range::{Range, array, u32_at, u64_at};
+
+/// "None" in an index field.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// How a core is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// One vCPU, interrupts direct.
+    Direct,
+    /// One vCPU, interrupts direct, WFI trapped.
+    Guarded,
+    /// Shared by a slot table.
+    Sliced,
+}
+
+impl Mode {
+    /// Its name in the text form.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Guarded => "guarded",
+            Self::Sliced => "sliced",
+        }
+    }
+}
+
+/// A core.
+#[derive(Clone, Debug)]
+pub(crate) struct Core {
+    /// Affinity fields.
+    pub mpidr: u64,
+    /// `MIDR_EL1`.
+    pub midr: u64,
+    /// `TTBR0_EL2` at run time.
+    pub el2_root: u64,
+    /// Its redistributor.
+    pub redistributor: u64,
+    /// Mode, `None` when the number is unknown.
+    pub mode: Option<Mode>,
+    /// First entry in `core_vcpus` and their number.
+    pub vcpus: (u32, u32),
+    /// First entry in `slots` and their number.
+    pub slots: (u32, u32),
+    /// Must be zero.
+    pub reserved: u32,
+    /// Major frame in ns.
+    pub major_frame: u64,
+}
+
+impl Core {
+    /// Reads an entry.
+    pub(crate) fn decode(e: &[u8]) -> Option<Self> {
+        Some(Self {
+            mpidr: u64_at(e, 0)?,
+            midr: u64_at(e, 8)?,
+            el2_root: u64_at(e, 16)?,
+            redistributor: u64_at(e, 24)?,
+            mode: match u32_at(e, 32)? {
+                0 => Some(Mode::Direct),
+                1 => Some(Mode::Guarded),
+                2 => Some(Mode::Sliced),
+                _ => None,
+            },
+            vcpus: (u32_at(e, 36)?, u32_at(e, 40)?),
+            slots: (u32_at(e, 44)?, u32_at(e, 48)?),
+            reserved: u32_at(e, 52)?,
+            major_frame: u64_at(e, 56)?,
+        })
+    }
+}
+
+/// A window of a major frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    /// Begin in ns.
+    pub offset: u64,
+    /// Length in ns.
+    pub length: u64,
+    /// 0 vCPU, 1 system, 2 idle.
+    pub kind: u32,
+    /// Global vCPU index or [`NONE`].
+    pub vcpu: u32,
+}
+
+impl Slot {
+    /// Reads an entry.
+    pub(crate) fn decode(e: &[u8]) -> Option<Self> {
+        Some(Self {
+            offset: u64_at(e, 0)?,
+            length: u64_at(e, 8)?,
+            kind: u32_at(e, 16)?,
+            vcpu: u32_at(e, 20)?,
+        })
+    }
+}
+
+/// A partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Partition {
+    /// Name; `None` when it is not a name of the text form.
+    pub name: Option<String>,
+    /// First entry in `vcpus` and their number.
+    pub vcpus: (u32, u32),
+    /// Flags.
+    pub flags: u32,
+    /// VMID.
+    pub vmid: u32,
+    /// Live stage-2 root.
+    pub live_root: u64,
+    /// Offset of its pristine copy.
+    pub pristine_root: u64,
+    /// Window.
+    pub window: u64,
+    /// Distributor.
+    pub gicd_ipa: u64,
+    /// Redistributors.
+    pub gicr_ipa: u64,
+    /// Emulated PL011 or 0.
+    pub uart_ipa: u64,
+    /// RAM, as the guest sees it.
+    pub ram: Range,
+    /// INTID of the PL011.
+    pub uart_intid: u32,
+    /// SPIs shown.
+    pub spi_lines: u32,
+    /// Words that must be zero.
+    pub reserved: [u32; 2],
+    /// Owned SPIs, one bit each.
+    pub spis: Vec<u32>,
+}
+
+/// Emulated PL011.
+pub(crate) const FLAG_UART: u32 = 2;
+/// All flags.
+pub(crate) const FLAGS: u32 = 15;
+
+impl Partition {
+    /// Reads an entry.
+    pub(crate) fn decode(e: &[u8]) -> Option<Self> {
+        Some(Self {
+            name: name(&array::<32>(e, 0)?),
+            vcpus: (u32_at(e, 32)?, u32_at(e, 36)?),
+            flags: u32_at(e, 40)?,
+            vmid: u32_at(e, 44)?,
+            live_root: u64_at(e, 48)?,
+            pristine_root: u64_at(e, 56)?,
+            window: u64_at(e, 64)?,
+            gicd_ipa: u64_at(e, 72)?,
+            gicr_ipa: u64_at(e, 80)?,
+            uart_ipa: u64_at(e, 88)?,
+            ram: Range::sized(u64_at(e, 96)?, u64_at(e, 104)?),
+            uart_intid: u32_at(e, 112)?,
+            spi_lines: u32_at(e, 116)?,
+            reserved: [u32_at(e, 124)?, u32_at(e, 252)?],
+            spis: (0..31)
+                .map(|word| u32_at(e, 128 + 4 * word))
+                .collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// The zero-padded name of a partition: `a`-`z`, `0`-`9`, `-`, at most 31 bytes.
+fn name(bytes: &[u8]) -> Option<String> {
+    let length = bytes.iter().position(|b| *b == 0)?;
+    let (name, padding) = bytes.split_at(length);
+    let good = !name.is_empty()
+        && name
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && padding.iter().all(|b| *b == 0);
+    good.then(|| String::from_utf8_lossy(name).into_owned())
+}
+
+/// Registers of a vCPU, in the order of the blob and of the text form's names.
+pub(crate) const WORDS: [&str; 11] = [
+    "vmpidr_el2",
+    "vpidr_el2",
+    "hcr_el2",
+    "vtcr_el2",
+    "vttbr_el2",
+    "cnthctl_el2",
+    "mdcr_el2",
+    "cptr_el2",
+    "hstr_el2",
+    "ich_hcr_el2",
+    "cntvoff_el2",
+];
+
+/// A virtual processor.
+#[derive(Clone, Debug)]
+pub(crate) struct Vcpu {
+    /// Partition index.
+    pub partition: u32,
+    /// Index in its partition.
+    pub index: u32,
+    /// Core.
+    pub core: u32,
+    /// Must be zero.
+    pub reserved: u32,
+    /// Control words, in the order of [`WORDS`].
+    pub words: [u64; 11],
+}
+
+impl Vcpu {
+    /// Reads an entry.
+    pub(crate) fn decode(e: &[u8]) -> Option<Self> {
+        let mut words = [0; 11];
+        for (i, word) in words.iter_mut().enumerate() {
+            *word = u64_at(e, 16 + 8 * i)?;
+        }
+        Some(Self {
+            partition: u32_at(e, 0)?,
+            index: u32_at(e, 4)?,
+            core: u32_at(e, 8)?,
+            reserved: u32_at(e, 12)?,
+            words,
+        })
+    }
+}
+
+/// An owned SPI.
+#[derive(Clone, Debug)]
+pub(crate) struct Spi {
+    /// INTID.
+    pub intid: u32,
+    /// Partition index.
+    pub partition: u32,
+    /// Core.
+    pub core: u32,
+    /// 1 edge, 0 level.
+    pub edge: u32,
+}
+
+impl Spi {
+    /// Reads an entry.
+    pub(crate) fn decode(e: &[u8]) -> Option<Self> {
+        Some(Self {
+            intid: u32_at(e, 0)?,
+            partition: u32_at(e, 4)?,
+            core: u32_at(e, 8)?,
+            edge: u32_at(e, 12)?,
+        })
+    }
+}
+
+/// A PCI function.
+#[derive(Clone, Debug)]
+pub(crate) struct PciFunction {
+    /// Bus, device, function.
+    pub bdf: u32,
+    /// Vendor and device ID.
+    pub id: u32,
+    /// Partition index.
+    pub partition: u32,
+    /// 1 when it may master the bus.
+    pub bus_master: u32,
+    /// Address and size of each BAR.
+    pub bars: [(u64, u64); 6],
+}
+
+impl PciFunction {
+    /// Reads an entry.
+    pub(crate) fn decode(e: &[u8]) -> Option<Self> {
+        let mut bars = [(0, 0); 6];
+        for (i, bar) in bars.iter_mut().enumerate() {
+            *bar = (u64_at(e, 16 + 16 * i)?, u64_at(e, 24 + 16 * i)?);
+        }
+        Some(Self {
+            bdf: u32_at(e, 0)?,
+            id: u32_at(e, 4)?,
+            partition: u32_at(e, 8)?,
+            bus_master: u32_at(e, 12)?,
+            bars,
+        })
+    }
+}
+
+/// EL2's devices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BoardDevices {
+    /// Distributor.
+    pub gicd: u64,
+    /// UART.
+    pub uart: u64,
+    /// SMMU or 0.
+    pub smmu: u64,
+    /// Configuration space or 0.
+    pub ecam: u64,
+    /// Its buses.
+    pub ecam_buses: u64,
+    /// Offset of the stream table in the live image.
+    pub stream_table: u64,
+    /// log2 of the number of StreamIDs.
+    pub stream_bits: u32,
+    /// INTID of the UART or [`NONE`].
+    pub uart_intid: u32,
+    /// Command queue page, then event queue page.
+    pub smmu_queues: u64,
+    /// Core with the system slot.
+    pub system_core: u32,
+}
+
+impl BoardDevices {
+    /// Reads an entry.
+    pub(crate) fn decode(e: &[u8]) -> Option<Self> {
+        Some(Self {
+            gicd: u64_at(e, 0)?,
+            uart: u64_at(e, 8)?,
+            smmu: u64_at(e, 16)?,
+            ecam: u64_at(e, 24)?,
+            ecam_buses: u64_at(e, 32)?,
+            stream_table: u64_at(e, 40)?,
+            stream_bits: u32_at(e, 48)?,
+            uart_intid: u32_at(e, 52)?,
+            smmu_queues: u64_at(e, 56)?,
+            system_core: u32_at(e, 72)?,
+        })
+    }
+}
