@@ -100,9 +100,22 @@ impl Run {
             }
             Step::Activate { by, of, which, on } if self.touches_active => {
                 let intid = self.intid(which);
+                // An EOI by another vCPU than the one where the interrupt is active does not trap.
+                let open = self
+                    .m
+                    .reference
+                    .running
+                    .iter()
+                    .flatten()
+                    .any(|(_, i)| *i == intid);
+                if on && intid >= 32 && open {
+                    return;
+                }
                 // Whether an interrupt of another vCPU is still active is known at its last fold only.
                 (0..VCPUS).for_each(|at| self.m.switch(at));
                 self.bit(by, of, intid, if on { 0x300 } else { 0x380 });
+                // The guest ends an active state that another vCPU set once it has arrived.
+                self.m.arrive_all();
                 self.m.reference.irq(of, intid).active = on;
             }
             Step::Activate { .. } => {}
