@@ -249,6 +249,40 @@ fn a_group_0_interrupt_is_not_generated_or_forwarded() {
     assert_eq!(v.sgi(1, 1 << 40).bits(), 1, "all but self");
 }
 
+/// A list register that went to another interrupt meanwhile belongs to the one that it was given last.
+/// Verifies: BH-GIC-008.
+#[test]
+fn the_fast_path_notices_a_list_register_that_changed_hands() {
+    let mut v = vgic();
+    write(&mut v, GICD, 0, 2);
+    write(&mut v, SGI0, 0x80, 0xffff_ffff);
+    write(&mut v, SGI0, 0x100, 0xffff_ffff);
+    let timer = v.inject_now(0, 27, 1).unwrap();
+    assert_eq!(timer, (0, 0x7000_001b_0000_001b));
+    assert_eq!(
+        v.inject_now(0, 27, 1),
+        Some(timer),
+        "ended by the guest, fired again"
+    );
+    assert_eq!(v.inject_now(0, 27, 0), None, "still there");
+    assert_eq!(v.sgi(0, 1).bits(), 1);
+    assert_eq!(v.list_now(0, 0, 1), Some((0, 0x5000_0000_0000_0000)));
+    assert_eq!(v.inject_now(0, 27, 1), Some(timer));
+    let mut lrs = [timer.1, 0, 0, 0];
+    assert!(v.fold(0, &lrs).is_empty());
+    v.fill(0, &mut lrs);
+    assert_eq!(lrs, [timer.1, 0, 0, 0], "the timer alone");
+    // Disabled, it goes back to the physical distributor.
+    write(&mut v, SGI0, 0x180, 1 << 27);
+    assert_eq!(v.inject_now(0, 27, 2), None);
+    assert!(v.fold(0, &lrs).is_empty());
+    v.fill(0, &mut lrs);
+    assert_eq!(
+        (lrs, v.next_deactivation(0), v.next_deactivation(0)),
+        ([0; 4], Some(27), None)
+    );
+}
+
 #[test]
 fn redistributor_offsets_name_a_vcpu_and_a_frame() {
     assert_eq!(Frame::of_redistributor(0), (RD0, 0));

@@ -6,7 +6,7 @@
 //! joined at that time.
 //!
 //! # References
-//! Arm IHI 0069, "Interrupt handling state machine", "ICH_LR<n>_EL2, Interrupt Controller List Registers".
+//! Arm IHI 0069, "Interrupt handling state machine", "`ICH_LR<n>_EL2`, Interrupt Controller List Registers".
 
 use super::types::PRIORITY_MASK;
 

@@ -2,7 +2,7 @@
 //! The fast paths: one interrupt straight into a free list register.
 //!
 //! # References
-//! Arm IHI 0069, "ICH_LR<n>_EL2", "ICH_ELRSR_EL2".
+//! Arm IHI 0069, "`ICH_LR<n>_EL2`", "ICH_ELRSR_EL2".
 
 use super::bank::{Bank, LR_EOI, LR_GROUP1, LR_HW, LR_PENDING};
 use super::state::{ENABLE_GROUP1, NOTHING, Vgic};

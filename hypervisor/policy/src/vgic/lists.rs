@@ -7,7 +7,7 @@
 //! of a GIC without this limit. An interrupt is never in two list registers.
 //!
 //! # References
-//! Arm IHI 0069, "ICH_LR<n>_EL2", "ICH_HCR_EL2", "ICH_MISR_EL2", "Maintenance interrupts".
+//! Arm IHI 0069, "`ICH_LR<n>_EL2`", "ICH_HCR_EL2", "ICH_MISR_EL2", "Maintenance interrupts".
 
 use super::bank::{Bank, LR_EOI, LR_HW};
 use super::state::{Lists, NOTHING, Vgic};

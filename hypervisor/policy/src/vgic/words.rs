@@ -3,7 +3,7 @@
 //! [`Bank`].
 //!
 //! # References
-//! Arm IHI 0069, "Distributor register descriptions": GICD_IGROUPR<n> to GICD_ICFGR<n>.
+//! Arm IHI 0069, "Distributor register descriptions": `GICD_IGROUPR<n>` to `GICD_ICFGR<n>`.
 
 use super::bank::Bank;
 use super::decode::BitRegister;
