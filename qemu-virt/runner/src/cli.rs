@@ -204,7 +204,7 @@ fn end(args: &RunArgs, session: &Session) -> Option<String> {
     if met && now >= args.min.as_nanos() && !(judge.expect.is_empty() && args.bound.is_some()) {
         return Some("all expectations are met".to_owned());
     }
-    if let Some(why) = session.impossible() {
+    if let Some(why) = judge.impossible(&session.manifest, &session.counts.snapshot) {
         return Some(why);
     }
     args.bound

@@ -180,7 +180,7 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::tests::manifest;
+    use crate::fixture::manifest;
 
     fn line(options: &LaunchOptions) -> String {
         let all = arguments(Path::new("/b"), &manifest(), options, Line::Terminal).expect("arguments");
@@ -195,7 +195,7 @@ mod tests {
             line,
             "qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu cortex-a72 -smp 2 -m 128M \
              -nic none -display none -monitor none -no-reboot -object can-bus,id=bus \
-             -device ctucan_pci,addr=1,canbus0=bus -serial stdio -kernel /b/image.bin"
+             -device ctucan_pci,addr=1,canbus0=bus,canbus1=bus -serial stdio -kernel /b/image.bin"
         );
     }
 

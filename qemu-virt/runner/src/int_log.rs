@@ -10,6 +10,8 @@ use std::io::{self, BufRead};
 
 use bulkhead_abi::stats::{ENTRY_COUNTERS, ENTRY_FIQ, ENTRY_IRQ, ENTRY_SERROR};
 
+use crate::reason;
+
 /// Entries to EL2 from a lower exception level, by counter index as in
 /// [`bulkhead_abi::stats::VcpuStats::entries`].
 pub type Counts = [u64; ENTRY_COUNTERS];
@@ -57,6 +59,15 @@ impl IntLog {
     /// All entries of a CPU.
     pub fn total(&self, cpu: u32) -> u64 {
         self.cpu(cpu).iter().sum()
+    }
+
+    /// Counts of a CPU by cause, with the names of a report's `el2_entries.by_reason`.
+    pub fn by_reason(&self, cpu: u32) -> BTreeMap<String, u64> {
+        let counts = self.cpu(cpu).into_iter().enumerate();
+        let caused = counts.filter(|&(_, count)| count != 0);
+        caused
+            .map(|(index, count)| (reason::name(index).into_owned(), count))
+            .collect()
     }
 
     /// Takes one line. Implements: BH-RUN-006.

@@ -4,9 +4,11 @@
 //! A line is looked at whenever more of it is seen. A text that part of a line contains, the whole line
 //! contains too, so that the result does not depend on how the bytes arrive.
 
+use bulkhead_abi::stats::{core_state, partition_state};
 use bulkhead_model::manifest::{Expectation, Manifest};
 
 use crate::console::{Line, contains};
+use crate::stats::Snapshot;
 
 /// Who said something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +123,28 @@ impl Judge {
         self.never.iter().find(|watch| watch.seen)
     }
 
+    /// Why a line that was not seen cannot be seen any more.
+    pub fn impossible(&self, manifest: &Manifest, stats: &Snapshot) -> Option<String> {
+        let missing = self.expect.iter().filter(|watch| !watch.seen);
+        missing.filter_map(|watch| watch.partition).find_map(|index| {
+            let name = &manifest.partitions.get(index)?.name;
+            let vcpus = manifest.vcpus.iter().enumerate();
+            let mut own = vcpus.filter(|(_, vcpu)| usize::try_from(vcpu.partition) == Ok(index));
+            own.find_map(|(global, vcpu)| {
+                let (core, counts) = stats.vcpu(manifest, global)?;
+                if core.stats.state == core_state::FAILED {
+                    return Some(format!("core {} of partition `{name}` failed", vcpu.core));
+                }
+                // The core of vCPU 0 keeps the state of the whole partition.
+                match counts.partition_state {
+                    partition_state::FAILED if vcpu.index == 0 => Some(format!("partition `{name}` failed")),
+                    partition_state::OFF if vcpu.index == 0 => Some(format!("partition `{name}` is off")),
+                    _ => None,
+                }
+            })
+        })
+    }
+
     /// Reasons against a pass; none means pass. Implements: BH-RUN-003.
     pub fn reasons(&self, blob_hash: &str) -> Vec<String> {
         let mut reasons: Vec<String> = self.refusal.iter().map(|words| format!("EL2 {words}")).collect();
@@ -141,7 +165,10 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::tests::{HASH, manifest};
+    use crate::fixture::{HASH, manifest};
+    use crate::stats::tests as stats;
+    use bulkhead_abi::stats::VcpuStats;
+    use zerocopy::FromZeros;
 
     fn judge() -> Judge {
         Judge::new(&manifest())
@@ -201,5 +228,40 @@ mod tests {
         said(&mut judge, 1, "refused: me");
         assert!(!judge.satisfied());
         assert_eq!((judge.blob_hash, judge.refusal), (None, None));
+    }
+
+    /// Verifies: BH-RUN-005.
+    #[test]
+    fn what_a_stopped_partition_has_not_said_it_never_says() {
+        let state = |core_state, partition_state| {
+            let area: Vec<_> = (0..2)
+                .map(|index| {
+                    let mut core = stats::core(index, 1, 1);
+                    let mut vcpu = VcpuStats::new_zeroed();
+                    vcpu.vcpu = u64::from(index);
+                    vcpu.partition_state = partition_state::RUNNING;
+                    if index == 0 {
+                        (core.state, vcpu.partition_state) = (core_state, partition_state);
+                    }
+                    (core, vec![vcpu])
+                })
+                .collect();
+            Snapshot::parse(&stats::area(&area), 2).expect("snapshot")
+        };
+        let mut judge = judge();
+        let why = |judge: &Judge, snapshot| judge.impossible(&manifest(), &snapshot);
+        let running = state(core_state::RUNNING, partition_state::RUNNING);
+        assert_eq!(why(&judge, running), None);
+        let restarting = state(core_state::RUNNING, partition_state::RESTARTING);
+        assert_eq!(why(&judge, restarting), None);
+        let off = || state(core_state::RUNNING, partition_state::OFF);
+        assert_eq!(why(&judge, off()).as_deref(), Some("partition `vehicle` is off"));
+        let core = state(core_state::FAILED, partition_state::RUNNING);
+        assert_eq!(
+            why(&judge, core).as_deref(),
+            Some("core 0 of partition `vehicle` failed")
+        );
+        said(&mut judge, 0, "scenario 3: STOPPED");
+        assert_eq!(why(&judge, off()), None);
     }
 }

@@ -9,12 +9,17 @@
 //! The verdict depends on consoles and virtual time only, never on the speed of the host.
 #![forbid(unsafe_code)]
 
+mod account;
 pub mod cli;
 pub mod command;
 pub mod console;
+mod counts;
 pub mod defmt;
+mod demux;
 mod error;
 mod event;
+#[cfg(test)]
+mod fixture;
 pub mod int_log;
 pub mod judge;
 pub mod qemu;

@@ -153,16 +153,34 @@ impl Qemu {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(RunnerError::Start(error)),
             }
-            if let Ok(Some(status)) = lock(&self.child).try_wait() {
-                return Err(RunnerError::EndedAtOnce {
-                    status: status.to_string(),
-                    log: self.log(),
-                });
+            if let Some(error) = self.ended() {
+                return Err(error);
             }
             if Instant::now() > deadline {
                 return Err(RunnerError::NotConnected(CONNECT));
             }
             thread::sleep(POLL);
+        }
+    }
+
+    /// The error that says that QEMU has ended, if it has.
+    fn ended(&self) -> Option<RunnerError> {
+        let status = lock(&self.child).try_wait().ok()??;
+        Some(RunnerError::EndedAtOnce {
+            status: status.to_string(),
+            log: self.log(),
+        })
+    }
+
+    /// The better error for a connection that broke: that QEMU ended, when it does so soon.
+    pub fn explain(&self, error: RunnerError) -> RunnerError {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        loop {
+            match self.ended() {
+                Some(ended) => return ended,
+                None if Instant::now() > deadline => return error,
+                None => thread::sleep(POLL),
+            }
         }
     }
 

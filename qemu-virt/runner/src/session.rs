@@ -22,21 +22,21 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use bulkhead_abi::stats::{CORE_STATS_SIZE, core_state, partition_state};
-use bulkhead_abi::window::{METRICS, Metrics, WINDOW_SIZE};
 use bulkhead_model::manifest::Manifest;
-use bulkhead_policy::mux::Decoder;
 
+use crate::account::{Facts, Known, report};
 use crate::command::{LaunchOptions, Line as Wiring, arguments};
-use crate::console::{self, Console};
+use crate::console::{Console, Transcript};
+use crate::counts::Counts;
+use crate::demux::Demux;
 use crate::event::Event;
-use crate::judge::{Judge, Speaker};
+use crate::judge::Judge;
 use crate::qemu::{self, Qemu, RunFolder};
 use crate::qmp::{Qmp, QmpError};
-use crate::report::{Facts, Known, Report, report};
+use crate::report::Report;
 use crate::serial::{self, SerialWriter};
-use crate::stats::{self, Snapshot};
-use crate::view::{Show, View};
+use crate::stats::Snapshot;
+use crate::view::Show;
 use crate::{RunnerError, manifest_of};
 
 /// Host time between readings of the statistics.
@@ -74,7 +74,7 @@ impl SessionOptions {
 pub struct Session {
     pub(crate) manifest: Manifest,
     pub(crate) judge: Judge,
-    pub(crate) snapshot: Snapshot,
+    pub(crate) counts: Counts,
     /// Why QEMU ended by itself.
     pub(crate) ended: Option<String>,
     /// Whether the user asked for the end.
@@ -83,19 +83,14 @@ pub struct Session {
     received: Receiver<Event>,
     serial: SerialWriter,
     serial_closed: bool,
-    decoder: Decoder,
-    consoles: Vec<Console>,
+    demux: Demux,
     /// Up to where [`Session::wait_for`] has read each console.
     read_to: Vec<usize>,
-    metrics: Vec<Option<Metrics>>,
-    stray_bytes: u64,
     input: Option<usize>,
-    view: View<io::Stdout>,
     stall: Option<Duration>,
     polled: Instant,
     progress: Instant,
     // Dropped last: it removes the folder of the others' sockets.
-    qmp: Qmp,
     qemu: Qemu,
 }
 
@@ -106,7 +101,7 @@ impl Session {
     /// The folder is incomplete, or QEMU cannot be started.
     pub fn start(dir: &Path, options: SessionOptions) -> Result<Self, RunnerError> {
         let manifest = manifest_of(dir)?;
-        let consoles = console::all(&manifest, &options.images)?;
+        let demux = Demux::new(&manifest, &options.images, options.show)?;
         let program = qemu::program()?;
         let run = RunFolder::new()?;
         let (serial, qmp) = (run.path("serial"), run.path("qmp"));
@@ -123,30 +118,24 @@ impl Session {
         })?;
         let (line, control) = qemu.connect()?;
         let serial = serial::start(line, events.clone()).map_err(RunnerError::Start)?;
-        let qmp = Qmp::new(control, &qemu.path("memory"))?;
-        let names: Vec<&str> = consoles.iter().map(|console| console.name.as_str()).collect();
+        let qmp = Qmp::new(control, &qemu.path("memory")).map_err(|error| qemu.explain(error.into()))?;
         let now = Instant::now();
         Ok(Self {
             judge: Judge::new(&manifest),
-            snapshot: Snapshot::default(),
+            counts: Counts::new(qmp, &manifest),
             ended: None,
             quit: false,
             events,
             received,
             serial,
             serial_closed: false,
-            decoder: Decoder::new(),
-            read_to: vec![0; consoles.len()],
-            metrics: vec![None; manifest.partitions.len()],
-            stray_bytes: 0,
+            read_to: vec![0; demux.consoles().len()],
             input: None,
-            view: View::stdout(options.show, &names),
             stall: options.stall.filter(|_| options.launch.gdb.is_none()),
             polled: now,
             progress: now,
-            consoles,
+            demux,
             manifest,
-            qmp,
             qemu,
         })
     }
@@ -158,15 +147,15 @@ impl Session {
 
     /// Virtual time in ns since the epoch, as last read.
     pub fn now_ns(&self) -> u64 {
-        self.snapshot.now_ns()
+        self.counts.snapshot.now_ns()
     }
 
     /// What a console said so far (at least its last MiB).
     ///
     /// # Errors
     /// There is no such partition.
-    pub fn transcript(&self, partition: &str) -> Result<&console::Transcript, RunnerError> {
-        let console = self.consoles.get(self.console(partition)?);
+    pub fn transcript(&self, partition: &str) -> Result<&Transcript, RunnerError> {
+        let console = self.demux.consoles().get(self.console(partition)?);
         console
             .map(|console| &console.transcript)
             .ok_or_else(|| self.no_partition(partition))
@@ -191,14 +180,13 @@ impl Session {
     }
 
     fn send_to(&self, index: usize, bytes: &[u8]) {
-        if let Some(console) = self.consoles.get(index) {
+        if let Some(console) = self.demux.consoles().get(index) {
             self.serial.send(console.channel, bytes);
         }
     }
 
     fn console(&self, name: &str) -> Result<usize, RunnerError> {
-        let found = self.consoles.iter().position(|console| console.name == name);
-        found.ok_or_else(|| self.no_partition(name))
+        self.demux.find(name).ok_or_else(|| self.no_partition(name))
     }
 
     fn no_partition(&self, name: &str) -> RunnerError {
@@ -209,7 +197,7 @@ impl Session {
         }
     }
 
-    /// Waits until a console has said `text` after what the last call found; gives the line.
+    /// Waits until a console has said `text` after what the last call found; gives the line as far as seen.
     ///
     /// # Errors
     /// It was not seen within that much virtual time, or QEMU ended, or it stands still.
@@ -217,7 +205,7 @@ impl Session {
         let index = self.console(partition)?;
         let start = self.stats()?.now_ns();
         loop {
-            let (from, transcript) = (self.read_to[index], &self.consoles[index].transcript);
+            let (from, transcript) = (self.read_to[index], &self.demux.consoles()[index].transcript);
             if let Some((line, next)) = transcript.find(from, text) {
                 self.read_to[index] = next;
                 return Ok(line);
@@ -258,7 +246,7 @@ impl Session {
     /// QEMU does not answer, or the area is damaged.
     pub fn stats(&mut self) -> Result<&Snapshot, RunnerError> {
         self.poll()?;
-        Ok(&self.snapshot)
+        Ok(&self.counts.snapshot)
     }
 
     /// Handles what happens within that much host time, or until something was handled.
@@ -278,7 +266,8 @@ impl Session {
             self.poll()?;
             self.judge.stamp(self.now_ns());
         }
-        self.show(|view| view.idle());
+        let shown = self.demux.idle();
+        self.shown(shown);
         match self.stall {
             Some(limit) if self.ended.is_none() && self.progress.elapsed() > limit => {
                 Err(RunnerError::Stalled {
@@ -292,7 +281,10 @@ impl Session {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Serial(bytes) => self.serial(&bytes),
+            Event::Serial(bytes) => {
+                let shown = self.demux.receive(&bytes, &mut self.judge);
+                self.shown(shown);
+            }
             Event::SerialClosed => self.serial_closed = true,
             Event::Exited(status) => self.ended = Some(status),
             Event::Quit => self.quit = true,
@@ -304,57 +296,9 @@ impl Session {
         }
     }
 
-    /// Takes the multiplex apart; bytes of one channel that follow each other are handled together.
-    fn serial(&mut self, bytes: &[u8]) {
-        let mut run: (Option<usize>, Vec<u8>) = (None, Vec::new());
-        for &byte in bytes {
-            let Some((channel, byte)) = self.decoder.push(byte) else {
-                continue;
-            };
-            let index = self
-                .consoles
-                .iter()
-                .position(|console| console.channel == channel);
-            if index.is_none() {
-                self.stray_bytes += 1;
-                continue;
-            }
-            if run.0 != index {
-                self.flush(&mut run);
-                run.0 = index;
-            }
-            run.1.push(byte);
-        }
-        self.flush(&mut run);
-    }
-
-    fn flush(&mut self, run: &mut (Option<usize>, Vec<u8>)) {
-        if let Some(index) = run.0 {
-            self.console_bytes(index, &std::mem::take(&mut run.1));
-        }
-    }
-
-    fn console_bytes(&mut self, index: usize, bytes: &[u8]) {
-        let partitions = self.manifest.partitions.len();
-        let speaker = match index.checked_sub(partitions) {
-            None => Speaker::Partition(index),
-            Some(0) => Speaker::HypervisorText,
-            Some(_) => Speaker::HypervisorLog,
-        };
-        let Some(console) = self.consoles.get_mut(index) else {
-            return;
-        };
-        let text = console.receive(bytes);
-        let judge = &mut self.judge;
-        console.lines(&text, |line| judge.line(speaker, line));
-        self.show(|view| view.text(index, &text));
-    }
-
     /// A closed output ends the run in order, as Ctrl-C does.
-    fn show(&mut self, act: impl FnOnce(&mut View<io::Stdout>) -> io::Result<()>) {
-        if act(&mut self.view).is_err() {
-            self.quit = true;
-        }
+    fn shown(&mut self, result: io::Result<()>) {
+        self.quit |= result.is_err();
     }
 
     /// Reads statistics and metrics; after QEMU's end the last ones stay.
@@ -363,8 +307,12 @@ impl Session {
         if self.ended.is_some() {
             return Ok(());
         }
-        let read = self.read_counts();
-        match read {
+        match self.counts.read(&self.manifest) {
+            Ok(true) => {
+                self.progress = self.polled;
+                Ok(())
+            }
+            Ok(false) => Ok(()),
             Err(RunnerError::Qmp(QmpError::Connection { command, source })) => {
                 // QEMU is ending, or has hung.
                 self.await_end(|session| session.ended.is_some());
@@ -373,30 +321,8 @@ impl Session {
                     None => Err(QmpError::Connection { command, source }.into()),
                 }
             }
-            other => other,
+            Err(other) => Err(other),
         }
-    }
-
-    fn read_counts(&mut self) -> Result<(), RunnerError> {
-        let cores = self.manifest.cores;
-        let area = self
-            .qmp
-            .read_memory(self.manifest.stats, cores as usize * CORE_STATS_SIZE)?;
-        let snapshot = Snapshot::parse(&area, cores)?;
-        snapshot.check(&self.manifest)?;
-        if snapshot.now_ns() != self.snapshot.now_ns() {
-            self.progress = Instant::now();
-        }
-        self.snapshot = snapshot;
-        for (metrics, partition) in self.metrics.iter_mut().zip(&self.manifest.partitions) {
-            if partition.metrics {
-                let bytes = self
-                    .qmp
-                    .read_memory(partition.window + METRICS as u64, size_of::<Metrics>())?;
-                *metrics = stats::metrics(&bytes);
-            }
-        }
-        Ok(())
     }
 
     /// Handles events until `done`, for a bounded host time.
@@ -411,33 +337,6 @@ impl Session {
         }
     }
 
-    /// Why an expectation that was not met cannot be met any more.
-    pub(crate) fn impossible(&self) -> Option<String> {
-        let missing = self.judge.expect.iter().filter(|watch| !watch.seen);
-        missing.filter_map(|watch| watch.partition).find_map(|partition| {
-            let name = &self.manifest.partitions.get(partition)?.name;
-            let own = |vcpu: &&bulkhead_model::manifest::Vcpu| vcpu.partition as usize == partition;
-            self.manifest
-                .vcpus
-                .iter()
-                .enumerate()
-                .filter(|(_, vcpu)| own(vcpu))
-                .find_map(|(global, vcpu)| {
-                    let (core, counts) = self.snapshot.vcpu(&self.manifest, global)?;
-                    if core.stats.state == core_state::FAILED {
-                        return Some(format!("core {} of partition `{name}` failed", vcpu.core));
-                    }
-                    match counts.partition_state {
-                        partition_state::FAILED if vcpu.index == 0 => {
-                            Some(format!("partition `{name}` failed"))
-                        }
-                        partition_state::OFF if vcpu.index == 0 => Some(format!("partition `{name}` is off")),
-                        _ => None,
-                    }
-                })
-        })
-    }
-
     /// Stops the machine, takes what is left, ends QEMU and makes the report; `why` the run ended.
     ///
     /// Virtual time stops first, so that consoles and counts belong to one moment.
@@ -447,7 +346,7 @@ impl Session {
     pub fn finish(mut self, why: &str) -> Result<Report, RunnerError> {
         let mut left = Vec::new();
         if self.ended.is_none() {
-            match self.collect() {
+            match self.counts.collect(&self.manifest) {
                 Ok(windows) => left = windows,
                 Err(RunnerError::Qmp(QmpError::Connection { .. })) => {}
                 Err(other) => return Err(other),
@@ -456,16 +355,17 @@ impl Session {
         // The end of the line says that all that QEMU sent has been seen.
         self.await_end(|session| session.serial_closed && session.ended.is_some());
         self.qemu.kill();
-        for (index, bytes) in left {
-            self.console_bytes(index, &bytes);
+        for (index, bytes) in left.into_iter().enumerate() {
+            // An output that was closed has lost its reader; the report is what counts now.
+            let _ = self.demux.console(index, &bytes, &mut self.judge);
         }
         self.judge.stamp(self.now_ns());
-        self.show(View::finish);
+        let _ = self.demux.finish();
         let tail = |console: &Console| console.transcript.tail();
-        let (partitions, hypervisor) = self.consoles.split_at(self.manifest.partitions.len());
+        let (partitions, hypervisor) = self.demux.consoles().split_at(self.manifest.partitions.len());
         let known: Vec<Known> = partitions
             .iter()
-            .zip(&self.metrics)
+            .zip(&self.counts.metrics)
             .map(|(console, &metrics)| Known {
                 metrics,
                 tail: tail(console),
@@ -475,78 +375,10 @@ impl Session {
             manifest: &self.manifest,
             judge: &self.judge,
             ended: why.to_owned(),
-            stats: &self.snapshot,
+            stats: &self.counts.snapshot,
             known: &known,
             hypervisor_tail: hypervisor.iter().map(tail).collect(),
-            stray_bytes: self.stray_bytes,
+            stray_bytes: self.demux.stray_bytes(),
         }))
-    }
-
-    /// With virtual time stopped: last counts, and what nobody has taken out of the consoles' rings.
-    fn collect(&mut self) -> Result<Vec<(usize, Vec<u8>)>, RunnerError> {
-        self.qmp.stop()?;
-        self.read_counts()?;
-        let mut left = Vec::new();
-        for (index, partition) in self.manifest.partitions.iter().enumerate() {
-            let window = self.qmp.read_memory(partition.window, WINDOW_SIZE)?;
-            left.push((index, stats::undrained(&window)));
-        }
-        self.qmp.quit()?;
-        Ok(left)
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use bulkhead_model::manifest::{Console, Expectation, Manifest, Partition, Qemu, VERSION, Vcpu};
-
-    pub(crate) const HASH: &str = "5f5f";
-
-    fn partition(name: &str, metrics: bool) -> Partition {
-        Partition {
-            name: name.to_owned(),
-            console: Console::Text,
-            window: 0x4600_0000,
-            metrics,
-            elf: None,
-            mode: "dedicated".to_owned(),
-            slots_per_frame: 0,
-        }
-    }
-
-    /// A system of two partitions with a vCPU each, on two cores.
-    pub(crate) fn manifest() -> Manifest {
-        let line = |text: &str| Expectation {
-            partition: "vehicle".to_owned(),
-            text: text.to_owned(),
-        };
-        let vcpu = |partition| Vcpu {
-            partition,
-            index: 0,
-            core: partition,
-            slot: 0,
-        };
-        Manifest {
-            version: VERSION,
-            system: "test".to_owned(),
-            board: "qemu-virt".to_owned(),
-            blob_hash: HASH.to_owned(),
-            image: "image.bin".to_owned(),
-            runtime_elf: "runtime.elf".to_owned(),
-            stats: 0x4500_0000,
-            cores: 2,
-            partitions: vec![partition("vehicle", true), partition("infotainment", false)],
-            vcpus: vec![vcpu(0), vcpu(1)],
-            qemu: Some(Qemu {
-                machine: "virt,virtualization=on,gic-version=3".to_owned(),
-                cpu: "cortex-a72".to_owned(),
-                memory: 128 << 20,
-                cores: 2,
-                can_buses: vec!["bus".to_owned()],
-                devices: vec!["ctucan_pci,addr=1,canbus0=bus".to_owned()],
-            }),
-            expect: vec![line("scenario 3: STOPPED")],
-            never: vec![line("CRASHED")],
-        }
     }
 }

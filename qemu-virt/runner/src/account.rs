@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Makes the report from what was seen and counted.
+
+use std::collections::BTreeMap;
+
+use bulkhead_abi::stats::{VcpuStats, core_state, partition_state};
+use bulkhead_abi::window::Metrics;
+use bulkhead_model::manifest::Manifest;
+
+use crate::judge::Judge;
+use crate::reason;
+use crate::report::{
+    Bounds, Can, CoreReport, Entries, Expected, FORMAT, Fault, Partition, Report, Slots, Used, Verdict,
+};
+use crate::stats::{Core, Snapshot, Steady};
+
+/// What is known of a partition beside the statistics.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// Its own counts.
+    pub(crate) metrics: Option<Metrics>,
+    /// End of its console.
+    pub(crate) tail: String,
+}
+
+/// What is known at the end of a run.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    /// The system.
+    pub(crate) manifest: &'a Manifest,
+    /// What was seen.
+    pub(crate) judge: &'a Judge,
+    /// Why the run ended.
+    pub(crate) ended: String,
+    /// The statistics at the end.
+    pub(crate) stats: &'a Snapshot,
+    /// Partitions by index.
+    pub(crate) known: &'a [Known],
+    /// End of EL2's consoles.
+    pub(crate) hypervisor_tail: String,
+    /// Bytes on unknown channels.
+    pub(crate) stray_bytes: u64,
+}
+
+/// Makes the report. Implements: BH-REP-001.
+pub(crate) fn report(facts: Facts<'_>) -> Report {
+    let Facts {
+        manifest,
+        judge,
+        stats,
+        ..
+    } = facts;
+    let reasons = judge.reasons(&manifest.blob_hash);
+    let steady = stats.steady();
+    let to_ns = stats.now_ns();
+    let name = |(index, partition): (usize, &bulkhead_model::manifest::Partition)| {
+        let known = facts.known.get(index).cloned().unwrap_or_default();
+        let report = partition_report(manifest, stats, steady.as_ref(), index, known);
+        (partition.name.clone(), report)
+    };
+    Report {
+        format: FORMAT,
+        system: manifest.system.clone(),
+        board: manifest.board.clone(),
+        verdict: if reasons.is_empty() {
+            Verdict::Pass
+        } else {
+            Verdict::Fail
+        },
+        reasons,
+        ended: facts.ended,
+        blob_hash: judge.blob_hash.clone(),
+        virtual_ns: to_ns,
+        steady: steady.map(|steady| Bounds {
+            from_ns: steady.from_ns,
+            to_ns,
+        }),
+        expect: judge.expect.iter().map(Expected::from).collect(),
+        never: judge.never.iter().map(Expected::from).collect(),
+        partitions: manifest.partitions.iter().enumerate().map(name).collect(),
+        cores: (0..manifest.cores)
+            .map(|core| core_report(manifest, stats, core))
+            .collect(),
+        hypervisor_tail: facts.hypervisor_tail,
+        stray_bytes: facts.stray_bytes,
+    }
+}
+
+fn partition_report(
+    manifest: &Manifest,
+    stats: &Snapshot,
+    steady: Option<&Steady>,
+    index: usize,
+    known: Known,
+) -> Partition {
+    let mut by_reason = BTreeMap::new();
+    let (mut total, mut at_mark, mut slots) = (0, 0, Slots::default());
+    let mut first: Option<VcpuStats> = None;
+    for (global, vcpu) in manifest.vcpus.iter().enumerate() {
+        if vcpu.partition as usize != index {
+            continue;
+        }
+        let Some((_, counts)) = stats.vcpu(manifest, global) else {
+            continue;
+        };
+        for (counter, &count) in counts
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count != 0)
+        {
+            *by_reason.entry(reason::name(counter).into_owned()).or_insert(0) += count;
+            total += count;
+        }
+        at_mark += steady
+            .and_then(|steady| steady.entries.get(global))
+            .copied()
+            .unwrap_or(0);
+        slots.granted += counts.slots_granted;
+        slots.used += counts.slots_used;
+        slots.missed += counts.slots_missed;
+        if vcpu.index == 0 {
+            first = Some(*counts);
+        }
+    }
+    let metrics = known.metrics.unwrap_or_default();
+    let fault = |vcpu: VcpuStats| Fault {
+        syndrome: vcpu.fault_syndrome,
+        pc: vcpu.fault_pc,
+        ipa: vcpu.fault_ipa,
+    };
+    Partition {
+        state: first
+            .map_or("none", |vcpu| partition_state_name(vcpu.partition_state))
+            .to_owned(),
+        restarts: first.map_or(0, |vcpu| vcpu.restarts),
+        el2_entries: Entries {
+            total,
+            steady: steady.map(|_| total.saturating_sub(at_mark)),
+            by_reason,
+        },
+        slots,
+        deadline_misses: metrics.deadline_misses,
+        can: Can {
+            tx: metrics.can_tx,
+            rx: metrics.can_rx,
+            overrun: metrics.can_overrun,
+            e2e_errors: metrics.can_e2e_errors,
+        },
+        metrics: known.metrics.is_some(),
+        fault: first.filter(|vcpu| vcpu.fault_syndrome != 0).map(fault),
+        console_tail: known.tail,
+    }
+}
+
+fn core_report(manifest: &Manifest, stats: &Snapshot, index: u32) -> CoreReport {
+    let ns = |ticks: fn(&Core) -> u64| stats.core(index).map_or(0, |core| core.ns(ticks(core)));
+    let used: Vec<Used> = (0..)
+        .zip(&manifest.vcpus)
+        .filter(|(_, vcpu)| vcpu.core == index)
+        .filter_map(|(global, vcpu)| {
+            let (core, counts) = stats.vcpu(manifest, global)?;
+            let partition = manifest.partitions.get(vcpu.partition as usize)?;
+            Some(Used {
+                partition: partition.name.clone(),
+                vcpu: vcpu.index,
+                ns: core.ns(counts.run_ticks),
+            })
+        })
+        .collect();
+    let (elapsed_ns, el2_ns) = (ns(|core| core.stats.now), ns(|core| core.stats.el2_ticks));
+    let idle_ns = ns(|core| core.stats.idle_ticks);
+    let accounted = used.iter().fold(el2_ns.saturating_add(idle_ns), |sum, vcpu| {
+        sum.saturating_add(vcpu.ns)
+    });
+    let unaccounted = i128::from(elapsed_ns) - i128::from(accounted);
+    CoreReport {
+        core: index,
+        state: core_state_name(stats.core(index)).to_owned(),
+        frames: stats.core(index).map_or(0, |core| core.stats.frames),
+        elapsed_ns,
+        el2_ns,
+        idle_ns,
+        used,
+        unaccounted_ns: i64::try_from(unaccounted).unwrap_or(if unaccounted < 0 {
+            i64::MIN
+        } else {
+            i64::MAX
+        }),
+        adds_up: unaccounted.unsigned_abs() <= u128::from(elapsed_ns / 1000),
+        worst_slot_lateness_ns: ns(|core| core.stats.worst_slot_lateness),
+    }
+}
+
+/// Name of a state of [`partition_state`].
+fn partition_state_name(state: u64) -> &'static str {
+    match state {
+        partition_state::LOADING => "loading",
+        partition_state::RUNNING => "running",
+        partition_state::RESTARTING => "restarting",
+        partition_state::OFF => "off",
+        partition_state::FAILED => "failed",
+        _ => "none",
+    }
+}
+
+/// Name of a state of [`core_state`].
+fn core_state_name(core: Option<&Core>) -> &'static str {
+    match core.map(|core| core.stats.state) {
+        Some(core_state::RUNNING) => "running",
+        Some(core_state::FAILED) => "failed",
+        Some(_) | None => "off",
+    }
+}

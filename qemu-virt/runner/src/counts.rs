@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What is read from the machine's memory: EL2's statistics, the partitions' metrics, the ends of rings.
+
+use bulkhead_abi::stats::CORE_STATS_SIZE;
+use bulkhead_abi::window::{METRICS, Metrics, WINDOW_SIZE};
+use bulkhead_model::manifest::Manifest;
+
+use crate::RunnerError;
+use crate::qmp::Qmp;
+use crate::stats::{self, Snapshot};
+
+/// The newest counts, and the way to read them again.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    /// EL2's statistics.
+    pub(crate) snapshot: Snapshot,
+    /// Metrics by partition index; `None` where the partition has published none.
+    pub(crate) metrics: Vec<Option<Metrics>>,
+    qmp: Qmp,
+}
+
+impl Counts {
+    /// Nothing read yet.
+    pub(crate) fn new(qmp: Qmp, manifest: &Manifest) -> Self {
+        Self {
+            snapshot: Snapshot::default(),
+            metrics: vec![None; manifest.partitions.len()],
+            qmp,
+        }
+    }
+
+    /// Reads them; tells whether virtual time went on.
+    pub(crate) fn read(&mut self, manifest: &Manifest) -> Result<bool, RunnerError> {
+        let cores = manifest.cores;
+        let length = usize::try_from(cores).unwrap_or(0) * CORE_STATS_SIZE;
+        let snapshot = Snapshot::parse(&self.qmp.read_memory(manifest.stats, length)?, cores)?;
+        snapshot.check(manifest)?;
+        let progress = snapshot.now_ns() != self.snapshot.now_ns();
+        self.snapshot = snapshot;
+        for (metrics, partition) in self.metrics.iter_mut().zip(&manifest.partitions) {
+            if partition.metrics {
+                let address = partition.window + METRICS as u64;
+                *metrics = stats::metrics(&self.qmp.read_memory(address, size_of::<Metrics>())?);
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Stops virtual time, reads the counts a last time, takes what nobody has taken out of the consoles' rings
+    /// (by partition index), and asks QEMU to end.
+    pub(crate) fn collect(&mut self, manifest: &Manifest) -> Result<Vec<Vec<u8>>, RunnerError> {
+        self.qmp.stop()?;
+        self.read(manifest)?;
+        let mut left = Vec::new();
+        for partition in &manifest.partitions {
+            left.push(stats::undrained(
+                &self.qmp.read_memory(partition.window, WINDOW_SIZE)?,
+            ));
+        }
+        self.qmp.quit()?;
+        Ok(left)
+    }
+}
