@@ -3,6 +3,11 @@
 //!
 //! Straight-line code: the number of instructions does not depend on the state. General registers are saved
 //! and loaded by the vectors.
+//!
+//! While the registers of the EL1&0 regime belong to two vCPUs, a speculated address translation instruction
+//! must not fill the TLB from the tables of one under the VMID of the other (Cortex-A53 1530924, A55 1530923,
+//! A57 1319537, A72 1319367, A76 1165522): table walks go off first (`TCR_EL1.EPD0`, `EPD1`), then stage 1 goes
+//! on, so that nothing is translated flat either, and `SCTLR_EL1` and `TCR_EL1` of the next vCPU come last.
 
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -79,6 +84,15 @@ global_asm!(
     "ret",
     ".global bulkhead_world_load",
     "bulkhead_world_load:",
+    "mrs x2, tcr_el1",
+    "orr x2, x2, #(1 << 7)",
+    "orr x2, x2, #(1 << 23)",
+    "msr tcr_el1, x2",
+    "isb",
+    "mrs x2, sctlr_el1",
+    "orr x2, x2, #1",
+    "msr sctlr_el1, x2",
+    "isb",
     "add x1, x0, #{CONTROL}",
     "LOAD2 hcr_el2, vtcr_el2, 0",
     "LOAD2 vttbr_el2, vmpidr_el2, 16",
@@ -91,9 +105,11 @@ global_asm!(
     "add x1, x0, #{EL1}",
     "LOAD2 sp_el0, sp_el1, 0",
     "LOAD2 elr_el1, spsr_el1, 16",
-    "LOAD2 sctlr_el1, cpacr_el1, 32",
+    "ldr x2, [x1, #40]",
+    "msr cpacr_el1, x2",
     "LOAD2 ttbr0_el1, ttbr1_el1, 48",
-    "LOAD2 tcr_el1, mair_el1, 64",
+    "ldr x2, [x1, #72]",
+    "msr mair_el1, x2",
     "LOAD2 amair_el1, vbar_el1, 80",
     "LOAD2 esr_el1, far_el1, 96",
     "LOAD2 afsr0_el1, afsr1_el1, 112",
@@ -104,6 +120,12 @@ global_asm!(
     "LOAD2 cntv_ctl_el0, cntp_cval_el0, 192",
     "ldr x2, [x1, #208]",
     "msr cntp_ctl_el0, x2",
+    "isb",
+    "ldr x2, [x1, #32]",
+    "msr sctlr_el1, x2",
+    "isb",
+    "ldr x2, [x1, #64]",
+    "msr tcr_el1, x2",
     "add x1, x0, #{GIC}",
     "LOAD2 S3_4_C12_C11_7, S3_4_C12_C8_0, 0",
     "ldr x2, [x1, #16]",
@@ -142,6 +164,7 @@ global_asm!(
 // The literal offsets above, checked against the structures.
 const _: () = {
     assert!(offset_of!(El1State, sctlr) == 32 && offset_of!(El1State, tcr) == 64);
+    assert!(offset_of!(El1State, cpacr) == 40 && offset_of!(El1State, mair) == 72);
     assert!(offset_of!(El1State, amair) == 80 && offset_of!(El1State, esr) == 96);
     assert!(offset_of!(El1State, afsr0) == 112 && offset_of!(El1State, contextidr) == 128);
     assert!(offset_of!(El1State, tpidrro_el0) == 144 && offset_of!(El1State, par) == 160);
