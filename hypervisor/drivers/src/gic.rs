@@ -214,7 +214,9 @@ impl Distributor {
         if revision < 3 {
             return Err(GicError::Architecture(revision));
         }
-        self.write32(gicd::CTLR, ctlr::DS);
+        // ARE must not go from 1 to 0 ("GICD_CTLR, Distributor Control Register").
+        let routed = self.read32(gicd::CTLR) & ctlr::ARE;
+        self.write32(gicd::CTLR, ctlr::DS | routed);
         self.wait(bound)?;
         if self.read32(gicd::CTLR) & ctlr::DS == 0 {
             return Err(GicError::TwoSecurityStates);
