@@ -30,6 +30,7 @@ global_asm!(
         isb
         msr     sctlr_el2, \scratch
         isb
+        msr     spsel, #1
     .endm
 
     .section .head, "a"
