@@ -29,7 +29,9 @@ pub fn init_direct(pmr: u64) {
 }
 
 fn init(ctlr: u64, pmr: u64, group1: u64) {
-    r::icc_sre_el2::write(0xf);
+    // Enable = 0: a guest's access to ICC_SRE_EL1 traps. The register is not switched, and with SRE = 0 the
+    // next vCPU of the core would have no CPU interface.
+    r::icc_sre_el2::write(7);
     isb();
     r::icc_sre_el1::write(7);
     isb();
@@ -138,6 +140,11 @@ pub fn set_list_register(index: usize, value: u64) {
         3 => r::ich_lr3::write(value),
         _ => {}
     }
+}
+
+/// Active interrupts in no list register that the guest has ended (`ICH_HCR_EL2.EOIcount`).
+pub fn ended_unlisted() -> u32 {
+    ((r::ich_hcr::read() >> 27) & 0x1f) as u32
 }
 
 /// Bits of the list registers that are free.

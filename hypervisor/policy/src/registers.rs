@@ -12,6 +12,9 @@ pub const SPURIOUS_INTID: u64 = 1023;
 /// `OSLSR_EL1`: `OSLM` = 0b10 (bits 3 and 0), the OS Lock is implemented; `OSLK` = 0, unlocked.
 pub const OSLSR_IMPLEMENTED_UNLOCKED: u64 = 1 << 3;
 
+/// `ICC_SRE_EL1`: `SRE`, `DFB`, `DIB`: system registers always, no bypass.
+pub const SRE_SYSTEM_REGISTERS: u64 = 7;
+
 pub const ICC_PMR_EL1: SysRegId = SysRegId::new(3, 0, 4, 6, 0);
 pub const ICC_IAR0_EL1: SysRegId = SysRegId::new(3, 0, 12, 8, 0);
 pub const ICC_EOIR0_EL1: SysRegId = SysRegId::new(3, 0, 12, 8, 1);
@@ -27,6 +30,7 @@ pub const ICC_SGI1R_EL1: SysRegId = SysRegId::new(3, 0, 12, 11, 5);
 pub const ICC_ASGI1R_EL1: SysRegId = SysRegId::new(3, 0, 12, 11, 6);
 pub const ICC_SGI0R_EL1: SysRegId = SysRegId::new(3, 0, 12, 11, 7);
 pub const ICC_CTLR_EL1: SysRegId = SysRegId::new(3, 0, 12, 12, 4);
+pub const ICC_SRE_EL1: SysRegId = SysRegId::new(3, 0, 12, 12, 5);
 pub const ICC_IGRPEN0_EL1: SysRegId = SysRegId::new(3, 0, 12, 12, 6);
 
 pub const ACTLR_EL1: SysRegId = SysRegId::new(3, 0, 1, 0, 1);

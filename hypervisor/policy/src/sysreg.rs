@@ -100,8 +100,8 @@ pub enum SysRegAction {
 /// Implements: BH-TRAP-002.
 ///
 /// # References
-/// Arm IHI 0069, "ICH_HCR_EL2" (TC, TALL0); Arm ARM, "MDCR_EL2" (TDA, TDOSA, TDRA, TPM, TPMCR), "HCR_EL2"
-/// (TSW, TACR, TIDCP).
+/// Arm IHI 0069, "ICH_HCR_EL2" (TC, TALL0, TDIR), "ICC_SRE_EL2" (Enable); Arm ARM, "MDCR_EL2" (TDA, TDOSA, TDRA,
+/// TPM, TPMCR), "HCR_EL2" (TSW, TACR, TIDCP).
 pub const fn decide(access: SysRegAccess, interrupts: Interrupts) -> SysRegAction {
     match access.register {
         r::ICC_SGI1R_EL1 => write_only(access.direction, SysRegAction::Icc(IccRegister::Sgi1r)),
@@ -118,6 +118,10 @@ pub const fn decide(access: SysRegAccess, interrupts: Interrupts) -> SysRegActio
         r::ICC_IAR0_EL1 | r::ICC_HPPIR0_EL1 => {
             read_only(access.direction, SysRegAction::Value(r::SPURIOUS_INTID))
         }
+        r::ICC_SRE_EL1 => match access.direction {
+            Direction::Read => SysRegAction::Value(r::SRE_SYSTEM_REGISTERS),
+            Direction::Write => SysRegAction::Ignore,
+        },
         r::ICC_EOIR0_EL1 => write_only(access.direction, SysRegAction::Ignore),
         r::ICC_BPR0_EL1
         | r::ICC_IGRPEN0_EL1

@@ -26,9 +26,11 @@ enum Rule {
 const TABLE: &[(&str, Rule)] = &[
     // ICC_PMR_EL1, ICC_DIR_EL1, ICC_RPR_EL1, ICC_CTLR_EL1.
     ("3 0 4 6 0", Rule::Direct(IccRegister::Pmr, "rw")),
-    ("3 0 12 11 1", Rule::Direct(IccRegister::Dir, "w")),
+    ("3 0 12 11 1", Rule::Always(IccRegister::Dir)),
     ("3 0 12 11 3", Rule::Direct(IccRegister::Rpr, "r")),
     ("3 0 12 12 4", Rule::Direct(IccRegister::Ctlr, "rw")),
+    // ICC_SRE_EL1: system registers always, bypass never.
+    ("3 0 12 12 5", Rule::Value(7)),
     // ICC_SGI1R_EL1, ICC_ASGI1R_EL1, ICC_SGI0R_EL1.
     ("3 0 12 11 5", Rule::Always(IccRegister::Sgi1r)),
     ("3 0 12 11 6", Rule::WriteOnly),

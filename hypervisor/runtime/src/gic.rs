@@ -6,16 +6,15 @@
 
 use core::sync::atomic::Ordering;
 
-use bulkhead_arch::barrier::dmb_ish;
+use bulkhead_arch::barrier::{dmb_ish, dsb_sy};
 use bulkhead_arch::{gic_cpu, registers, switch};
-use bulkhead_drivers::gic::{Distributor, gicd, gicr};
+use bulkhead_drivers::gic::{gicd, gicr};
 use bulkhead_policy::vgic::direct::icc;
-use bulkhead_policy::vgic::{
-    Access, AccessSize, Fill, Frame, PhysicalChange, PhysicalOperation, VcpuSet, observes_state,
-};
+use bulkhead_policy::vgic::{Access, AccessSize, Fill, Frame, VcpuSet, observes_state};
 use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{LocalVcpu, PerCore, Running};
+use crate::physical::{change, owns, set_spis, spi_word};
 use crate::shared::{self, Machine};
 
 /// PPI of the virtual timer.
@@ -25,17 +24,25 @@ const CNTP_PPI: u32 = 30;
 /// PPI of the maintenance interrupt.
 pub const MAINTENANCE_PPI: u32 = 25;
 /// PPIs of a sliced vCPU that are physical.
-const GUEST_PPIS: u32 = (1 << CNTV_PPI) | (1 << CNTP_PPI);
+pub const GUEST_PPIS: u32 = (1 << CNTV_PPI) | (1 << CNTP_PPI);
 
 /// Physical priority mask with which the guest of a dedicated core starts.
 pub fn direct_reset_pmr() -> u64 {
     icc::pmr_to_physical(0)
 }
 
-/// Takes back and hands out list registers of the vCPU whose registers are loaded.
-fn refill(machine: &mut Machine, vcpu: &LocalVcpu) {
-    machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers());
+/// Takes back the list registers of the vCPU whose registers are loaded, and what it ended that was in none
+/// of them; gives other vCPUs that this concerns. [`fill`] follows.
+fn take_back(machine: &mut Machine, vcpu: &LocalVcpu) -> VcpuSet {
+    machine.vgic.end_unlisted(vcpu.index(), gic_cpu::ended_unlisted());
+    machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers())
+}
+
+/// Takes back and hands out list registers; gives other vCPUs that this concerns.
+fn refill(machine: &mut Machine, vcpu: &LocalVcpu) -> VcpuSet {
+    let concerned = take_back(machine, vcpu);
     fill(machine, vcpu);
+    concerned
 }
 
 fn fill(machine: &mut Machine, vcpu: &LocalVcpu) {
@@ -87,33 +94,6 @@ pub fn kick_if_running(running: &Running, first: u32, index: u32, core: u32) {
     }
 }
 
-fn spi_word(base: usize, word: usize) -> usize {
-    base.wrapping_add(word.wrapping_mul(4))
-}
-
-/// Sets which physical SPIs of the vCPU's partition may fire: all owned bits are written, so what is not in
-/// `enabled` is off.
-fn set_spis(distributor: &Distributor, vcpu: &LocalVcpu, enabled: impl Fn(usize) -> u32, bound: u64) {
-    if vcpu.entry.index != 0 {
-        return;
-    }
-    let mut cleared = false;
-    for (n, owned) in vcpu.partition.spis.iter().enumerate() {
-        if *owned == 0 {
-            continue;
-        }
-        let on = enabled(n) & owned;
-        let word = n.wrapping_add(1);
-        distributor.write32(spi_word(gicd::ISENABLER, word), on);
-        distributor.write32(spi_word(gicd::ICENABLER, word), owned & !on);
-        cleared |= owned & !on != 0;
-    }
-    if cleared {
-        // A timeout here leaves an interrupt that EL2 then finds without an owner and masks again.
-        let _ = distributor.wait(bound);
-    }
-}
-
 impl PerCore {
     /// Makes `local` the vCPU whose registers are loaded.
     pub fn make_loaded(&mut self, local: usize) {
@@ -139,17 +119,21 @@ impl PerCore {
                 fill(machine, vcpu);
                 let active = machine.vgic.ppi_active(vcpu.index()) & GUEST_PPIS;
                 let enabled = machine.vgic.ppi_enables(vcpu.index()) & GUEST_PPIS;
-                running.redistributor.write32(gicr::ISACTIVER0, active);
+                if active != 0 {
+                    running.redistributor.write32(gicr::ISACTIVER0, active);
+                    // Read back: it has arrived before the guest can deactivate the interrupt.
+                    running.redistributor.read32(gicr::ISACTIVER0);
+                    dsb_sy();
+                }
                 running
                     .redistributor
                     .write32(gicr::ISENABLER0, enabled | 1 << MAINTENANCE_PPI);
-                let spis = machine.vgic.physical_spi_enables();
-                set_spis(
-                    &running.distributor,
-                    vcpu,
-                    |n| spis.get(n).copied().unwrap_or(0),
-                    bound,
-                );
+                if vcpu.entry.index == 0 {
+                    machine.takes_spis = true;
+                    let spis = machine.vgic.physical_spi_enables();
+                    let enabled = |n| spis.get(n).copied().unwrap_or(0);
+                    set_spis(&running.distributor, vcpu, enabled, bound);
+                }
             });
         }
     }
@@ -165,18 +149,28 @@ impl PerCore {
         let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
             return;
         };
+        let ended = gic_cpu::ended_unlisted();
         switch::save(&mut vcpu.context);
         if running.core.mode == core_mode::SLICED {
+            let vcpu: &LocalVcpu = vcpu;
             let lrs = vcpu.context.gic.lr;
             let bound = running.system.board.poll_bound;
-            let _ = vcpu.shared.machine.with(running.index, |machine| {
-                machine.vgic.fold(vcpu.index(), &lrs);
+            let concerned = vcpu.shared.machine.with(running.index, |machine| {
+                machine.vgic.end_unlisted(vcpu.index(), ended);
+                let concerned = machine.vgic.fold(vcpu.index(), &lrs);
                 deactivate_pending(machine, vcpu.index());
+                if vcpu.entry.index == 0 {
+                    machine.takes_spis = false;
+                    set_spis(&running.distributor, vcpu, |_| 0, bound);
+                }
+                concerned
             });
             // The next vCPU of this core has the same PPIs: their enable and active bits go with their vCPU.
             running.redistributor.write32(gicr::ICENABLER0, GUEST_PPIS);
+            // A timeout here leaves the next vCPU a timer interrupt whose condition it finds not met.
+            let _ = running.redistributor.wait(bound);
             running.redistributor.write32(gicr::ICACTIVER0, GUEST_PPIS);
-            set_spis(&running.distributor, vcpu, |_| 0, bound);
+            notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
         }
     }
 
@@ -194,10 +188,11 @@ impl PerCore {
         }
         vcpu.shared.refresh.fetch_and(!bit, Ordering::SeqCst);
         if running.core.mode == core_mode::SLICED {
-            let _ = vcpu
+            let concerned = vcpu
                 .shared
                 .machine
                 .with(running.index, |machine| refill(machine, vcpu));
+            notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
         }
     }
 
@@ -209,13 +204,14 @@ impl PerCore {
         let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
             return false;
         };
-        let deliverable = vcpu.shared.machine.with(running.index, |machine| {
-            machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers());
+        let found = vcpu.shared.machine.with(running.index, |machine| {
+            let concerned = take_back(machine, vcpu);
             let deliverable = machine.vgic.has_deliverable(vcpu.index());
             fill(machine, vcpu);
-            deliverable
+            (deliverable, concerned)
         });
-        let wakes = deliverable.unwrap_or(false);
+        let (wakes, concerned) = found.unwrap_or((false, VcpuSet::EMPTY));
+        notify(vcpu, running, concerned);
         if wakes {
             vcpu.readiness = crate::core_state::Readiness::Ready;
         }
@@ -239,15 +235,15 @@ impl PerCore {
     }
 
     fn maintain(&mut self) {
-        let eoi_count = u32::try_from((registers::ich_hcr::read() >> 27) & 0x1f).unwrap_or(0);
         let Some((vcpu, running)) = self.current() else {
             return;
         };
         let vcpu: &LocalVcpu = vcpu;
-        let _ = vcpu.shared.machine.with(running.index, |machine| {
-            machine.vgic.end_unlisted(vcpu.index(), eoi_count);
-            refill(machine, vcpu);
-        });
+        let concerned = vcpu
+            .shared
+            .machine
+            .with(running.index, |machine| refill(machine, vcpu));
+        notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
     }
 
     /// Gives an acknowledged physical interrupt to the loaded vCPU.
@@ -264,17 +260,22 @@ impl PerCore {
                     .inject_now(vcpu.index(), intid, gic_cpu::free_list_registers())
             {
                 gic_cpu::set_list_register(lr, value);
-                return VcpuSet::EMPTY;
+                return Some(VcpuSet::EMPTY);
+            }
+            if !owns(vcpu, intid) {
+                return None;
             }
             let set = machine.vgic.hardware(vcpu.index(), intid);
             if set.contains(vcpu.index()) {
-                refill(machine, vcpu);
-            } else {
-                deactivate_pending(machine, vcpu.index());
+                return Some(set.union(refill(machine, vcpu)));
             }
-            set
+            deactivate_pending(machine, vcpu.index());
+            Some(set)
         });
-        notify(vcpu, running, notified.unwrap_or(VcpuSet::EMPTY));
+        match notified {
+            Ok(Some(set)) => notify(vcpu, running, set),
+            Ok(None) | Err(_) => self.mask_unowned(intid),
+        }
     }
 
     /// An interrupt without a vCPU to give it to: off, until its partition is loaded again.
@@ -304,18 +305,19 @@ impl PerCore {
         }
         let folds = observes_state(frame, offset);
         let result = vcpu.shared.machine.with(running.index, |machine| {
+            let mut concerned = VcpuSet::EMPTY;
             if folds {
-                machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers());
+                concerned = take_back(machine, vcpu);
             }
             let outcome = machine.vgic.access(vcpu.index(), frame, offset, size, access);
             if folds {
                 fill(machine, vcpu);
             } else if outcome.refresh.contains(vcpu.index()) {
-                refill(machine, vcpu);
+                concerned = refill(machine, vcpu);
             }
             let value = outcome.value | change(running, vcpu, machine, outcome.physical);
             deactivate_pending(machine, vcpu.index());
-            (value, outcome.refresh)
+            (value, outcome.refresh.union(concerned))
         });
         let (value, refresh) = result.unwrap_or((0, VcpuSet::EMPTY));
         notify(vcpu, running, refresh);
@@ -335,7 +337,7 @@ impl PerCore {
         let set = vcpu.shared.machine.with(running.index, |machine| {
             let set = machine.vgic.sgi(vcpu.index(), value);
             if set.contains(vcpu.index()) {
-                refill(machine, vcpu);
+                return set.union(refill(machine, vcpu));
             }
             set
         });
@@ -344,13 +346,15 @@ impl PerCore {
 
     /// A trapped deactivation of an interrupt that is in no list register (sliced cores).
     pub fn deactivate(&mut self, intid: u32) {
-        let Some((vcpu, running)) = self.current() else { return };
+        let Some((vcpu, running)) = self.current() else {
+            return;
+        };
         let vcpu: &LocalVcpu = vcpu;
         let set = vcpu.shared.machine.with(running.index, |machine| {
-            machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers());
+            let concerned = take_back(machine, vcpu);
             let set = machine.vgic.deactivate(vcpu.index(), intid);
             fill(machine, vcpu);
-            set
+            set.union(concerned)
         });
         notify(vcpu, running, set.unwrap_or(VcpuSet::EMPTY));
     }
@@ -364,52 +368,10 @@ impl PerCore {
         let set = vcpu.shared.machine.with(running.index, |machine| {
             let set = section(machine);
             if set.contains(vcpu.index()) {
-                refill(machine, vcpu);
+                return set.union(refill(machine, vcpu));
             }
             set
         });
         notify(vcpu, running, set.unwrap_or(VcpuSet::EMPTY));
     }
-}
-
-/// Does to the physical GIC what an access implies; gives bits to OR into what a load returns.
-fn change(running: &Running, vcpu: &LocalVcpu, machine: &Machine, change: PhysicalChange) -> u64 {
-    let word = usize::from(change.word);
-    let write = |ppi: usize, spi: usize| {
-        if word == 0 {
-            running.redistributor.write32(ppi, change.bits);
-        } else {
-            running.distributor.write32(spi_word(spi, word), change.bits);
-        }
-    };
-    match change.operation {
-        PhysicalOperation::None => {}
-        PhysicalOperation::SetEnable => write(gicr::ISENABLER0, gicd::ISENABLER),
-        PhysicalOperation::ClearEnable => write(gicr::ICENABLER0, gicd::ICENABLER),
-        PhysicalOperation::ClearPending => write(gicr::ICPENDR0, gicd::ICPENDR),
-        PhysicalOperation::ReadPending => {
-            let raw = if word == 0 {
-                running.redistributor.read32(gicr::ISPENDR0)
-            } else {
-                running.distributor.read32(spi_word(gicd::ISPENDR, word))
-            };
-            return u64::from(raw & change.bits);
-        }
-        PhysicalOperation::ReloadEnables => {
-            let enabled = machine.vgic.ppi_enables(vcpu.index()) & GUEST_PPIS;
-            running.redistributor.write32(gicr::ISENABLER0, enabled);
-            running
-                .redistributor
-                .write32(gicr::ICENABLER0, GUEST_PPIS & !enabled);
-            let spis = machine.vgic.physical_spi_enables();
-            let bound = running.system.board.poll_bound;
-            set_spis(
-                &running.distributor,
-                vcpu,
-                |n| spis.get(n).copied().unwrap_or(0),
-                bound,
-            );
-        }
-    }
-    0
 }

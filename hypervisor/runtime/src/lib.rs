@@ -19,6 +19,7 @@ pub mod entry;
 pub mod gic;
 pub mod lifecycle;
 pub mod log;
+pub mod physical;
 pub mod psci;
 pub mod shared;
 pub mod sliced;

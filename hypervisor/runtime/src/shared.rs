@@ -27,6 +27,9 @@ pub struct Machine {
     pub direct: Direct,
     /// Console of a partition with an emulated UART.
     pub uart: Pl011,
+    /// Whether vCPU 0 of a sliced partition is loaded: its core takes the partition's physical SPIs, and they
+    /// are enabled only then.
+    pub takes_spis: bool,
 }
 
 /// Power state of a vCPU and the request that is to start it, see [`Power`].
@@ -40,14 +43,15 @@ pub struct PowerSlot {
 }
 
 impl PowerSlot {
-    /// The state.
+    /// The state. Ordered like [`RUNNING`]: who stores a state and then finds its core in no slot of the vCPU
+    /// knows that the core will see the state when that slot begins.
     pub fn power(&self) -> Power {
-        Power::from_bits(self.state.load(Ordering::Acquire))
+        Power::from_bits(self.state.load(Ordering::SeqCst))
     }
 
     /// Replaces the state.
     pub fn set(&self, power: Power) {
-        self.state.store(power.bits(), Ordering::Release);
+        self.state.store(power.bits(), Ordering::SeqCst);
     }
 }
 
@@ -72,6 +76,7 @@ impl PartitionState {
                 vgic: Vgic::new(),
                 direct: Direct::new(),
                 uart: Pl011::new(),
+                takes_spis: false,
             }),
             life: AtomicU64::new(0),
             starts: AtomicU32::new(0),
