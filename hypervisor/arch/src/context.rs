@@ -247,8 +247,10 @@ impl VcpuContext {
         }
     }
 
-    /// Continues after the trapped instruction.
-    pub fn skip_instruction(&mut self) {
-        self.pc = self.pc.wrapping_add(4);
+    /// Continues after the instruction that trapped with syndrome `esr`: 32 bits long, or 16 (`ESR_EL2.IL` = 0,
+    /// a T32 instruction at EL0).
+    pub fn skip_instruction(&mut self, esr: u64) {
+        let length = if esr & (1 << 25) == 0 { 2 } else { 4 };
+        self.pc = self.pc.wrapping_add(length);
     }
 }

@@ -111,6 +111,8 @@ register!(/// `CNTHP_CVAL_EL2`: EL2's physical timer, compare value.
     cnthp_cval, "S3_4_C14_C2_2", both);
 register!(/// `CNTHP_CTL_EL2`: EL2's physical timer, control.
     cnthp_ctl, "S3_4_C14_C2_1", both);
+register!(/// `MDSCR_EL1`: monitor debug system control.
+    mdscr, "S2_0_C0_C2_2", write);
 register!(/// `ISR_EL1`: pending interrupts.
     isr, "S3_0_C12_C1_0", read);
 register!(/// `ESR_EL2`.

@@ -6,9 +6,9 @@ use core::sync::atomic::Ordering;
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
 use bulkhead_arch::barrier::{counter, wait_for_interrupt};
 use bulkhead_arch::context::{Control, VcpuContext};
-use bulkhead_arch::gic_cpu;
 use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_arch::words::SharedBlock;
+use bulkhead_arch::{gic_cpu, registers};
 use bulkhead_drivers::gic::{Distributor, Redistributor};
 use bulkhead_policy::schedule::{Position, Timetable};
 use bulkhead_types::system::System;
@@ -161,6 +161,10 @@ impl PerCore {
         stats.write64(core_field!(frequency), handoff.frequency);
         stats.write64(core_field!(epoch), handoff.epoch);
         stats.write64(core_field!(state), core_state::RUNNING);
+        let timetable = Timetable::new(system.slots_of(core), core.major_frame_ns, handoff.frequency);
+        if core.mode == core_mode::SLICED && timetable.is_none() {
+            return None;
+        }
         let (distributor, redistributor) = entry::gic(system.board, core);
         self.running = Some(Running {
             index: self.index,
@@ -168,7 +172,7 @@ impl PerCore {
             core,
             stats,
             ledger: Ledger::open(stats, counter(), handoff.epoch),
-            timetable: Timetable::new(system.slots_of(core), core.major_frame_ns, handoff.frequency),
+            timetable,
             position: None,
             owner: None,
             loaded: None,
@@ -181,6 +185,9 @@ impl PerCore {
 
     /// What the core does first; gives the context to enter.
     fn first(&mut self) -> &VcpuContext {
+        // Reset leaves both UNKNOWN, and no guest can reach them: debug exceptions, EL2's timer.
+        registers::mdscr::write(0);
+        registers::cnthp_ctl::write(0);
         let mode = self.running.as_ref().map_or(core_mode::SLICED, |r| r.core.mode);
         if mode == core_mode::SLICED {
             gic_cpu::init_sliced();
@@ -263,7 +270,7 @@ impl PerCore {
     }
 
     /// Sleeps until an interrupt, and takes it.
-    fn sleep(&mut self) {
+    pub fn sleep(&mut self) {
         if let Some(running) = self.running.as_mut() {
             running.ledger.charge(Account::El2);
             wait_for_interrupt();

@@ -77,10 +77,10 @@ impl PerCore {
             Trap::Smc { .. } => {
                 // No SMC is forwarded: none is listed for any partition.
                 self.refuse_call();
-                self.skip();
+                self.skip(esr);
             }
-            Trap::Wait(wait) => self.on_wait(wait),
-            Trap::SystemRegister(access) => self.on_system_register(access),
+            Trap::Wait(wait) => self.on_wait(wait, esr),
+            Trap::SystemRegister(access) => self.on_system_register(access, esr),
             Trap::DataAbort(access) => self.on_data_abort(access, esr),
             Trap::FloatingPoint | Trap::Aarch32 => self.inject(UNDEFINED),
             Trap::IllegalState => self.inject(ILLEGAL_STATE),
@@ -113,9 +113,9 @@ impl PerCore {
         self.resume()
     }
 
-    fn skip(&mut self) {
+    fn skip(&mut self, esr: u64) {
         if let Some((vcpu, _)) = self.current() {
-            vcpu.context.skip_instruction();
+            vcpu.context.skip_instruction(esr);
         }
     }
 
@@ -131,17 +131,25 @@ impl PerCore {
         }
     }
 
-    fn on_wait(&mut self, wait: Wait) {
-        let Some((vcpu, _)) = self.current() else { return };
-        vcpu.context.skip_instruction();
+    fn on_wait(&mut self, wait: Wait, esr: u64) {
+        /// `ICC_RPR_EL1` while no interrupt is active.
+        const IDLE: u64 = 0xff;
+        let Some((vcpu, running)) = self.current() else {
+            return;
+        };
+        vcpu.context.skip_instruction(esr);
         match wait {
-            Wait::Interrupt => vcpu.readiness = Readiness::Waiting,
+            Wait::Interrupt if running.core.mode == core_mode::SLICED => vcpu.readiness = Readiness::Waiting,
+            // A guarded partition: what it waits for goes to EL1, and its pending ends the sleep here. While an
+            // interrupt is active, a kick might not end it, so EL2 returns (design decision D3).
+            Wait::Interrupt if registers::icc_rpr::read() & 0xff == IDLE => self.sleep(),
+            Wait::Interrupt => {}
             // WFE may return at once; the timed forms may return early (DDI 0487, "Wait For Event", "WFIT").
             Wait::Event | Wait::InterruptOrTime | Wait::EventOrTime => {}
         }
     }
 
-    fn on_system_register(&mut self, access: SysRegAccess) {
+    fn on_system_register(&mut self, access: SysRegAccess, esr: u64) {
         let Some((vcpu, running)) = self.current() else {
             return;
         };
@@ -174,7 +182,7 @@ impl PerCore {
                 return;
             }
         }
-        self.skip();
+        self.skip(esr);
     }
 
     fn on_data_abort(&mut self, access: DataAccess, esr: u64) {
@@ -198,7 +206,7 @@ impl PerCore {
             if access.direction == Direction::Read {
                 write(vcpu, access.register, access.loaded(value));
             }
-            vcpu.context.skip_instruction();
+            vcpu.context.skip_instruction(esr);
         }
     }
 }
