@@ -73,7 +73,7 @@ impl PerCore {
                     .and_then(|k| switch_on(vcpu, running, k, &request))
             }
             PsciCall::CpuSuspend { power_state } => psci::cpu_suspend(power_state).map(|()| {
-                vcpu.readiness = Readiness::Waiting;
+                self.await_interrupt();
                 hypercall::SUCCESS
             }),
             PsciCall::CpuOff => {

@@ -132,20 +132,28 @@ impl PerCore {
     }
 
     fn on_wait(&mut self, wait: Wait, esr: u64) {
+        self.skip(esr);
+        match wait {
+            Wait::Interrupt => self.await_interrupt(),
+            // WFE may return at once; the timed forms may return early (DDI 0487, "Wait For Event", "WFIT").
+            Wait::Event | Wait::InterruptOrTime | Wait::EventOrTime => {}
+        }
+    }
+
+    /// The current vCPU has nothing to do before its next interrupt.
+    ///
+    /// That of a dedicated core goes to EL1, and its pending ends the sleep here. While one is active, a kick
+    /// might not end it, so EL2 returns at once (design decision D3).
+    pub fn await_interrupt(&mut self) {
         /// `ICC_RPR_EL1` while no interrupt is active.
         const IDLE: u64 = 0xff;
         let Some((vcpu, running)) = self.current() else {
             return;
         };
-        vcpu.context.skip_instruction(esr);
-        match wait {
-            Wait::Interrupt if running.core.mode == core_mode::SLICED => vcpu.readiness = Readiness::Waiting,
-            // A guarded partition: what it waits for goes to EL1, and its pending ends the sleep here. While an
-            // interrupt is active, a kick might not end it, so EL2 returns (design decision D3).
-            Wait::Interrupt if registers::icc_rpr::read() & 0xff == IDLE => self.sleep(),
-            Wait::Interrupt => {}
-            // WFE may return at once; the timed forms may return early (DDI 0487, "Wait For Event", "WFIT").
-            Wait::Event | Wait::InterruptOrTime | Wait::EventOrTime => {}
+        if running.core.mode == core_mode::SLICED {
+            vcpu.readiness = Readiness::Waiting;
+        } else if registers::icc_rpr::read() & 0xff == IDLE {
+            self.sleep();
         }
     }
 
