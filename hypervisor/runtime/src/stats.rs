@@ -72,9 +72,9 @@ impl Ledger {
         now
     }
 
-    /// Publishes how far the ledger has come.
+    /// Publishes how far the ledger has come; 0 before the epoch, where a dedicated core's begins.
     pub fn publish(&self) {
         self.core
-            .write64(offset_of!(CoreStats, now), self.mark.wrapping_sub(self.epoch));
+            .write64(offset_of!(CoreStats, now), self.mark.saturating_sub(self.epoch));
     }
 }
