@@ -184,8 +184,8 @@ fn signals() -> io::Result<Arc<AtomicBool>> {
 /// Why the run ends now, if it does. Implements: BH-RUN-005.
 fn end(args: &RunArgs, session: &Session) -> Option<String> {
     let judge = &session.judge;
-    if let Some(status) = &session.ended {
-        return Some(format!("QEMU ended ({status})"));
+    if let Some(why) = session.over() {
+        return Some(why);
     }
     if let Some(words) = &judge.refusal {
         return Some(format!("EL2 {words}"));

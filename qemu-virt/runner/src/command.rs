@@ -116,6 +116,8 @@ pub fn arguments(
     }
     match line {
         Line::Sockets { serial, qmp } => {
+            // A machine that switches itself off stands still, so that its memory can be read.
+            add(&["-no-shutdown"]);
             add(&["-chardev", &socket("serial", serial), "-serial", "chardev:serial"]);
             add(&[
                 "-chardev",

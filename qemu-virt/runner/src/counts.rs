@@ -29,6 +29,11 @@ impl Counts {
         }
     }
 
+    /// Why the machine switched itself off, if it has been seen to.
+    pub(crate) fn halted(&self) -> Option<&str> {
+        self.qmp.halted()
+    }
+
     /// Reads them; tells whether virtual time went on.
     pub(crate) fn read(&mut self, manifest: &Manifest) -> Result<bool, RunnerError> {
         let cores = manifest.cores;

@@ -90,7 +90,7 @@ pub enum RunnerError {
         /// End of the console.
         tail: String,
     },
-    /// QEMU ended while a test was waiting.
-    #[error("QEMU ended ({0})")]
+    /// The machine ended while a test was waiting.
+    #[error("nothing more will come: {0}")]
     Ended(String),
 }

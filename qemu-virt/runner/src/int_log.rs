@@ -135,3 +135,63 @@ fn begin(rest: &str) -> Option<Pending> {
         to_el2: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In the form of QEMU 10.0; a return of the other core's comes in between.
+    const LOG: &str = "\
+Exception return from AArch64 EL2 to AArch64 EL1 PC 0x4100003c
+Taking exception 11 [Hypervisor Call] on CPU 0
+...from EL1 to EL2
+...with ESR 0x16/0x5a000000
+...with SPSR 0x3c5
+...with ELR 0x41000044
+...to EL2 PC 0x41000c00 PSTATE 0x3c9
+Taking exception 5 [IRQ] on CPU 1
+...from EL1 to EL2
+...with ESR 0x16/0x5a000000
+...with SPSR 0x800003c5
+...with ELR 0x41000070
+...to EL2 PC 0x41000c80 PSTATE 0x3c9
+Taking exception 12 [Hypervisor Trap] on CPU 0
+...from EL0 to EL2
+Exception return from AArch64 EL2 to AArch64 EL1 PC 0x41000070
+...with ESR 0x17/0x5e000000
+...with SPSR 0x3c5
+";
+
+    fn counts(log: &str) -> Vec<(u32, String, u64)> {
+        let log = IntLog::read(log.as_bytes()).expect("log");
+        let cpus = (0..4).flat_map(|cpu| {
+            log.by_reason(cpu)
+                .into_iter()
+                .map(move |(name, count)| (cpu, name, count))
+        });
+        cpus.collect()
+    }
+
+    /// Verifies: BH-RUN-006.
+    #[test]
+    fn entries_are_counted_by_cpu_and_cause() {
+        let expected = [(0, "hvc", 1), (0, "smc", 1), (1, "irq", 1)];
+        let expected = expected.map(|(cpu, name, count)| (cpu, name.to_owned(), count));
+        assert_eq!(counts(LOG), expected);
+    }
+
+    /// Verifies: BH-RUN-006.
+    #[test]
+    fn what_does_not_enter_el2_from_below_is_not_counted() {
+        for log in [
+            "Taking exception 2 [SVC] on CPU 0\n...from EL0 to EL1\n...with ESR 0x15/0x56000000\n",
+            "Taking exception 4 [Data Abort] on CPU 0\n...from EL2 to EL2\n...with ESR 0x25/0x96000050\n",
+            "Taking exception 13 [Secure Monitor Call] on CPU 0\n...from EL2 to EL3\n...with ESR 0x17/0x5e000000\n\
+             ...handled as PSCI call\n",
+            "Taking exception 5 [IRQ] on CPU 0\n...from EL1 to EL1\n",
+            "...from EL1 to EL2\n...with ESR 0x16/0x5a000000\n",
+        ] {
+            assert_eq!(counts(log), [], "{log}");
+        }
+    }
+}

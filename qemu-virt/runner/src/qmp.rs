@@ -49,6 +49,7 @@ pub struct Qmp {
     reader: BufReader<UnixStream>,
     writer: UnixStream,
     transfer: PathBuf,
+    halted: Option<String>,
 }
 
 impl Qmp {
@@ -69,6 +70,7 @@ impl Qmp {
             reader: BufReader::new(stream),
             writer,
             transfer: transfer.to_owned(),
+            halted: None,
         };
         let greeting = qmp.receive(COMMAND)?;
         if greeting.get("QMP").is_none() {
@@ -81,7 +83,12 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Executes a command; events that come before its answer are dropped.
+    /// Why the machine switched itself off or reset, in QEMU's words, if it has been seen to.
+    pub fn halted(&self) -> Option<&str> {
+        self.halted.as_deref()
+    }
+
+    /// Executes a command; of the events that come before its answer only the machine's end is noted.
     ///
     /// # Errors
     /// QEMU refused it, or the connection broke.
@@ -104,11 +111,18 @@ impl Qmp {
                     description: description.unwrap_or("no reason given").to_owned(),
                 });
             }
-            if answer.get("event").is_none() {
-                return Err(QmpError::Answer {
-                    command: command.to_owned(),
-                    line: answer.to_string(),
-                });
+            match answer.get("event").and_then(Value::as_str) {
+                Some("SHUTDOWN") => {
+                    let reason = answer.pointer("/data/reason").and_then(Value::as_str);
+                    self.halted = Some(reason.unwrap_or("no reason given").to_owned());
+                }
+                Some(_) => {}
+                None => {
+                    return Err(QmpError::Answer {
+                        command: command.to_owned(),
+                        line: answer.to_string(),
+                    });
+                }
             }
         }
     }
@@ -206,11 +220,13 @@ mod tests {
     fn events_before_an_answer_are_passed_over() {
         const ANSWERS: &[&str] = &[
             "{\"event\": \"RESUME\"}\n{\"return\": {}}",
-            "{\"event\": \"STOP\"}\n{\"return\": {\"status\": \"paused\"}}",
+            "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"guest-shutdown\"}}\n{\"return\": {\"status\": \"paused\"}}",
         ];
         let (stream, peer) = peer(ANSWERS);
         let mut qmp = Qmp::new(stream, Path::new("unused")).expect("negotiate");
+        assert_eq!(qmp.halted(), None);
         assert_eq!(qmp.status().expect("status"), "paused");
+        assert_eq!(qmp.halted(), Some("guest-shutdown"));
         assert_eq!(peer.join().expect("peer"), ["qmp_capabilities", "query-status"]);
     }
 

@@ -75,8 +75,8 @@ pub struct Session {
     pub(crate) manifest: Manifest,
     pub(crate) judge: Judge,
     pub(crate) counts: Counts,
-    /// Why QEMU ended by itself.
-    pub(crate) ended: Option<String>,
+    /// Exit status of QEMU when it ended by itself.
+    exited: Option<String>,
     /// Whether the user asked for the end.
     pub(crate) quit: bool,
     pub(crate) events: Sender<Event>,
@@ -123,7 +123,7 @@ impl Session {
         Ok(Self {
             judge: Judge::new(&manifest),
             counts: Counts::new(qmp, &manifest),
-            ended: None,
+            exited: None,
             quit: false,
             events,
             received,
@@ -148,6 +148,20 @@ impl Session {
     /// Virtual time in ns since the epoch, as last read.
     pub fn now_ns(&self) -> u64 {
         self.counts.snapshot.now_ns()
+    }
+
+    /// Why nothing more can happen, if so.
+    pub fn over(&self) -> Option<String> {
+        let exited = self
+            .exited
+            .as_ref()
+            .map(|status| format!("QEMU ended ({status})"));
+        let halted = || {
+            self.counts
+                .halted()
+                .map(|why| format!("the machine switched itself off ({why})"))
+        };
+        exited.or_else(halted)
     }
 
     /// What a console said so far (at least its last MiB).
@@ -210,8 +224,8 @@ impl Session {
                 self.read_to[index] = next;
                 return Ok(line);
             }
-            if let Some(status) = &self.ended {
-                return Err(RunnerError::Ended(status.clone()));
+            if let Some(why) = self.over() {
+                return Err(RunnerError::Ended(why));
             }
             if u128::from(self.now_ns().saturating_sub(start)) > within.as_nanos() {
                 return Err(RunnerError::NotSeen {
@@ -232,8 +246,8 @@ impl Session {
     pub fn run_for(&mut self, time: Duration) -> Result<(), RunnerError> {
         let start = self.stats()?.now_ns();
         while u128::from(self.now_ns().saturating_sub(start)) < time.as_nanos() {
-            if let Some(status) = &self.ended {
-                return Err(RunnerError::Ended(status.clone()));
+            if let Some(why) = self.over() {
+                return Err(RunnerError::Ended(why));
             }
             self.step(POLL)?;
         }
@@ -269,7 +283,7 @@ impl Session {
         let shown = self.demux.idle();
         self.shown(shown);
         match self.stall {
-            Some(limit) if self.ended.is_none() && self.progress.elapsed() > limit => {
+            Some(limit) if self.over().is_none() && self.progress.elapsed() > limit => {
                 Err(RunnerError::Stalled {
                     host_seconds: limit.as_secs(),
                     virtual_ns: self.now_ns(),
@@ -286,7 +300,7 @@ impl Session {
                 self.shown(shown);
             }
             Event::SerialClosed => self.serial_closed = true,
-            Event::Exited(status) => self.ended = Some(status),
+            Event::Exited(status) => self.exited = Some(status),
             Event::Quit => self.quit = true,
             Event::Input(bytes) => {
                 if let Some(index) = self.input {
@@ -304,7 +318,7 @@ impl Session {
     /// Reads statistics and metrics; after QEMU's end the last ones stay.
     fn poll(&mut self) -> Result<(), RunnerError> {
         self.polled = Instant::now();
-        if self.ended.is_some() {
+        if self.exited.is_some() {
             return Ok(());
         }
         match self.counts.read(&self.manifest) {
@@ -315,8 +329,8 @@ impl Session {
             Ok(false) => Ok(()),
             Err(RunnerError::Qmp(QmpError::Connection { command, source })) => {
                 // QEMU is ending, or has hung.
-                self.await_end(|session| session.ended.is_some());
-                match self.ended {
+                self.await_end(|session| session.exited.is_some());
+                match self.exited {
                     Some(_) => Ok(()),
                     None => Err(QmpError::Connection { command, source }.into()),
                 }
@@ -345,7 +359,7 @@ impl Session {
     /// QEMU does not answer, or the statistics are damaged.
     pub fn finish(mut self, why: &str) -> Result<Report, RunnerError> {
         let mut left = Vec::new();
-        if self.ended.is_none() {
+        if self.exited.is_none() {
             match self.counts.collect(&self.manifest) {
                 Ok(windows) => left = windows,
                 Err(RunnerError::Qmp(QmpError::Connection { .. })) => {}
@@ -353,7 +367,7 @@ impl Session {
             }
         }
         // The end of the line says that all that QEMU sent has been seen.
-        self.await_end(|session| session.serial_closed && session.ended.is_some());
+        self.await_end(|session| session.serial_closed && session.exited.is_some());
         self.qemu.kill();
         for (index, bytes) in left.into_iter().enumerate() {
             // An output that was closed has lost its reader; the report is what counts now.

@@ -84,7 +84,11 @@ fn each_failure_ends_the_run_with_its_reason() {
     let cases = [
         (Mode::Crashes, "60s", "a forbidden line was seen"),
         (Mode::Refuses, "60s", "EL2 refused: cores (blob: 4, board: 2)"),
-        (Mode::GoesOff, "60s", "QEMU ended (exit status: 0)"),
+        (
+            Mode::GoesOff,
+            "60s",
+            "the machine switched itself off (guest-shutdown)",
+        ),
         (Mode::FallsSilent, "500ms", "500ms of virtual time are over"),
     ];
     for (mode, bound, ended) in cases {
@@ -167,11 +171,12 @@ fn deterministic_runs_are_equal() {
 
 /// A run that goes on until something ends it, after its first scenario.
 ///
-/// A killed runner cannot remove its private folder; it lies in the one that is returned.
-fn endless() -> (Child, tempfile::TempDir, i32) {
+/// A killed runner cannot remove its private folder; it lies in the second of those that are returned.
+fn endless() -> (Child, [tempfile::TempDir; 2], i32) {
     let folder = guest::build();
     let temporary = tempfile::tempdir().expect("folder");
     let mut child = command(folder.path(), Mode::Nothing, &[])
+        .env("TMPDIR", temporary.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -184,7 +189,7 @@ fn endless() -> (Child, tempfile::TempDir, i32) {
     thread::spawn(move || rest.for_each(drop));
     let qemu = only_child_of(child.id());
     assert!(alive(qemu));
-    (child, folder, qemu)
+    (child, [folder, temporary], qemu)
 }
 
 fn only_child_of(process: u32) -> i32 {

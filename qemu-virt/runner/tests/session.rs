@@ -94,7 +94,9 @@ fn the_emulators_log_has_the_same_counts_as_the_guest() {
     options.launch.int_log = Some(log.clone());
     let mut session = Session::start(folder.path(), options).expect("start");
     session.send("infotainment", b"enter\n").expect("send");
-    session.wait_for("infotainment", "left EL1\n", SOON).expect("stay");
+    session
+        .wait_for("infotainment", "left EL1\n", SOON)
+        .expect("stay");
     let report = session.finish("done").expect("report");
     let counted = &report.partitions["vehicle"].el2_entries;
     let log = IntLog::read(BufReader::new(File::open(log).expect("log"))).expect("read");
