@@ -104,7 +104,15 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
             .filter(|(name, _)| matches!(*name, "UART" | "SMMU"));
         runs.extend(identity(devices.map(|(_, range)| range), Access::DEVICE));
         runs.extend(identity(system.smmu_queues(), Access::WRITE));
-        runs.extend(identity(system.stream_table(), Access::WRITE));
+        // A table of less than a page has its page alone: roots are pages, and the live area has nothing else.
+        let table = system.stream_table();
+        let pages = table.map(|t| {
+            Range::sized(
+                t.start,
+                t.size().checked_next_multiple_of(PAGE).unwrap_or(u64::MAX),
+            )
+        });
+        runs.extend(identity(pages, Access::WRITE));
     }
     let windows = system.windows().into_iter();
     let windows = windows.filter(|(owner, _)| is_system || emulates_uart_for(system, k, *owner));

@@ -5,6 +5,7 @@ mod areas;
 mod devices;
 mod el2;
 mod header;
+mod listing;
 mod schedule;
 mod sharing;
 mod stage2;
@@ -142,7 +143,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-054",
-        text: "Each StreamID is invalid or granted to one partition, whose RAM is all that it reaches.",
+        text: "Each StreamID is invalid or granted to one partition, and then reaches exactly that partition's RAM, never to execute it.",
         check: streams::check,
     },
     Property {
@@ -152,7 +153,12 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-061",
-        text: "Everything that was placed in memory is listed once, and each partition's memory is listed as its own.",
-        check: text::memory,
+        text: "Everything of EL2 and of each partition that was placed in memory is listed once, as its owner's.",
+        check: listing::memory,
+    },
+    Property {
+        id: "BH-CHK-062",
+        text: "Each grant of a partition is what its name says: RAM, loader, load list, payload, window, channel or device registers, and nothing else.",
+        check: listing::names,
     },
 ];

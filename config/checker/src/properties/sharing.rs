@@ -133,18 +133,39 @@ pub(crate) fn declared(system: &System<'_>, out: &mut Vec<String>) {
         Party::El2 => "el2".to_owned(),
         Party::Partition(index) => system.party(index),
     };
-    for shared in &system.grants.shared {
-        let writers = shared
-            .parties
-            .iter()
-            .filter(|(party, write, _)| party != "el2" && *write)
-            .count();
-        let written_and_executed = writers > 0 && shared.parties.iter().any(|(_, _, execute)| *execute);
-        if writers > 1 || written_and_executed {
-            let (what, range) = (&shared.name, shared.range);
+    for pair in system.grants.shared.windows(2) {
+        if let [a, b] = pair
+            && b.range.start < a.range.end
+        {
             out.push(format!(
-                "grants.txt: shared {what} {range} has {writers} writers, or is also executable"
+                "grants.txt: shared {} {} is not after {} {}",
+                b.name, b.range, a.name, a.range
             ));
+        }
+    }
+    let everything = all(system);
+    for shared in &system.grants.shared {
+        for (party, write, execute) in &shared.parties {
+            let reached = everything
+                .iter()
+                .filter(|r| name(r.party) == *party && r.physical.intersection(shared.range).is_some());
+            let (mut ranges, mut found) = (Vec::new(), (false, false));
+            for r in reached {
+                ranges.push(r.physical);
+                found = (found.0 || r.access.write, found.1 || r.access.execute);
+            }
+            let names_party_twice = shared
+                .parties
+                .iter()
+                .filter(|(other, _, _)| other == party)
+                .count()
+                > 1;
+            if found != (*write, *execute) || !shared.range.minus(&ranges).is_empty() || names_party_twice {
+                let (what, range) = (&shared.name, shared.range);
+                out.push(format!(
+                    "grants.txt: shared {what} {range} says of {party} what its tables do not"
+                ));
+            }
         }
     }
     overlaps(system, |a, b, both| {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What bus masters reach through the SMMU.
 
-use crate::range::Range;
-use crate::reach::{MemoryType, Run};
+use crate::reach::{Access, Run, differences};
 use crate::ste::Stream;
 use crate::system::{System, Use};
 
@@ -41,32 +40,17 @@ pub(crate) fn check(system: &System<'_>, out: &mut Vec<String>) {
     }
     for root in &system.roots {
         if let Use::Stream(owner) = root.serves {
-            let ram = ram_runs(system, owner);
-            for run in &root.walk.runs {
-                reaches_ram(&root.name, run, &ram, out);
-            }
+            let access = |run: Run| Run {
+                access: Access::WRITE,
+                ..run
+            };
+            let ram: Vec<Run> = ram_runs(system, owner).into_iter().map(access).collect();
+            let differ = differences(&root.walk.runs, &ram);
+            out.extend(
+                differ
+                    .iter()
+                    .map(|d| format!("{}: {d}, as its owner's RAM", root.name)),
+            );
         }
-    }
-}
-
-/// A stream reaches its owner's RAM alone, at the addresses at which the owner itself sees it.
-fn reaches_ram(name: &str, run: &Run, ram: &[Run], out: &mut Vec<String>) {
-    let offset = |r: &Run| r.output.wrapping_sub(r.input.start);
-    let same: Vec<Range> = ram
-        .iter()
-        .filter(|r| offset(r) == offset(run))
-        .map(|r| r.input)
-        .collect();
-    for outside in run.input.minus(&same) {
-        out.push(format!(
-            "{name}: {outside} reaches {:#x}, not its owner's RAM",
-            run.output
-        ));
-    }
-    if run.access.execute || run.access.memory != MemoryType::NormalWb {
-        out.push(format!(
-            "{name}: {} is {}, DMA needs no such access",
-            run.input, run.access
-        ));
     }
 }

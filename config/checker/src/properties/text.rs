@@ -2,8 +2,7 @@
 //! The text form says what the blob says.
 
 use crate::range::Range;
-use crate::reach::MemoryType;
-use crate::system::{Party, System, Use};
+use crate::system::{System, Use};
 use crate::tables::WORDS;
 
 use super::stage2::frames;
@@ -96,7 +95,7 @@ fn image(system: &System<'_>) -> Vec<String> {
 }
 
 /// Name of the partition with an index of the blob.
-fn name<'a>(system: &'a System<'_>, index: u32) -> &'a str {
+pub(super) fn name<'a>(system: &'a System<'_>, index: u32) -> &'a str {
     usize::try_from(index).map_or("?", |index| system.name(index))
 }
 
@@ -221,37 +220,4 @@ fn bars(system: &System<'_>) -> Vec<String> {
     let all = system.bars().into_iter();
     all.filter_map(|(f, b, range)| Some(format!("bar {:#x} {b} {range}", functions.get(f)?.bdf)))
         .collect()
-}
-
-/// Implements: BH-CHK-061.
-pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
-    for pair in system.grants.memory.windows(2) {
-        if let [a, b] = pair
-            && b.range.start < a.range.end
-        {
-            out.push(format!(
-                "grants.txt: memory {} {} is not after {} {}",
-                b.name, b.range, a.name, a.range
-            ));
-        }
-    }
-    for index in system.partition_indices() {
-        let own = system.party(index);
-        for (root, run) in system.reach(Party::Partition(index)) {
-            if run.access.memory == MemoryType::Device || system.is_loader(run.physical(), run.access) {
-                continue;
-            }
-            let listed = system.grants.memory.iter().filter(|placed| {
-                placed.owner == own
-                    || (placed.owner.starts_with("channel:") && run.access.memory == MemoryType::NormalNc)
-            });
-            let ranges: Vec<Range> = listed.map(|placed| placed.range).collect();
-            for stray in run.physical().minus(&ranges) {
-                out.push(format!(
-                    "{}: reaches {stray}, which no `memory` record lists as its own",
-                    root.name
-                ));
-            }
-        }
-    }
 }

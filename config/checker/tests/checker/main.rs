@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Proves a small system that is encoded here by hand, and refuses each change of it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod accepted;
+mod attacks;
+mod command;
+mod encode;
+mod model;
+mod mutations;
+mod tables;
+mod text;
+mod text_mutations;

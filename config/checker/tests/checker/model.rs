@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A small system, written down by hand: three cores of the three modes, four partitions, a channel, two PCI
+//! functions of which one masters the bus. Tests change it before [`crate::encode`] turns it into files.
+
+pub(crate) const PAGE: u64 = 4096;
+pub(crate) const BASE: u64 = 0x4020_0000;
+pub(crate) const BLOB: u64 = 0x4024_0000;
+pub(crate) const LOADER: u64 = 0x4021_8000;
+pub(crate) const LIVE: u64 = 0x4050_0000;
+pub(crate) const STREAMS: u64 = 0x4050_4000;
+pub(crate) const QUEUES: u64 = 0x4051_0000;
+pub(crate) const WINDOWS: u64 = 0x4040_0000;
+pub(crate) const CHANNEL: u64 = 0x4042_0000;
+pub(crate) const PAYLOADS: u64 = 0x4044_0000;
+pub(crate) const DEVICE_TREE: u64 = 0x4060_0000;
+pub(crate) const GICD: u64 = 0x0800_0000;
+pub(crate) const GICR: u64 = 0x080a_0000;
+pub(crate) const UART: u64 = 0x0818_0000;
+pub(crate) const SMMU: u64 = 0x081a_0000;
+pub(crate) const ECAM: u64 = 0x0840_0000;
+pub(crate) const BARS: u64 = 0x0820_0000;
+pub(crate) const RAM: (u64, u64) = (0x4000_0000, 0x400_0000);
+
+/// Memory types, as the text form names them.
+pub(crate) const WB: &str = "normal-wb";
+pub(crate) const NC: &str = "normal-nc";
+pub(crate) const DEVICE: &str = "device-ngnre";
+
+/// One grant and the mapping that realises it.
+#[derive(Clone, Debug)]
+pub(crate) struct Map {
+    pub name: String,
+    pub physical: u64,
+    pub size: u64,
+    pub rights: &'static str,
+    pub memory: &'static str,
+    pub input: u64,
+}
+
+pub(crate) fn map(
+    name: &str,
+    physical: u64,
+    size: u64,
+    rights: &'static str,
+    memory: &'static str,
+    input: u64,
+) -> Map {
+    Map {
+        name: name.to_owned(),
+        physical,
+        size,
+        rights,
+        memory,
+        input,
+    }
+}
+
+fn identity(name: &str, physical: u64, size: u64, rights: &'static str, memory: &'static str) -> Map {
+    map(name, physical, size, rights, memory, physical)
+}
+
+/// A root and what it maps.
+#[derive(Clone, Debug)]
+pub(crate) struct Root {
+    pub name: String,
+    pub maps: Vec<Map>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Partition {
+    pub name: &'static str,
+    pub vcpus: (u32, u32),
+    pub flags: u32,
+    pub vmid: u32,
+    pub window: u64,
+    pub uart: u64,
+    pub ram: u64,
+    pub spis: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Vcpu {
+    pub partition: u32,
+    pub index: u32,
+    pub core: u32,
+    /// `hcr vtcr vttbr vmpidr vpidr cnthctl mdcr cptr hstr ich_hcr cntvoff`; `vttbr` gets root and VMID added.
+    pub words: [u64; 11],
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Function {
+    pub bdf: u32,
+    pub partition: u32,
+    pub master: bool,
+    pub bars: [(u64, u64); 2],
+}
+
+/// A slot: offset, length, kind, vCPU.
+pub(crate) type Slot = (u64, u64, u32, u32);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    pub roots: Vec<Root>,
+    pub partitions: Vec<Partition>,
+    pub vcpus: Vec<Vcpu>,
+    pub core_vcpus: Vec<(u32, Vec<u32>)>,
+    pub slots: Vec<Slot>,
+    /// INTID, partition, core, edge.
+    pub spis: Vec<(u32, u32, u32, u32)>,
+    pub functions: Vec<Function>,
+    /// StreamID, partition, what it reaches.
+    pub streams: Vec<(u64, u32, Vec<Map>)>,
+    pub shared: Vec<String>,
+    /// Range, owner and name.
+    pub memory: Vec<(u64, u64, String)>,
+    pub el2_words: [u64; 3],
+}
+
+/// Sections of the hypervisor image: name, first page, pages.
+pub(crate) const IMAGE: [(&str, u64, u64); 10] = [
+    ("boot-text", 1, 1),
+    ("boot-rodata", 0, 1),
+    ("boot-data", 2, 2),
+    ("text", 4, 2),
+    ("rodata", 6, 1),
+    ("shared", 7, 1),
+    ("handoff", 8, 1),
+    ("stats", 9, 6),
+    ("per-core", 15, 9),
+    ("loader", 24, 1),
+];
+pub(crate) const IMAGE_END: u64 = BASE + 25 * PAGE;
+
+fn section(wanted: &str) -> (u64, u64) {
+    let (_, first, pages) = IMAGE.into_iter().find(|(name, ..)| *name == wanted).unwrap();
+    (BASE + first * PAGE, pages * PAGE)
+}
+
+fn el2_common() -> Vec<Map> {
+    let part = |name, rights| identity(name, section(name).0, section(name).1, rights, WB);
+    vec![
+        identity("gicd", GICD, 0x1_0000, "rw-", DEVICE),
+        part("text", "r-x"),
+        part("rodata", "r--"),
+        part("shared", "rw-"),
+    ]
+}
+
+fn per_core(k: u64) -> Map {
+    identity(
+        &format!("per-core:{k}"),
+        section("per-core").0 + k * 0x3000 + PAGE,
+        0x2000,
+        "rw-",
+        WB,
+    )
+}
+
+fn boot_root(blob_size: u64) -> Root {
+    let part = |name, rights| identity(name, section(name).0, section(name).1, rights, WB);
+    let mut maps = el2_common();
+    maps.extend([
+        part("boot-text", "r-x"),
+        part("boot-rodata", "r--"),
+        part("boot-data", "rw-"),
+    ]);
+    maps.extend([
+        part("handoff", "rw-"),
+        part("stats", "rw-"),
+        part("loader", "r--"),
+    ]);
+    maps.extend((0..3).map(per_core));
+    maps.push(identity("blob", BLOB, blob_size + PAGE, "r--", WB));
+    maps.push(identity("live", LIVE, 0x5000, "rw-", WB));
+    maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
+    maps.push(identity("board-device-tree", DEVICE_TREE, 0x1_0000, "r--", WB));
+    maps.push(identity("gicr", GICR, 3 * 0x2_0000, "rw-", DEVICE));
+    maps.push(identity("uart", UART, PAGE, "rw-", DEVICE));
+    maps.push(identity("smmu", SMMU, 0x2_0000, "rw-", DEVICE));
+    maps.push(identity("ecam", ECAM, 0x10_0000, "rw-", DEVICE));
+    Root {
+        name: "el2:boot".to_owned(),
+        maps,
+    }
+}
+
+fn core_root(k: u64, blob_size: u64) -> Root {
+    let (handoff, stats) = (section("handoff"), section("stats"));
+    let mut maps = el2_common();
+    maps.push(identity("handoff", handoff.0, handoff.1, "r--", WB));
+    for other in 0..3 {
+        let rights = if other == k { "rw-" } else { "r--" };
+        maps.push(identity("stats", stats.0 + other * 0x2000, 0x2000, rights, WB));
+    }
+    maps.push(per_core(k));
+    maps.push(identity("blob", BLOB, blob_size, "r--", WB));
+    maps.push(identity("live-roots", LIVE, 4 * PAGE, "rw-", WB));
+    maps.push(identity("gicr:own", GICR + k * 0x2_0000, 0x2_0000, "rw-", DEVICE));
+    if k == 0 {
+        maps.push(identity("uart", UART, PAGE, "rw-", DEVICE));
+        maps.push(identity("smmu", SMMU, 0x2_0000, "rw-", DEVICE));
+        maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
+        maps.push(identity("stream-table", STREAMS, PAGE, "rw-", WB));
+        maps.extend((0..4).map(|i| identity("window", WINDOWS + i * 0x8000, 0x8000, "rw-", WB)));
+    }
+    Root {
+        name: format!("el2:core:{k}"),
+        maps,
+    }
+}
+
+/// RAM of each partition: physical address and size.
+pub(crate) const GUEST_RAM: [(u64, u64); 4] = [
+    (0x4200_0000, 0x20_0000),
+    (0x4240_0000, 0x40_0000),
+    (0x4220_1000, 0x1_0000),
+    (0x4280_0000, 0x20_0000),
+];
+
+fn partition_root(i: usize, name: &str) -> Root {
+    let index = u64::try_from(i).unwrap();
+    let (ram, size) = GUEST_RAM[i];
+    let payload = PAYLOADS + index * 0x1_0000;
+    let mut maps = vec![
+        map("ram", ram, size, "rwx", WB, 0x4000_0000),
+        map("loader", LOADER, PAGE, "r-x", WB, 0x7f_0000_0000),
+        map("load-list", payload, PAGE, "r--", WB, 0x7f_0010_0000),
+        map("payload", payload + PAGE, 3 * PAGE, "r--", WB, 0x7f_4000_0000),
+    ];
+    if name != "info" {
+        maps.push(map(
+            "window",
+            WINDOWS + index * 0x8000,
+            0x8000,
+            "rw-",
+            WB,
+            0x0b00_0000,
+        ));
+    }
+    match name {
+        "adas" => {
+            maps.push(map("channel:state", CHANNEL, 0x1_0000, "rw-", NC, 0x0b10_0000));
+            maps.push(identity("can0", BARS + 0x1_0000, 0x1_0000, "rw-", DEVICE));
+        }
+        "car" => maps.push(identity("can1", BARS + 0x3_0000, 0x1_0000, "rw-", DEVICE)),
+        _ => maps.push(map("channel:state", CHANNEL, 0x1_0000, "r--", NC, 0x0b10_0000)),
+    }
+    Root {
+        name: format!("partition:{name}"),
+        maps,
+    }
+}
+
+fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
+    let (hcr, ich_hcr) = match core {
+        0 => (0x8078_2039, 0x801),
+        1 => (0x8078_0029, 0xc00),
+        _ => (0x8078_2029, 0xc00),
+    };
+    let vmpidr = 0x8000_0000 + u64::from(index);
+    let words = [
+        hcr,
+        0x8002_3559,
+        0,
+        vmpidr,
+        0x410f_d083,
+        3,
+        0xe60,
+        0x0010_33ff,
+        0,
+        ich_hcr,
+        0,
+    ];
+    Vcpu {
+        partition,
+        index,
+        core,
+        words,
+    }
+}
+
+fn memory() -> Vec<(u64, u64, String)> {
+    let mut all = vec![
+        (GICD, 0x1_0000, "el2 gicd".to_owned()),
+        (GICR, 0x6_0000, "el2 gicr".to_owned()),
+        (UART, PAGE, "el2 uart".to_owned()),
+        (SMMU, 0x2_0000, "el2 smmu".to_owned()),
+        (ECAM, 0x10_0000, "el2 ecam".to_owned()),
+        (BASE, IMAGE_END - BASE, "el2 hypervisor".to_owned()),
+        (LIVE, 0x5000, "el2 live".to_owned()),
+        (QUEUES, 0x2000, "el2 smmu-queues".to_owned()),
+        (CHANNEL, 0x1_0000, "channel:state memory".to_owned()),
+        (DEVICE_TREE, 0x1_0000, "board device-tree".to_owned()),
+    ];
+    for ((name, (ram, size)), i) in ["adas", "info", "cluster", "car"].iter().zip(GUEST_RAM).zip(0..) {
+        all.push((ram, size, format!("partition:{name} ram")));
+        all.push((WINDOWS + i * 0x8000, 0x8000, format!("partition:{name} window")));
+        all.push((
+            PAYLOADS + i * 0x1_0000,
+            4 * PAGE,
+            format!("partition:{name} payload-area"),
+        ));
+    }
+    for (name, at) in [("adas", BARS), ("car", BARS + 0x2_0000)] {
+        all.push((at, 0x8000, format!("partition:{name} bar0")));
+        all.push((at + 0x1_0000, 0x1_0000, format!("partition:{name} bar1")));
+    }
+    all
+}
+
+fn partition(i: u32, name: &'static str, vcpus: (u32, u32), spis: Vec<u32>) -> Partition {
+    let uart = if name == "info" { 0x0900_0000 } else { 0 };
+    Partition {
+        name,
+        vcpus,
+        flags: if uart == 0 { 4 } else { 6 },
+        vmid: i + 1,
+        window: WINDOWS + u64::from(i) * 0x8000,
+        uart,
+        ram: GUEST_RAM[usize::try_from(i).unwrap()].1,
+        spis,
+    }
+}
+
+/// The system that every property holds of; `blob_size` is what its encoding takes.
+pub(crate) fn good(blob_size: u64) -> Model {
+    let mut roots = vec![boot_root(blob_size)];
+    roots.extend((0..3).map(|k| core_root(k, blob_size)));
+    let names = ["adas", "info", "cluster", "car"];
+    roots.extend(names.iter().enumerate().map(|(i, name)| partition_root(i, name)));
+    let dma = map("ram", GUEST_RAM[0].0, GUEST_RAM[0].1, "rw-", WB, 0x4000_0000);
+    let bars = |at: u64| [(at, 0x8000), (at + 0x1_0000, 0x1_0000)];
+    let (loader, window) = (LOADER, |i: u64| WINDOWS + i * 0x8000);
+    let everyone: String = names.iter().map(|n| format!(" partition:{n}=r-x")).collect();
+    let mut shared = vec![format!(
+        "loader {loader:#x}-{:#x} el2=r--{everyone}",
+        loader + PAGE
+    )];
+    for (i, name) in [(0, "adas"), (2, "cluster"), (3, "car")] {
+        let (start, end) = (window(i), window(i + 1));
+        shared.push(format!(
+            "window:{name} {start:#x}-{end:#x} el2=rw- partition:{name}=rw-"
+        ));
+    }
+    let readers = "partition:info=r-- partition:cluster=r--";
+    let end = CHANNEL + 0x1_0000;
+    shared.push(format!(
+        "channel:state {CHANNEL:#x}-{end:#x} partition:adas=rw- {readers}"
+    ));
+    Model {
+        roots,
+        partitions: vec![
+            partition(0, "adas", (0, 1), vec![36]),
+            partition(1, "info", (1, 2), vec![]),
+            partition(2, "cluster", (3, 1), vec![]),
+            partition(3, "car", (4, 1), vec![37]),
+        ],
+        vcpus: vec![
+            vcpu(0, 0, 1),
+            vcpu(1, 0, 0),
+            vcpu(1, 1, 0),
+            vcpu(2, 0, 0),
+            vcpu(3, 0, 2),
+        ],
+        core_vcpus: vec![(2, vec![1, 2, 3]), (0, vec![0]), (1, vec![4])],
+        slots: vec![
+            (0, 4000, 0, 1),
+            (4000, 3000, 0, 2),
+            (7000, 2000, 0, 3),
+            (9000, 500, 1, !0),
+            (9500, 500, 2, !0),
+        ],
+        spis: vec![(36, 0, 1, 0), (37, 3, 2, 1)],
+        functions: vec![
+            Function {
+                bdf: 8,
+                partition: 0,
+                master: true,
+                bars: bars(BARS),
+            },
+            Function {
+                bdf: 0x10,
+                partition: 3,
+                master: false,
+                bars: bars(BARS + 0x2_0000),
+            },
+        ],
+        streams: vec![(8, 0, vec![dma])],
+        shared,
+        memory: memory(),
+        el2_words: [0x8082_3519, 0x44_04ff, 0x30cd_183d],
+    }
+}
