@@ -73,6 +73,19 @@ pub(super) const CASES: &[Case] = &[
     Case::two("TIM-INT-14", "a timer fires on its own CPU only", own_cpu),
 ];
 
+/// Stops the timer. Its interrupt was pending: the change takes finite time to arrive, so it is awaited, and then
+/// nothing comes.
+fn withdrawn(one: Timer, intid: u32) -> Outcome {
+    one.stop();
+    let gone = timer::eventually(|| !gic::is_pending(intid));
+    holds(
+        "not pending without the condition",
+        gone,
+        gic::private().read32(gic::ISPENDR),
+    )?;
+    quiet()
+}
+
 fn fires(board: &Board) -> Outcome {
     for one in BOTH {
         let intid = one.intid(board);
@@ -306,8 +319,7 @@ fn split(board: &Board) -> Outcome {
             equal("active", true, gic::is_active(intid))?;
             gic::deactivate(intid);
         }
-        one.stop();
-        quiet()?;
+        withdrawn(one, intid)?;
     }
     Ok(())
 }
