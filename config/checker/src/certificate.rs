@@ -49,7 +49,7 @@ pub fn json(proof: &Proof) -> Value {
     })
 }
 
-/// Writes both forms into `directory`; neither appears before both are complete.
+/// Writes both forms into `directory`; neither appears before both are complete. Implements: BH-CHK-071.
 ///
 /// # Errors
 /// What the file system reports.

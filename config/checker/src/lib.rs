@@ -2,7 +2,7 @@
 //! Proves that a built system isolates its partitions.
 //!
 //! Independent of what built it: no crate of the workspace is used, every format is decoded here from its
-//! documentation. [`prove`] reads `hypervisor.bin`, `system.blob` and `grants.txt`, walks every translation
+//! documentation (Implements: BH-CHK-072). [`prove`] reads `hypervisor.bin`, `system.blob` and `grants.txt`, walks every translation
 //! root and every stream completely and decides each of [`PROPERTIES`].
 #![forbid(unsafe_code)]
 

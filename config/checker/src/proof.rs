@@ -46,7 +46,7 @@ pub struct Proof {
     pub roots: u64,
 }
 
-/// Decides all properties.
+/// Decides all properties. Implements: BH-CHK-070.
 ///
 /// # Errors
 /// Everything that contradicts one of them.

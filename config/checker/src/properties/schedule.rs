@@ -4,8 +4,12 @@
 use crate::system::System;
 use crate::tables::{Core, Mode, NONE};
 
-/// Largest number of vCPUs whose index fits into `VMPIDR_EL2.Aff0` and one GICR frame each.
-const MAX_VCPUS: u32 = 256;
+/// vCPUs for which a core's statistics have room (`hypervisor/abi/src/stats.rs`).
+const MAX_VCPUS_PER_CORE: usize = 7;
+/// vCPUs of a system (`hypervisor/abi/src/stats.rs`).
+const MAX_VCPUS: usize = 64;
+/// Partitions for which boot hands over seeds (`hypervisor/types/src/image.rs`).
+const MAX_PARTITIONS: usize = 32;
 
 /// Entries `first .. first + count` of `all`.
 fn span<T>(all: &[T], (first, count): (u32, u32)) -> Option<&[T]> {
@@ -64,10 +68,16 @@ pub(crate) fn ownership(system: &System<'_>, out: &mut Vec<String>) {
         blob.slots.len(),
         out,
     );
+    if blob.vcpus.len() > MAX_VCPUS || blob.partitions.len() > MAX_PARTITIONS {
+        let (vcpus, partitions) = (blob.vcpus.len(), blob.partitions.len());
+        out.push(format!(
+            "{vcpus} vCPUs of {partitions} partitions are more than EL2 has room for"
+        ));
+    }
     for (i, partition) in blob.partitions.iter().enumerate() {
         let name = system.name(i);
         let own = span(&blob.vcpus, partition.vcpus).unwrap_or_default();
-        if own.is_empty() || partition.vcpus.1 > MAX_VCPUS {
+        if own.is_empty() {
             out.push(format!(
                 "partition {name}: {} vCPUs, not all in the table",
                 partition.vcpus.1
@@ -90,6 +100,12 @@ pub(crate) fn ownership(system: &System<'_>, out: &mut Vec<String>) {
         };
         if matches!(core.mode, Some(Mode::Direct | Mode::Guarded)) && vcpus.len() != 1 {
             out.push(format!("core {k}: dedicated, but has {} vCPUs", vcpus.len()));
+        }
+        if vcpus.len() > MAX_VCPUS_PER_CORE {
+            out.push(format!(
+                "core {k}: {} vCPUs, its statistics have room for {MAX_VCPUS_PER_CORE}",
+                vcpus.len()
+            ));
         }
         for index in vcpus {
             let place = usize::try_from(index).ok();

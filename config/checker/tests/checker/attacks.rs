@@ -279,6 +279,16 @@ fn tables() {
     refused("BH-CHK-050", |model| model.core_vcpus[1].1 = vec![0, 4]);
     refused("BH-CHK-050", |model| model.core_vcpus[2].1 = vec![0]);
     refused("BH-CHK-050", |model| model.vcpus[0].core = 2);
+    refused("BH-CHK-050", |model| {
+        let template = model.vcpus[1].clone();
+        model.vcpus.extend((1..6).map(|index| Vcpu {
+            partition: 3,
+            index,
+            ..template.clone()
+        }));
+        model.partitions[3].vcpus.1 = 6;
+        model.core_vcpus[0].1.extend(5..10);
+    });
     refused("BH-CHK-051", |model| model.slots[1].1 -= 1);
     refused("BH-CHK-051", |model| model.slots[1].3 = 0);
     refused("BH-CHK-051", |model| model.slots.truncate(4));

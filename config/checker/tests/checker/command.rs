@@ -151,3 +151,29 @@ fn truncated_files() {
         assert!(short.prove().is_err(), "hypervisor.bin of {length} bytes");
     }
 }
+
+/// Verifies: BH-CHK-072.
+#[test]
+fn no_crate_of_the_workspace_is_used() {
+    let program = env!("CARGO");
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let mut tree = Command::new(program);
+    tree.args([
+        "tree",
+        "--offline",
+        "--edges",
+        "all",
+        "--prefix",
+        "none",
+        "--manifest-path",
+        manifest,
+    ]);
+    let output = tree.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let listed = String::from_utf8(output.stdout).unwrap();
+    assert!(listed.starts_with("bulkhead-checker "), "{listed}");
+    assert_eq!(
+        listed.matches("bulkhead").count(),
+        listed.lines().next().unwrap().matches("bulkhead").count()
+    );
+}
