@@ -5,6 +5,7 @@
 mod accepted;
 mod attacks;
 mod command;
+mod descriptors;
 mod encode;
 mod model;
 mod mutations;
