@@ -142,8 +142,15 @@ pub fn set_list_register(index: usize, value: u64) {
     }
 }
 
-/// Active interrupts in no list register that the guest has ended (`ICH_HCR_EL2.EOIcount`).
+/// Active interrupts in no list register that the guest has deactivated by ending them (`ICH_HCR_EL2.EOIcount`).
+///
+/// While `ICH_VMCR_EL2.VEOIM` is one an end does not deactivate and a deactivation traps, so none is counted:
+/// Arm IHI 0069, "ICH_HCR_EL2", EOIcount. QEMU counts ends in this mode too.
 pub fn ended_unlisted() -> u32 {
+    const VEOIM: u64 = 1 << 9;
+    if r::ich_vmcr::read() & VEOIM != 0 {
+        return 0;
+    }
     ((r::ich_hcr::read() >> 27) & 0x1f) as u32
 }
 

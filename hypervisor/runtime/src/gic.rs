@@ -39,13 +39,20 @@ fn take_back(machine: &mut Machine, vcpu: &LocalVcpu) -> VcpuSet {
 }
 
 /// Takes back and hands out list registers; gives other vCPUs that this concerns.
-fn refill(machine: &mut Machine, vcpu: &LocalVcpu) -> VcpuSet {
+fn refill(machine: &mut Machine, vcpu: &LocalVcpu, running: &Running) -> VcpuSet {
     let concerned = take_back(machine, vcpu);
-    fill(machine, vcpu);
+    fill(machine, vcpu, running);
     concerned
 }
 
-fn fill(machine: &mut Machine, vcpu: &LocalVcpu) {
+/// Hands out list registers. A timer's interrupt whose condition has gone before the guest acknowledged it is
+/// withdrawn: a level-sensitive interrupt is pending while its input is high.
+fn fill(machine: &mut Machine, vcpu: &LocalVcpu, running: &Running) {
+    let waiting = machine.vgic.ppis_waiting(vcpu.index());
+    if waiting != 0 {
+        let raised = running.redistributor.read32(gicr::ISPENDR0);
+        machine.vgic.lower_ppis(vcpu.index(), waiting & !raised);
+    }
     let mut lrs = [0; 4];
     let fill = machine.vgic.fill(vcpu.index(), &mut lrs);
     gic_cpu::set_list_registers(&lrs);
@@ -116,15 +123,15 @@ impl PerCore {
         if running.core.mode == core_mode::SLICED {
             let bound = running.system.board.poll_bound;
             let _ = vcpu.shared.machine.with(running.index, |machine| {
-                fill(machine, vcpu);
                 let active = machine.vgic.ppi_active(vcpu.index()) & GUEST_PPIS;
-                let enabled = machine.vgic.ppi_enables(vcpu.index()) & GUEST_PPIS;
                 if active != 0 {
                     running.redistributor.write32(gicr::ISACTIVER0, active);
-                    // Read back: it has arrived before the guest can deactivate the interrupt.
+                    // Read back: it has arrived before anybody can deactivate the interrupt.
                     running.redistributor.read32(gicr::ISACTIVER0);
                     dsb_sy();
                 }
+                fill(machine, vcpu, running);
+                let enabled = machine.vgic.ppi_enables(vcpu.index()) & GUEST_PPIS;
                 running
                     .redistributor
                     .write32(gicr::ISENABLER0, enabled | 1 << MAINTENANCE_PPI);
@@ -191,7 +198,7 @@ impl PerCore {
             let concerned = vcpu
                 .shared
                 .machine
-                .with(running.index, |machine| refill(machine, vcpu));
+                .with(running.index, |machine| refill(machine, vcpu, running));
             notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
         }
     }
@@ -207,7 +214,7 @@ impl PerCore {
         let found = vcpu.shared.machine.with(running.index, |machine| {
             let concerned = take_back(machine, vcpu);
             let deliverable = machine.vgic.has_deliverable(vcpu.index());
-            fill(machine, vcpu);
+            fill(machine, vcpu, running);
             (deliverable, concerned)
         });
         let (wakes, concerned) = found.unwrap_or((false, VcpuSet::EMPTY));
@@ -242,7 +249,7 @@ impl PerCore {
         let concerned = vcpu
             .shared
             .machine
-            .with(running.index, |machine| refill(machine, vcpu));
+            .with(running.index, |machine| refill(machine, vcpu, running));
         notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
     }
 
@@ -267,7 +274,7 @@ impl PerCore {
             }
             let set = machine.vgic.hardware(vcpu.index(), intid);
             if set.contains(vcpu.index()) {
-                return Some(set.union(refill(machine, vcpu)));
+                return Some(set.union(refill(machine, vcpu, running)));
             }
             deactivate_pending(machine, vcpu.index());
             Some(set)
@@ -311,9 +318,9 @@ impl PerCore {
             }
             let outcome = machine.vgic.access(vcpu.index(), frame, offset, size, access);
             if folds {
-                fill(machine, vcpu);
+                fill(machine, vcpu, running);
             } else if outcome.refresh.contains(vcpu.index()) {
-                concerned = refill(machine, vcpu);
+                concerned = refill(machine, vcpu, running);
             }
             let value = outcome.value | change(running, vcpu, machine, outcome.physical);
             deactivate_pending(machine, vcpu.index());
@@ -337,7 +344,7 @@ impl PerCore {
         let set = vcpu.shared.machine.with(running.index, |machine| {
             let set = machine.vgic.sgi(vcpu.index(), value);
             if set.contains(vcpu.index()) {
-                return set.union(refill(machine, vcpu));
+                return set.union(refill(machine, vcpu, running));
             }
             set
         });
@@ -353,7 +360,7 @@ impl PerCore {
         let set = vcpu.shared.machine.with(running.index, |machine| {
             let concerned = take_back(machine, vcpu);
             let set = machine.vgic.deactivate(vcpu.index(), intid);
-            fill(machine, vcpu);
+            fill(machine, vcpu, running);
             set.union(concerned)
         });
         notify(vcpu, running, set.unwrap_or(VcpuSet::EMPTY));
@@ -368,7 +375,7 @@ impl PerCore {
         let set = vcpu.shared.machine.with(running.index, |machine| {
             let set = section(machine);
             if set.contains(vcpu.index()) {
-                return set.union(refill(machine, vcpu));
+                return set.union(refill(machine, vcpu, running));
             }
             set
         });

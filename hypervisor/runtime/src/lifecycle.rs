@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::partition_state;
 use bulkhead_arch::barrier::invalidate_current_vmid;
-use bulkhead_arch::registers;
+use bulkhead_arch::{gic_cpu, registers};
 use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, Then};
 use bulkhead_policy::psci::Power;
 use bulkhead_policy::vgic::direct::Owner;
@@ -198,6 +198,10 @@ impl PerCore {
 
     /// Starts a vCPU that another one has switched on.
     fn take_power_on(&mut self, local: usize) {
+        let direct = self
+            .running
+            .as_ref()
+            .is_some_and(|r| r.core.mode != core_mode::SLICED);
         let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
             return;
         };
@@ -208,6 +212,10 @@ impl PerCore {
             let entry = slot.entry.load(Ordering::Relaxed);
             let context = slot.context.load(Ordering::Relaxed);
             vcpu.context.reset(entry, context);
+            if direct {
+                // Its CPU interface is the physical one, as its last life left it.
+                gic_cpu::reset_direct(crate::gic::direct_reset_pmr());
+            }
             vcpu.readiness = Readiness::Ready;
             slot.set(Power::On);
         }

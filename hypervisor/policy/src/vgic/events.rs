@@ -176,6 +176,27 @@ impl Vgic {
         }
     }
 
+    /// Level-sensitive physical PPIs that wait for the acknowledgement of `vcpu`: their input may fall meanwhile.
+    /// Exact while its list registers are folded.
+    #[inline]
+    pub fn ppis_waiting(&self, vcpu: usize) -> u32 {
+        self.private.get(vcpu).map_or(0, |bank| {
+            bank.hardware & bank.line & !bank.edge & !bank.active & !bank.resident
+        })
+    }
+
+    /// The inputs of these waiting PPIs have fallen: without another reason they are pending no more. Call
+    /// [`Self::fill`] next. Implements: BH-GIC-022.
+    pub fn lower_ppis(&mut self, vcpu: usize, fallen: u32) {
+        let fallen = fallen & self.ppis_waiting(vcpu);
+        if fallen != 0
+            && let Some(bank) = self.private.get_mut(vcpu)
+        {
+            bank.line &= !fallen;
+            self.forget_repeated();
+        }
+    }
+
     /// A write of `intid` to `ICC_DIR_EL1` that was trapped (`ICH_HCR_EL2.TDIR`).
     pub fn deactivate(&mut self, vcpu: usize, intid: u32) -> VcpuSet {
         let gate = self.gate();
