@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The CPU interface: acknowledgement, mask, running priority, end and deactivation. Interrupts are masked.
 //!
+//! Verifies: BH-GIC-007, BH-GIC-011, BH-GIC-021.
+//!
 //! # References
 //! Arm IHI 0069, "AArch64 System register descriptions", "Interrupt prioritization", "Interrupt grouping".
 #![forbid(unsafe_code)]

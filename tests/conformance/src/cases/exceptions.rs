@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Interrupts that are really taken, and sleep that they end.
 //!
+//! Verifies: BH-GIC-007, BH-GIC-021.
+//!
 //! # References
 //! Arm IHI 0069, "Preemption"; Arm DDI 0487, "Wait For Interrupt", "Asynchronous exception types".
 #![forbid(unsafe_code)]

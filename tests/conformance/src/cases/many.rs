@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! More interrupts at once than any GIC has list registers. Interrupts are masked; the CPU interface is polled.
 //!
+//! Verifies: BH-GIC-006, BH-GIC-007.
+//!
 //! # References
 //! Arm IHI 0069, "Interrupt prioritization", "Interrupt handling state machine".
 #![forbid(unsafe_code)]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Pending and active state, and what holds an interrupt back. Interrupts are masked; the CPU interface is polled.
 //!
+//! Verifies: BH-GIC-005, BH-GIC-006, BH-GIC-010.
+//!
 //! # References
 //! Arm IHI 0069, "Interrupt handling state machine", "GICR_ISPENDR0", "GICR_ISACTIVER0", "ICC_IGRPEN1_EL1".
 #![forbid(unsafe_code)]

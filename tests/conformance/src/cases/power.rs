@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! PSCI and the second CPU: on, off, and on again.
 //!
+//! Verifies: BH-PSCI-002, BH-PSCI-003.
+//!
 //! # References
 //! Arm DEN0022, "CPU_ON", "CPU_OFF", "AFFINITY_INFO", "Initial core configuration".
 #![forbid(unsafe_code)]
@@ -41,7 +43,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case::two(
         "PSCI-PWR-09",
-        "CPU_ON twice: the second is ON_PENDING or ALREADY_ON, and it enters once",
+        "CPU_ON again, once AFFINITY_INFO is not OFF, is ON_PENDING or ALREADY_ON; it enters once",
         twice,
     ),
     Case::two(
@@ -132,6 +134,8 @@ fn twice(board: &Board) -> Outcome {
     second::with(board, |_| Ok(()))?;
     second::command(Job::Rest);
     equal("CPU_ON", 0_u64, code(turn_on(board, second_entry())))?;
+    let seen = timer::eventually(|| psci::affinity_info(second::affinity(board)) != psci::OFF);
+    holds("AFFINITY_INFO not OFF", seen, second::entered())?;
     let answer = turn_on(board, second_entry());
     let refused = answer == psci::ON_PENDING || answer == psci::ALREADY_ON;
     let there = timer::eventually(|| second::entered() == before + 2);

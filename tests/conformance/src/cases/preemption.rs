@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which interrupt comes while another is active. Interrupts are masked; the CPU interface is polled.
 //!
+//! Verifies: BH-GIC-007, BH-GIC-011.
+//!
 //! # References
 //! Arm IHI 0069, "Priority grouping", "Preemption", "ICC_BPR1_EL1".
 #![forbid(unsafe_code)]

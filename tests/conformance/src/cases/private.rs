@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Registers of SGIs and PPIs.
 //!
+//! Verifies: BH-GIC-005, BH-GIC-010.
+//!
 //! # References
 //! Arm IHI 0069, "GICR_ISENABLER0", "GICR_IPRIORITYR<n>", "GICR_ICFGR0", "GICR_ICFGR1", "GICR_IGROUPR0",
 //! "Interrupt prioritization".

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! SGIs: to this CPU, to the other, to both, to nobody.
 //!
+//! Verifies: BH-GIC-003.
+//!
 //! # References
 //! Arm IHI 0069, "Software Generated Interrupts", "ICC_SGI1R_EL1".
 #![forbid(unsafe_code)]

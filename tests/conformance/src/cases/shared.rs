@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! An SPI, made pending by software.
 //!
+//! Verifies: BH-GIC-002, BH-GIC-005, BH-GIC-010.
+//!
 //! # References
 //! Arm IHI 0069, "GICD_ISENABLER<n>", "GICD_ISPENDR<n>", "GICD_IROUTER<n>", "Affinity routing".
 #![forbid(unsafe_code)]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Counters, and the timers' registers.
 //!
+//! Verifies: BH-TIM-001.
+//!
 //! # References
 //! Arm DDI 0487, "The Generic Timer in AArch64 state": "The virtual counter", "Operation of the CompareValue
 //! views of the timers", "Operation of the TimerValue views of the timers".

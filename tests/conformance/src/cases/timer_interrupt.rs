@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The timers' interrupts.
 //!
+//! Verifies: BH-GIC-004, BH-GIC-020, BH-GIC-022, BH-TIM-001.
+//!
 //! # References
 //! Arm DDI 0487, "The Generic Timer in AArch64 state": "Timers"; Arm IHI 0069, "Level-sensitive".
 #![forbid(unsafe_code)]
@@ -171,8 +173,7 @@ fn level_polled(board: &Board) -> Outcome {
                 gic::private().read32(gic::ISPENDR),
             )?;
         }
-        one.stop();
-        quiet()?;
+        withdrawn(one, intid)?;
     }
     Ok(())
 }
