@@ -2,7 +2,7 @@
 //! `bulkhead-tool`: the command line of Bulkhead.
 //!
 //! Each verb is a module that returns a [`failure::Failure`] or nothing; the exit status is 0 for good, 1 when
-//! the input or the system is wrong, 2 when the tool could not do it. Implements: BH-RUN-201.
+//! the input or the system is wrong, 2 when the tool could not do it. Implements: BH-TOOL-001.
 #![forbid(unsafe_code)]
 
 mod build;

@@ -9,7 +9,7 @@ use crate::cli::{Cli, NeedsArgs, SpecArgs, Verb};
 use crate::failure::Failure;
 use crate::{output, place};
 
-/// Prints the Debian packages that the spec of a command line names. Implements: BH-RUN-202.
+/// Prints the Debian packages that the spec of a command line names. Implements: BH-TOOL-002.
 pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
     let line = iter::once("bulkhead").chain(args.line.iter().map(String::as_str));
     let Ok(cli) = Cli::try_parse_from(line) else {

@@ -35,7 +35,7 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-// Verifies: BH-RUN-201
+// Verifies: BH-TOOL-001
 #[test]
 fn the_reference_system_is_checked_without_a_spec() {
     let output = tool(&Fixture::new(), &["check"]);
@@ -43,7 +43,7 @@ fn the_reference_system_is_checked_without_a_spec() {
     assert!(stdout(&output).contains("system `adas-infotainment` for board `qemu-virt`, 4 partitions"));
 }
 
-// Verifies: BH-RUN-201, BH-CFG-003
+// Verifies: BH-TOOL-001, BH-CFG-003
 #[test]
 fn a_bad_spec_ends_with_1_and_points_at_its_line() {
     let output = tool(
@@ -79,7 +79,7 @@ fn machines_get_every_error_as_json() {
     }
 }
 
-// Verifies: BH-RUN-201
+// Verifies: BH-TOOL-001
 #[test]
 fn nothing_is_written_for_a_bad_spec() {
     let folder = tempfile::tempdir().unwrap();
@@ -91,7 +91,7 @@ fn nothing_is_written_for_a_bad_spec() {
     assert!(!out.exists());
 }
 
-// Verifies: BH-RUN-201
+// Verifies: BH-TOOL-001
 #[test]
 fn what_the_tool_cannot_do_ends_with_2() {
     let folder = tempfile::tempdir().unwrap();
@@ -104,7 +104,7 @@ fn what_the_tool_cannot_do_ends_with_2() {
     assert_eq!(status(&tool(&Fixture::new(), &["check", "no-such.yaml"])), 1);
 }
 
-// Verifies: BH-RUN-202
+// Verifies: BH-TOOL-002
 #[test]
 fn needs_are_those_of_the_spec_in_the_line() {
     let fixture = Fixture::new();

@@ -67,7 +67,7 @@ mod state {
 
 /// Compares the running core with the blob and sets its redistributor up; gives state and value to report.
 ///
-/// `MIDR_EL1` is compared without its revision (bits 3:0). Implements: BH-BOOT-011, BH-GIC-002.
+/// `MIDR_EL1` is compared without its revision (bits 3:0). Implements: BH-BOOT-011, BH-IRQ-002.
 fn check_this_core(core: &Core, poll_bound: u64) -> (u64, u64) {
     let (affinity, midr) = (arch::affinity(), arch::midr());
     if affinity != core.mpidr {

@@ -65,7 +65,7 @@ pub(crate) fn clear_runtime(info: &ImageInfo) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Copies the live image to its place. Implements: BH-MEM-001.
+/// Copies the live image to its place. Implements: BH-BOOT-013.
 ///
 /// # Errors
 /// The live area or the queues are not writable in the boot root.
@@ -140,7 +140,7 @@ pub(crate) fn open_smmu(system: &System<'_>) -> Result<(), Refusal> {
     Ok(smmu.init(&tables, board.poll_bound, arch::publish)?)
 }
 
-/// Sets up the distributor. Implements: BH-GIC-001.
+/// Sets up the distributor. Implements: BH-IRQ-001.
 ///
 /// # Errors
 /// What it lacks, or a poll that did not end.

@@ -205,7 +205,7 @@ impl Distributor {
     /// Brings the distributor into its start state: every SPI disabled, idle, Group 1, level-sensitive; the
     /// owned ones with their trigger and routed to their core; both groups enabled.
     ///
-    /// Implements: BH-GIC-001.
+    /// Implements: BH-IRQ-001.
     ///
     /// # Errors
     /// What the hardware lacks, or a poll that did not end within `bound` tries.
@@ -328,7 +328,7 @@ impl Redistributor {
     /// Wakes the redistributor and brings its SGIs and PPIs into their start state: EL2's two interrupts
     /// ([`KICK_SGI`], [`EL2_TIMER_PPI`]) enabled in Group 0, all others disabled, idle, in Group 1.
     ///
-    /// `mpidr` is the affinity of the core that must own it. Implements: BH-GIC-002.
+    /// `mpidr` is the affinity of the core that must own it. Implements: BH-IRQ-002.
     ///
     /// # Errors
     /// What does not fit, or a poll that did not end within `bound` tries.

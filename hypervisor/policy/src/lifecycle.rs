@@ -119,7 +119,7 @@ impl Lifecycle {
 
     /// The state after an event, or `None` when the event changes nothing.
     ///
-    /// Implements: BH-RUN-001.
+    /// Implements: BH-LIFE-001.
     pub const fn after(self, event: Event) -> Option<Self> {
         match event {
             Event::Start => match self.phase() {

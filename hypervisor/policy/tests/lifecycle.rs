@@ -95,7 +95,7 @@ fn agrees(word: Lifecycle, model: &Model) {
 }
 
 proptest! {
-    /// Verifies: BH-RUN-001.
+    /// Verifies: BH-LIFE-001.
     #[test]
     fn follows_the_model(
         vcpus in prop_oneof![Just(1u32), 1..4u32, 1..=32u32],

@@ -2,7 +2,7 @@
 //! Start, restart and stop of partitions (design decision D13).
 //!
 //! The word in [`PartitionState::life`] is the only truth; each core acts on it for its own vCPUs when it
-//! looks (`follow_life`), and changes it by compare-and-swap. Implements: BH-RUN-002.
+//! looks (`follow_life`), and changes it by compare-and-swap. Implements: BH-LIFE-002.
 
 use core::sync::atomic::Ordering;
 

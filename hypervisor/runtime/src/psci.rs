@@ -147,7 +147,7 @@ fn switch_on(
     Ok(hypercall::SUCCESS)
 }
 
-/// Notes counter and entry counts of all vCPUs. Implements: BH-REP-001.
+/// Notes counter and entry counts of all vCPUs. Implements: BH-STAT-001.
 fn mark_steady(vcpu: &LocalVcpu, running: &Running) -> i64 {
     let entitled = vcpu.partition.flags & partition_flag::MAY_MARK != 0;
     if !entitled || MARKED.swap(1, Ordering::SeqCst) != 0 {

@@ -2,7 +2,7 @@
 //! The run-time part's view of what boot verified: blob, hand-over, statistics, windows.
 //!
 //! Boot hashed the blob and checked every index of it before any core came here, and all roots map it
-//! read-only. Implements: BH-CFG-011.
+//! read-only. Implements: BH-BOOT-014.
 #![allow(unsafe_code)]
 
 use bulkhead_abi::stats::CORE_STATS_SIZE;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! When to brake. Implements: BH-RUN-110, BH-RUN-111.
+//! When to brake. Implements: BH-CAR-001, BH-CAR-002.
 //!
 //! The brake is applied fully as soon as the distance is no more than the car needs when everything goes as
 //! late as is allowed for: reaction of [`REACTION_MS`] at full speed, then [`DECELERATION_MM_S2`], and
@@ -175,7 +175,7 @@ mod tests {
         braking
     }
 
-    /// Verifies: BH-RUN-110.
+    /// Verifies: BH-CAR-001.
     #[test]
     fn it_brakes_exactly_when_the_required_deceleration_is_the_sure_one() {
         for speed in [800, 1234, 2000] {
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(brake(&mut braking), 0, "stands");
     }
 
-    /// Verifies: BH-RUN-111.
+    /// Verifies: BH-CAR-002.
     #[test]
     fn silence_of_the_sensors_silences_the_requests() {
         assert_eq!(Braking::new().decide(0), None);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The decision and the car together, frame by frame. Verifies: BH-RUN-110, BH-CAN-102, BH-CAN-104.
+//! The decision and the car together, frame by frame. Verifies: BH-CAR-001, BH-CAN-102, BH-CAN-104.
 //!
 //! Each direction delays its frames by a time that varies from frame to frame, in order, so that the sum of
 //! both stays within 200 ms; frames are lost, a few in a row.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What readers of the `vehicle-state` channel make of it: a line of text, and a check. Implements: BH-RUN-112.
+//! What readers of the `vehicle-state` channel make of it: a line of text, and a check. Implements: BH-PORT-002.
 
 use core::fmt::{Display, Formatter, Result};
 
@@ -99,7 +99,7 @@ mod tests {
         );
     }
 
-    /// Verifies: BH-RUN-112.
+    /// Verifies: BH-PORT-002.
     #[test]
     fn what_is_torn_or_goes_backwards_is_noticed() {
         let mut watch = Watch::default();

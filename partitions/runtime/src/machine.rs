@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a partition finds in its device tree. Implements: BH-RUN-104.
+//! What a partition finds in its device tree. Implements: BH-PART-003.
 //!
 //! # References
 //! Devicetree Specification, "Standard Properties"; Linux bindings "arm,gic-v3" (interrupt specifiers).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Publishing of a partition's own counts. Implements: BH-REP-101. The layout is [`bulkhead_abi::window::Metrics`].
+//! Publishing of a partition's own counts. Implements: BH-PART-006. The layout is [`bulkhead_abi::window::Metrics`].
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

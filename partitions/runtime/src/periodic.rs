@@ -2,7 +2,7 @@
 //! Periodic activations at absolute times, and the ns of a counter.
 //!
 //! Release *k* is first + *k* × period whatever happened before, so nothing drifts. Releases whose deadline
-//! passed before they could run are skipped and counted as missed. Implements: BH-RUN-101.
+//! passed before they could run are skipped and counted as missed. Implements: BH-PART-001.
 
 /// The releases of one periodic task; all times in ns.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +85,7 @@ mod tests {
     }
 
     proptest! {
-        /// Verifies: BH-RUN-101. Every release is served in time or counted, and none is served twice.
+        /// Verifies: BH-PART-001. Every release is served in time or counted, and none is served twice.
         #[test]
         fn every_release_is_accounted_for(
             period in 1_u64..50, deadline in 1_u64..100, work in prop::collection::vec(0_u64..500, 1..100),

@@ -4,7 +4,7 @@
 //! A record is staged behind the published head and becomes visible as a whole; one that does not fit is
 //! dropped as a whole and counted, so that the consumer never sees half a log frame.
 //!
-//! Implements: BH-CON-101. The layout is [`bulkhead_abi::window`].
+//! Implements: BH-PART-007. The layout is [`bulkhead_abi::window`].
 
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -145,7 +145,7 @@ mod tests {
     }
 
     proptest! {
-        /// Verifies: BH-CON-101. Whatever is read is a sequence of whole records; the rest is counted.
+        /// Verifies: BH-PART-007. Whatever is read is a sequence of whole records; the rest is counted.
         #[test]
         fn records_are_whole_or_counted(
             start in prop_oneof![Just(0_u32), Just(u32::MAX - 40)],

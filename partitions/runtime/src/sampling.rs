@@ -3,7 +3,7 @@
 //!
 //! The layout and the order of accesses are [`bulkhead_abi::sampling`]. Everything is done with loads and
 //! stores of 8 aligned bytes, which any mapping of the memory allows. What a header says is a claim of the
-//! writer's partition and is checked against the size of the memory. Implements: BH-RUN-102.
+//! writer's partition and is checked against the size of the memory. Implements: BH-PORT-001.
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Stage-1 translation tables of a partition: identity, 39-bit, 4 KiB granule, 2 MiB blocks where they fit.
 //!
-//! Tables are atomics because the table walker reads them while the program runs. Implements: BH-RUN-103.
+//! Tables are atomics because the table walker reads them while the program runs. Implements: BH-PART-002.
 //!
 //! # References
 //! Arm DDI 0487, "VMSAv8-64 translation table format descriptors"; "Memory region attributes".
@@ -188,7 +188,7 @@ mod tests {
     }
 
     proptest! {
-        /// Verifies: BH-RUN-103. Inside a range everything maps to itself, next to it nothing does.
+        /// Verifies: BH-PART-002. Inside a range everything maps to itself, next to it nothing does.
         #[test]
         fn ranges_map_to_themselves(first in 0_u64..0x10_0000, pages in 1_u64..2000) {
             let tables = tables(9);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Reading a partition's device tree. Verifies: BH-RUN-104.
+//! Reading a partition's device tree. Verifies: BH-PART-003.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use bulkhead_partition::machine::{Can, Channel, Encoding, Hypercalls, Machine, Missing, Range, Role};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The sampling port: what a reader accepts, and all interleavings of a writer and a reader.
 //!
-//! Verifies: BH-RUN-102.
+//! Verifies: BH-PORT-001.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use core::sync::atomic::{AtomicU64, Ordering};

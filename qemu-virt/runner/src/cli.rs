@@ -181,7 +181,7 @@ fn signals() -> io::Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-/// Why the run ends now, if it does. Implements: BH-RUN-005.
+/// Why the run ends now, if it does. Implements: BH-QEMU-005.
 fn end(args: &RunArgs, session: &Session) -> Option<String> {
     let judge = &session.judge;
     if let Some(why) = session.over() {

@@ -74,7 +74,7 @@ pub fn machine(manifest: &Manifest) -> Result<&Qemu, RunnerError> {
     manifest.qemu.as_ref().ok_or_else(board)
 }
 
-/// All arguments of [`PROGRAM`]. Implements: BH-RUN-001.
+/// All arguments of [`PROGRAM`]. Implements: BH-QEMU-001.
 ///
 /// # Errors
 /// The board is not modelled by QEMU.
@@ -189,7 +189,7 @@ mod tests {
         shell_line(Path::new(PROGRAM), &all)
     }
 
-    /// Verifies: BH-RUN-001.
+    /// Verifies: BH-QEMU-001.
     #[test]
     fn the_manifest_decides_the_machine() {
         let line = line(&LaunchOptions::default());
@@ -201,7 +201,7 @@ mod tests {
         );
     }
 
-    /// Verifies: BH-RUN-001.
+    /// Verifies: BH-QEMU-001.
     #[test]
     fn options_are_added_and_extra_arguments_come_last() {
         let options = LaunchOptions {

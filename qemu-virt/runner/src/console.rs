@@ -200,7 +200,7 @@ mod tests {
         lines
     }
 
-    /// Verifies: BH-CON-003.
+    /// Verifies: BH-VIEW-001.
     #[test]
     fn a_part_is_shown_and_comes_again_whole() {
         let mut console = console();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     proptest! {
-        /// Verifies: BH-CON-003.
+        /// Verifies: BH-VIEW-001.
         #[test]
         fn cuts_do_not_change_lines(text in "[a\r\n]{0,60}", cut in 0usize..60) {
             let bytes = text.as_bytes();

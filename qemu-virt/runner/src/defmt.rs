@@ -192,7 +192,7 @@ pub(crate) mod tests {
         Stream::parse(&elf("rzcobs")).expect("table")
     }
 
-    /// Verifies: BH-CON-004.
+    /// Verifies: BH-VIEW-002.
     #[test]
     fn frames_become_lines_however_they_are_cut() {
         let mut bytes = frame(1, 1_500_000, &13_900u32.to_le_bytes());
@@ -205,7 +205,7 @@ pub(crate) mod tests {
         assert_eq!(lines, expected);
     }
 
-    /// Verifies: BH-CON-004.
+    /// Verifies: BH-VIEW-002.
     #[test]
     fn a_lost_byte_costs_one_frame() {
         let frame = frame(1, 1_500_000, &13_900u32.to_le_bytes());

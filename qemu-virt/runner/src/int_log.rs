@@ -70,7 +70,7 @@ impl IntLog {
             .collect()
     }
 
-    /// Takes one line. Implements: BH-RUN-006.
+    /// Takes one line. Implements: BH-QEMU-006.
     pub fn line(&mut self, line: &str) {
         if let Some(rest) = line.strip_prefix("Taking exception ") {
             self.pending = begin(rest);
@@ -172,7 +172,7 @@ Exception return from AArch64 EL2 to AArch64 EL1 PC 0x41000070
         cpus.collect()
     }
 
-    /// Verifies: BH-RUN-006.
+    /// Verifies: BH-QEMU-006.
     #[test]
     fn entries_are_counted_by_cpu_and_cause() {
         let expected = [(0, "hvc", 1), (0, "smc", 1), (1, "irq", 1)];
@@ -180,7 +180,7 @@ Exception return from AArch64 EL2 to AArch64 EL1 PC 0x41000070
         assert_eq!(counts(LOG), expected);
     }
 
-    /// Verifies: BH-RUN-006.
+    /// Verifies: BH-QEMU-006.
     #[test]
     fn what_does_not_enter_el2_from_below_is_not_counted() {
         for log in [

@@ -71,7 +71,7 @@ impl Judge {
         }
     }
 
-    /// Takes a line. Implements: BH-RUN-003.
+    /// Takes a line. Implements: BH-QEMU-003.
     pub fn line(&mut self, speaker: Speaker, line: Line<'_>) {
         match (speaker, line) {
             (Speaker::Partition(index), Line::Whole(line) | Line::Part(line)) => self.partition(index, line),
@@ -145,7 +145,7 @@ impl Judge {
         })
     }
 
-    /// Reasons against a pass; none means pass. Implements: BH-RUN-003.
+    /// Reasons against a pass; none means pass. Implements: BH-QEMU-003.
     pub fn reasons(&self, blob_hash: &str) -> Vec<String> {
         let mut reasons: Vec<String> = self.refusal.iter().map(|words| format!("EL2 {words}")).collect();
         match &self.blob_hash {
@@ -182,7 +182,7 @@ mod tests {
         judge.line(Speaker::HypervisorText, Line::Whole(line.as_bytes()));
     }
 
-    /// Verifies: BH-RUN-003.
+    /// Verifies: BH-QEMU-003.
     #[test]
     fn a_run_passes_with_its_blob_and_all_lines() {
         let mut judge = judge();
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(judge.reasons(HASH), Vec::<String>::new());
     }
 
-    /// Verifies: BH-RUN-003.
+    /// Verifies: BH-QEMU-003.
     #[test]
     fn each_lack_is_a_reason() {
         let mut judge = judge();
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(judge.reasons(HASH)[0], "EL2 refused: cores (blob: 4, board: 2)");
     }
 
-    /// Verifies: BH-RUN-004.
+    /// Verifies: BH-QEMU-004.
     #[test]
     fn a_partition_cannot_speak_for_another_or_for_el2() {
         let mut judge = judge();
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!((judge.blob_hash, judge.refusal), (None, None));
     }
 
-    /// Verifies: BH-RUN-005.
+    /// Verifies: BH-QEMU-005.
     #[test]
     fn what_a_stopped_partition_has_not_said_it_never_says() {
         let state = |core_state, partition_state| {

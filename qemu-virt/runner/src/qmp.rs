@@ -215,7 +215,7 @@ mod tests {
         (near, peer)
     }
 
-    /// Verifies: BH-RUN-002.
+    /// Verifies: BH-QEMU-002.
     #[test]
     fn events_before_an_answer_are_passed_over() {
         const ANSWERS: &[&str] = &[
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(peer.join().expect("peer"), ["qmp_capabilities", "query-status"]);
     }
 
-    /// Verifies: BH-RUN-002.
+    /// Verifies: BH-QEMU-002.
     #[test]
     fn a_refusal_and_a_broken_connection_are_errors() {
         const ANSWERS: &[&str] = &["{\"return\": {}}", "{\"error\": {\"desc\": \"no such thing\"}}"];

@@ -296,7 +296,7 @@ pub(crate) mod tests {
         assert_eq!(snapshot.now_ns(), u64::MAX - 15);
     }
 
-    /// Verifies: BH-CON-005.
+    /// Verifies: BH-VIEW-003.
     #[test]
     fn what_is_left_in_a_ring_is_found_across_its_end() {
         let mut window = vec![0; WINDOW_SIZE];

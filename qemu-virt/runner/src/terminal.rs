@@ -95,7 +95,7 @@ pub(crate) fn read_keys(events: Sender<Event>) {
 mod tests {
     use super::*;
 
-    /// Verifies: BH-CON-007.
+    /// Verifies: BH-VIEW-005.
     #[test]
     fn the_escape_key_quits_or_is_sent_twice() {
         let mut keys = Keys::default();

@@ -34,7 +34,7 @@ pub enum Show {
 }
 
 /// Makes text harmless for a terminal: tabs stay, other control characters become their symbols, and
-/// characters that change the direction of writing become replacement characters. Implements: BH-CON-006.
+/// characters that change the direction of writing become replacement characters. Implements: BH-VIEW-004.
 pub fn tame(text: &str) -> String {
     let tamed = |c: char| match c {
         '\t' => c,
@@ -211,7 +211,7 @@ mod tests {
         String::from_utf8(view.out).expect("text")
     }
 
-    /// Verifies: BH-CON-003.
+    /// Verifies: BH-VIEW-001.
     #[test]
     fn every_line_has_its_tag() {
         let out = shown(Show::Tagged, |view| {
@@ -225,7 +225,7 @@ mod tests {
         );
     }
 
-    /// Verifies: BH-CON-003.
+    /// Verifies: BH-VIEW-001.
     #[test]
     fn a_prompt_is_shown_after_a_pause_and_goes_on_where_it_stands() {
         let out = shown(Show::Tagged, |view| {
@@ -245,7 +245,7 @@ mod tests {
         );
     }
 
-    /// Verifies: BH-CON-006.
+    /// Verifies: BH-VIEW-004.
     #[test]
     fn no_partition_reaches_the_terminal() {
         let out = shown(Show::Tagged, |view| {
@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(tame("a\u{202e}b"), "a\u{fffd}b");
     }
 
-    /// Verifies: BH-CON-007.
+    /// Verifies: BH-VIEW-005.
     #[test]
     fn an_interactive_console_is_alone_and_untouched() {
         let out = shown(Show::Raw("infotainment".into()), |view| {

@@ -53,7 +53,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Verifies: BH-RUN-003, BH-RUN-005, BH-CON-003.
+/// Verifies: BH-QEMU-003, BH-QEMU-005, BH-VIEW-001.
 #[test]
 fn a_headless_run_ends_when_all_is_seen() {
     let (output, report) = run(Mode::Nothing, &["--headless", "--for", "60s"]);
@@ -70,7 +70,7 @@ fn a_headless_run_ends_when_all_is_seen() {
     assert!(!shown.contains('\x1b'), "no colour in a file");
 }
 
-/// Verifies: BH-RUN-005.
+/// Verifies: BH-QEMU-005.
 #[test]
 fn a_run_goes_on_for_its_least_time() {
     let (output, report) = run(Mode::Nothing, &["--headless", "--for", "60s", "--min", "1s"]);
@@ -78,7 +78,7 @@ fn a_run_goes_on_for_its_least_time() {
     assert!(report.expect("report").virtual_ns >= 1_000_000_000);
 }
 
-/// Verifies: BH-RUN-003, BH-RUN-005.
+/// Verifies: BH-QEMU-003, BH-QEMU-005.
 #[test]
 fn each_failure_ends_the_run_with_its_reason() {
     let cases = [
@@ -104,7 +104,7 @@ fn each_failure_ends_the_run_with_its_reason() {
     }
 }
 
-/// Verifies: BH-RUN-008.
+/// Verifies: BH-QEMU-008.
 #[test]
 fn a_machine_that_stands_still_is_the_tools_error() {
     let (output, report) = run(
@@ -127,7 +127,7 @@ fn a_machine_that_stands_still_is_the_tools_error() {
     assert!(text(&output.stderr).contains("no virtual progress for 1 s of host time"));
 }
 
-/// Verifies: BH-RUN-001.
+/// Verifies: BH-QEMU-001.
 #[test]
 fn the_printed_command_runs_by_hand() {
     let (output, _) = run(Mode::Nothing, &["--print-command"]);
@@ -151,7 +151,7 @@ fn the_printed_command_runs_by_hand() {
     assert!(seen);
 }
 
-/// Verifies: BH-RUN-009.
+/// Verifies: BH-QEMU-009.
 #[test]
 fn deterministic_runs_are_equal() {
     let times = || {
@@ -223,7 +223,7 @@ fn eventually(mut done: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Verifies: BH-RUN-007.
+/// Verifies: BH-QEMU-007.
 #[test]
 fn signals_end_the_run_in_order() {
     for kind in [Signal::INT, Signal::TERM, Signal::HUP] {
@@ -235,7 +235,7 @@ fn signals_end_the_run_in_order() {
     }
 }
 
-/// Verifies: BH-RUN-007.
+/// Verifies: BH-QEMU-007.
 #[test]
 fn qemu_dies_with_a_killed_runner() {
     let (mut child, _folder, qemu) = endless();
@@ -291,7 +291,7 @@ fn interactive() -> (Child, tempfile::TempDir, File, File) {
     (child, folder, user, program)
 }
 
-/// Verifies: BH-CON-007.
+/// Verifies: BH-VIEW-005.
 #[test]
 fn an_interactive_console_ends_with_the_escape_key_and_restores_the_terminal() {
     let (mut child, _folder, mut user, program) = interactive();
@@ -300,7 +300,7 @@ fn an_interactive_console_ends_with_the_escape_key_and_restores_the_terminal() {
     assert!(!is_raw(&tcgetattr(&program).expect("modes")));
 }
 
-/// Verifies: BH-CON-007.
+/// Verifies: BH-VIEW-005.
 #[test]
 fn a_signal_restores_the_terminal_too() {
     let (mut child, _folder, _user, program) = interactive();

@@ -26,7 +26,7 @@ fn started() -> Session {
     Session::start(guest::build().path(), options()).expect("start")
 }
 
-/// Verifies: BH-RUN-003, BH-REP-001, BH-CON-005.
+/// Verifies: BH-QEMU-003, BH-REP-001, BH-VIEW-003.
 #[test]
 fn a_run_passes_and_its_report_has_the_counts() {
     let mut session = started();
@@ -85,7 +85,7 @@ fn a_run_passes_and_its_report_has_the_counts() {
     );
 }
 
-/// Verifies: BH-RUN-006.
+/// Verifies: BH-QEMU-006.
 #[test]
 fn the_emulators_log_has_the_same_counts_as_the_guest() {
     let folder = guest::build();
@@ -104,7 +104,7 @@ fn the_emulators_log_has_the_same_counts_as_the_guest() {
     assert_eq!((log.total(0), log.total(1)), (1051, 0));
 }
 
-/// Verifies: BH-RUN-007.
+/// Verifies: BH-QEMU-007.
 #[test]
 fn two_runs_at_once_do_not_meet() {
     let mut sessions = [started(), started()];
@@ -126,7 +126,7 @@ fn two_runs_at_once_do_not_meet() {
     }
 }
 
-/// Verifies: BH-RUN-007.
+/// Verifies: BH-QEMU-007.
 #[test]
 fn a_dropped_session_leaves_no_process() {
     let session = started();
@@ -156,7 +156,7 @@ fn a_line_that_does_not_come_is_told_with_what_came() {
     assert!(report.partitions["vehicle"].console_tail.contains("scenario 2"));
 }
 
-/// Verifies: BH-RUN-002.
+/// Verifies: BH-QEMU-002.
 #[test]
 fn a_stopped_machine_is_read_and_ended() {
     let run = RunFolder::new().expect("folder");

@@ -29,7 +29,7 @@ fn cores() -> [Core; 2] {
     cores
 }
 
-/// Verifies: BH-GIC-001.
+/// Verifies: BH-IRQ-001.
 #[test]
 fn owned_spis_get_their_trigger_and_core_and_all_stay_disabled() {
     let mut memory = vec![0u64; gicd::SIZE / 8];
@@ -54,7 +54,7 @@ fn owned_spis_get_their_trigger_and_core_and_all_stay_disabled() {
     assert_eq!(gicd.read32(gicd::IPRIORITYR + 64), 0);
 }
 
-/// Verifies: BH-GIC-001.
+/// Verifies: BH-IRQ-001.
 #[test]
 fn affinity_routing_that_is_on_stays_on() {
     let mut memory = vec![0u64; gicd::SIZE / 8];
@@ -65,7 +65,7 @@ fn affinity_routing_that_is_on_stays_on() {
     assert_eq!(gicd.read32(gicd::CTLR), 0x50);
 }
 
-/// Verifies: BH-GIC-001.
+/// Verifies: BH-IRQ-001.
 #[test]
 fn a_distributor_that_does_not_fit_is_refused() {
     let mut memory = vec![0u64; gicd::SIZE / 8];
@@ -83,7 +83,7 @@ fn a_distributor_that_does_not_fit_is_refused() {
     assert_eq!(gicd.init(&[], &cores(), 0), Err(GicError::Timeout(stuck)));
 }
 
-/// Verifies: BH-GIC-002.
+/// Verifies: BH-IRQ-002.
 #[test]
 fn only_the_two_interrupts_of_el2_are_enabled_and_urgent() {
     let mut memory = vec![0u64; gicr::SIZE / 8];

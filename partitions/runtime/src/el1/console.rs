@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The console in the window: lines of text, or defmt frames in the same ring. Implements: BH-CON-101.
+//! The console in the window: lines of text, or defmt frames in the same ring. Implements: BH-PART-007.
 //!
 //! Nothing waits for the reader; a record that does not fit is dropped and counted.
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The end of a partition: it says why on its console and stops itself. Implements: BH-RUN-106.
+//! The end of a partition: it says why on its console and stops itself. Implements: BH-PART-005.
 
 use core::fmt::Arguments;
 use core::panic::PanicInfo;

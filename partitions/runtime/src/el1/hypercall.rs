@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Calls out of the partition. Implements: BH-RUN-105.
+//! Calls out of the partition. Implements: BH-PART-004.
 
 use bulkhead_abi::hypercall::{MARK_STEADY, SUCCESS};
 use smccc::Hvc;
