@@ -5,6 +5,8 @@
 //! oldest pending one is sent first. Reception reads the FIFO one whole frame at a time and says when the
 //! controller lost frames. No method waits for the bus.
 //!
+//! Implements: BH-CAN-001, BH-CAN-002, BH-CAN-003.
+//!
 //! # References
 //! CTU CAN FD IP Core Datasheet, "Configuration", "Frame transmission", "Frame reception", "Interrupts".
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The Arm PL011 UART, polled: no interrupt, no wait for the line.
 //!
+//! Implements: BH-DEV-001.
+//!
 //! # References
 //! Arm DDI 0183 (PrimeCell UART PL011 TRM), "Register descriptions" and "Control register, UARTCR".
 

@@ -67,6 +67,7 @@ pub const CPTR: u64 = 0x33ff | 1 << 20;
 pub const HSTR: u64 = 0;
 
 /// `CNTVOFF_EL2`: virtual time is physical time.
+/// Implements: BH-TIM-001.
 pub const CNTVOFF: u64 = 0;
 
 /// `VMPIDR_EL2` of a vCPU: RES1, Aff0 = its index.

@@ -66,6 +66,11 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 }
 
 // Verifies: BH-CFG-003
+// Verifies: BH-CFG-005, BH-CFG-006, BH-CFG-007, BH-CFG-008, BH-CFG-009, BH-CFG-020, BH-CFG-021, BH-CFG-022, BH-CFG-030,
+// BH-CFG-031, BH-CFG-032, BH-CFG-033, BH-CFG-040, BH-CFG-041, BH-CFG-042, BH-CFG-043, BH-CFG-050, BH-CFG-051,
+// BH-CFG-052, BH-CFG-053, BH-CFG-060, BH-CFG-061, BH-CFG-062, BH-CFG-063, BH-CFG-064, BH-CFG-065, BH-CFG-066,
+// BH-CFG-067, BH-CFG-068, BH-CFG-070, BH-CFG-071, BH-CFG-080, BH-CFG-081, BH-CFG-082, BH-CFG-083, BH-CFG-084,
+// BH-CFG-085, BH-CFG-086.
 #[test]
 fn every_rule_fires() {
     let fixture = Fixture::new();

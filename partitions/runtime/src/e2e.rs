@@ -119,18 +119,21 @@ mod tests {
             .collect()
     }
 
+    /// Verifies: BH-CAN-101.
     #[test]
     fn the_crc_is_the_one_of_sae_j1850() {
         // Check value of the published catalogue for "123456789".
         assert_eq!(crc(u16::from_le_bytes(*b"12"), b"3456789"), 0x4b);
     }
 
+    /// Verifies: BH-CAN-101.
     #[test]
     fn an_unbroken_stream_is_accepted() {
         let mut receiver = Checker::new(0x80);
         assert!(frames(100).iter().all(|f| receiver.check(f) == Ok(0)));
     }
 
+    /// Verifies: BH-CAN-102.
     #[test]
     fn gaps_repetitions_and_restarts() {
         let all = frames(40);
@@ -143,6 +146,7 @@ mod tests {
         assert_eq!(receiver.check(&all[18]), Err(E2eError::Sequence), "one step back");
     }
 
+    /// Verifies: BH-CAN-102.
     #[test]
     fn what_is_too_short_or_from_another_sender_is_refused() {
         let mut receiver = Checker::new(0x81);

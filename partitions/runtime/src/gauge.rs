@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What readers of the `vehicle-state` channel make of it: a line of text, and a check. Implements: BH-PORT-002.
+//! What readers of the `vehicle-state` channel make of it: a line of text, and a check.
+//! Implements: BH-PORT-002.
 
 use core::fmt::{Display, Formatter, Result};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Publishing of a partition's own counts. Implements: BH-PART-006. The layout is [`bulkhead_abi::window::Metrics`].
+//! Publishing of a partition's own counts.
+//! Implements: BH-PART-006. The layout is [`bulkhead_abi::window::Metrics`].
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,6 +32,7 @@ mod tests {
     use super::*;
     use zerocopy::IntoBytes;
 
+    /// Verifies: BH-PART-006.
     #[test]
     fn every_count_arrives_at_its_offset() {
         let memory: Memory = core::array::from_fn(|_| AtomicU64::new(0));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The car's motion and its brake, in integers.
+//!
+//! Implements: BH-CAR-004.
 
 /// Step of the plant in ms.
 pub const STEP_MS: u32 = 10;
@@ -90,6 +92,7 @@ pub const fn km_h(speed_mm_s: u32) -> u32 {
 mod tests {
     use super::*;
 
+    /// Verifies: BH-CAR-004.
     #[test]
     fn without_braking_the_car_rolls_into_the_obstacle() {
         let mut plant = Plant::new(15_000, 30_000);
@@ -100,6 +103,7 @@ mod tests {
         assert_eq!((plant.step(0), plant.speed_mm_s()), (Motion::Crashed, 15_000));
     }
 
+    /// Verifies: BH-CAR-004.
     #[test]
     fn the_stopping_distance_is_that_of_physics() {
         let mut plant = Plant::new(20_000, 100_000);
@@ -116,6 +120,7 @@ mod tests {
         assert_eq!(100_000 - plant.distance_mm(), way, "a standing car stays");
     }
 
+    /// Verifies: BH-CAR-004.
     #[test]
     fn the_actuator_takes_its_time_both_ways_and_has_an_end() {
         let mut plant = Plant::new(20_000, 100_000);

@@ -4,6 +4,8 @@
 //! A distance leaves room for a reaction of [`REACTION_MS`] (200 ms of lateness, three activations of 10 ms,
 //! the actuator's ramp and a reserve), braking with nine tenths of the full deceleration, a metre, and
 //! another 100 to 400 ms of approach. Without braking the car is at the obstacle within 2 s.
+//!
+//! Implements: BH-CAR-003.
 
 /// Time from a distance to a fully applied brake that every scenario leaves, in ms.
 pub const REACTION_MS: u64 = 360;
@@ -75,6 +77,7 @@ mod tests {
 
     proptest! {
         /// Every scenario ends in a crash when nobody brakes, and within 2 s.
+        /// Verifies: BH-CAR-003.
         #[test]
         fn nobody_is_safe_without_braking(seed: u64) {
             for scenario in Scenarios::new(seed).take(20) {
@@ -85,6 +88,7 @@ mod tests {
         }
 
         /// Every scenario ends well when braking begins 300 ms late, and within 3 s.
+        /// Verifies: BH-CAR-003.
         #[test]
         fn late_braking_is_soon_enough(seed: u64) {
             for scenario in Scenarios::new(seed).take(20) {
@@ -99,6 +103,7 @@ mod tests {
         }
     }
 
+    /// Verifies: BH-CAR-003.
     #[test]
     fn a_seed_means_the_same_everywhere_and_seeds_differ() {
         let first = |seed| Scenarios::new(seed).take(3).collect::<std::vec::Vec<_>>();

@@ -42,7 +42,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) stray_bytes: u64,
 }
 
-/// Makes the report. Implements: BH-REP-001.
+/// Makes the report. Implements: BH-REP-001, BH-REP-003.
 pub(crate) fn report(facts: Facts<'_>) -> Report {
     let Facts {
         manifest,

@@ -15,6 +15,7 @@ use crate::RunnerError;
 pub const PROGRAM: &str = "qemu-system-aarch64";
 
 /// How virtual time passes.
+/// Implements: BH-QEMU-009.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timing {
     /// With the host's clock; cores run in parallel.

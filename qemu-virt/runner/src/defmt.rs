@@ -3,6 +3,8 @@
 //!
 //! Frames are rzCOBS encoded and end with a zero byte, so that lost bytes cost the frames that they belong to
 //! and no more.
+//!
+//! Implements: BH-VIEW-002.
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};

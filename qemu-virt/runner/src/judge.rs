@@ -71,7 +71,7 @@ impl Judge {
         }
     }
 
-    /// Takes a line. Implements: BH-QEMU-003.
+    /// Takes a line. Implements: BH-QEMU-003, BH-QEMU-004.
     pub fn line(&mut self, speaker: Speaker, line: Line<'_>) {
         match (speaker, line) {
             (Speaker::Partition(index), Line::Whole(line) | Line::Part(line)) => self.partition(index, line),

@@ -5,6 +5,8 @@
 //! in order. When this program dies in any other way, the kernel kills QEMU: `setpriv` (util-linux) asks for
 //! that before it becomes QEMU. The kernel ties the wish to the starting *thread*, so that a thread of its
 //! own starts QEMU and waits for its end.
+//!
+//! Implements: BH-QEMU-007.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

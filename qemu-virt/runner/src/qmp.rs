@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The control connection to QEMU: enough to read memory, stop and quit.
 //!
+//! Implements: BH-QEMU-002.
+//!
 //! # References
 //! QEMU, "QEMU Machine Protocol Specification"; QEMU QMP Reference Manual, "pmemsave", "stop", "query-status".
 

@@ -264,6 +264,7 @@ impl Session {
     }
 
     /// Handles what happens within that much host time, or until something was handled.
+    /// Implements: BH-QEMU-008.
     ///
     /// # Errors
     /// QEMU does not answer, the statistics are damaged, or virtual time stands still.

@@ -112,6 +112,7 @@ pub struct Steady {
 }
 
 /// The whole area at one time; a core that has not started its run-time part is `None`.
+/// Implements: BH-REP-002.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Cores by index.
@@ -191,6 +192,7 @@ pub fn metrics(bytes: &[u8]) -> Option<Metrics> {
 }
 
 /// The bytes of a window's ring to the host that nobody has taken out yet.
+/// Implements: BH-VIEW-003.
 ///
 /// The indices are the guest's claim: nothing is read when they do not make sense.
 pub fn undrained(window: &[u8]) -> Vec<u8> {

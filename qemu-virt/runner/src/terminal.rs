@@ -2,6 +2,8 @@
 //! The user's terminal while one console is interactive.
 //!
 //! The escape key is Ctrl-]: then `q` ends the run, Ctrl-] sends the key itself, anything else is dropped.
+//!
+//! Implements: BH-VIEW-005.
 
 use std::io::{self, IsTerminal, Read};
 use std::sync::mpsc::Sender;

@@ -3,6 +3,8 @@
 //!
 //! A guest cannot reach the terminal: its control characters are shown as symbols ([`tame`]), and every line
 //! carries the tag of the partition that it came from.
+//!
+//! Implements: BH-VIEW-001.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};

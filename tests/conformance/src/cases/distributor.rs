@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Distributor, and what redistributors say of themselves.
 //!
-//! Verifies: BH-GIC-005, BH-GIC-010.
+//! Verifies: BH-GIC-005, BH-GIC-010, BH-TRAP-010.
 //!
 //! # References
 //! Arm IHI 0069, "Distributor register descriptions", "GICR_TYPER", "GICR_WAKER", "Affinity routing".

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! PSCI and SMCCC on one CPU: what exists, what is refused, what a call leaves as it is.
 //!
-//! Verifies: BH-PSCI-001, BH-PSCI-003, BH-PSCI-004, BH-PSCI-005.
+//! Verifies: BH-PSCI-001, BH-PSCI-003, BH-PSCI-004, BH-PSCI-005, BH-TRAP-010.
 //!
 //! # References
 //! Arm DEN0022, "PSCI functions", "Return error codes"; Arm DEN0028, "Unknown Function Identifier",
