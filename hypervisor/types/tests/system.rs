@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What [`System::parse`] refuses: indices out of range and slot tables with holes.
+//!
+//! Verifies: BH-CFG-010.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use bulkhead_types::blob::{BlobHeader, MAGIC, MAJOR, MINOR, Section};
+use bulkhead_types::system::{BlobError, System};
+use bulkhead_types::tables::{
+    BoardDevices, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, RamBank, Slot, Spi, Vcpu, core_mode,
+    slot_kind,
+};
+use zerocopy::{FromZeros, Immutable, IntoBytes};
+
+/// The tables of a blob; a test changes one of them.
+struct Tables {
+    cores: Vec<Core>,
+    partitions: Vec<Partition>,
+    vcpus: Vec<Vcpu>,
+    core_vcpus: Vec<CoreVcpu>,
+    slots: Vec<Slot>,
+    spis: Vec<Spi>,
+    pci_functions: Vec<PciFunction>,
+    board: BoardDevices,
+}
+
+/// One partition whose vCPU has all of one sliced core, an SPI and a PCI function.
+fn good() -> Tables {
+    let mut core = Core::new_zeroed();
+    core.mode = core_mode::SLICED;
+    core.vcpu_count = 1;
+    core.slot_count = 1;
+    core.major_frame_ns = 1_000;
+    let mut partition = Partition::new_zeroed();
+    partition.vcpu_count = 1;
+    let mut slot = Slot::new_zeroed();
+    slot.length_ns = 1_000;
+    slot.kind = slot_kind::VCPU;
+    let mut spi = Spi::new_zeroed();
+    spi.intid = 32;
+    Tables {
+        cores: vec![core],
+        partitions: vec![partition],
+        vcpus: vec![Vcpu::new_zeroed()],
+        core_vcpus: vec![CoreVcpu::new_zeroed()],
+        slots: vec![slot],
+        spis: vec![spi],
+        pci_functions: vec![PciFunction::new_zeroed()],
+        board: BoardDevices::new_zeroed(),
+    }
+}
+
+fn put<T: IntoBytes + Immutable>(bytes: &mut Vec<u8>, entries: &[T]) -> Section {
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    let offset = u32::try_from(bytes.len()).unwrap();
+    bytes.extend_from_slice(entries.as_bytes());
+    let count = u32::try_from(entries.len()).unwrap();
+    Section { offset, count }
+}
+
+/// What the parser says of the good tables after a change.
+fn verdict(change: impl FnOnce(&mut Tables)) -> Result<(), BlobError> {
+    let mut tables = good();
+    change(&mut tables);
+    let mut header = BlobHeader::new_zeroed();
+    header.magic = MAGIC;
+    (header.major, header.minor) = (MAJOR, MINOR);
+    header.layout_hash = LAYOUT_HASH;
+    let mut bytes = vec![0; size_of::<BlobHeader>()];
+    header.cores = put(&mut bytes, &tables.cores);
+    header.partitions = put(&mut bytes, &tables.partitions);
+    header.vcpus = put(&mut bytes, &tables.vcpus);
+    header.core_vcpus = put(&mut bytes, &tables.core_vcpus);
+    header.slots = put(&mut bytes, &tables.slots);
+    header.spis = put(&mut bytes, &tables.spis);
+    header.pci_functions = put(&mut bytes, &tables.pci_functions);
+    header.ram = put::<RamBank>(&mut bytes, &[]);
+    header.board = put(&mut bytes, &[tables.board]);
+    bytes[..size_of::<BlobHeader>()].copy_from_slice(header.as_bytes());
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    let words: Vec<u64> = bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|word| u64::from_le_bytes(*word))
+        .collect();
+    System::parse(words.as_bytes()).map(|_| ())
+}
+
+#[test]
+fn an_index_out_of_range_is_refused() {
+    type Change = fn(&mut Tables);
+    assert_eq!(verdict(|_| ()), Ok(()));
+    let cases: [(Change, &str); 15] = [
+        (|t| t.board.system_core = 1, "board"),
+        (|t| t.cores[0].vcpu_first = 1, "cores"),
+        (|t| t.cores[0].vcpu_first = u32::MAX, "cores"),
+        (|t| t.cores[0].mode = 99, "cores"),
+        (|t| t.core_vcpus[0].vcpu = 1, "core_vcpus"),
+        (|t| t.partitions[0].vcpu_count = 2, "partitions"),
+        (|t| t.partitions[0].vcpu_count = 0, "partitions"),
+        (|t| t.vcpus[0].partition = 1, "vcpus"),
+        (|t| t.vcpus[0].index = 1, "vcpus"),
+        (|t| t.vcpus[0].core = 1, "vcpus"),
+        (|t| t.spis[0].intid = 31, "spis"),
+        (|t| t.spis[0].core = 1, "spis"),
+        (|t| t.spis[0].partition = 1, "spis"),
+        (|t| t.pci_functions[0].partition = 1, "pci_functions"),
+        (|t| t.slots[0].vcpu = 1, "slots"),
+    ];
+    for (number, (change, table)) in cases.into_iter().enumerate() {
+        assert_eq!(verdict(change), Err(BlobError::Index(table)), "case {number}");
+    }
+}
+
+#[test]
+fn a_slot_table_with_a_hole_is_refused() {
+    type Change = fn(&mut Tables);
+    let cases: [Change; 4] = [
+        |t| t.slots[0].offset_ns = 1,
+        |t| t.slots[0].length_ns = 0,
+        |t| t.slots[0].length_ns = 999,
+        |t| t.cores[0].major_frame_ns = 999,
+    ];
+    for (number, change) in cases.into_iter().enumerate() {
+        assert_eq!(verdict(change), Err(BlobError::Slots), "case {number}");
+    }
+}
