@@ -94,7 +94,8 @@ Examples:
 Examples:
   bulkhead test
   bulkhead test --list
-  bulkhead test --suite controls --report tests.json")]
+  bulkhead test --suite controls --report tests.json
+  bulkhead test --sabotage --only policy-trap-ipa")]
     Test(TestArgs),
     /// Print what a command line needs from outside, one `debian-arm64 PACKAGE` a line
     #[command(after_help = "Example:\n  bulkhead needs run my-system.yaml --headless")]
@@ -145,6 +146,10 @@ pub(crate) struct TestArgs {
     /// List the tests and end
     #[arg(long)]
     pub(crate) list: bool,
+    /// Break copies of the sources in small ways (tests/sabotage) and require that tests notice; --only NAME
+    /// chooses breakages
+    #[arg(long, conflicts_with = "suite")]
+    pub(crate) sabotage: bool,
     /// Run one test; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) only: Vec<String>,

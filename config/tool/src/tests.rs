@@ -2,6 +2,7 @@
 //! `test`: every test of the tree, by suite, with one result each.
 
 mod catalogue;
+mod sabotage;
 
 use std::env;
 use std::fs;
@@ -19,7 +20,7 @@ use crate::{images, output, place};
 /// Result of a test.
 #[derive(Serialize)]
 struct Outcome {
-    id: &'static str,
+    id: String,
     suite: &'static str,
     result: &'static str,
     /// Of the host's time.
@@ -39,6 +40,16 @@ struct Summary {
 
 /// Runs the tests that were asked for.
 pub(crate) fn run(args: &TestArgs, format: Format) -> Result<(), Failure> {
+    if args.sabotage {
+        let root = place::root()?;
+        let patches = sabotage::chosen(&root, &args.only)?;
+        if args.list {
+            return patches
+                .iter()
+                .try_for_each(|p| output::line(&format!("{:<32} {}", p.name, p.breaks)));
+        }
+        return conclude("sabotage: ", sabotage::run(&root, &patches)?, args, format);
+    }
     let tests = chosen(args)?;
     if args.list {
         return tests
@@ -56,6 +67,11 @@ pub(crate) fn run(args: &TestArgs, format: Format) -> Result<(), Failure> {
         );
         outcomes.push(outcome);
     }
+    conclude("", outcomes, args, format)
+}
+
+/// Reports all results; `title` begins the closing line.
+fn conclude(title: &str, outcomes: Vec<Outcome>, args: &TestArgs, format: Format) -> Result<(), Failure> {
     let failed = outcomes.iter().filter(|o| o.reason.is_some()).count();
     let summary = Summary {
         verdict: if failed == 0 { "pass" } else { "fail" },
@@ -75,7 +91,7 @@ pub(crate) fn run(args: &TestArgs, format: Format) -> Result<(), Failure> {
         .iter()
         .filter_map(|o| Some(format!("  {}: {}", o.id, o.reason.as_ref()?)));
     let failures: Vec<String> = failures.collect();
-    eprintln!("{} passed, {} failed", summary.passed, summary.failed);
+    eprintln!("{title}{} passed, {} failed", summary.passed, summary.failed);
     if failures.is_empty() {
         Ok(())
     } else {
@@ -116,9 +132,14 @@ fn execute(test: &Test, root: &Path) -> Outcome {
         Action::LintTarget => lint_target(root),
         Action::System { arguments, wanted } => system(root, arguments, *wanted),
     };
+    outcome(test.id.to_owned(), test.suite, start, result)
+}
+
+/// The result of what began at `start`.
+fn outcome(id: String, suite: &'static str, start: Instant, result: Result<(), String>) -> Outcome {
     Outcome {
-        id: test.id,
-        suite: test.suite,
+        id,
+        suite,
         result: if result.is_ok() { "pass" } else { "fail" },
         duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         reason: result.err(),
