@@ -2,7 +2,7 @@
 //! `images`: everything that runs on the target, built by cargo and put into the images folder.
 //!
 //! Which packages are built follows from their folders: `BOARD/board` holds the boot and run-time parts of
-//! EL2, `hypervisor/loader` the loader, `partitions/*` and `tests/partitions/*` the partitions. A program of
+//! EL2, `hypervisor/loader` the loader, `partitions/*`, `tests/partitions/*` and `tests/conformance` the partitions. A program of
 //! `partitions/infotainment` runs in Linux and keeps its bare name.
 
 mod cargo;
@@ -26,8 +26,8 @@ const COMPLETE: &str = ".complete";
 const LINUX: &str = "partitions/infotainment";
 /// Folder of the loader.
 const LOADER: &str = "hypervisor/loader";
-/// Folders whose subfolders are partitions.
-const PARTITIONS: [&str; 2] = ["partitions", "tests/partitions"];
+/// Folders that are partitions, or whose subfolders are.
+const PARTITIONS: [&str; 3] = ["partitions", "tests/partitions", "tests/conformance"];
 
 /// A binary of the workspace and its place in the images folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,10 @@ pub(crate) fn run(args: &ImagesArgs) -> Result<(), Failure> {
             .try_for_each(|i| output::line(&folder.join(&i.file).display().to_string()));
     }
     let target = place::target(&root);
-    cargo::build_images(&root, images.iter().map(|i| i.package.as_str()))?;
+    // One at a time: packages that are built together share the features of what they depend on.
+    for package in images.iter().map(|i| i.package.as_str()).collect::<BTreeSet<_>>() {
+        cargo::build_image(&root, package)?;
+    }
     let mut store = Store { folder: &folder };
     let built = target.join(TARGET).join(cargo::PROFILE);
     for image in &images {
@@ -83,7 +86,7 @@ fn images_of(binaries: Vec<cargo::Binary>) -> Vec<Image> {
         let elf = format!("{}.elf", binary.name);
         if binary.folder == LINUX {
             Some(PathBuf::from(&binary.name))
-        } else if binary.folder == LOADER || PARTITIONS.contains(&parent) {
+        } else if binary.folder == LOADER || [parent, &binary.folder].iter().any(|f| PARTITIONS.contains(f)) {
             Some(PathBuf::from(elf))
         } else {
             (name == "board").then(|| Path::new(parent).join(elf))
@@ -193,11 +196,14 @@ mod tests {
             binary("hypervisor/loader", "loader"),
             binary("partitions/adas", "adas"),
             binary("partitions/infotainment", "vehicle-state"),
+            binary("tests/conformance", "conformance"),
+            binary("tests/on-target", "on-target"),
             binary("tests/partitions/forger", "forger"),
         ]);
         let files: Vec<&str> = images.iter().filter_map(|i| i.file.to_str()).collect();
         let wanted = [
             "adas.elf",
+            "conformance.elf",
             "forger.elf",
             "loader.elf",
             "qemu-virt/boot.elf",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Calls of cargo.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -93,16 +92,14 @@ pub(super) fn binaries(root: &Path) -> Result<Vec<Binary>, Failure> {
     Ok(binaries)
 }
 
-/// Builds packages for the target, in one go.
+/// Builds a package for the target.
 ///
 /// # Errors
-/// They do not build; cargo has said why.
-pub(super) fn build_images<'a>(root: &Path, packages: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+/// It does not build; cargo has said why.
+pub(super) fn build_image(root: &Path, package: &str) -> Result<(), Failure> {
     let mut command = cargo(root);
     command.args(["build", "--locked", "--profile", PROFILE, "--target", TARGET]);
-    for package in packages.collect::<BTreeSet<_>>() {
-        command.args(["-p", package]);
-    }
+    command.args(["-p", package]);
     run(command)
 }
 

@@ -59,6 +59,28 @@ const fn cargo(
     }
 }
 
+/// An integration test of `tests/on-target`; its systems run one after another, since the host has few cores.
+macro_rules! target {
+    ($id:literal, $file:literal, $text:literal) => {
+        cargo(
+            $id,
+            "target",
+            $text,
+            &[
+                "test",
+                "--locked",
+                "-p",
+                "bulkhead-on-target",
+                "--test",
+                $file,
+                "--",
+                "--test-threads=1",
+                "--nocapture",
+            ],
+        )
+    };
+}
+
 const fn control(id: &'static str, text: &'static str, arguments: &'static [&'static str]) -> Test {
     Test {
         id,
@@ -104,7 +126,13 @@ pub(super) const TESTS: &[Test] = &[
         "host",
         "host",
         "unit, property and rule tests on the host",
-        &["test", "--locked", "--workspace"],
+        &[
+            "test",
+            "--locked",
+            "--workspace",
+            "--exclude",
+            "bulkhead-on-target",
+        ],
     ),
     Test {
         id: "reference",
@@ -129,5 +157,36 @@ pub(super) const TESTS: &[Test] = &[
         "broken-crc",
         "with every brake frame's CRC broken the car crashes",
         &["--set", "partitions.adas.args=crc=broken"],
+    ),
+    target!(
+        "builds",
+        "builds",
+        "all systems have one hypervisor, and building needs no Rust"
+    ),
+    target!("refusals", "refusals", "EL2 refuses what does not fit"),
+    target!(
+        "conformance",
+        "conformance",
+        "GIC, PSCI and timers: the same lines natively and in partitions"
+    ),
+    target!(
+        "degraded",
+        "degraded",
+        "with adas held in mid-brake the car brakes by itself"
+    ),
+    target!(
+        "entries",
+        "entries",
+        "EL2's counts equal the emulator's exception log"
+    ),
+    target!(
+        "slots",
+        "slots",
+        "a spinning Linux takes no slot of its neighbour"
+    ),
+    target!(
+        "beside-linux",
+        "reference",
+        "partitions do not notice that Linux spins and reboots"
     ),
 ];

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whole systems on the emulator: builds them with the tool and starts them in a
+//! [`Session`](bulkhead_runner::Session).
+//!
+//! The tool is `BULKHEAD_TOOL`, else the release build in cargo's output folder above the test; the images
+//! are `BULKHEAD_IMAGES`, else `images` in that folder.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the only users are tests, which end with what was found"
+)]
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use bulkhead_runner::report::{CoreReport, Partition, Report};
+use bulkhead_runner::{Session, SessionOptions};
+use tempfile::TempDir;
+
+/// The reference system.
+pub const REFERENCE: &str = "config/systems/adas-infotainment.yaml";
+
+/// A file of the source tree.
+pub fn in_tree(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// The built tool.
+///
+/// # Panics
+/// There is none.
+pub fn tool() -> PathBuf {
+    let named = env::var_os("BULKHEAD_TOOL").filter(|path| !path.is_empty());
+    let test = env::current_exe().expect("path of this test");
+    let built = test
+        .ancestors()
+        .map(|folder| folder.join("release/bulkhead-tool"));
+    let found = named
+        .map(PathBuf::from)
+        .or_else(|| built.into_iter().find(|path| path.is_file()));
+    found.expect("no tool: run `./bulkhead test`, which builds it, or set BULKHEAD_TOOL")
+}
+
+/// The folder of the images.
+///
+/// # Panics
+/// The tool lies in no folder of cargo's.
+pub fn images() -> PathBuf {
+    let named = env::var_os("BULKHEAD_IMAGES").filter(|path| !path.is_empty());
+    named.map(PathBuf::from).unwrap_or_else(|| {
+        let tool = tool();
+        let target = tool.ancestors().nth(2).expect("the tool's folder");
+        target.join("images")
+    })
+}
+
+/// `build` of a spec of the tree with changed values into `folder`, ready to be called.
+pub fn build_command(spec: &str, overrides: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(tool());
+    command
+        .arg("build")
+        .arg(in_tree(spec))
+        .arg("--output")
+        .arg(folder)
+        .args(overrides.iter().flat_map(|value| ["--set", value]))
+        .env("BULKHEAD_ROOT", in_tree("."))
+        .env("BULKHEAD_IMAGES", images());
+    command
+}
+
+/// Panics with what a program said unless it succeeded.
+pub fn succeeded(output: &Output) {
+    assert!(
+        output.status.success(),
+        "{}: {}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A built system; dropping it removes its folder.
+#[derive(Debug)]
+pub struct System {
+    folder: TempDir,
+}
+
+impl System {
+    /// Builds a spec of the tree with changed values.
+    ///
+    /// # Panics
+    /// It cannot be built.
+    pub fn build(spec: &str, overrides: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let output = build_command(spec, overrides, folder.path()).output();
+        succeeded(&output.expect("the tool starts"));
+        Self { folder }
+    }
+
+    /// What `build` wrote.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the system on a machine that is changed by `change`.
+    ///
+    /// # Panics
+    /// The emulator does not start.
+    pub fn start(&self, change: impl FnOnce(&mut SessionOptions)) -> Session {
+        let mut options = SessionOptions::new(&images());
+        change(&mut options);
+        Session::start(self.folder(), options).expect("the emulator starts")
+    }
+}
+
+/// A partition of a report.
+///
+/// # Panics
+/// There is none of that name.
+pub fn partition<'a>(report: &'a Report, name: &str) -> &'a Partition {
+    report
+        .partitions
+        .get(name)
+        .unwrap_or_else(|| panic!("no partition {name}"))
+}
+
+/// A core of a report.
+///
+/// # Panics
+/// There is none of that index.
+pub fn core(report: &Report, index: u32) -> &CoreReport {
+    let core = report.cores.iter().find(|core| core.core == index);
+    core.unwrap_or_else(|| panic!("no core {index}"))
+}
+
+/// The line of a console that has `text`, after what was found before.
+///
+/// # Panics
+/// It was not said within `seconds` of virtual time.
+pub fn says(session: &mut Session, partition: &str, text: &str, seconds: u64) -> String {
+    let line = session.wait_for(partition, text, Duration::from_secs(seconds));
+    line.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The whole lines at the end of a console.
+///
+/// # Panics
+/// There is no such partition.
+pub fn lines(session: &Session, partition: &str) -> Vec<String> {
+    let transcript = session.transcript(partition);
+    whole_lines(&transcript.unwrap_or_else(|error| panic!("{error}")).tail())
+}
+
+/// Lines that have their newline, without line ends.
+pub fn whole_lines(text: &str) -> Vec<String> {
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole
+        .lines()
+        .map(|line| line.trim_end_matches('\r').to_owned())
+        .collect()
+}

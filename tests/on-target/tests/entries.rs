@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! EL2's counts of its own entries against the emulator's log of every exception.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::time::Duration;
+
+use bulkhead_on_target::{REFERENCE, System, partition, says};
+use bulkhead_runner::int_log::{Counts, IntLog};
+use bulkhead_runner::stats::Core;
+use bulkhead_runner::{RunnerError, Session};
+
+/// No entry of any class.
+fn none() -> Counts {
+    IntLog::default().cpu(0)
+}
+
+fn read(log: &Path) -> IntLog {
+    let bytes = log.metadata().expect("log").len();
+    println!("{bytes} bytes of log");
+    IntLog::read(BufReader::new(File::open(log).expect("log"))).expect("log")
+}
+
+/// What EL2 counted on each core, all vCPUs together.
+fn counted(session: &mut Session) -> Vec<Counts> {
+    let cores = &session.stats().expect("statistics").cores;
+    let sum = |core: &Option<Core>| {
+        let vcpus = core.iter().flat_map(|core| &core.vcpus);
+        vcpus.fold(none(), |mut sum, vcpu| {
+            sum.iter_mut()
+                .zip(vcpu.entries)
+                .for_each(|(sum, count)| *sum += count);
+            sum
+        })
+    };
+    cores.iter().map(sum).collect()
+}
+
+/// Partitions that switched themselves off cause no entry any more, so log and counts stand still.
+///
+/// Verifies: BH-RUN-006, BH-REP-001.
+#[test]
+fn finished_partitions_are_counted_exactly() {
+    for (spec, names) in [
+        ("shared", &["one", "other"][..]),
+        ("sliced-two", &["guest"]),
+        ("direct-two", &["guest"]),
+    ] {
+        let system = System::build(&format!("tests/systems/conformance-{spec}.yaml"), &[]);
+        let log = system.folder().join("int.log");
+        let mut session = system.start(|options| options.launch.int_log = Some(log.clone()));
+        for name in names {
+            says(&mut session, name, "conformance: ", 120);
+        }
+        match session.run_for(Duration::from_millis(200)) {
+            Ok(()) | Err(RunnerError::Ended(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let counted = counted(&mut session);
+        let report = session.finish("all partitions are off").expect("report");
+        for name in names {
+            assert_eq!(partition(&report, name).state, "off", "{spec}");
+        }
+        let log = read(&log);
+        assert!(counted.iter().flatten().sum::<u64>() > 1000, "{spec} entered EL2");
+        for (core, counted) in (0..).zip(&counted) {
+            println!("{spec}, core {core}: {:?}", log.by_reason(core));
+            assert_eq!(
+                log.cpu(core),
+                *counted,
+                "{spec}, core {core}: {:?}",
+                log.by_reason(core)
+            );
+        }
+    }
+}
+
+/// Dedicated cores exactly; a sliced core may be stopped between an exception and the vector's first store,
+/// so each of the two may have one entry that is logged and not counted.
+///
+/// Verifies: BH-RUN-006, BH-REP-001.
+#[test]
+fn the_running_reference_system_is_counted() {
+    let system = System::build(REFERENCE, &[]);
+    let log = system.folder().join("int.log");
+    let mut session = system.start(|options| options.launch.int_log = Some(log.clone()));
+    session.run_for(Duration::from_secs(3)).expect("boot");
+    let report = session.finish("the time is over").expect("report");
+    let log = read(&log);
+    for (core, name) in [(2, "vehicle"), (3, "adas")] {
+        assert_eq!(
+            log.by_reason(core),
+            partition(&report, name).el2_entries.by_reason,
+            "{name}"
+        );
+    }
+    let mut logged = BTreeMap::new();
+    for (reason, count) in [0, 1].map(|core| log.by_reason(core)).into_iter().flatten() {
+        *logged.entry(reason).or_insert(0) += count;
+    }
+    println!("cores 0 and 1: {logged:?}");
+    let mut uncounted = 0;
+    for (reason, logged) in &logged {
+        let by_reason =
+            ["infotainment", "cluster"].map(|name| &partition(&report, name).el2_entries.by_reason);
+        let counted: u64 = by_reason.iter().filter_map(|counts| counts.get(reason)).sum();
+        assert!(counted <= *logged, "{reason}: {counted} counted, {logged} logged");
+        uncounted += logged - counted;
+    }
+    assert!(uncounted <= 2, "{uncounted} entries are not counted: {logged:?}");
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The reference system while Linux computes, spins and reboots. One session, since booting takes longest.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bulkhead_on_target::{REFERENCE, System, core, lines, partition, says};
+use bulkhead_runner::Session;
+
+const LINUX: &str = "infotainment";
+
+/// The numbers of the vehicle states that a partition has shown, oldest first.
+fn sequence(session: &Session, from: &str) -> Vec<u64> {
+    let number = |line: &String| {
+        line.split_once("vehicle-state ")?
+            .1
+            .split_once(": ")?
+            .0
+            .parse()
+            .ok()
+    };
+    lines(session, from).iter().filter_map(number).collect()
+}
+
+/// The last scenario of which the car was told the end.
+fn last_scenario(session: &Session) -> u64 {
+    let number = |line: &String| line.split_once(": STOPPED")?.0.rsplit(' ').next()?.parse().ok();
+    lines(session, "vehicle")
+        .iter()
+        .filter_map(number)
+        .next_back()
+        .expect("a scenario ended")
+}
+
+fn operands() -> (u64, u64) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("clock");
+    let nanos = u64::from(now.subsec_nanos());
+    (10_007 + nanos % 90_001, 20_011 + now.as_secs() % 70_001)
+}
+
+fn type_line(session: &Session, line: &str) {
+    session
+        .send(LINUX, format!("{line}\n").as_bytes())
+        .expect("typed");
+}
+
+/// Linux multiplies two numbers that no build has known.
+fn computes(session: &mut Session) {
+    let (a, b) = operands();
+    type_line(session, &format!("echo $(({a}*{b}))"));
+    says(session, LINUX, &format!("\n{}\r\n", a * b), 20);
+}
+
+/// Both vCPUs of Linux spin; cluster and Linux go on showing newer states.
+fn spins(session: &mut Session) {
+    for _ in 0..2 {
+        type_line(session, "while :; do :; done &");
+    }
+    type_line(session, "echo $((6000+600+60+6)) spinners");
+    says(session, LINUX, "6666 spinners", 20);
+    let before = ["cluster", LINUX].map(|name| sequence(session, name));
+    session.run_for(Duration::from_secs(6)).expect("spinning");
+    for (name, before) in ["cluster", LINUX].into_iter().zip(before) {
+        let after = sequence(session, name);
+        assert!(
+            after.len() >= before.len() + 2,
+            "{name} shows states beside the spinning loops: {before:?} {after:?}"
+        );
+        assert!(after.is_sorted_by(|a, b| a < b), "{name}: {after:?}");
+    }
+}
+
+/// Linux restarts alone: it gets ready again while the car goes on.
+fn reboots(session: &mut Session) {
+    type_line(session, "reboot -f");
+    says(session, LINUX, "infotainment: ready", 120);
+    let before = last_scenario(session);
+    says(
+        session,
+        "vehicle",
+        &format!("scenario {}: STOPPED", before + 1),
+        60,
+    );
+}
+
+/// Verifies: BH-RUN-003, BH-REP-001, BH-SCHED-001.
+#[test]
+fn partitions_do_not_notice_what_linux_does() {
+    let system = System::build(REFERENCE, &[]);
+    let mut session = system.start(|_| {});
+    says(&mut session, LINUX, "infotainment: ready, 2 CPUs online", 120);
+    says(&mut session, "vehicle", "scenario 1: STOPPED", 60);
+    computes(&mut session);
+    spins(&mut session);
+    reboots(&mut session);
+    computes(&mut session);
+    let report = session.finish("all was seen").expect("report");
+
+    assert_eq!(report.reasons, [""; 0]);
+    for name in ["adas", "vehicle"] {
+        let entries = &partition(&report, name).el2_entries;
+        assert_eq!(entries.steady, Some(0), "{name}: {:?}", entries.by_reason);
+    }
+    for (name, restarts) in [("adas", 0), ("vehicle", 0), ("cluster", 0), (LINUX, 1)] {
+        assert_eq!(partition(&report, name).restarts, restarts, "{name}");
+        assert_eq!(partition(&report, name).fault, None, "{name}");
+    }
+    // A direct core notes the time only when it enters EL2: its row tells of its start alone.
+    for index in [0, 1] {
+        let core = core(&report, index);
+        println!(
+            "core {index}: {} ns of {} unaccounted, worst slot lateness {} ns",
+            core.unaccounted_ns, core.elapsed_ns, core.worst_slot_lateness_ns
+        );
+        assert!(core.adds_up, "{core:?}");
+    }
+    let slots = partition(&report, "cluster").slots;
+    let frames = core(&report, 1).frames;
+    assert!(
+        (slots.granted + slots.missed).abs_diff(frames) <= 1,
+        "{slots:?} in {frames} major frames"
+    );
+}

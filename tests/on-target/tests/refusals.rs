@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What EL2 refuses to start.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::time::Duration;
+
+use bulkhead_model::manifest::Manifest;
+use bulkhead_on_target::System;
+use bulkhead_runner::SessionOptions;
+use bulkhead_runner::report::Verdict;
+
+/// Small, and on core 1 so that a board with one core is too small for it.
+const SPEC: &str = "tests/systems/conformance-sliced-two.yaml";
+
+/// Starts the system, which must not get as far as its epoch, and gives what EL2 says.
+fn refused(system: &System, change: impl FnOnce(&mut SessionOptions)) -> String {
+    let mut session = system.start(change);
+    // The boot part ends the machine; its refusal is bounded in host time by the session's stall limit.
+    while session.over().is_none() {
+        session.step(Duration::from_millis(50)).expect("the machine ends");
+        assert_eq!(session.now_ns(), 0, "the system has started");
+    }
+    let report = session.finish("EL2 refused").expect("report");
+    assert_eq!(report.verdict, Verdict::Fail);
+    let said = report
+        .hypervisor_tail
+        .lines()
+        .find(|line| line.starts_with("refused: "));
+    let said = said.unwrap_or_else(|| panic!("no refusal: {}", report.hypervisor_tail));
+    assert!(
+        report.reasons.contains(&format!("EL2 {}", said.trim_end())),
+        "{:?}",
+        report.reasons
+    );
+    println!("{said}");
+    said.to_owned()
+}
+
+/// Verifies: BH-BOOT-001.
+#[test]
+fn a_flipped_bit_in_the_blob() {
+    let system = System::build(SPEC, &[]);
+    let blob = fs::read(system.folder().join("system.blob")).expect("blob");
+    let path = system.folder().join("image.bin");
+    let image = fs::read(&path).expect("image");
+    let at = image
+        .windows(64)
+        .position(|bytes| bytes == &blob[..64])
+        .expect("the image holds the blob");
+    // In the header, in the middle, in the last page before the certificate.
+    for offset in [65, blob.len() / 2, blob.len() - 4097] {
+        let mut damaged = image.clone();
+        damaged[at + offset] ^= 0x10;
+        fs::write(&path, damaged).expect("image");
+        refused(&system, |_| {});
+    }
+}
+
+/// Verifies: BH-BOOT-002.
+#[test]
+fn a_board_with_less_than_the_blob_needs() {
+    let system = System::build("config/systems/adas-infotainment.yaml", &[]);
+    let manifest = fs::read_to_string(system.folder().join("manifest.json")).expect("manifest");
+    let manifest: Manifest = serde_json::from_str(&manifest).expect("manifest");
+    assert!(
+        manifest
+            .qemu
+            .is_some_and(|qemu| qemu.cores > 2 && qemu.memory > 512 << 20)
+    );
+    for (change, what) in [(["-smp", "2"], "core"), (["-m", "512M"], "RAM")] {
+        let said = refused(&system, |options| {
+            options.launch.extra = change.map(str::to_owned).to_vec()
+        });
+        assert!(said.contains(what), "{change:?}: {said}");
+    }
+}

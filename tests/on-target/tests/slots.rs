@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Slots while Linux spins on the same core. Deterministic: one instruction is one nanosecond, so the numbers
+//! are the same on every host.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::time::Duration;
+
+use bulkhead_on_target::{System, core, partition, says};
+use bulkhead_runner::command::Timing;
+
+/// Verifies: BH-SCHED-001, BH-SCHED-002.
+#[test]
+fn a_spinning_linux_takes_no_slot_of_its_neighbour() {
+    let system = System::build("tests/systems/slots.yaml", &[]);
+    let mut session = system.start(|options| options.launch.timing = Timing::Deterministic);
+    says(&mut session, "infotainment", "infotainment: ready", 60);
+    session
+        .send("infotainment", b"while :; do :; done &\necho $((4321*2)) spins\n")
+        .expect("typed");
+    says(&mut session, "infotainment", "8642 spins", 20);
+    session.run_for(Duration::from_secs(2)).expect("spinning");
+    let report = session.finish("the time is over").expect("report");
+
+    let row = core(&report, 0);
+    let slots = partition(&report, "cluster").slots;
+    println!(
+        "{} major frames, cluster {slots:?}, worst slot lateness {} ns, {} ns unaccounted",
+        row.frames, row.worst_slot_lateness_ns, row.unaccounted_ns
+    );
+    assert_eq!(slots.missed, 0);
+    assert!(
+        slots.granted.abs_diff(row.frames) <= 1,
+        "the run may end before the slot of its last frame"
+    );
+    assert_eq!(partition(&report, "cluster").deadline_misses, 0);
+    assert!(row.adds_up, "{row:?}");
+    let spun = row
+        .used
+        .iter()
+        .find(|used| used.partition == "infotainment")
+        .expect("Linux")
+        .ns;
+    assert!(spun > 1_000_000_000, "Linux was busy: {spun} ns");
+}
