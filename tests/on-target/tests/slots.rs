@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Slots while Linux spins on the same core. Deterministic: one instruction is one nanosecond, so the numbers
-//! are the same on every host.
+//! Slots while Linux spins on the same core. One instruction is one nanosecond, so that no time depends on how
+//! fast the host is; only when the host types and stops differs from run to run.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::time::Duration;
@@ -28,9 +28,10 @@ fn a_spinning_linux_takes_no_slot_of_its_neighbour() {
         row.frames, row.worst_slot_lateness_ns, row.unaccounted_ns
     );
     assert_eq!(slots.missed, 0);
+    let later = row.frames.checked_sub(slots.granted).expect("one slot a frame");
     assert!(
-        slots.granted.abs_diff(row.frames) <= 1,
-        "the run may end before the slot of its last frame"
+        later <= 1,
+        "the run may end before the slot of its last frame: {later}"
     );
     assert_eq!(partition(&report, "cluster").deadline_misses, 0);
     assert!(row.adds_up, "{row:?}");
