@@ -237,7 +237,6 @@ impl PerCore {
         };
         if let Some(running) = self.running.as_mut() {
             running.ledger.charge(Account::El2);
-            running.ledger.publish();
         }
         match self.vcpus.get_mut(next) {
             Some(Some(vcpu)) => {
@@ -279,7 +278,6 @@ impl PerCore {
                 .and_then(|o| self.vcpus.get(o))
                 .and_then(Option::as_ref);
             running.ledger.charge(Account::Idle(owner.map(|v| v.stats)));
-            running.ledger.publish();
         } else {
             wait_for_interrupt();
         }

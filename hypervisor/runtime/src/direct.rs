@@ -4,7 +4,7 @@
 //! In steady state none of this runs: interrupts, EOI, timers and WFI go past EL2. Implements: BH-GIC-021.
 
 use bulkhead_arch::{barrier, gic_cpu, registers};
-use bulkhead_drivers::gic::{gicd, gicr};
+use bulkhead_drivers::gic::{PARTITION_PRIORITY, gicd, gicr};
 use bulkhead_policy::sysreg::{Direction, IccRegister};
 use bulkhead_policy::vgic::direct::{self, DirectAction, PhysicalBank, PhysicalRegister, icc};
 use bulkhead_policy::vgic::{Access, AccessSize, Frame};
@@ -155,7 +155,40 @@ pub fn reset(vcpu: &LocalVcpu, running: &Running) {
             }
         }
     }
+    reset_priorities(vcpu, running, owner);
     gic_cpu::reset_direct(crate::gic::direct_reset_pmr());
+}
+
+/// Gives owned interrupts the priority and route that boot gave them: a restarted guest finds nothing of its past.
+fn reset_priorities(vcpu: &LocalVcpu, running: &Running, private: u32) {
+    for intid in 0..32usize {
+        if private
+            .checked_shr(u32::try_from(intid).unwrap_or(32))
+            .unwrap_or(0)
+            & 1
+            != 0
+        {
+            let at = gicr::IPRIORITYR.wrapping_add(intid);
+            running.redistributor.write8(at, PARTITION_PRIORITY);
+        }
+    }
+    if vcpu.entry.index != 0 {
+        return;
+    }
+    for spi in running.system.spis {
+        if spi.partition != vcpu.entry.partition {
+            continue;
+        }
+        let intid = usize::try_from(spi.intid).unwrap_or(usize::MAX);
+        let at = gicd::IPRIORITYR.wrapping_add(intid);
+        running.distributor.write8(at, PARTITION_PRIORITY);
+        let core = usize::try_from(spi.core)
+            .ok()
+            .and_then(|c| running.system.cores.get(c));
+        if let Some(core) = core {
+            running.distributor.write64(route_offset(spi.intid), core.mpidr);
+        }
+    }
 }
 
 fn running_owner(vcpu: &LocalVcpu, running: &Running) -> u32 {

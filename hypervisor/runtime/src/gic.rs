@@ -195,10 +195,15 @@ impl PerCore {
         }
         vcpu.shared.refresh.fetch_and(!bit, Ordering::SeqCst);
         if running.core.mode == core_mode::SLICED {
-            let concerned = vcpu
-                .shared
-                .machine
-                .with(running.index, |machine| refill(machine, vcpu, running));
+            let concerned = vcpu.shared.machine.with(running.index, |machine| {
+                // Another vCPU may have written this one's redistributor.
+                let enabled = machine.vgic.ppi_enables(vcpu.index()) & GUEST_PPIS;
+                running.redistributor.write32(gicr::ISENABLER0, enabled);
+                running
+                    .redistributor
+                    .write32(gicr::ICENABLER0, GUEST_PPIS & !enabled);
+                refill(machine, vcpu, running)
+            });
             notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
         }
     }

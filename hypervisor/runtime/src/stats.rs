@@ -54,7 +54,8 @@ impl Ledger {
         }
     }
 
-    /// Charges the time since the last charge; gives the counter.
+    /// Charges the time since the last charge and publishes how far the ledger has come (0 before the epoch,
+    /// where a dedicated core's begins); gives the counter.
     pub fn charge(&mut self, account: Account) -> u64 {
         let now = counter();
         let ticks = now.wrapping_sub(self.mark);
@@ -69,12 +70,8 @@ impl Ledger {
                 }
             }
         }
-        now
-    }
-
-    /// Publishes how far the ledger has come; 0 before the epoch, where a dedicated core's begins.
-    pub fn publish(&self) {
         self.core
-            .write64(offset_of!(CoreStats, now), self.mark.saturating_sub(self.epoch));
+            .write64(offset_of!(CoreStats, now), now.saturating_sub(self.epoch));
+        now
     }
 }

@@ -70,8 +70,9 @@ pub(super) fn open(node: Can<'_>) -> Result<(), OpenError> {
     let registers = shared::can_registers(node.range).ok_or(OpenError::Range)?;
     let mut controller =
         CtuCanFd::new(registers, Timing::KBIT_500_AT_100_MHZ, RESET_POLLS).map_err(OpenError::Controller)?;
-    controller.enable_receive_interrupt();
+    // The handler must find the service at the first frame: an interrupt that nobody takes back never ends.
     critical_section::with(|section| {
+        controller.enable_receive_interrupt();
         let service = Service {
             controller,
             queue: Deque::new(),
