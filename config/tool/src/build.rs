@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `build`: a spec into a folder with image, proof and descriptions.
+//!
+//! Implements: BH-CFG-018.
 
 use std::fs;
 use std::path::Path;
