@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whole systems on the emulator: builds them with the tool and starts them in a
-//! [`Session`](bulkhead_runner::Session).
+//! [`Session`].
 //!
 //! The tool is `BULKHEAD_TOOL`, else the release build in cargo's output folder above the test; the images
 //! are `BULKHEAD_IMAGES`, else `images` in that folder.

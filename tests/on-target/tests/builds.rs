@@ -7,7 +7,6 @@ use std::os::unix::fs::symlink;
 
 use bulkhead_on_target::{REFERENCE, System, build_command, succeeded};
 
-/// Verifies: BH-CFG-017.
 #[test]
 fn different_systems_have_the_same_hypervisor() {
     let systems = [

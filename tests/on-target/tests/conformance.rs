@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The conformance suite natively and in every kind of partition: the same lines.
+//! The conformance suite natively and in every kind of partition: the same lines. Its cases name the requirements.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::process::{Command, Stdio};
@@ -67,7 +67,6 @@ fn partitions(spec: &str, names: &[&str], expected: &[String]) {
     }
 }
 
-/// Verifies: BH-GIC-001, BH-PSCI-001.
 #[test]
 fn one_cpu() {
     let expected = native("1");
@@ -77,7 +76,6 @@ fn one_cpu() {
     partitions("direct", &["guest"], &expected);
 }
 
-/// Verifies: BH-GIC-001, BH-PSCI-001.
 #[test]
 fn two_cpus() {
     let expected = native("2");

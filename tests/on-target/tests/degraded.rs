@@ -4,7 +4,7 @@
 
 use bulkhead_on_target::{REFERENCE, System, lines, says};
 
-/// Verifies: BH-CAN-004.
+/// Verifies: BH-CAN-104.
 #[test]
 fn held_in_mid_brake_the_car_brakes_by_itself() {
     let system = System::build(

@@ -41,7 +41,7 @@ fn counted(session: &mut Session) -> Vec<Counts> {
 
 /// Partitions that switched themselves off cause no entry any more, so log and counts stand still.
 ///
-/// Verifies: BH-RUN-006, BH-REP-001.
+/// Verifies: BH-CORE-001.
 #[test]
 fn finished_partitions_are_counted_exactly() {
     for (spec, names) in [
@@ -81,7 +81,7 @@ fn finished_partitions_are_counted_exactly() {
 /// Dedicated cores exactly; a sliced core may be stopped between an exception and the vector's first store,
 /// so each of the two may have one entry that is logged and not counted.
 ///
-/// Verifies: BH-RUN-006, BH-REP-001.
+/// Verifies: BH-CORE-001.
 #[test]
 fn the_running_reference_system_is_counted() {
     let system = System::build(REFERENCE, &[]);

@@ -91,7 +91,7 @@ fn reboots(session: &mut Session) {
     );
 }
 
-/// Verifies: BH-RUN-003, BH-REP-001, BH-SCHED-001.
+/// Verifies: BH-LIFE-002, BH-SCHED-006, BH-STAT-001.
 #[test]
 fn partitions_do_not_notice_what_linux_does() {
     let system = System::build(REFERENCE, &[]);

@@ -37,7 +37,7 @@ fn refused(system: &System, change: impl FnOnce(&mut SessionOptions)) -> String 
     said.to_owned()
 }
 
-/// Verifies: BH-BOOT-001.
+/// Verifies: BH-BOOT-004, BH-BOOT-005.
 #[test]
 fn a_flipped_bit_in_the_blob() {
     let system = System::build(SPEC, &[]);
@@ -57,7 +57,7 @@ fn a_flipped_bit_in_the_blob() {
     }
 }
 
-/// Verifies: BH-BOOT-002.
+/// Verifies: BH-BOOT-010.
 #[test]
 fn a_board_with_less_than_the_blob_needs() {
     let system = System::build("config/systems/adas-infotainment.yaml", &[]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bulkhead_on_target::{System, core, partition, says};
 use bulkhead_runner::command::Timing;
 
-/// Verifies: BH-SCHED-001, BH-SCHED-002.
+/// Verifies: BH-SCHED-003, BH-SCHED-006.
 #[test]
 fn a_spinning_linux_takes_no_slot_of_its_neighbour() {
     let system = System::build("tests/systems/slots.yaml", &[]);
