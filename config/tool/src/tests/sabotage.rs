@@ -197,6 +197,7 @@ impl Copy {
             .args(options)
             .args(test)
             .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .current_dir(&self.tree)
             .stdin(Stdio::null());
         command.output().map_err(|e| format!("cargo does not start: {e}"))
