@@ -35,7 +35,22 @@ struct Summary {
     verdict: &'static str,
     passed: usize,
     failed: usize,
+    skipped: usize,
     tests: Vec<Outcome>,
+}
+
+/// Why a test did not pass.
+enum Trouble {
+    /// It failed.
+    Failed(String),
+    /// This machine cannot run it.
+    Skipped(String),
+}
+
+impl From<String> for Trouble {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
 }
 
 /// Runs the tests that were asked for.
@@ -72,11 +87,13 @@ pub(crate) fn run(args: &TestArgs, format: Format) -> Result<(), Failure> {
 
 /// Reports all results; `title` begins the closing line.
 fn conclude(title: &str, outcomes: Vec<Outcome>, args: &TestArgs, format: Format) -> Result<(), Failure> {
-    let failed = outcomes.iter().filter(|o| o.reason.is_some()).count();
+    let count = |result: &str| outcomes.iter().filter(|o| o.result == result).count();
+    let (passed, failed, skipped) = (count("pass"), count("fail"), count("skip"));
     let summary = Summary {
         verdict: if failed == 0 { "pass" } else { "fail" },
-        passed: outcomes.len() - failed,
+        passed,
         failed,
+        skipped,
         tests: outcomes,
     };
     if let Some(path) = &args.report {
@@ -86,12 +103,20 @@ fn conclude(title: &str, outcomes: Vec<Outcome>, args: &TestArgs, format: Format
     if format == Format::Json {
         output::json(&summary)?;
     }
-    let failures = summary
-        .tests
-        .iter()
-        .filter_map(|o| Some(format!("  {}: {}", o.id, o.reason.as_ref()?)));
-    let failures: Vec<String> = failures.collect();
-    eprintln!("{title}{} passed, {} failed", summary.passed, summary.failed);
+    let not_passed = |result: &str| -> Vec<String> {
+        let those = summary.tests.iter().filter(|o| o.result == result);
+        those
+            .filter_map(|o| Some(format!("  {}: {}", o.id, o.reason.as_ref()?)))
+            .collect()
+    };
+    let failures = not_passed("fail");
+    for line in not_passed("skip") {
+        eprintln!("SKIPPED{line}");
+    }
+    eprintln!(
+        "{title}{} passed, {} failed, {} skipped",
+        summary.passed, summary.failed, summary.skipped
+    );
     if failures.is_empty() {
         Ok(())
     } else {
@@ -128,21 +153,46 @@ fn execute(test: &Test, root: &Path) -> Outcome {
         Action::Cargo {
             arguments,
             environment,
-        } => cargo(root, arguments, environment),
-        Action::LintTarget => lint_target(root),
-        Action::System { arguments, wanted } => system(root, arguments, *wanted),
+        } => cargo(root, arguments, environment).map_err(Trouble::from),
+        Action::LintTarget => lint_target(root).map_err(Trouble::from),
+        Action::Script { path } => script(root, path),
+        Action::System { arguments, wanted } => system(root, arguments, *wanted).map_err(Trouble::from),
     };
     outcome(test.id.to_owned(), test.suite, start, result)
 }
 
 /// The result of what began at `start`.
-fn outcome(id: String, suite: &'static str, start: Instant, result: Result<(), String>) -> Outcome {
+fn outcome(id: String, suite: &'static str, start: Instant, result: Result<(), Trouble>) -> Outcome {
+    let (result, reason) = match result {
+        Ok(()) => ("pass", None),
+        Err(Trouble::Failed(reason)) => ("fail", Some(reason)),
+        Err(Trouble::Skipped(reason)) => ("skip", Some(reason)),
+    };
     Outcome {
         id,
         suite,
-        result: if result.is_ok() { "pass" } else { "fail" },
+        result,
         duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
-        reason: result.err(),
+        reason,
+    }
+}
+
+/// Runs a script of the tree. It exits 0 when it passed and 77 when this machine cannot run it.
+fn script(root: &Path, path: &str) -> Result<(), Trouble> {
+    /// Exit status by which a test says that it was skipped.
+    const SKIPPED: i32 = 77;
+    let mut command = Command::new("bash");
+    command
+        .arg(root.join(path))
+        .current_dir(root)
+        .stdin(Stdio::null());
+    let status = command
+        .status()
+        .map_err(|e| format!("bash does not start: {e}"))?;
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(SKIPPED) => Err(Trouble::Skipped(format!("{path} cannot run on this machine"))),
+        _ => Err(Trouble::Failed(format!("{path} ended with {status}"))),
     }
 }
 

@@ -24,6 +24,11 @@ pub(super) enum Action {
     },
     /// Lints everything that runs on the target.
     LintTarget,
+    /// Runs a script.
+    Script {
+        /// Path in the tree.
+        path: &'static str,
+    },
     /// Runs the reference system.
     System {
         /// Additional arguments of `run`.
@@ -134,6 +139,22 @@ pub(super) const TESTS: &[Test] = &[
             "bulkhead-on-target",
         ],
     ),
+    Test {
+        id: "setup",
+        suite: "bootstrap",
+        text: "the one command sets up what is missing, and nothing else",
+        action: Action::Script {
+            path: "tests/bootstrap/run.sh",
+        },
+    },
+    Test {
+        id: "distribution-rust",
+        suite: "bootstrap",
+        text: "the distribution's Rust builds the tool and the images",
+        action: Action::Script {
+            path: "tests/bootstrap/distro.sh",
+        },
+    },
     Test {
         id: "reference",
         suite: "system",

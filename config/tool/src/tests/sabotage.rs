@@ -92,7 +92,12 @@ pub(super) fn run(root: &Path, patches: &[Sabotage]) -> Result<Vec<Outcome>, Fai
             Some(Err(reason)) => Err(reason.clone()),
             Some(Ok(())) | None => copy.sabotage(patch)?,
         };
-        let outcome = outcome(patch.name.clone(), "sabotage", start, result);
+        let outcome = outcome(
+            patch.name.clone(),
+            "sabotage",
+            start,
+            result.map_err(super::Trouble::from),
+        );
         eprintln!(
             "sabotage {}: {} ({} ms)",
             patch.name, outcome.result, outcome.duration_ms
