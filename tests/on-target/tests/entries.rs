@@ -43,12 +43,10 @@ fn counted(session: &mut Session) -> Vec<Counts> {
 /// Whether every partition is off, as the cores of their first vCPUs say.
 fn all_off(session: &mut Session) -> bool {
     let cores = session.stats().expect("statistics").cores.iter().flatten();
-    let states: Vec<u64> = cores
-        .flat_map(|core| &core.vcpus)
-        .map(|vcpu| vcpu.partition_state)
-        .filter(|&state| state != 0)
-        .collect();
-    !states.is_empty() && states.iter().all(|&state| state == OFF)
+    let mut vcpus: Vec<_> = cores.flat_map(|core| &core.vcpus).collect();
+    vcpus.sort_by_key(|vcpu| (vcpu.partition, vcpu.vcpu));
+    vcpus.dedup_by_key(|vcpu| vcpu.partition);
+    !vcpus.is_empty() && vcpus.iter().all(|vcpu| vcpu.partition_state == OFF)
 }
 
 /// Partitions that switched themselves off cause no entry any more, so log and counts stand still.
