@@ -101,6 +101,11 @@ impl PerCore {
             return;
         };
         let state = life(vcpu.shared);
+        if vcpu.readiness == Readiness::Off && vcpu.entry.index == 0 {
+            // The core of another vCPU may have taken the last step.
+            vcpu.stats
+                .write64(vcpu_field!(partition_state), shown(state.phase()));
+        }
         if state.phase() == Phase::Loading && vcpu.entry.index == 0 {
             self.load_partition(local);
         } else if state.phase() == Phase::Running && vcpu.readiness == Readiness::Off {
