@@ -11,7 +11,4 @@ fn main() {
             println!("cargo:rustc-link-arg-bin={binary}=-T{folder}/{binary}.ld");
         }
     }
-    if bare {
-        println!("cargo:rustc-link-arg-bin=runtime=-Tdefmt.x");
-    }
 }
