@@ -39,7 +39,10 @@ fn a_spinning_linux_takes_no_slot_of_its_neighbour() {
     let frames = core(&report, 1).frames;
     println!("{frames} major frames, cluster {slots:?}");
     assert_eq!(slots.missed, 0);
-    let unused = slots.granted.checked_sub(slots.used).expect("granted before used");
+    let unused = slots
+        .granted
+        .checked_sub(slots.used)
+        .expect("granted before used");
     assert!(unused <= 1, "the run may end in a slot: {unused}");
     let later = frames.checked_sub(slots.granted).expect("one slot a frame");
     assert!(
