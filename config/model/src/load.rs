@@ -14,7 +14,7 @@ use crate::rules::{self, Facts, boards};
 use crate::span::{Sources, Spanned};
 use crate::spec::Spec;
 use crate::system::System;
-use crate::{overrides, yaml};
+use crate::{language, overrides, structure, yaml};
 
 /// Why there is no system.
 #[derive(Debug)]
@@ -112,6 +112,9 @@ fn read_spec(
     for change in overrides {
         overrides::apply(&mut root, change, sources, diagnostics);
     }
+    if !structure::check(&root, &language::SPEC, diagnostics) {
+        return None;
+    }
     Decoder { diagnostics }.spec(&root)
 }
 
@@ -173,6 +176,9 @@ fn parse_board(
 ) -> Option<Board> {
     let source = sources.add(path.display().to_string(), text);
     let root = yaml::parse(text, source, diagnostics)?;
+    if !structure::check(&root, &language::BOARD, diagnostics) {
+        return None;
+    }
     Decoder { diagnostics }.board(&root)
 }
 

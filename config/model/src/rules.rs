@@ -7,6 +7,7 @@ pub(crate) mod channels;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod document;
+pub(crate) mod language;
 pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
@@ -53,6 +54,7 @@ pub(crate) fn check(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 pub fn all() -> Vec<&'static Rule> {
     let groups = [
         document::ALL,
+        language::ALL,
         boards::ALL,
         partitions::ALL,
         cores::ALL,

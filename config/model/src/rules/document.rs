@@ -102,7 +102,7 @@ pub(crate) fn duplicate_key(first: &Spanned<String>, second: Span) -> Diagnostic
     .and(first.span, "first given here")
 }
 
-pub(crate) fn unknown_key(key: &Spanned<String>, what: &str, known: &[&'static str]) -> Diagnostic {
+pub(crate) fn unknown_key(key: &Spanned<String>, what: &str, known: &[&str]) -> Diagnostic {
     let help = match nearest(key, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("{what} has {}", listed(known.iter().copied())),
