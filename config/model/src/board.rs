@@ -183,6 +183,15 @@ pub enum DeviceKind {
     CtuCanFd,
 }
 
+impl DeviceKind {
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            DeviceKind::CtuCanFd => "CTU CAN FD controller",
+        }
+    }
+}
+
 /// A PCI function on bus 0.
 #[derive(Clone, Debug)]
 pub struct PciFunction {

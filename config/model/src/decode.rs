@@ -21,9 +21,7 @@ pub(crate) struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// Reads a map.
     pub(crate) fn of(node: &'n Node) -> Option<Self> {
-        Some(Fields {
-            entries: map(node)?,
-        })
+        Some(Fields { entries: map(node)? })
     }
 
     /// The value of a key.

@@ -26,8 +26,7 @@ const CONSOLES: &[(&str, Console)] = &[
     ("uart", Console::Uart),
     ("none", Console::None),
 ];
-const INTERRUPTS: &[(&str, Interrupts)] =
-    &[("direct", Interrupts::Direct), ("guarded", Interrupts::Guarded)];
+const INTERRUPTS: &[(&str, Interrupts)] = &[("direct", Interrupts::Direct), ("guarded", Interrupts::Guarded)];
 const SEEDS: &[(&str, Seed)] = &[("board", Seed::Board), ("fixed", Seed::Fixed)];
 
 impl Decoder<'_> {
@@ -54,9 +53,7 @@ impl Decoder<'_> {
         let owner = entry.key.span;
         let fields = Fields::of(&entry.value)?;
         let payload_key = fields.key_span("payload").unwrap_or(owner);
-        let payload = fields
-            .get("payload")
-            .and_then(|n| self.payload(n, payload_key));
+        let payload = fields.get("payload").and_then(|n| self.payload(n, payload_key));
         let console = match fields.get("console") {
             Some(node) => choice(node, CONSOLES),
             None => Some(Spanned::new(Console::None, owner)),
@@ -72,10 +69,7 @@ impl Decoder<'_> {
             args: fields.get("args").and_then(text),
             console,
             devices: fields.get("devices").and_then(texts).unwrap_or_default(),
-            restart_limit: fields
-                .get("restart_limit")
-                .and_then(small)
-                .map_or(0, |l| l.value),
+            restart_limit: fields.get("restart_limit").and_then(small).map_or(0, |l| l.value),
             marks_steady: fields.get("marks_steady").and_then(boolean),
             seed: seed.map_or(Seed::Board, |s| s.value),
             autostart: autostart.is_none_or(|a| a.value),

@@ -37,7 +37,9 @@ impl Check<'_> {
 
     /// The version that the first key of the table says.
     fn version(&mut self, entries: &[Entry], table: &Table, owner: Span) -> bool {
-        let Some(key) = table.keys.first() else { return true };
+        let Some(key) = table.keys.first() else {
+            return true;
+        };
         let Some(entry) = find(entries, key.name) else {
             self.report(document::missing_key(owner, table.what, key.name));
             return false;
@@ -90,7 +92,11 @@ impl Check<'_> {
     fn value(&mut self, node: &Node, kind: Kind, name: &str, owner: Span) {
         match kind {
             Kind::Version => {}
-            Kind::Number { least, most, multiple } => self.number(node, name, (least, most, multiple)),
+            Kind::Number {
+                least,
+                most,
+                multiple,
+            } => self.number(node, name, (least, most, multiple)),
             Kind::Core => self.number(node, name, (0, u64::from(u32::MAX), 1)),
             Kind::Bytes => {
                 self.quantity(node, name, "a size like 64MiB, 32KiB or 4096", units::bytes);
@@ -151,7 +157,9 @@ impl Check<'_> {
     }
 
     fn named(&mut self, node: &Node, value: Kind, count: Count, name: &str, owner: Span) {
-        let Some(entries) = self.entries(node, name) else { return };
+        let Some(entries) = self.entries(node, name) else {
+            return;
+        };
         if entries.is_empty() && count == Count::Some {
             self.report(document::empty(owner, name));
         }

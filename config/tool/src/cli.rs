@@ -106,6 +106,14 @@ Examples:
     /// List the rules of the language
     #[command(after_help = "Example:\n  bulkhead rules --format json")]
     Rules,
+    /// Print the JSON Schema of specs or board files, for completion and hover texts in editors
+    #[command(after_help = "\
+Examples:
+  bulkhead schema
+  bulkhead schema --board qemu-virt
+  bulkhead schema board
+  bulkhead schema --keys")]
+    Schema(SchemaArgs),
 }
 
 /// A spec and changes to it.
@@ -159,6 +167,29 @@ pub(crate) struct TestArgs {
     /// Write the results as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Arguments of `schema`.
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// What is described
+    #[arg(value_enum, default_value_t = Document::Spec)]
+    pub(crate) document: Document,
+    /// Know the devices and cores of a board: a name, or the path of a board file
+    #[arg(long, value_name = "BOARD")]
+    pub(crate) board: Option<String>,
+    /// Print the keys as a table in Markdown instead
+    #[arg(long)]
+    pub(crate) keys: bool,
+}
+
+/// A kind of document.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Document {
+    /// A system
+    Spec,
+    /// A board file
+    Board,
 }
 
 /// Arguments of `prove`.

@@ -16,6 +16,7 @@ mod place;
 mod prove;
 mod rules;
 mod run;
+mod schema;
 mod tests;
 mod version;
 
@@ -54,5 +55,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),
         Verb::Rules => rules::run(format),
+        Verb::Schema(args) => schema::run(&args),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Build(build) => &build.spec,
         Verb::Run(run) => &run.spec,
         Verb::Test(_) => &reference,
-        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules => return Ok(()),
+        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) => return Ok(()),
     };
     let path = place::spec(spec.spec.as_deref())?;
     for package in bulkhead_model::debian_packages(&path, &spec.overrides)? {

@@ -7,21 +7,29 @@ use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, wor
 pub static BOARD: Table = table("a board file", KEYS);
 
 const KEYS: &[Key] = &[
-    needed("board", Kind::Version, "Version of the language in which this file is written."),
-    needed("name", Kind::Text(Meaning::Name), "The name that specs use."),
-    needed("id", Kind::U32, "Its number; the hypervisor image and the blob carry it."),
-    needed("title", Kind::Text(Meaning::Free), "One line for people."),
     needed(
-        "ram",
-        Kind::List(&Kind::Map(&REGION), Count::Some),
-        "Its RAM.",
+        "board",
+        Kind::Version,
+        "Version of the language in which this file is written.",
     ),
+    needed("name", Kind::Text(Meaning::Name), "The name that specs use."),
+    needed(
+        "id",
+        Kind::U32,
+        "Its number; the hypervisor image and the blob carry it.",
+    ),
+    needed("title", Kind::Text(Meaning::Free), "One line for people."),
+    needed("ram", Kind::List(&Kind::Map(&REGION), Count::Some), "Its RAM."),
     needed(
         "reserved",
         Kind::List(&Kind::Map(&RESERVED), Count::Some),
         "Parts of RAM that nothing may be placed in.",
     ),
-    needed("hypervisor", Kind::U64, "Physical address where the hypervisor image begins."),
+    needed(
+        "hypervisor",
+        Kind::U64,
+        "Physical address where the hypervisor image begins.",
+    ),
     needed(
         "physical_address_bits",
         Kind::range(32, 52),
@@ -34,9 +42,18 @@ const KEYS: &[Key] = &[
     ),
     needed("gic", Kind::Map(&GIC), "The interrupt controller."),
     needed("uart", Kind::Map(&UART), "The hypervisor's own UART."),
-    optional("smmu", Kind::Map(&SMMU), "none", "The SMMU that guards the bus masters."),
+    optional(
+        "smmu",
+        Kind::Map(&SMMU),
+        "none",
+        "The SMMU that guards the bus masters.",
+    ),
     optional("pcie", Kind::Map(&PCIE), "none", "The PCIe host bridge."),
-    needed("poll_bound", Kind::U64, "Iterations after which a wait for hardware is given up."),
+    needed(
+        "poll_bound",
+        Kind::U64,
+        "Iterations after which a wait for hardware is given up.",
+    ),
     optional(
         "devices",
         Kind::Named(Meaning::Name, &Kind::Map(&DEVICE), Count::Any),
@@ -84,9 +101,17 @@ const CORE: Table = table(
 const GIC: Table = table(
     "`gic`",
     &[
-        needed("version", Kind::Word(GIC_VERSIONS), "Version of the architecture."),
+        needed(
+            "version",
+            Kind::Word(GIC_VERSIONS),
+            "Version of the architecture.",
+        ),
         needed("distributor", Kind::U64, "Registers of the distributor."),
-        needed("redistributors", Kind::U64, "Registers of the first redistributor; each takes 128KiB."),
+        needed(
+            "redistributors",
+            Kind::U64,
+            "Registers of the first redistributor; each takes 128KiB.",
+        ),
         needed(
             "spi_lines",
             Kind::Number {
@@ -117,7 +142,11 @@ const SMMU: Table = table(
     &[
         needed("kind", Kind::Word(SMMUS), "Its programming model."),
         BASE,
-        needed("stream_bits", Kind::range(0, 32), "log2 of the number of StreamIDs."),
+        needed(
+            "stream_bits",
+            Kind::range(0, 32),
+            "log2 of the number of StreamIDs.",
+        ),
     ],
 );
 
@@ -139,7 +168,11 @@ const DEVICE: Table = table(
     &[
         needed("kind", Kind::Word(DEVICES), "What it is."),
         needed("pci", Kind::Map(&PCI), "Its PCI function."),
-        needed("registers", Kind::Map(&REGISTERS), "Where the registers for its partition are."),
+        needed(
+            "registers",
+            Kind::Map(&REGISTERS),
+            "Where the registers for its partition are.",
+        ),
         optional("interrupt", Kind::Map(&INTERRUPT), "none", "Its interrupt."),
         optional(
             "can",
@@ -155,7 +188,11 @@ const DEVICES: &[Word] = &[word("ctucanfd", "CTU CAN FD controller.")];
 const PCI: Table = table(
     "`pci`",
     &[
-        needed("slot", Kind::range(0, 31), "Device number on bus 0; the function is 0."),
+        needed(
+            "slot",
+            Kind::range(0, 31),
+            "Device number on bus 0; the function is 0.",
+        ),
         needed("id", Kind::Text(Meaning::PciId), "Vendor and device ID."),
         needed(
             "bars",

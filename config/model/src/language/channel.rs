@@ -64,11 +64,7 @@ const QUEUING: Table = table(
     "`queuing`",
     &[
         needed("message", Kind::Bytes, "Size of a message."),
-        needed(
-            "depth",
-            Kind::range(1, 65_536),
-            "Messages that the queue holds.",
-        ),
+        needed("depth", Kind::range(1, 65_536), "Messages that the queue holds."),
     ],
 );
 

@@ -29,7 +29,12 @@ const KEYS: &[Key] = &[
         "none",
         "Text for a bare-metal payload (`bootargs` of its device tree).",
     ),
-    optional("console", Kind::Word(CONSOLES), "`none`", "Where its output goes."),
+    optional(
+        "console",
+        Kind::Word(CONSOLES),
+        "`none`",
+        "Where its output goes.",
+    ),
     optional(
         "devices",
         Kind::List(&Kind::Text(Meaning::Device), Count::Any),
@@ -105,7 +110,10 @@ const KEYS: &[Key] = &[
 ];
 
 const CRITICALITIES: &[Word] = &[
-    word("qm", "Quality management only: nothing safety-related depends on it."),
+    word(
+        "qm",
+        "Quality management only: nothing safety-related depends on it.",
+    ),
     word("asil-a", "ASIL A, the lowest safety level."),
     word("asil-b", "ASIL B."),
     word("asil-c", "ASIL C."),
@@ -146,8 +154,14 @@ const SLICED: Table = table(
 );
 
 const INTERRUPTS: &[Word] = &[
-    word("direct", "Straight to the partition, WFI not trapped: no entry into the hypervisor."),
-    word("guarded", "Straight to the partition, WFI trapped: it can always be stopped."),
+    word(
+        "direct",
+        "Straight to the partition, WFI not trapped: no entry into the hypervisor.",
+    ),
+    word(
+        "guarded",
+        "Straight to the partition, WFI trapped: it can always be stopped.",
+    ),
 ];
 
 const UNALIGNED: &[Word] = &[
@@ -195,7 +209,11 @@ const PAYLOAD: Table = Table {
             Kind::Text(Meaning::File),
             "An AArch64 ELF linked at 0x4000_0000: a built image, or a path.",
         ),
-        needed("linux", Kind::Map(&LINUX), "A Linux kernel with its initial RAM disk."),
+        needed(
+            "linux",
+            Kind::Map(&LINUX),
+            "A Linux kernel with its initial RAM disk.",
+        ),
         needed(
             "raw",
             Kind::Text(Meaning::File),
@@ -213,7 +231,11 @@ const LINUX: Table = table(
             Kind::Text(Meaning::File),
             "An arm64 `Image`: `debian:PACKAGE`, or a path.",
         ),
-        needed("command_line", Kind::Text(Meaning::Free), "The kernel's command line."),
+        needed(
+            "command_line",
+            Kind::Text(Meaning::Free),
+            "The kernel's command line.",
+        ),
         optional(
             "initramfs",
             Kind::Map(&INITRAMFS),
@@ -247,8 +269,14 @@ const INITRAMFS: Table = table(
 );
 
 const CONSOLES: &[Word] = &[
-    word("text", "Text in a ring in shared memory, no entry into the hypervisor; bare-metal payloads."),
-    word("defmt", "defmt frames in a ring in shared memory, no entry into the hypervisor; bare-metal payloads."),
+    word(
+        "text",
+        "Text in a ring in shared memory, no entry into the hypervisor; bare-metal payloads.",
+    ),
+    word(
+        "defmt",
+        "defmt frames in a ring in shared memory, no entry into the hypervisor; bare-metal payloads.",
+    ),
     word("uart", "Text through an emulated PL011; sliced partitions."),
     word("none", "None."),
 ];
@@ -262,7 +290,12 @@ const HEARTBEAT: Table = table(
     "`heartbeat`",
     &[
         needed("every", Kind::Time, "Longest time between two signs of life."),
-        optional("grace", Kind::Time, "none", "Time after its start in which none is expected."),
+        optional(
+            "grace",
+            Kind::Time,
+            "none",
+            "Time after its start in which none is expected.",
+        ),
     ],
 );
 
@@ -283,7 +316,11 @@ const BANDWIDTH: Table = table(
 const DMA: Table = table(
     "a DMA grant",
     &[
-        needed("offset", Kind::Bytes, "Begin of the range in the partition's RAM."),
+        needed(
+            "offset",
+            Kind::Bytes,
+            "Begin of the range in the partition's RAM.",
+        ),
         needed("size", Kind::Bytes, "Length of the range."),
     ],
 );

@@ -140,11 +140,7 @@ const LOCK: Table = table(
     &[
         needed(
             "participants",
-            Kind::Named(
-                Meaning::Partition,
-                &Kind::Map(&PARTICIPANT),
-                Count::Some,
-            ),
+            Kind::Named(Meaning::Partition, &Kind::Map(&PARTICIPANT), Count::Some),
             "The partitions that may take it.",
         ),
         needed("hold", Kind::Time, "Longest time that it is held."),
@@ -154,7 +150,11 @@ const LOCK: Table = table(
 const PARTICIPANT: Table = table(
     "a participant",
     &[
-        needed("priority", Kind::range(0, 255), "Its priority while it waits; 0 is the most urgent."),
+        needed(
+            "priority",
+            Kind::range(0, 255),
+            "Its priority while it waits; 0 is the most urgent.",
+        ),
         needed(
             "acquisitions",
             Kind::range(1, u32::MAX as u64),

@@ -148,6 +148,14 @@ pub(super) const TESTS: &[Test] = &[
         },
     },
     Test {
+        id: "schema-second-judge",
+        suite: "host",
+        text: "a second validator accepts every valid document and rejects every structural error",
+        action: Action::Script {
+            path: "tests/schema/validate.sh",
+        },
+    },
+    Test {
         id: "distribution-rust",
         suite: "bootstrap",
         text: "the distribution's Rust builds the tool and the images",
