@@ -13,12 +13,12 @@ use crate::spec::{
 use crate::system::{Console, Criticality, Interrupts, Memory, Seed};
 use crate::tree::{Entry, Node, Value};
 
-const CRITICALITIES: &[(&str, Criticality)] = &[
-    ("qm", Criticality::Qm),
-    ("asil-a", Criticality::AsilA),
-    ("asil-b", Criticality::AsilB),
-    ("asil-c", Criticality::AsilC),
-    ("asil-d", Criticality::AsilD),
+const CRITICALITIES: [Criticality; 5] = [
+    Criticality::Qm,
+    Criticality::AsilA,
+    Criticality::AsilB,
+    Criticality::AsilC,
+    Criticality::AsilD,
 ];
 const CONSOLES: &[(&str, Console)] = &[
     ("text", Console::Text),
@@ -62,7 +62,9 @@ impl Decoder<'_> {
         let autostart = fields.get("autostart").and_then(boolean);
         Some(PartitionSpec {
             name: entry.key.clone(),
-            criticality: fields.get("criticality").and_then(|n| choice(n, CRITICALITIES)),
+            criticality: fields
+                .get("criticality")
+                .and_then(|n| choice(n, &CRITICALITIES.map(|c| (c.word(), c)))),
             cores: fields.get("cores").and_then(cores),
             memory: fields.get("memory").and_then(memory),
             payload,

@@ -103,6 +103,31 @@ pub enum Criticality {
     AsilD,
 }
 
+impl Criticality {
+    /// As a spec says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Criticality::Qm => "qm",
+            Criticality::AsilA => "asil-a",
+            Criticality::AsilB => "asil-b",
+            Criticality::AsilC => "asil-c",
+            Criticality::AsilD => "asil-d",
+        }
+    }
+
+    /// Whether more depends on it than on another.
+    pub fn is_more_critical_than(self, other: Self) -> bool {
+        let rank = |c: Self| match c {
+            Criticality::Qm => 0,
+            Criticality::AsilA => 1,
+            Criticality::AsilB => 2,
+            Criticality::AsilC => 3,
+            Criticality::AsilD => 4,
+        };
+        rank(self) > rank(other)
+    }
+}
+
 /// How a partition uses its cores. Each list is non-empty and names each core once.
 #[derive(Clone, Debug)]
 pub enum Cores {
