@@ -169,6 +169,56 @@ fn a_conflict_names_both_places_and_a_fix() {
     assert!(record.help.contains("another core"), "{}", record.help);
 }
 
+/// Rules on two things that do not go together.
+const CONFLICTS: &[&str] = &[
+    "document/duplicate-key",
+    "cores/claimed-twice",
+    "memory/overlap",
+    "partitions/steady-twice",
+    "partitions/expect-silent",
+    "payload/two-disks",
+    "devices/owned-twice",
+    "devices/shared-interrupt",
+    "channels/named-twice",
+    "schedule/not-filled",
+    "schedule/not-its-core",
+    "schedule/unaligned",
+    "schedule/dedicated-core",
+];
+
+// Verifies: BH-LANG-005
+#[test]
+fn a_conflict_underlines_both_places() {
+    let fixture = Fixture::new();
+    for case in cases().iter().filter(|c| CONFLICTS.contains(&c.rule.as_str())) {
+        let path = fixture.paths(&format!("tests/invalid/{}", case.file));
+        let Err(LoadError::Invalid(found)) = load(&path, &case.overrides) else {
+            panic!("{}", case.file)
+        };
+        let (record, drawn) = (&found.records()[0], found.graphical(120, false));
+        assert!(!record.others.is_empty(), "{}: one place only", case.file);
+        for label in record.others.iter().chain([&record.primary]) {
+            let has_extent = (label.end_line, label.end_column) > (label.line, label.column);
+            assert!(has_extent, "{}: nothing to underline: {label:?}", case.file);
+            assert!(drawn.contains(&label.text), "{}: {drawn}", case.file);
+        }
+    }
+}
+
+// Verifies: BH-LANG-005
+#[test]
+fn every_rule_says_what_to_do_and_has_an_example() {
+    for rule in rules::all() {
+        assert!(rule.fix.ends_with('.') && rule.fix.len() > 15, "{}", rule.id);
+        let example = root().join(rule.example());
+        assert!(example.is_file(), "{}: no {}", rule.id, example.display());
+        assert_eq!(
+            rule.id,
+            format!("{}/{}", rule.topic(), rule.title().replace(' ', "-"))
+        );
+    }
+}
+
 // Verifies: BH-CFG-003
 #[test]
 fn all_errors_of_one_run_are_reported_in_order() {

@@ -74,8 +74,16 @@ fn machines_get_every_error_as_json() {
         assert_eq!(value["verdict"], "fail");
         assert_eq!(value["errors"].as_array().unwrap().len(), 1);
         assert_eq!(value["errors"][0]["rule"], "document/unknown-key");
-        assert_eq!(value["errors"][0]["primary"]["line"], 34);
-        assert_eq!(value["errors"][0]["help"], "did you mean `devices`?");
+        assert_eq!(value["errors"][0]["file"], spec);
+        assert_eq!(value["errors"][0]["line"], 34);
+        assert_eq!(value["errors"][0]["cause"], "unknown key");
+        let extent = |key: &str| value["errors"][0][key].as_u64().unwrap();
+        assert_eq!(
+            (extent("end_line"), extent("end_column") - extent("column")),
+            (34, 6)
+        );
+        assert_eq!(value["errors"][0]["related"].as_array().unwrap().len(), 0);
+        assert_eq!(value["errors"][0]["fix"], "did you mean `devices`?");
     }
 }
 
@@ -142,7 +150,7 @@ fn every_rule_with_a_file_is_listed() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|r| r["rule"].as_str().unwrap())
+        .map(|r| r["id"].as_str().unwrap())
         .collect();
     for entry in fs::read_dir(root().join("tests/invalid")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

@@ -12,6 +12,7 @@ static NOT_FOUND: Rule = Rule {
     number: "BH020",
     id: "board/not-found",
     text: "The board file that the spec names can be read.",
+    fix: "Name a file of `config/boards` without its ending, or give a path relative to the spec.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&NOT_FOUND];

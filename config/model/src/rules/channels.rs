@@ -10,24 +10,28 @@ static NO_WRITER: Rule = Rule {
     number: "BH080",
     id: "channels/no-writer",
     text: "A channel has a writer.",
+    fix: "Add `writer: PARTITION`.",
 };
 /// No such partition.
 static UNKNOWN_PARTITION: Rule = Rule {
     number: "BH081",
     id: "channels/unknown-partition",
     text: "Writer and readers of a channel are partitions of the spec.",
+    fix: "Use the name of a partition of this spec.",
 };
 /// One partition in two roles.
 static NAMED_TWICE: Rule = Rule {
     number: "BH082",
     id: "channels/named-twice",
     text: "A partition has one role in a channel: it writes, or it reads once.",
+    fix: "Name the partition once; a writer sees what it wrote without reading it.",
 };
 /// A message that does not fit.
 static MESSAGE_SIZE: Rule = Rule {
     number: "BH083",
     id: "channels/message-size",
     text: "A message is a multiple of 8 bytes, from 8 to 16288.",
+    fix: "Round the size up to a multiple of 8, or split the message.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&NO_WRITER, &UNKNOWN_PARTITION, &NAMED_TWICE, &MESSAGE_SIZE];

@@ -11,24 +11,28 @@ static UNKNOWN: Rule = Rule {
     number: "BH070",
     id: "devices/unknown",
     text: "The board has every device that the spec names.",
+    fix: "Use the name of a device in the board file.",
 };
 /// A device with two owners.
 static OWNED_TWICE: Rule = Rule {
     number: "BH071",
     id: "devices/owned-twice",
     text: "A device is listed once in the whole spec.",
+    fix: "Remove the device from one of the lists: it has one owner.",
 };
 /// An interrupt line with two owners.
 static SHARED_INTERRUPT: Rule = Rule {
     number: "BH072",
     id: "devices/shared-interrupt",
     text: "Devices of different partitions have different interrupts.",
+    fix: "Give both devices to one partition, or use a device with another interrupt.",
 };
 /// A wire to something that is not on a bus.
 static NOT_CAN: Rule = Rule {
     number: "BH073",
     id: "devices/not-can",
     text: "`wiring` names CAN controllers of the board.",
+    fix: "Name a device whose entry in the board file says `can: true`.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&UNKNOWN, &OWNED_TWICE, &SHARED_INTERRUPT, &NOT_CAN];

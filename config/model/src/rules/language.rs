@@ -9,6 +9,7 @@ static NOT_ENFORCED: Rule = Rule {
     number: "BH015",
     id: "language/not-enforced",
     text: "Only what the hypervisor enforces is asked of it.",
+    fix: "Remove the key, and do what the message says instead.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&NOT_ENFORCED];

@@ -13,24 +13,28 @@ static ALIGNMENT: Rule = Rule {
     number: "BH050",
     id: "memory/alignment",
     text: "Size and address of a partition's memory are multiples of 2 MiB, and the size is not 0.",
+    fix: "Round size or address to a multiple of 2MiB.",
 };
 /// More than there is.
 static TOO_LARGE: Rule = Rule {
     number: "BH051",
     id: "memory/too-large",
     text: "All partitions together fit into the RAM that the board has free.",
+    fix: "Take memory from partitions, or use a board with more RAM.",
 };
 /// Two partitions at one place.
 static OVERLAP: Rule = Rule {
     number: "BH052",
     id: "memory/overlap",
     text: "Pinned memory of two partitions does not overlap.",
+    fix: "Pin one of the two elsewhere, or leave `at` out: the compiler finds a place.",
 };
 /// A place that is taken or not RAM.
 static NOT_FREE: Rule = Rule {
     number: "BH053",
     id: "memory/not-free",
     text: "Pinned memory lies in RAM that neither the board file nor the hypervisor reserves.",
+    fix: "Choose another address, or leave `at` out: the compiler finds a place.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&ALIGNMENT, &TOO_LARGE, &OVERLAP, &NOT_FREE];
