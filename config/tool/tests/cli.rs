@@ -80,7 +80,7 @@ fn machines_get_every_error_as_json() {
         let extent = |key: &str| value["errors"][0][key].as_u64().unwrap();
         assert_eq!(
             (extent("end_line"), extent("end_column") - extent("column")),
-            (34, 6)
+            (34, 7)
         );
         assert_eq!(value["errors"][0]["related"].as_array().unwrap().len(), 0);
         assert_eq!(value["errors"][0]["fix"], "did you mean `devices`?");
