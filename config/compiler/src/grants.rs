@@ -71,10 +71,7 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
     words(&mut text, sources, sections);
     text.title("what more than one party may reach");
     for shared in shared(sources) {
-        let el2 = shared
-            .el2
-            .map(|rights| format!(" el2={rights}"))
-            .unwrap_or_default();
+        let el2 = format!(" el2={}", shared.el2);
         let partitions = shared.partitions.iter().map(|(p, rights)| {
             let name = name(sources.system, id(*p));
             format!(" partition:{name}={rights}")

@@ -255,6 +255,16 @@ pub struct BoardDevices {
     pub epoch_delay_us: u32,
 }
 
+/// Memory that partitions share as a channel: Normal Non-cacheable wherever it is mapped.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Channel {
+    /// First physical address, page-aligned.
+    pub base: u64,
+    /// Bytes, whole pages.
+    pub size: u64,
+}
+
 /// Changes whenever an entry of this module changes its size.
 pub const LAYOUT_HASH: u64 = {
     let sizes = [
@@ -268,6 +278,7 @@ pub const LAYOUT_HASH: u64 = {
         size_of::<PciFunction>(),
         size_of::<RamBank>(),
         size_of::<BoardDevices>(),
+        size_of::<Channel>(),
     ];
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut i = 0;

@@ -186,6 +186,11 @@ pub(super) const TESTS: &[Test] = &[
     ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
+        "power-on",
+        "power_on",
+        "nothing that lay in shared memory at power-on is seen by a partition"
+    ),
+    target!(
         "conformance",
         "conformance",
         "GIC, PSCI and timers: the same lines natively and in partitions"
