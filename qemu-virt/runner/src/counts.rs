@@ -5,9 +5,9 @@ use bulkhead_abi::stats::CORE_STATS_SIZE;
 use bulkhead_abi::window::{METRICS, Metrics, WINDOW_SIZE};
 use bulkhead_model::manifest::Manifest;
 
-use crate::RunnerError;
 use crate::qmp::Qmp;
 use crate::stats::{self, Snapshot};
+use crate::{RunnerError, Session};
 
 /// The newest counts, and the way to read them again.
 #[derive(Debug)]
@@ -51,6 +51,11 @@ impl Counts {
         Ok(progress)
     }
 
+    /// Reads physical memory.
+    fn memory(&mut self, address: u64, length: usize) -> Result<Vec<u8>, RunnerError> {
+        Ok(self.qmp.read_memory(address, length)?)
+    }
+
     /// Stops virtual time, reads the counts a last time, takes what nobody has taken out of the consoles' rings
     /// (by partition index), and asks QEMU to end.
     pub(crate) fn collect(&mut self, manifest: &Manifest) -> Result<Vec<Vec<u8>>, RunnerError> {
@@ -64,5 +69,15 @@ impl Counts {
         }
         self.qmp.quit()?;
         Ok(left)
+    }
+}
+
+impl Session {
+    /// Reads `length` bytes of physical memory, as it is now.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub fn read_memory(&mut self, address: u64, length: usize) -> Result<Vec<u8>, RunnerError> {
+        self.counts.memory(address, length)
     }
 }
