@@ -47,19 +47,23 @@ impl Guest {
     fn start() -> Self {
         let system = System::build("tests/systems/stubborn.yaml", &[]);
         let text = fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
-        let field = |head: &str, number: usize| {
-            let line = text.lines().find_map(|line| line.strip_prefix(head));
-            let field = line.and_then(|rest| rest.split_whitespace().nth(number));
-            field.unwrap_or_else(|| panic!("no `{head}` in\n{text}"))
+        let records = || {
+            text.lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>())
         };
-        let offset = hex(field("root partition:guest ", 1)) - start_of(field("blob ", 0));
+        let field = |head: &[&str], number: usize| {
+            let record = records().find(|record| record.starts_with(head));
+            let field = record.and_then(|record| record.get(head.len() + number).copied());
+            field.unwrap_or_else(|| panic!("no {head:?} in\n{text}"))
+        };
+        let offset = hex(field(&["root", "partition:guest"], 1)) - start_of(field(&["blob"], 0));
         let blob = fs::read(system.folder().join("system.blob")).expect("blob");
         let pristine = blob[usize::try_from(offset).expect("offset")..][..PAGE].to_vec();
         assert!(pristine.iter().any(|byte| *byte != 0), "the root maps something");
         let mut guest = Self {
             session: system.start(|_| {}),
-            ram: start_of(field("grant partition:guest ram ", 0)),
-            root: hex(field("root partition:guest ", 0)),
+            ram: start_of(field(&["grant", "partition:guest", "ram"], 0)),
+            root: hex(field(&["root", "partition:guest"], 0)),
             pristine,
         };
         says(&mut guest.session, "guest", "ready", 60);
@@ -74,9 +78,9 @@ impl Guest {
     /// Lets the second vCPU count; gives the physical address of what it counts in.
     fn count(&mut self, letter: &str) -> u64 {
         self.tell(letter);
-        let line = says(&mut self.session, "guest", "counting at ", 60);
-        let (_, ipa) = line.split_once("counting at ").expect("address");
-        let address = self.ram + hex(ipa.trim()) - RAM_IPA;
+        let line = says(&mut self.session, "guest", " counts", 60);
+        let ipa = line.split_whitespace().next().expect("address");
+        let address = self.ram + hex(ipa) - RAM_IPA;
         assert!(self.is_written(address), "it counts");
         address
     }

@@ -45,7 +45,7 @@ fn count(kicks: Kicks) {
     while COUNTER.0.load(Ordering::Relaxed) == before {
         core::hint::spin_loop();
     }
-    console::line(format_args!("counting at {:p}", &COUNTER));
+    console::line(format_args!("{:p} counts", &COUNTER));
 }
 
 /// A call that should not have returned.
