@@ -17,6 +17,8 @@ use crate::failure::Failure;
 
 /// Folder of the patches, relative to the tree.
 const FOLDER: &str = "tests/sabotage";
+/// Tests of this package run what is built for the target.
+const ON_TARGET: &str = "bulkhead-on-target";
 /// Lines of a test's output that are worth showing.
 const TAIL: usize = 20;
 
@@ -168,6 +170,7 @@ impl Copy {
     }
 
     fn passes(&self, test: &[String]) -> Result<(), String> {
+        self.images(test)?;
         let output = self.cargo(test, &[])?;
         if output.status.success() {
             Ok(())
@@ -182,6 +185,7 @@ impl Copy {
         if !built.status.success() {
             return Err(format!("the broken sources are not built:\n{}", tail(&built)));
         }
+        self.images(test)?;
         let output = self.cargo(test, &[])?;
         let judged = String::from_utf8_lossy(&output.stdout).contains("test result: FAILED");
         match (output.status.success(), judged) {
@@ -191,21 +195,46 @@ impl Copy {
         }
     }
 
+    /// Builds the tool and the images, where an on-target test finds them, if the test is one.
+    fn images(&self, test: &[String]) -> Result<(), String> {
+        if !test.iter().any(|word| word == ON_TARGET) {
+            return Ok(());
+        }
+        let mut cargo = self.command("cargo");
+        cargo.args(["build", "--locked", "--release", "-p", "bulkhead-tool"]);
+        let mut tool = self.command(self.target.join("release/bulkhead-tool"));
+        tool.args(["images", "--build"]);
+        for mut command in [cargo, tool] {
+            let built = command
+                .output()
+                .map_err(|e| format!("{command:?} does not start: {e}"))?;
+            if !built.status.success() {
+                return Err(format!("the images are not built:\n{}", tail(&built)));
+            }
+        }
+        Ok(())
+    }
+
     fn cargo(&self, test: &[String], options: &[&str]) -> Result<Output, String> {
-        let mut command = Command::new("cargo");
-        // The caller's settings name the tree that was copied.
-        for (name, _) in std::env::vars_os().filter(|(n, _)| n.as_bytes().starts_with(b"BULKHEAD_")) {
+        let mut command = self.command("cargo");
+        command.args(["test", "--locked"]).args(options).args(test);
+        command.output().map_err(|e| format!("cargo does not start: {e}"))
+    }
+
+    /// A program that sees the copy only.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        // The caller's settings name the tree that was copied, but for the emulator.
+        let named = |name: &OsStr| name.as_bytes().starts_with(b"BULKHEAD_") && name != "BULKHEAD_QEMU";
+        for (name, _) in std::env::vars_os().filter(|(name, _)| named(name)) {
             command.env_remove(name);
         }
         command
-            .args(["test", "--locked"])
-            .args(options)
-            .args(test)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .current_dir(&self.tree)
             .stdin(Stdio::null());
-        command.output().map_err(|e| format!("cargo does not start: {e}"))
+        command
     }
 }
 
