@@ -66,7 +66,7 @@ impl Guest {
             root: hex(field(&["root", "partition:guest"], 0)),
             pristine,
         };
-        says(&mut guest.session, "guest", "ready", 60);
+        says(&mut guest.session, "guest", "ready", 20);
         assert_eq!(guest.root_page(), guest.pristine);
         guest
     }
@@ -78,7 +78,7 @@ impl Guest {
     /// Lets the second vCPU count; gives the physical address of what it counts in.
     fn count(&mut self, letter: &str) -> u64 {
         self.tell(letter);
-        let line = says(&mut self.session, "guest", " counts", 60);
+        let line = says(&mut self.session, "guest", " counts", 20);
         let ipa = line.split_whitespace().next().expect("address");
         let address = self.ram + hex(ipa) - RAM_IPA;
         assert!(self.is_written(address), "it counts");
@@ -127,7 +127,7 @@ impl Guest {
 
     /// It restarted, with its own root page.
     fn came_back(&mut self) {
-        says(&mut self.session, "guest", "ready", 60);
+        says(&mut self.session, "guest", "ready", 20);
         assert_eq!(
             self.root_page(),
             self.pristine,
