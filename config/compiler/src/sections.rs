@@ -146,7 +146,7 @@ fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVc
             vcpu_count,
             slot_first,
             slot_count: id(own_slots.len()),
-            reserved: 0,
+            predictors: words::predictors(core.predictors),
             major_frame_ns: own_slots.iter().map(|s| s.length_ns).sum(),
         });
     }

@@ -9,7 +9,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 use crate::blob::{BlobHeader, Certificate, MAGIC, MAJOR, MINOR, Section};
 use crate::tables::{
     BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, NONE, Partition, PciFunction, RamBank, Slot, Spi,
-    Vcpu, core_mode, slot_kind,
+    Vcpu, core_mode, predictors, slot_kind,
 };
 
 /// Why a blob is refused. The display text is what the console shows.
@@ -129,6 +129,7 @@ impl<'a> System<'a> {
                 ),
                 BlobError::Index("cores"),
             )?;
+            check(core.predictors <= predictors::FIRMWARE, BlobError::Index("cores"))?;
         }
         for partition in self.partitions {
             let vcpus = span(self.vcpus, partition.vcpu_first, partition.vcpu_count);

@@ -206,6 +206,11 @@ pub(super) const TESTS: &[Test] = &[
         "EL2's counts equal the emulator's exception log"
     ),
     target!(
+        "revocation",
+        "revocation",
+        "a partition that stops writes no more, whatever its other cores do"
+    ),
+    target!(
         "slots",
         "slots",
         "a spinning Linux takes no slot of its neighbour"
