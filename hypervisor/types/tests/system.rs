@@ -92,11 +92,12 @@ fn verdict(change: impl FnOnce(&mut Tables)) -> Result<(), BlobError> {
 fn an_index_out_of_range_is_refused() {
     type Change = fn(&mut Tables);
     assert_eq!(verdict(|_| ()), Ok(()));
-    let cases: [(Change, &str); 15] = [
+    let cases: [(Change, &str); 16] = [
         (|t| t.board.system_core = 1, "board"),
         (|t| t.cores[0].vcpu_first = 1, "cores"),
         (|t| t.cores[0].vcpu_first = u32::MAX, "cores"),
         (|t| t.cores[0].mode = 99, "cores"),
+        (|t| t.cores[0].predictors = 4, "cores"),
         (|t| t.core_vcpus[0].vcpu = 1, "core_vcpus"),
         (|t| t.partitions[0].vcpu_count = 2, "partitions"),
         (|t| t.partitions[0].vcpu_count = 0, "partitions"),

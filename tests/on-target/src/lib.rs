@@ -12,6 +12,7 @@
 )]
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -96,6 +97,25 @@ impl System {
     pub fn build(spec: &str, overrides: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("temporary folder");
         let output = build_command(spec, overrides, folder.path()).output();
+        succeeded(&output.expect("the tool starts"));
+        Self { folder }
+    }
+
+    /// Builds a spec of the tree for its board with a changed board file.
+    ///
+    /// # Panics
+    /// The board file has no `from`, or the spec cannot be built.
+    pub fn build_on_changed_board(spec: &str, from: &str, to: &str) -> Self {
+        const BOARD: &str = "config/boards/qemu-virt.yaml";
+        let root = tempfile::tempdir().expect("temporary folder");
+        let file = root.path().join(BOARD);
+        let text = fs::read_to_string(in_tree(BOARD)).expect("board file");
+        assert!(text.contains(from), "{BOARD} has no `{from}`");
+        fs::create_dir_all(file.parent().expect("folder")).expect("folder");
+        fs::write(file, text.replace(from, to)).expect("board file");
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let mut command = build_command(spec, &[], folder.path());
+        let output = command.env("BULKHEAD_ROOT", root.path()).output();
         succeeded(&output.expect("the tool starts"));
         Self { folder }
     }

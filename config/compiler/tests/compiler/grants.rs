@@ -82,8 +82,8 @@ fn lines_follow_the_grammar() {
             "system" | "blob" | "certificate" | "live" => 2..=2,
             "image" | "stream-table" | "stream" => 3..=3,
             "board" | "partition" | "root" | "word" | "emulated" | "bar" | "memory" => 4..=4,
-            "core" | "vcpu" | "spi" => 5..=5,
-            "slot" | "pci" => 6..=6,
+            "vcpu" | "spi" => 5..=5,
+            "core" | "slot" | "pci" => 6..=6,
             "shared" => 4..=usize::MAX,
             _ => 7..=7,
         };
