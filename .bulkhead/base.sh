@@ -16,9 +16,10 @@ say() { printf '%sbulkhead:%s %s\n' "$BOLD" "$OFF" "$*" >&2; }
 
 note() { if [[ -n ${BULKHEAD_VERBOSE:-} ]]; then say "$@"; fi; }
 
-# Ends with status 2: the tool could not do it.
+# Ends with status 2: the tool could not do it. Implements: BH-RUN-002. One line, with the words of the command that failed quietly.
+CAUSE=
 die() {
-    printf '%serror:%s %s\n' "$RED" "$OFF" "$*" >&2
+    printf '%serror:%s %s%s\n' "$RED" "$OFF" "$*" "${CAUSE:+ [$CAUSE]}" >&2
     exit 2
 }
 
@@ -113,8 +114,9 @@ shown() {
     "$@" >&2 9>&-
 }
 
-# Runs a command whose output is of interest only when it fails, or with --verbose.
+# Runs a command whose output is of interest only with --verbose. When it fails, CAUSE is the line that says why.
 quietly() {
+    CAUSE=
     if [[ -n ${BULKHEAD_VERBOSE:-} ]]; then
         shown "$@"
         return
@@ -122,7 +124,7 @@ quietly() {
     local output status=0
     output=$("$@" 2>&1 9>&-) || status=$?
     if ((status)); then
-        grep -iE -m 1 '^(E:|error)' <<<"$output" >&2 || tail -n 3 <<<"$output" >&2
+        CAUSE=$(grep -iE -m 1 '^(E:|error)' <<<"$output" || tail -n 1 <<<"$output")
     fi
     return "$status"
 }

@@ -26,7 +26,7 @@ tool_is_stale() {
     return 1
 }
 
-# Everything that cargo makes lies in this clone's own folder, for which only starts of this clone wait.
+# Implements: BH-RUN-001. Everything that cargo makes lies in this clone's own folder, for which only starts of this clone wait.
 build() {
     mkdir -p "$CARGO_TARGET_DIR" 2>/dev/null || die "cannot write $CARGO_TARGET_DIR: set CARGO_TARGET_DIR to another folder"
     take_lock "$CARGO_TARGET_DIR/.bulkhead-lock" "build"

@@ -66,7 +66,7 @@ fetch_guest() { # PACKAGE
     [[ -n $version ]] || die "Debian $(os_field VERSION_CODENAME) has no arm64 package $1: name another one in the spec"
     say "downloading $name $version (arm64, into the cache, not installed)"
     temporary && folder=$REPLY
-    (cd "$folder" && quietly apt-get "${GUEST_APT[@]}" download "$name=$version") ||
+    quietly env -C "$folder" apt-get "${GUEST_APT[@]}" download "$name=$version" ||
         die "could not download $name; start again with the network on, or $by_hand"
     mkdir "$folder/tree"
     quietly dpkg -x "$folder"/*.deb "$folder/tree" || die "could not unpack $name into $CACHE/guest"

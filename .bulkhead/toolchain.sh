@@ -42,7 +42,7 @@ route_rustup() {
             --profile minimal --component clippy --component rustfmt --target "$BARE_TARGET" || return 1
     elif recent_enough "$RUST_VERSION" && missing "add Rust's target" route_active; then
         say "adding the target $BARE_TARGET by rustup"
-        (cd "$ROOT" && quietly timeout "$NETWORK_LIMIT" rustup target add "$BARE_TARGET") || return 1
+        quietly env -C "$ROOT" timeout "$NETWORK_LIMIT" rustup target add "$BARE_TARGET" || return 1
     fi
     route_active
 }
@@ -122,7 +122,7 @@ setup_toolchain() {
 setup_lints() {
     if missing "add clippy and rustfmt" has_lints; then
         say "adding clippy and rustfmt by rustup"
-        (cd "$ROOT" && quietly timeout "$NETWORK_LIMIT" rustup component add clippy rustfmt) ||
+        quietly env -C "$ROOT" timeout "$NETWORK_LIMIT" rustup component add clippy rustfmt ||
             die "the tests need clippy and rustfmt: rustup component add clippy rustfmt"
     fi
 }

@@ -64,6 +64,7 @@ case_verbs_without_guests_fetch_none() {
     not_called apt-get
 }
 
+# Verifies: BH-RUN-002.
 case_a_guest_that_cannot_be_had_is_named_and_nothing_is_left() {
     guest_machine
     touch "$M/offline"

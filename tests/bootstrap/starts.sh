@@ -129,7 +129,8 @@ case_a_package_that_cannot_be_had_is_named() {
     fake sudo <<<'[[ $1 != -n ]] || shift; "$@"'
     fake apt-get <<<'echo "E: no network" >&2; exit 100'
     expect_error 2 'by hand: sudo apt-get update && sudo apt-get install' bulkhead check x
-    same 1 "$(grep -c '^error:' "$M/err")"
+    same 1 "$(grep -c '^error:.* \[E: no network\]$' "$M/err")"
+    same 1 "$(grep -vc '^bulkhead:' "$M/err")"
 }
 
 case_an_old_qemu_is_not_used() {
@@ -241,6 +242,7 @@ case_what_another_start_set_up_meanwhile_is_not_set_up_again() {
     not_called rustup
 }
 
+# Verifies: BH-RUN-003.
 case_doctor_tells_and_changes_nothing() {
     add_rust 1.95.0
     add_host
@@ -262,5 +264,7 @@ case_doctor_is_content_after_a_start() {
     bulkhead doctor --format json | grep -q '^{"ok":true,"version":"3.2.1",.*{"name":"rust","ok":true,'
     same "$(bulkhead doctor --format json)" "$(bulkhead --json doctor 2>/dev/null || bulkhead doctor --json)"
     not_called cargo
+    rm "$M/bin/dtc"
+    bulkhead doctor | grep -qx 'all is there for all but ./bulkhead test; the network is not needed'
     expect_error 2 'doctor: unknown argument --fix' bulkhead doctor --fix
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The reference system while Linux computes, spins and reboots. One session, since booting takes longest.
+//! The reference system while Linux computes, spins, reboots and crashes. One session, since booting takes longest.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use bulkhead_on_target::{REFERENCE, System, core, lines, partition, says};
+use bulkhead_on_target::{REFERENCE, System, core, lines, operands, partition, says};
 use bulkhead_runner::Session;
 
 const LINUX: &str = "infotainment";
@@ -30,12 +30,6 @@ fn last_scenario(session: &Session) -> u64 {
         .filter_map(number)
         .next_back()
         .expect("a scenario ended")
-}
-
-fn operands() -> (u64, u64) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("clock");
-    let nanos = u64::from(now.subsec_nanos());
-    (10_007 + nanos % 90_001, 20_011 + now.as_secs() % 70_001)
 }
 
 fn type_line(session: &Session, line: &str) {
@@ -78,17 +72,22 @@ fn spins(session: &mut Session) {
     }
 }
 
-/// Linux restarts alone: it gets ready again while the car goes on.
-fn reboots(session: &mut Session) {
-    type_line(session, "reboot -f");
-    says(session, LINUX, "infotainment: ready", 120);
+/// Linux restarts alone: it gets ready again while the car and the cluster go on.
+fn restarts(session: &mut Session, command: &str, last_words: &str) {
+    type_line(session, command);
+    says(session, LINUX, last_words, 60);
+    let shown = sequence(session, "cluster").len();
     let before = last_scenario(session);
+    says(session, LINUX, "infotainment: ready, 2 CPUs online", 120);
     says(
         session,
         "vehicle",
         &format!("scenario {}: STOPPED", before + 1),
         60,
     );
+    let states = sequence(session, "cluster");
+    assert!(states.len() > shown, "cluster stands still: {states:?}");
+    assert!(states.is_sorted_by(|a, b| a < b), "cluster: {states:?}");
 }
 
 /// Verifies: BH-LIFE-002, BH-SCHED-006, BH-STAT-001.
@@ -100,7 +99,9 @@ fn partitions_do_not_notice_what_linux_does() {
     says(&mut session, "vehicle", "scenario 1: STOPPED", 60);
     computes(&mut session);
     spins(&mut session);
-    reboots(&mut session);
+    restarts(&mut session, "reboot -f", "reboot: Restarting system");
+    computes(&mut session);
+    restarts(&mut session, "echo c > /proc/sysrq-trigger", "Kernel panic - not syncing");
     computes(&mut session);
     let report = session.finish("all was seen").expect("report");
 
@@ -109,7 +110,7 @@ fn partitions_do_not_notice_what_linux_does() {
         let entries = &partition(&report, name).el2_entries;
         assert_eq!(entries.steady, Some(0), "{name}: {:?}", entries.by_reason);
     }
-    for (name, restarts) in [("adas", 0), ("vehicle", 0), ("cluster", 0), (LINUX, 1)] {
+    for (name, restarts) in [("adas", 0), ("vehicle", 0), ("cluster", 0), (LINUX, 2)] {
         assert_eq!(partition(&report, name).restarts, restarts, "{name}");
         assert_eq!(partition(&report, name).fault, None, "{name}");
     }
