@@ -4,7 +4,7 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
-use bulkhead_arch::barrier::{counter, wait_for_interrupt};
+use bulkhead_arch::barrier::wait_for_interrupt;
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_arch::words::SharedBlock;
@@ -171,7 +171,7 @@ impl PerCore {
             system,
             core,
             stats,
-            ledger: Ledger::open(stats, counter(), handoff.epoch),
+            ledger: Ledger::open(stats, handoff.epoch),
             timetable,
             position: None,
             owner: None,

@@ -79,13 +79,13 @@ impl PerCore {
             return;
         }
         let partition = vcpu.partition;
-        let life = Lifecycle::new(partition.vcpu_count, partition.restart_limit);
-        vcpu.shared.life.store(life.bits(), Ordering::SeqCst);
+        let first = Lifecycle::new(partition.vcpu_count, partition.restart_limit);
+        vcpu.shared.life.store(first.bits(), Ordering::SeqCst);
         if partition.flags & partition_flag::AUTOSTART != 0 {
             let _ = apply(vcpu.shared, Event::Start);
         }
         vcpu.stats
-            .write64(vcpu_field!(partition_state), partition_state::OFF);
+            .write64(vcpu_field!(partition_state), shown(life(vcpu.shared).phase()));
     }
 
     /// Acts on the life of the partition whose vCPU `local` is about to run.

@@ -38,7 +38,7 @@ impl PerCore {
             let Some(running) = self.running.as_mut() else {
                 return;
             };
-            running.ledger = crate::stats::Ledger::open(running.stats, epoch, epoch);
+            running.ledger = crate::stats::Ledger::open(running.stats, epoch);
             running
                 .timetable
                 .as_ref()

@@ -45,21 +45,21 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the ledger at counter value `start`.
-    pub const fn open(core: SharedBlock, start: u64, epoch: u64) -> Self {
+    /// Opens the ledger at the epoch: what a dedicated core does before is charged to nobody.
+    pub const fn open(core: SharedBlock, epoch: u64) -> Self {
         Self {
             core,
-            mark: start,
+            mark: epoch,
             epoch,
         }
     }
 
-    /// Charges the time since the last charge and publishes how far the ledger has come (0 before the epoch,
-    /// where a dedicated core's begins); gives the counter.
+    /// Charges the time since the last charge and publishes how far the ledger has come (0 before the epoch);
+    /// gives the counter.
     pub fn charge(&mut self, account: Account) -> u64 {
         let now = counter();
-        let ticks = now.wrapping_sub(self.mark);
-        self.mark = now;
+        let ticks = now.saturating_sub(self.mark);
+        self.mark = self.mark.max(now);
         match account {
             Account::Run(vcpu) => vcpu.add64(offset_of!(VcpuStats, run_ticks), ticks),
             Account::El2 => self.core.add64(offset_of!(CoreStats, el2_ticks), ticks),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is read from the machine's memory: EL2's statistics, the partitions' metrics, the ends of rings.
 
+use std::ops::Range;
+
 use bulkhead_abi::stats::CORE_STATS_SIZE;
 use bulkhead_abi::window::{METRICS, Metrics, WINDOW_SIZE};
 use bulkhead_model::manifest::Manifest;
@@ -49,6 +51,24 @@ impl Counts {
             }
         }
         Ok(progress)
+    }
+
+    /// Stops virtual time at a moment at which no core executes `code`; `false` after some tries.
+    pub(crate) fn stop_outside(&mut self, code: &Range<u64>) -> Result<bool, RunnerError> {
+        const TRIES: usize = 1000;
+        for _ in 0..TRIES {
+            self.qmp.stop()?;
+            if !self
+                .qmp
+                .program_counters()?
+                .iter()
+                .any(|counter| code.contains(counter))
+            {
+                return Ok(true);
+            }
+            self.qmp.resume()?;
+        }
+        Ok(false)
     }
 
     /// Stops virtual time, reads the counts a last time, takes what nobody has taken out of the consoles' rings

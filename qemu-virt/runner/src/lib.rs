@@ -20,6 +20,7 @@ mod error;
 mod event;
 #[cfg(test)]
 mod fixture;
+mod halt;
 pub mod int_log;
 pub mod judge;
 pub mod qemu;

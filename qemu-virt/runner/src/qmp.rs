@@ -183,6 +183,36 @@ impl Qmp {
         self.execute("stop", json!({})).map(drop)
     }
 
+    /// Lets all cores and virtual time go on.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn resume(&mut self) -> Result<(), QmpError> {
+        self.execute("cont", json!({})).map(drop)
+    }
+
+    /// Program counters of all cores, as QEMU's monitor prints them.
+    ///
+    /// # Errors
+    /// The connection broke, or what the monitor printed is no register dump.
+    pub fn program_counters(&mut self) -> Result<Vec<u64>, QmpError> {
+        const COMMAND: &str = "human-monitor-command";
+        let answer = self.execute(COMMAND, json!({ "command-line": "info registers -a" }))?;
+        let dump = answer.as_str().unwrap_or_default();
+        let counters = dump
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix("PC="));
+        let parsed: Option<Vec<u64>> = counters
+            .map(|digits| u64::from_str_radix(digits, 16).ok())
+            .collect();
+        parsed
+            .filter(|counters| !counters.is_empty())
+            .ok_or_else(|| QmpError::Answer {
+                command: COMMAND.to_owned(),
+                line: dump.to_owned(),
+            })
+    }
+
     /// Asks QEMU to end.
     ///
     /// # Errors
@@ -242,6 +272,21 @@ mod tests {
         assert_eq!(refused.to_string(), "stop: no such thing");
         peer.join().expect("peer");
         assert!(matches!(qmp.quit(), Err(QmpError::Connection { .. })));
+    }
+
+    #[test]
+    fn program_counters_are_found_in_a_register_dump() {
+        const ANSWERS: &[&str] = &[
+            "{\"return\": {}}",
+            r#"{"return": "\r\nCPU#0\r\n PC=0000000040260800 X00=0\r\nCPU#1\r\n PC=ffffffc008010abc X00=1\r\n"}"#,
+            r#"{"return": "unknown command"}"#,
+        ];
+        let (stream, peer) = peer(ANSWERS);
+        let mut qmp = Qmp::new(stream, Path::new("unused")).expect("negotiate");
+        let counters = qmp.program_counters().expect("counters");
+        assert_eq!(counters, [0x4026_0800, 0xffff_ffc0_0801_0abc]);
+        assert!(matches!(qmp.program_counters(), Err(QmpError::Answer { .. })));
+        peer.join().expect("peer");
     }
 
     #[test]
