@@ -27,7 +27,7 @@ apt_refresh() {
     quietly apt_get update || say "the package lists could not be refreshed; going on with what there is${CAUSE:+ [$CAUSE]}"
 }
 
-# Installs packages of the machine's own release; never removes one.
+# Installs packages of the machine's own release; never removes one. Implements: BH-RUN-005.
 apt_install() { # REASON PACKAGE...
     local reason=$1
     shift

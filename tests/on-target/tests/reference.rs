@@ -8,6 +8,8 @@ use bulkhead_on_target::{REFERENCE, System, core, lines, operands, partition, sa
 use bulkhead_runner::Session;
 
 const LINUX: &str = "infotainment";
+/// What it invites to type is typed here.
+const README: &str = include_str!("../../../README.md");
 
 /// The numbers of the vehicle states that a partition has shown, oldest first.
 fn sequence(session: &Session, from: &str) -> Vec<u64> {
@@ -38,6 +40,12 @@ fn type_line(session: &Session, line: &str) {
         .expect("typed");
 }
 
+/// A command that README names.
+fn invited(command: &str) -> &str {
+    assert!(README.contains(&format!("`{command}`")), "{command}");
+    command
+}
+
 /// Linux multiplies two numbers that no build has known.
 fn computes(session: &mut Session) {
     let (a, b) = operands();
@@ -48,7 +56,7 @@ fn computes(session: &mut Session) {
 /// Both vCPUs of Linux spin; cluster and Linux go on showing newer states.
 fn spins(session: &mut Session) {
     for _ in 0..2 {
-        type_line(session, "while :; do :; done &");
+        type_line(session, invited("while :; do :; done &"));
     }
     type_line(session, "echo $((6000+600+60+6)) spinners");
     says(session, LINUX, "6666 spinners", 20);
@@ -74,7 +82,7 @@ fn spins(session: &mut Session) {
 
 /// Linux restarts alone: it gets ready again while the car and the cluster go on.
 fn restarts(session: &mut Session, command: &str, last_words: &str) {
-    type_line(session, command);
+    type_line(session, invited(command));
     says(session, LINUX, last_words, 60);
     let shown = sequence(session, "cluster").len();
     let before = last_scenario(session);
@@ -101,7 +109,11 @@ fn partitions_do_not_notice_what_linux_does() {
     spins(&mut session);
     restarts(&mut session, "reboot -f", "reboot: Restarting system");
     computes(&mut session);
-    restarts(&mut session, "echo c > /proc/sysrq-trigger", "Kernel panic - not syncing");
+    restarts(
+        &mut session,
+        "echo c > /proc/sysrq-trigger",
+        "Kernel panic - not syncing",
+    );
     computes(&mut session);
     let report = session.finish("all was seen").expect("report");
 

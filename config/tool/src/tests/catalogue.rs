@@ -155,6 +155,12 @@ pub(super) const TESTS: &[Test] = &[
             environment: &[("RUSTDOCFLAGS", "-D warnings")],
         },
     },
+    script(
+        "lint-shell",
+        "style",
+        "no warning in a shell script",
+        "tests/bootstrap/lint.sh",
+    ),
     cargo(
         "host",
         "host",
@@ -186,6 +192,15 @@ pub(super) const TESTS: &[Test] = &[
         "tests/bootstrap/offline.sh",
     ),
     Test {
+        lane: Lane::Long,
+        ..script(
+            "fresh-debian",
+            "bootstrap",
+            "the first start on a minimal Debian, by a user with sudo",
+            "tests/bootstrap/fresh.sh",
+        )
+    },
+    Test {
         id: "reference",
         suite: "system",
         lane: Lane::Usual,
@@ -200,6 +215,12 @@ pub(super) const TESTS: &[Test] = &[
         "system",
         "console",
         "a person types into Linux, leaves by the escape key, and has the terminal back"
+    ),
+    script(
+        "readme",
+        "system",
+        "the commands that the README shows do what it says",
+        "tests/bootstrap/readme.sh",
     ),
     control(
         "no-adas",
