@@ -25,7 +25,7 @@ if [[ ${1:-} == --inside ]]; then
     mount -t sysfs -o ro sysfs "$DEBIAN/sys"
     mount --rbind /dev "$DEBIAN/dev"
     # The user's shell starts with a clean environment.
-    as_driver() { chroot "$DEBIAN" su - driver -c "cd bulkhead && export CARGO_HTTP_CAINFO=/etc/ssl/machine.pem && $1"; }
+    as_driver() { chroot "$DEBIAN" su - driver -c "cd bulkhead && export CARGO_HTTP_CAINFO=/etc/machine.pem && $1"; }
     chroot "$DEBIAN" useradd --create-home --shell /bin/bash driver
     echo 'driver ALL=(ALL) NOPASSWD: ALL' >"$DEBIAN/etc/sudoers.d/driver"
     mkdir "$DEBIAN/home/driver/bulkhead"
@@ -55,6 +55,6 @@ mkdir -p "$PLACE"
 mmdebstrap --quiet --mode=root --variant=apt --include=sudo bookworm "$DEBIAN" - <<<"$sources"
 cp -L /etc/resolv.conf "$DEBIAN/etc/resolv.conf"
 # A network may have a certificate authority of its own.
-cp -L "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$DEBIAN/etc/ssl/machine.pem"
+cp -L "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$DEBIAN/etc/machine.pem"
 timeout -k 10 3600 unshare --mount --pid --fork --kill-child bash "$HERE/fresh.sh" --inside
 echo 'fresh: passed'

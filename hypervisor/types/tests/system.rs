@@ -7,8 +7,8 @@
 use bulkhead_types::blob::{BlobHeader, MAGIC, MAJOR, MINOR, Section};
 use bulkhead_types::system::{BlobError, System};
 use bulkhead_types::tables::{
-    BoardDevices, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, RamBank, Slot, Spi, Vcpu, core_mode,
-    slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, RamBank, Slot, Spi, Vcpu,
+    core_mode, slot_kind,
 };
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
@@ -76,6 +76,7 @@ fn verdict(change: impl FnOnce(&mut Tables)) -> Result<(), BlobError> {
     header.pci_functions = put(&mut bytes, &tables.pci_functions);
     header.ram = put::<RamBank>(&mut bytes, &[]);
     header.board = put(&mut bytes, &[tables.board]);
+    header.channels = put::<Channel>(&mut bytes, &[]);
     bytes[..size_of::<BlobHeader>()].copy_from_slice(header.as_bytes());
     bytes.resize(bytes.len().next_multiple_of(8), 0);
     let words: Vec<u64> = bytes

@@ -244,6 +244,11 @@ pub(super) const TESTS: &[Test] = &[
     ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
+        "power-on",
+        "power_on",
+        "nothing that lay in shared memory at power-on is seen by a partition"
+    ),
+    target!(
         "conformance",
         "conformance",
         "GIC, PSCI and timers: the same lines natively and in partitions"
@@ -257,6 +262,11 @@ pub(super) const TESTS: &[Test] = &[
         "entries",
         "entries",
         "EL2's counts equal the emulator's exception log"
+    ),
+    target!(
+        "revocation",
+        "revocation",
+        "a partition that stops writes no more, whatever its other cores do"
     ),
     target!(
         "slots",
