@@ -15,7 +15,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bulkhead_runner::report::{CoreReport, Partition, Report};
 use bulkhead_runner::{Session, SessionOptions};
@@ -163,6 +163,13 @@ pub fn core(report: &Report, index: u32) -> &CoreReport {
 pub fn says(session: &mut Session, partition: &str, text: &str, seconds: u64) -> String {
     let line = session.wait_for(partition, text, Duration::from_secs(seconds));
     line.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Two numbers that no build has known, whose product and sum no person types by chance.
+pub fn operands() -> (u64, u64) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let nanos = u64::from(now.subsec_nanos());
+    (10_007 + nanos % 90_001, 20_011 + now.as_secs() % 70_001)
 }
 
 /// The whole lines at the end of a console.
