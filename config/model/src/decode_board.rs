@@ -2,8 +2,8 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Qemu, Region, Reserved, ReservedUse,
-    Smmu, SmmuKind, Trigger, Uart, UartKind,
+    Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Predictors, Qemu, Region, Reserved,
+    ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
 };
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, small, text};
 use crate::rules::document;
@@ -168,11 +168,15 @@ fn words(fields: Fields<'_>, key: &str) -> Option<String> {
 
 fn core(node: &Node) -> Option<Core> {
     let fields = Fields::of(node)?;
+    let predictors = fields
+        .get("predictors")
+        .and_then(|n| choice(n, &Predictors::NAMED));
     Some(Core {
         mpidr: value(fields, "mpidr")?,
         midr: value(fields, "midr")?,
         cluster: value(fields, "cluster")?,
         capacity: value(fields, "capacity")?,
+        predictors: predictors.map_or(Predictors::None, |p| p.value),
     })
 }
 

@@ -95,8 +95,21 @@ const CORE: Table = table(
         needed("midr", Kind::U64, "MIDR_EL1; boot refuses another one."),
         needed("cluster", Kind::U32, "Number of its cluster."),
         needed("capacity", Kind::U32, "Relative speed, 1024 for the fastest."),
+        optional(
+            "predictors",
+            Kind::Word(PREDICTORS),
+            "`none`",
+            "What keeps the predictions of partitions apart; boot compares.",
+        ),
     ],
 );
+
+const PREDICTORS: &[Word] = &[
+    word("none", "Nothing."),
+    word("isolated", "The core by itself (FEAT_CSV2)."),
+    word("restricted", "Instructions at the switch (FEAT_SPECRES)."),
+    word("firmware", "The firmware at the switch (SMCCC_ARCH_WORKAROUND_1)."),
+];
 
 const GIC: Table = table(
     "`gic`",
