@@ -2,8 +2,8 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Qemu, Region, Reserved, ReservedUse,
-    Smmu, SmmuKind, Trigger, Uart, UartKind,
+    Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Predictors, Qemu, Region, Reserved,
+    ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
 };
 use crate::bounds::Bounds;
 use crate::decode::{Decoder, Fields};
@@ -171,11 +171,22 @@ impl Decoder<'_> {
         let midr = self.number_field(fields, "midr");
         let cluster = self.small_field(fields, "cluster");
         let capacity = self.small_field(fields, "capacity");
+        let means = [
+            ("none", Predictors::None),
+            ("isolated", Predictors::Isolated),
+            ("restricted", Predictors::Restricted),
+            ("firmware", Predictors::Firmware),
+        ];
+        let predictors = match fields.optional("predictors") {
+            Some(node) => self.choice(node, "the means for predictors", &means)?.value,
+            None => Predictors::None,
+        };
         Some(Core {
             mpidr: mpidr?,
             midr: midr?,
             cluster: cluster?,
             capacity: capacity?,
+            predictors,
         })
     }
 
