@@ -121,3 +121,12 @@ pub(crate) fn choice<T: Copy>(node: &Node, choices: &[(&str, T)]) -> Option<Span
 pub(crate) fn boolean(node: &Node) -> Option<Spanned<bool>> {
     choice(node, &[("true", true), ("false", false)])
 }
+
+/// What was not said is nothing; what was said and could not be read is an error.
+pub(crate) fn present<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(None) => None,
+        Some(read) => Some(read),
+    }
+}

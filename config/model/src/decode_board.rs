@@ -5,7 +5,8 @@ use crate::board::{
     Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Predictors, Qemu, Region, Reserved,
     ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
 };
-use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, small, text};
+use crate::bounds::Bounds;
+use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
 use crate::rules::document;
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
@@ -42,6 +43,7 @@ impl Decoder<'_> {
             poll_bound: value(fields, "poll_bound")?,
             devices: devices.into_iter().collect::<Option<_>>()?,
             qemu: present(qemu)?,
+            bounds: Bounds::default(),
         })
     }
 
@@ -217,13 +219,4 @@ fn interrupt(node: &Node, span: Span) -> Option<Spanned<Interrupt>> {
         trigger: fields.get("trigger").and_then(|n| choice(n, TRIGGERS))?.value,
     };
     Some(Spanned::new(interrupt, span))
-}
-
-/// What was not said is nothing; what was said and could not be read is an error.
-fn present<T>(value: Option<Option<T>>) -> Option<Option<T>> {
-    match value {
-        None => Some(None),
-        Some(None) => None,
-        Some(read) => Some(read),
-    }
 }

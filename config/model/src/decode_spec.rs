@@ -4,6 +4,7 @@
 use crate::decode::{
     Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, small, some, text, texts,
 };
+use crate::decode_tasks::task;
 use crate::rules::{channels, payload};
 use crate::span::{Span, Spanned};
 use crate::spec::{
@@ -75,6 +76,7 @@ impl Decoder<'_> {
             marks_steady: fields.get("marks_steady").and_then(boolean),
             seed: seed.map_or(Seed::Board, |s| s.value),
             autostart: autostart.is_none_or(|a| a.value),
+            tasks: fields.entries("tasks").iter().filter_map(task).collect(),
         })
     }
 

@@ -6,9 +6,11 @@
 //! files (`files`), [`rules`], names to indices (`resolve`). The result is a [`system::System`].
 
 pub mod board;
+pub mod bounds;
 mod decode;
 mod decode_board;
 mod decode_spec;
+mod decode_tasks;
 pub mod diagnostic;
 pub mod files;
 pub mod keys;
@@ -24,6 +26,7 @@ pub mod span;
 mod spec;
 mod structure;
 pub mod system;
+pub mod task;
 mod tree;
 pub mod units;
 mod yaml;

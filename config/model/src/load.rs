@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::board::Board;
+use crate::bounds::Bounds;
 use crate::decode::Decoder;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Paths};
@@ -14,7 +16,7 @@ use crate::rules::{self, Facts, boards};
 use crate::span::{Sources, Spanned};
 use crate::spec::Spec;
 use crate::system::System;
-use crate::{language, overrides, structure, yaml};
+use crate::{bounds, language, overrides, structure, yaml};
 
 /// Why there is no system.
 #[derive(Debug)]
@@ -179,7 +181,29 @@ fn parse_board(
     if !structure::check(&root, &language::BOARD, diagnostics) {
         return None;
     }
-    Decoder { diagnostics }.board(&root)
+    let mut board = Decoder { diagnostics }.board(&root)?;
+    board.bounds = read_bounds(path, sources, diagnostics);
+    Some(board)
+}
+
+/// A board without a bounds file has no bounds.
+fn read_bounds(board: &Path, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) -> Bounds {
+    let path = bounds::file_of(board);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let source = sources.add(path.display().to_string(), text.as_str());
+            bounds::parse(&text, source).unwrap_or_else(|refused| {
+                diagnostics.push(boards::bounds(&path, refused));
+                Bounds::default()
+            })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Bounds::default(),
+        Err(error) => {
+            let source = sources.add(path.display().to_string(), "");
+            diagnostics.push(boards::no_bounds(source, &path, &files::reason(&error)));
+            Bounds::default()
+        }
+    }
 }
 
 /// The Debian packages (arm64) that a spec names, whether they are there or not.

@@ -12,6 +12,7 @@ pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
 pub(crate) mod schedule;
+pub(crate) mod tasks;
 
 use crate::board::Board;
 use crate::diagnostic::{Diagnostic, Rule};
@@ -39,6 +40,7 @@ const CHECKS: &[&[Check]] = &[
     devices::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
+    tasks::CHECKS,
 ];
 
 /// Looks for breaches of every rule on the meaning of a spec.
@@ -63,6 +65,7 @@ pub fn all() -> Vec<&'static Rule> {
         devices::ALL,
         channels::ALL,
         schedule::ALL,
+        tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()
 }

@@ -65,6 +65,12 @@ const KEYS: &[Key] = &[
         "`true`",
         "Whether it is started at boot.",
     ),
+    optional(
+        "tasks",
+        Kind::Named(Meaning::Name, &Kind::Map(&TASK), Count::Any),
+        "none",
+        "What it does in real time, for the analysis of response times.",
+    ),
     refused(
         "heartbeat",
         Kind::Map(&HEARTBEAT),
@@ -285,6 +291,29 @@ const SEEDS: &[Word] = &[
     word("board", "The board's entropy: different at each start."),
     word("fixed", "Constants: every run is the same. The report says so."),
 ];
+
+const TASK: Table = table(
+    "a task",
+    &[
+        needed("period", Kind::Time, "Least time between two activations."),
+        needed("wcet", Kind::Time, "Longest execution time, alone on its core."),
+        optional("deadline", Kind::Time, "its period", "Time from its activation to its end."),
+        optional(
+            "priority",
+            Kind::U64,
+            "by deadline, the shortest is the most urgent",
+            "Its place among the tasks of its vCPU; 0 is the most urgent.",
+        ),
+        optional("vcpu", Kind::U32, "0", "The vCPU that it runs on."),
+        optional("jitter", Kind::Time, "0", "Longest delay of its activation."),
+        optional(
+            "interrupt",
+            Kind::Text(Meaning::Device),
+            "a timer",
+            "The device of its partition whose interrupt activates it.",
+        ),
+    ],
+);
 
 const HEARTBEAT: Table = table(
     "`heartbeat`",
