@@ -170,7 +170,10 @@ impl Decoder<'_> {
         let cluster = self.small_field(fields, "cluster");
         let capacity = self.small_field(fields, "capacity");
         let predictors = match fields.optional("predictors") {
-            Some(node) => self.choice(node, "the means for predictors", &Predictors::NAMED)?.value,
+            Some(node) => {
+                self.choice(node, "the means for predictors", &Predictors::NAMED)?
+                    .value
+            }
             None => Predictors::None,
         };
         Some(Core {
