@@ -21,6 +21,7 @@ static BOUNDS: Rule = Rule {
     number: "BH022",
     id: "board/bounds",
     text: "The bounds file of a board names each path through EL2 once, and measured ones with a time.",
+    fix: "Correct the bounds file, or remove it: a board without bounds is unproven.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&NOT_FOUND, &BOUNDS];
