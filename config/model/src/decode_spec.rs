@@ -5,10 +5,10 @@ use crate::decode::{Decoder, Fields};
 use crate::rules::{channels, document, payload};
 use crate::span::{Span, Spanned};
 use crate::spec::{
-    ChannelSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, Mode, Name, PartitionSpec,
-    PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
+    ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode,
+    Name, PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
 };
-use crate::system::{Console, Criticality, Interrupts, Memory, Seed};
+use crate::system::{Console, Criticality, Interrupts, Seed};
 use crate::tree::{Entry, Node, Value};
 
 const CRITICALITIES: &[(&str, Criticality)] = &[
@@ -184,18 +184,52 @@ impl Decoder<'_> {
         Some(CoresSpec { cores: cores?, mode })
     }
 
-    fn memory(&mut self, node: &Node, owner: Span) -> Option<Memory> {
+    fn memory(&mut self, node: &Node, owner: Span) -> Option<MemorySpec> {
         if let Value::Scalar(_) = node.value {
-            return Some(Memory {
+            return Some(MemorySpec {
                 size: self.bytes(node)?,
                 at: None,
+                colours: None,
+                uncoloured: Vec::new(),
             });
         }
         let mut fields = self.fields(node, "`memory`", owner)?;
         let size = fields.required("size", self).and_then(|n| self.bytes(n));
         let at = fields.optional("at").and_then(|n| self.number(n));
+        let colours = fields.optional("colours").map(|n| self.colours(n));
+        let uncoloured = fields
+            .optional("uncoloured")
+            .and_then(|n| self.texts(n, "`uncoloured`"));
         fields.finish(self);
-        Some(Memory { size: size?, at })
+        Some(MemorySpec {
+            size: size?,
+            at,
+            colours: match colours {
+                Some(read) => Some(read?),
+                None => None,
+            },
+            uncoloured: uncoloured.unwrap_or_default(),
+        })
+    }
+
+    /// A list of colours, or how many.
+    fn colours(&mut self, node: &Node) -> Option<ColoursSpec> {
+        if let Value::List(items) = &node.value {
+            let colours: Vec<Option<Spanned<u32>>> = items.iter().map(|i| self.small(i)).collect();
+            let colours = self.non_empty(
+                colours.into_iter().collect::<Option<_>>()?,
+                node.span,
+                "`colours`",
+            )?;
+            let span = node.span;
+            return Some(ColoursSpec::Listed { colours, span });
+        }
+        let count = self.small::<u32>(node)?;
+        if count.value == 0 {
+            self.report(document::empty(count.span, "`colours`"));
+            return None;
+        }
+        Some(ColoursSpec::Any(count))
     }
 
     fn payload(&mut self, node: &Node, owner: Span) -> Option<PayloadSpec> {

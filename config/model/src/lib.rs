@@ -6,6 +6,7 @@
 //! files (`files`), [`rules`], names to indices (`resolve`). The result is a [`system::System`].
 
 pub mod board;
+pub mod colours;
 mod decode;
 mod decode_board;
 mod decode_spec;
