@@ -4,6 +4,7 @@
 //! Addresses and sizes are in bytes.
 
 use crate::bounds::Bounds;
+use crate::colours::Colouring;
 use crate::span::Spanned;
 
 /// A board.
@@ -35,6 +36,8 @@ pub struct Board {
     pub pcie: Option<Pcie>,
     /// Bound of every hardware poll, iterations.
     pub poll_bound: u64,
+    /// Page colours of the last-level cache, where the board file declares them.
+    pub colouring: Option<Colouring>,
     /// Devices that can be assigned.
     pub devices: Vec<Device>,
     /// How QEMU models it.

@@ -6,6 +6,7 @@ use crate::board::{
     ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
 };
 use crate::bounds::Bounds;
+use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
 use crate::rules::document;
 use crate::span::{Span, Spanned};
@@ -26,6 +27,7 @@ impl Decoder<'_> {
         let names: Vec<&str> = devices.iter().map(|e| e.key.value.as_str()).collect();
         let devices: Vec<Option<Device>> = devices.iter().map(|e| self.device(e)).collect();
         let pcie = fields.get("pcie").map(|n| self.pcie(n));
+        let colouring = fields.get("colours").map(|n| self.colouring(n));
         let qemu = fields.get("qemu").map(|n| self.qemu(n, &names));
         Some(Board {
             name: fields.get("name").and_then(text)?,
@@ -41,6 +43,7 @@ impl Decoder<'_> {
             smmu: present(fields.get("smmu").map(smmu))?,
             pcie: present(pcie)?,
             poll_bound: value(fields, "poll_bound")?,
+            colouring: present(colouring)?,
             devices: devices.into_iter().collect::<Option<_>>()?,
             qemu: present(qemu)?,
             bounds: Bounds::default(),
@@ -83,6 +86,26 @@ impl Decoder<'_> {
             ecam: value(fields, "ecam")?,
             buses: value(fields, "buses")?,
             window: fields.get("window").and_then(|n| self.region(n, owner))?,
+        })
+    }
+
+    fn colouring(&mut self, node: &Node) -> Option<Colouring> {
+        let fields = Fields::of(node)?;
+        let count = fields.get("count").and_then(small::<u32>)?;
+        let granule = fields.get("granule").and_then(bytes)?;
+        if !count.is_power_of_two() {
+            let wanted = "a power of two from 2 to 64";
+            self.report(document::out_of_range(count.span, "the number of colours", wanted));
+            return None;
+        }
+        if !granule.is_power_of_two() || !(4 << 10..=1 << 30).contains(&granule.value) {
+            let wanted = "a power of two from 4KiB to 1GiB";
+            self.report(document::out_of_range(granule.span, "the granule of a colour", wanted));
+            return None;
+        }
+        Some(Colouring {
+            count: count.value,
+            granule: granule.value,
         })
     }
 

@@ -2,16 +2,16 @@
 //! From nodes to a [`Spec`].
 
 use crate::decode::{
-    Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, small, some, text, texts,
+    Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, present, small, some, text, texts,
 };
 use crate::decode_tasks::task;
 use crate::rules::{channels, payload};
 use crate::span::{Span, Spanned};
 use crate::spec::{
-    ChannelSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, Mode, PartitionSpec, PayloadSpec,
+    ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode, PartitionSpec, PayloadSpec,
     ScheduleSpec, SlotSpec, Spec, WireSpec,
 };
-use crate::system::{Console, Criticality, Interrupts, Memory, Seed};
+use crate::system::{Console, Criticality, Interrupts, Seed};
 use crate::tree::{Entry, Node, Value};
 
 const CRITICALITIES: [Criticality; 5] = [
@@ -149,17 +149,33 @@ fn cores(node: &Node) -> Option<CoresSpec> {
     Some(CoresSpec { cores, mode })
 }
 
-fn memory(node: &Node) -> Option<Memory> {
+fn memory(node: &Node) -> Option<MemorySpec> {
     if let Value::Scalar(_) = node.value {
-        return Some(Memory {
+        return Some(MemorySpec {
             size: bytes(node)?,
             at: None,
+            colours: None,
+            uncoloured: Vec::new(),
         });
     }
     let fields = Fields::of(node)?;
-    Some(Memory {
+    Some(MemorySpec {
         size: fields.get("size").and_then(bytes)?,
         at: fields.get("at").and_then(number),
+        colours: present(fields.get("colours").map(colours))?,
+        uncoloured: fields.get("uncoloured").and_then(texts).unwrap_or_default(),
+    })
+}
+
+/// A list of colours, or how many.
+fn colours(node: &Node) -> Option<ColoursSpec> {
+    let Some(items) = list(node) else {
+        return small(node).map(ColoursSpec::Any);
+    };
+    let colours: Option<Vec<_>> = items.iter().map(small).collect();
+    Some(ColoursSpec::Listed {
+        colours: some(colours?)?,
+        span: node.span,
     })
 }
 

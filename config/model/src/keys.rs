@@ -41,7 +41,8 @@ fn collect(table: &Table, path: &str, is_refused: bool, rows: &mut Vec<Row>) {
 
 fn inside(kind: Kind, path: &str, is_refused: bool, rows: &mut Vec<Row>) {
     match kind {
-        Kind::Map(table) | Kind::Short(_, table) => collect(table, &format!("{path}."), is_refused, rows),
+        Kind::Either(_, long) => inside(*long, path, is_refused, rows),
+        Kind::Map(table) => collect(table, &format!("{path}."), is_refused, rows),
         Kind::Forms(forms) => {
             for table in forms {
                 collect(table, &format!("{path}."), is_refused, rows);
@@ -99,7 +100,7 @@ fn takes(kind: Kind) -> String {
         Kind::Named(meaning, value, _) => format!("map of {} to: {}", placeholder(meaning), takes(*value)),
         Kind::Numbered(key, value) => format!("map of {} to: {}", takes(*key), takes(*value)),
         Kind::Map(_) | Kind::Forms(_) => "map".to_owned(),
-        Kind::Short(short, _) => format!("{}, or map", takes(*short)),
+        Kind::Either(short, long) => format!("{}, or {}", takes(*short), takes(*long)),
     }
 }
 

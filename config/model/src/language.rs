@@ -113,8 +113,8 @@ pub enum Kind {
     Numbered(&'static Kind, &'static Kind),
     /// A map with fixed keys.
     Map(&'static Table),
-    /// A single value, or a map that says more.
-    Short(&'static Kind, &'static Table),
+    /// A single value, or a map or list that says more.
+    Either(&'static Kind, &'static Kind),
     /// A map in one of several forms, told apart by the first key of each.
     Forms(&'static [&'static Table]),
 }

@@ -7,6 +7,7 @@
 
 pub mod board;
 pub mod bounds;
+pub mod colours;
 mod decode;
 mod decode_board;
 mod decode_spec;

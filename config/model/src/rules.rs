@@ -4,6 +4,7 @@
 
 pub(crate) mod boards;
 pub(crate) mod channels;
+pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod document;
@@ -35,6 +36,7 @@ type Check = fn(&Facts<'_>, &mut Vec<Diagnostic>);
 const CHECKS: &[&[Check]] = &[
     partitions::CHECKS,
     cores::CHECKS,
+    colours::CHECKS,
     memory::CHECKS,
     payload::CHECKS,
     devices::CHECKS,
@@ -60,6 +62,7 @@ pub fn all() -> Vec<&'static Rule> {
         boards::ALL,
         partitions::ALL,
         cores::ALL,
+        colours::ALL,
         memory::ALL,
         payload::ALL,
         devices::ALL,

@@ -119,7 +119,7 @@ impl Writer<'_> {
             Kind::Named(meaning, value, count) => self.named(meaning, *value, count),
             Kind::Numbered(key, value) => self.numbered(*key, *value),
             Kind::Map(table) => Value::Object(self.table(table)),
-            Kind::Short(short, table) => json!({ "anyOf": [self.kind(*short), self.table(table)] }),
+            Kind::Either(short, long) => json!({ "anyOf": [self.kind(*short), self.kind(*long)] }),
             Kind::Forms(forms) => {
                 json!({ "anyOf": forms.iter().map(|t| self.table(t)).collect::<Vec<_>>() })
             }

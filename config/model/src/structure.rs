@@ -123,11 +123,9 @@ impl Check<'_> {
                     self.map(entries, table, owner);
                 }
             }
-            Kind::Short(short, table) => match &node.value {
+            Kind::Either(short, long) => match &node.value {
                 Value::Scalar(_) => self.value(node, *short, name, owner),
-                Value::Null | Value::List(_) | Value::Map(_) => {
-                    self.value(node, Kind::Map(table), name, owner);
-                }
+                Value::Null | Value::List(_) | Value::Map(_) => self.value(node, *long, name, owner),
             },
             Kind::Forms(forms) => {
                 if let Some(entries) = self.entries(node, name)

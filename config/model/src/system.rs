@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use crate::board::Board;
+use crate::colours::ColourSet;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
 
@@ -164,6 +165,8 @@ pub struct Memory {
     pub size: Spanned<u64>,
     /// Physical address when the spec pins it, a multiple of 2 MiB.
     pub at: Option<Spanned<u64>>,
+    /// Colours of its pages; then never pinned, and of no other partition.
+    pub colours: Option<ColourSet>,
 }
 
 /// What a partition executes.

@@ -70,7 +70,8 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 // BH-CFG-031, BH-CFG-032, BH-CFG-033, BH-CFG-040, BH-CFG-041, BH-CFG-042, BH-CFG-043, BH-CFG-050, BH-CFG-051,
 // BH-CFG-052, BH-CFG-053, BH-CFG-060, BH-CFG-061, BH-CFG-062, BH-CFG-063, BH-CFG-064, BH-CFG-065, BH-CFG-066,
 // BH-CFG-067, BH-CFG-068, BH-CFG-070, BH-CFG-071, BH-CFG-080, BH-CFG-081, BH-CFG-082, BH-CFG-083, BH-CFG-084,
-// BH-CFG-085, BH-CFG-086, BH-LANG-004.
+// BH-CFG-085, BH-CFG-086, BH-CFG-100, BH-CFG-101, BH-CFG-102, BH-CFG-103, BH-CFG-104, BH-CFG-105,
+// BH-CFG-106, BH-LANG-004.
 #[test]
 fn every_rule_fires() {
     let fixture = Fixture::new();

@@ -157,8 +157,8 @@ fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
         }
         // What is inside has rows of its own.
         Kind::Map(_) | Kind::Forms(_) => Vec::new(),
-        Kind::Short(short, _) if !value.is_object() => others(*short, value, document),
-        Kind::Short(..) => Vec::new(),
+        Kind::Either(_, long) if value.is_object() || value.is_array() => others(*long, value, document),
+        Kind::Either(short, _) => others(*short, value, document),
     }
 }
 
@@ -186,7 +186,7 @@ fn sample(kind: Kind) -> Value {
         Kind::Numbered(_, value) => json!({ "0": sample(*value) }),
         Kind::Map(table) => map(table),
         Kind::Forms(forms) => forms.first().map_or(json!({}), |t| map(t)),
-        Kind::Short(short, _) => sample(*short),
+        Kind::Either(short, _) => sample(*short),
     }
 }
 

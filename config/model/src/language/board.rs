@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The keys of a board file.
 
+use crate::colours::MAX_COLOURS;
+
 use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A board file.
@@ -53,6 +55,12 @@ const KEYS: &[Key] = &[
         "poll_bound",
         Kind::U64,
         "Iterations after which a wait for hardware is given up.",
+    ),
+    optional(
+        "colours",
+        Kind::Map(&COLOURS),
+        "none",
+        "Page colours of the last-level cache.",
     ),
     optional(
         "devices",
@@ -175,6 +183,22 @@ const PCIE: Table = table(
 );
 
 const WINDOW: Table = table("`window`", &[BASE, SIZE]);
+
+const COLOURS: Table = table(
+    "`colours`",
+    &[
+        needed(
+            "count",
+            Kind::range(2, MAX_COLOURS as u64),
+            "Number of colours, a power of two.",
+        ),
+        needed(
+            "granule",
+            Kind::Bytes,
+            "Bytes that follow each other in one colour, a power of two from 4KiB.",
+        ),
+    ],
+);
 
 const DEVICE: Table = table(
     "a device",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The keys of a partition.
 
+use crate::colours::MAX_COLOURS;
+
 use super::{Choose, Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
 
 /// A partition.
@@ -19,7 +21,7 @@ const KEYS: &[Key] = &[
     ),
     needed(
         "memory",
-        Kind::Short(&Kind::Bytes, &MEMORY),
+        Kind::Either(&Kind::Bytes, &Kind::Map(&MEMORY)),
         "Its RAM, a multiple of 2MiB; the compiler finds a place.",
     ),
     needed("payload", Kind::Map(&PAYLOAD), "What it executes."),
@@ -192,12 +194,20 @@ const MEMORY: Table = table(
             "rights of a partition's RAM other than read, write and execute",
             "let the partition protect itself with its own translation tables",
         ),
-        refused(
+        optional(
             "colours",
-            Kind::List(&Kind::range(0, 1023), Count::Some),
-            "Colours of the shared cache that its pages have.",
-            "memory colours",
-            "give time-critical partitions a cluster of their own where the board has one",
+            Kind::Either(
+                &Kind::range(1, MAX_COLOURS as u64),
+                &Kind::List(&Kind::range(0, MAX_COLOURS as u64 - 1), Count::Some),
+            ),
+            "none",
+            "Colours of the last-level cache that its pages have: a list, or how many.",
+        ),
+        optional(
+            "uncoloured",
+            Kind::List(&Kind::Text(Meaning::Partition), Count::Any),
+            "none",
+            "Partitions without colours that it accepts beside it.",
         ),
     ],
 );
