@@ -205,6 +205,8 @@ pub struct Device {
     pub interrupt: Option<Spanned<Interrupt>>,
     /// Whether it is a CAN controller: `wiring` may name it.
     pub can: bool,
+    /// Whether it masters the bus: its owner's RAM is then its too, through the SMMU.
+    pub bus_master: bool,
 }
 
 /// What a device is.

@@ -129,6 +129,10 @@ impl Decoder<'_> {
             register_bar: bar.value,
             interrupt: present(interrupt)?,
             can: fields.get("can").and_then(boolean).is_some_and(|c| c.value),
+            bus_master: fields
+                .get("bus_master")
+                .and_then(boolean)
+                .is_some_and(|b| b.value),
         })
     }
 

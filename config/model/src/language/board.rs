@@ -217,6 +217,12 @@ const DEVICE: Table = table(
             "`false`",
             "Whether it is a CAN controller: `wiring` may name it.",
         ),
+        optional(
+            "bus_master",
+            Kind::Boolean,
+            "`false`",
+            "Whether it reads and writes memory by itself.",
+        ),
     ],
 );
 
