@@ -2,8 +2,8 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Predictors, Qemu, Region, Reserved,
-    ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
+    Board, Controller, ControllerKind, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie,
+    Predictors, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
 };
 use crate::bounds::Bounds;
 use crate::colours::Colouring;
@@ -18,15 +18,22 @@ impl Decoder<'_> {
     /// A whole board file.
     pub(crate) fn board(&mut self, root: &Node) -> Option<Board> {
         let fields = Fields::of(root)?;
+        let key_of = |key: &str| fields.key_span(key).unwrap_or(root.span);
         let ram = fields.items("ram").iter();
         let ram: Option<Vec<_>> = ram.map(|n| self.spanned_region(n)).collect();
         let reserved = fields.items("reserved").iter();
         let reserved: Option<Vec<_>> = reserved.map(|n| self.reserved(n)).collect();
         let cores: Option<Vec<_>> = fields.items("cores").iter().map(core).collect();
+        let controllers = fields.entries("controllers");
+        let controller_names: Vec<&str> = controllers.iter().map(|e| e.key.value.as_str()).collect();
+        let controllers: Option<Vec<_>> = controllers.iter().map(|e| self.controller(e)).collect();
         let devices = fields.entries("devices");
         let names: Vec<&str> = devices.iter().map(|e| e.key.value.as_str()).collect();
-        let devices: Vec<Option<Device>> = devices.iter().map(|e| self.device(e)).collect();
-        let pcie = fields.get("pcie").map(|n| self.pcie(n));
+        let devices: Vec<Option<Device>> = devices
+            .iter()
+            .map(|e| self.device(e, &controller_names))
+            .collect();
+        let pcie = fields.get("pcie").map(|n| self.pcie(n, key_of("pcie")));
         let colouring = fields.get("colours").map(|n| self.colouring(n));
         let qemu = fields.get("qemu").map(|n| self.qemu(n, &names));
         Some(Board {
@@ -38,13 +45,14 @@ impl Decoder<'_> {
             hypervisor: value(fields, "hypervisor")?,
             physical_address_bits: value(fields, "physical_address_bits")?,
             cores: cores?,
-            gic: fields.get("gic").and_then(gic)?,
-            uart: fields.get("uart").and_then(uart)?,
-            smmu: present(fields.get("smmu").map(smmu))?,
+            gic: fields.get("gic").and_then(|n| gic(n, key_of("gic")))?,
+            uart: fields.get("uart").and_then(|n| uart(n, key_of("uart")))?,
+            smmu: present(fields.get("smmu").map(|n| smmu(n, key_of("smmu"))))?,
             pcie: present(pcie)?,
             poll_bound: value(fields, "poll_bound")?,
             colouring: present(colouring)?,
             devices: devices.into_iter().collect::<Option<_>>()?,
+            controllers: controllers?,
             qemu: present(qemu)?,
             bounds: Bounds::default(),
         })
@@ -79,13 +87,14 @@ impl Decoder<'_> {
         })
     }
 
-    fn pcie(&mut self, node: &Node) -> Option<Pcie> {
+    fn pcie(&mut self, node: &Node, span: Span) -> Option<Pcie> {
         let fields = Fields::of(node)?;
         let owner = fields.key_span("window").unwrap_or(node.span);
         Some(Pcie {
             ecam: value(fields, "ecam")?,
             buses: value(fields, "buses")?,
             window: fields.get("window").and_then(|n| self.region(n, owner))?,
+            span,
         })
     }
 
@@ -95,12 +104,20 @@ impl Decoder<'_> {
         let granule = fields.get("granule").and_then(bytes)?;
         if !count.is_power_of_two() {
             let wanted = "a power of two from 2 to 64";
-            self.report(document::out_of_range(count.span, "the number of colours", wanted));
+            self.report(document::out_of_range(
+                count.span,
+                "the number of colours",
+                wanted,
+            ));
             return None;
         }
         if !granule.is_power_of_two() || !(4 << 10..=1 << 30).contains(&granule.value) {
             let wanted = "a power of two from 4KiB to 1GiB";
-            self.report(document::out_of_range(granule.span, "the granule of a colour", wanted));
+            self.report(document::out_of_range(
+                granule.span,
+                "the granule of a colour",
+                wanted,
+            ));
             return None;
         }
         Some(Colouring {
@@ -109,7 +126,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn device(&mut self, entry: &Entry) -> Option<Device> {
+    fn device(&mut self, entry: &Entry, controllers: &[&str]) -> Option<Device> {
         let fields = Fields::of(&entry.value)?;
         let pci = fields.get("pci").and_then(|n| self.pci(n))?;
         let registers = fields.get("registers").and_then(Fields::of)?;
@@ -122,6 +139,13 @@ impl Decoder<'_> {
         let kinds = [("ctucanfd", DeviceKind::CtuCanFd)];
         let interrupt_key = fields.key_span("interrupt").unwrap_or(entry.key.span);
         let interrupt = fields.get("interrupt").map(|n| interrupt(n, interrupt_key));
+        let mut controlled_by = Vec::new();
+        for name in fields.items("controlled_by").iter().filter_map(text) {
+            match controllers.iter().position(|c| *c == name.value) {
+                Some(index) => controlled_by.push(Spanned::new(index, name.span)),
+                None => self.report(document::choice(&name, "a controller of the board", controllers)),
+            }
+        }
         Some(Device {
             name: entry.key.clone(),
             kind: fields.get("kind").and_then(|n| choice(n, &kinds))?.value,
@@ -133,6 +157,19 @@ impl Decoder<'_> {
                 .get("bus_master")
                 .and_then(boolean)
                 .is_some_and(|b| b.value),
+            controlled_by,
+        })
+    }
+
+    fn controller(&mut self, entry: &Entry) -> Option<Controller> {
+        let fields = Fields::of(&entry.value)?;
+        Some(Controller {
+            name: entry.key.clone(),
+            kind: fields
+                .get("kind")
+                .and_then(|n| choice(n, &ControllerKind::NAMED))?
+                .value,
+            registers: Spanned::new(self.region(&entry.value, entry.key.span)?, entry.key.span),
         })
     }
 
@@ -175,7 +212,7 @@ impl Decoder<'_> {
         let mut devices = Vec::new();
         for entry in fields.entries("devices") {
             match names.iter().position(|n| *n == entry.key.value) {
-                Some(index) => devices.push((index, text(&entry.value)?.value)),
+                Some(index) => devices.push((index, text(&entry.value)?)),
                 None => self.report(document::choice(&entry.key, "a device of the board", names)),
             }
         }
@@ -206,36 +243,42 @@ fn core(node: &Node) -> Option<Core> {
         cluster: value(fields, "cluster")?,
         capacity: value(fields, "capacity")?,
         predictors: predictors.map_or(Predictors::None, |p| p.value),
+        span: node.span,
     })
 }
 
-fn gic(node: &Node) -> Option<Gic> {
+fn gic(node: &Node, span: Span) -> Option<Gic> {
     let fields = Fields::of(node)?;
     Some(Gic {
         version: fields.get("version").and_then(|n| choice(n, &[("3", 3)]))?.value,
         distributor: value(fields, "distributor")?,
         redistributors: value(fields, "redistributors")?,
         spi_lines: value(fields, "spi_lines")?,
+        span,
     })
 }
 
-fn uart(node: &Node) -> Option<Uart> {
+fn uart(node: &Node, span: Span) -> Option<Uart> {
     let fields = Fields::of(node)?;
     let kinds = [("pl011", UartKind::Pl011)];
     Some(Uart {
         kind: fields.get("kind").and_then(|n| choice(n, &kinds))?.value,
         base: value(fields, "base")?,
         interrupt: value(fields, "interrupt")?,
+        span,
     })
 }
 
-fn smmu(node: &Node) -> Option<Smmu> {
+fn smmu(node: &Node, span: Span) -> Option<Smmu> {
     let fields = Fields::of(node)?;
     let kinds = [("smmuv3", SmmuKind::SmmuV3)];
+    let interrupts = fields.items("interrupts").iter().map(small::<u32>);
     Some(Smmu {
         kind: fields.get("kind").and_then(|n| choice(n, &kinds))?.value,
         base: value(fields, "base")?,
         stream_bits: value(fields, "stream_bits")?,
+        interrupts: interrupts.map(|i| i.map(|i| i.value)).collect::<Option<_>>()?,
+        span,
     })
 }
 

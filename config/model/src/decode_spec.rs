@@ -2,14 +2,15 @@
 //! From nodes to a [`Spec`].
 
 use crate::decode::{
-    Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, present, small, some, text, texts,
+    Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, present, small, some, text,
+    texts,
 };
 use crate::decode_tasks::task;
 use crate::rules::{channels, payload};
 use crate::span::{Span, Spanned};
 use crate::spec::{
-    ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode, PartitionSpec, PayloadSpec,
-    ScheduleSpec, SlotSpec, Spec, WireSpec,
+    ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode,
+    PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
 };
 use crate::system::{Console, Criticality, Interrupts, Seed};
 use crate::tree::{Entry, Node, Value};
@@ -28,6 +29,7 @@ const CONSOLES: &[(&str, Console)] = &[
     ("none", Console::None),
 ];
 const INTERRUPTS: &[(&str, Interrupts)] = &[("direct", Interrupts::Direct), ("guarded", Interrupts::Guarded)];
+const ACCEPTED: &[(&str, bool)] = &[("accepted", true), ("refused", false)];
 const SEEDS: &[(&str, Seed)] = &[("board", Seed::Board), ("fixed", Seed::Fixed)];
 
 impl Decoder<'_> {
@@ -118,11 +120,13 @@ impl Decoder<'_> {
             self.report(channels::no_writer(&entry.key));
         }
         let sampling = fields.get("sampling").and_then(Fields::of);
+        let from_qm = fields.get("from_qm").and_then(|n| choice(n, ACCEPTED));
         Some(ChannelSpec {
             name: entry.key.clone(),
             message: sampling.and_then(|s| s.get("message")).and_then(bytes),
             writer: fields.get("writer").and_then(text),
             readers: fields.get("readers").and_then(texts).unwrap_or_default(),
+            from_qm: from_qm.is_some_and(|f| f.value),
         })
     }
 }
@@ -140,8 +144,7 @@ fn cores(node: &Node) -> Option<CoresSpec> {
         let interrupts = fields.get("interrupts").and_then(|n| choice(n, INTERRUPTS));
         (cores, Mode::Dedicated(interrupts))
     } else {
-        let choices = [("accepted", true), ("refused", false)];
-        let unaligned = fields.get("unaligned").and_then(|n| choice(n, &choices));
+        let unaligned = fields.get("unaligned").and_then(|n| choice(n, ACCEPTED));
         let unaligned = unaligned.is_some_and(|u| u.value);
         (fields.get("sliced")?, Mode::Sliced { unaligned })
     };

@@ -2,8 +2,8 @@
 //! From a spec that breaks no rule to a [`System`].
 
 use crate::board::Board;
-use crate::decode_tasks;
 use crate::colours::ColourSet;
+use crate::decode_tasks;
 use crate::files::Payloads;
 use crate::rules;
 use crate::span::{Sources, Spanned};

@@ -123,6 +123,8 @@ pub(crate) struct ChannelSpec {
     /// Absent when the spec names none.
     pub(crate) writer: Option<Name>,
     pub(crate) readers: Vec<Name>,
+    /// Whether readers with a safety level accept a writer without one.
+    pub(crate) from_qm: bool,
 }
 
 #[derive(Debug)]

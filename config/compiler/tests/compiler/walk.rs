@@ -15,10 +15,11 @@ use bulkhead_model::keys::{Row, rows};
 use bulkhead_model::language::{Choose, Kind, Meaning, Need, SPEC, Status, Table};
 use serde_json::{Value, json};
 
-/// Keys of which a change alone is always refused: the version, lengths that must fit together, and a permission
-/// that shows only where it is missing.
-const ONLY_REFUSED: [&str; 4] = [
+/// Keys of which a change alone is always refused: the version, lengths that must fit together, and
+/// permissions, which show only where they are missing.
+const ONLY_REFUSED: [&str; 5] = [
     "bulkhead",
+    "channels.NAME.from_qm",
     "partitions.NAME.cores.unaligned",
     "schedule.major_frame",
     "schedule.cores.NUMBER.N.for",

@@ -68,6 +68,12 @@ const KEYS: &[Key] = &[
         "none",
         "Devices that a partition can own, by name.",
     ),
+    optional(
+        "controllers",
+        Kind::Named(Meaning::Name, &Kind::Map(&CONTROLLER), Count::Any),
+        "none",
+        "Clock, reset, power and pin controllers, by name; no partition is given one.",
+    ),
     optional("qemu", Kind::Map(&QEMU), "none", "How QEMU models the board."),
 ];
 
@@ -116,7 +122,10 @@ const PREDICTORS: &[Word] = &[
     word("none", "Nothing."),
     word("isolated", "The core by itself (FEAT_CSV2)."),
     word("restricted", "Instructions at the switch (FEAT_SPECRES)."),
-    word("firmware", "The firmware at the switch (SMCCC_ARCH_WORKAROUND_1)."),
+    word(
+        "firmware",
+        "The firmware at the switch (SMCCC_ARCH_WORKAROUND_1).",
+    ),
 ];
 
 const GIC: Table = table(
@@ -167,6 +176,12 @@ const SMMU: Table = table(
             "stream_bits",
             Kind::range(0, 32),
             "log2 of the number of StreamIDs.",
+        ),
+        optional(
+            "interrupts",
+            Kind::List(&Kind::range(32, 1019), Count::Any),
+            "none",
+            "INTIDs of its interrupts; no device may have one of them.",
         ),
     ],
 );
@@ -223,8 +238,30 @@ const DEVICE: Table = table(
             "`false`",
             "Whether it reads and writes memory by itself.",
         ),
+        optional(
+            "controlled_by",
+            Kind::List(&Kind::Text(Meaning::Free), Count::Any),
+            "none",
+            "The controllers of its clock, reset, power and pins.",
+        ),
     ],
 );
+
+const CONTROLLER: Table = table(
+    "a controller",
+    &[
+        needed("kind", Kind::Word(CONTROLLERS), "What it controls."),
+        BASE,
+        SIZE,
+    ],
+);
+
+const CONTROLLERS: &[Word] = &[
+    word("clock", "Clocks."),
+    word("reset", "Resets."),
+    word("power", "Power domains."),
+    word("pins", "Pins and their functions."),
+];
 
 const DEVICES: &[Word] = &[word("ctucanfd", "CTU CAN FD controller.")];
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The keys of a channel.
 
-use super::{Choose, Count, Key, Kind, Meaning, Need, Status, Table, needed, refused, table};
+use super::{
+    Choose, Count, Key, Kind, Meaning, Need, Status, Table, Word, needed, optional, refused, table, word,
+};
 
 /// A channel.
 pub(super) const CHANNEL: Table = Table {
@@ -49,6 +51,17 @@ const KEYS: &[Key] = &[
         Kind::List(&Kind::Text(Meaning::Partition), Count::Some),
         "The partitions that read.",
     ),
+    optional(
+        "from_qm",
+        Kind::Word(FROM_QM),
+        "`refused`",
+        "Whether readers with a safety level may depend on a writer without one.",
+    ),
+];
+
+const FROM_QM: &[Word] = &[
+    word("accepted", "The readers check age and range of what they read."),
+    word("refused", "They may not."),
 ];
 
 const SAMPLING: Table = table(

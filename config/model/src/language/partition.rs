@@ -109,6 +109,13 @@ const KEYS: &[Key] = &[
         "leave it out: a bus master reaches all RAM of its partition, and nothing else",
     ),
     refused(
+        "unguarded_dma",
+        Kind::Named(Meaning::Device, &Kind::Text(Meaning::Something), Count::Any),
+        "Bus masters that no SMMU guards, each with the reason.",
+        "an exception for bus masters without an SMMU: bus mastering stays off there",
+        "use a board with an SMMU, or a device that does not master the bus",
+    ),
+    refused(
         "device_tree",
         Kind::Text(Meaning::File),
         "A device tree of its own instead of the generated one.",
@@ -307,7 +314,12 @@ const TASK: Table = table(
     &[
         needed("period", Kind::Time, "Least time between two activations."),
         needed("wcet", Kind::Time, "Longest execution time, alone on its core."),
-        optional("deadline", Kind::Time, "its period", "Time from its activation to its end."),
+        optional(
+            "deadline",
+            Kind::Time,
+            "its period",
+            "Time from its activation to its end.",
+        ),
         optional(
             "priority",
             Kind::U64,

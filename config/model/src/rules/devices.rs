@@ -38,19 +38,25 @@ static NOT_CAN: Rule = Rule {
 pub(super) static ALL: &[&Rule] = &[&UNKNOWN, &OWNED_TWICE, &SHARED_INTERRUPT, &NOT_CAN];
 pub(super) const CHECKS: &[super::Check] = &[unknown, owned_twice, shared_interrupt, not_can];
 
-fn owned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (usize, &'a str, &'a Spanned<String>)> {
+pub(super) fn owned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (usize, &'a str, &'a Spanned<String>)> {
     let partitions = facts.spec.partitions.iter().enumerate();
     partitions.flat_map(|(i, p)| p.devices.iter().map(move |d| (i, p.name.value.as_str(), d)))
 }
 
-fn find<'a>(board: &'a Board, name: &str) -> Option<&'a Device> {
+pub(super) fn find<'a>(board: &'a Board, name: &str) -> Option<&'a Device> {
     board.devices.iter().find(|d| d.name.value == name)
+}
+
+pub(super) fn is_controller(board: &Board, name: &str) -> bool {
+    board.controllers.iter().any(|c| c.name.value == name)
 }
 
 /// Implements: BH-CFG-040.
 fn unknown(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    for (_, _, device) in owned(facts).filter(|(_, _, d)| find(board, d).is_none()) {
+    for (_, _, device) in
+        owned(facts).filter(|(_, _, d)| find(board, d).is_none() && !is_controller(board, d))
+    {
         let names = board.devices.iter().map(|d| d.name.value.as_str());
         diagnostics.push(Diagnostic::new(
             &UNKNOWN,
