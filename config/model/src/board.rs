@@ -102,6 +102,16 @@ pub enum Predictors {
     Firmware,
 }
 
+impl Predictors {
+    /// All, as a board file names them.
+    pub(crate) const NAMED: [(&'static str, Self); 4] = [
+        ("none", Self::None),
+        ("isolated", Self::Isolated),
+        ("restricted", Self::Restricted),
+        ("firmware", Self::Firmware),
+    ];
+}
+
 /// A physical core.
 #[derive(Clone, Debug)]
 pub struct Core {

@@ -170,14 +170,11 @@ impl Decoder<'_> {
         let midr = self.number_field(fields, "midr");
         let cluster = self.small_field(fields, "cluster");
         let capacity = self.small_field(fields, "capacity");
-        let means = [
-            ("none", Predictors::None),
-            ("isolated", Predictors::Isolated),
-            ("restricted", Predictors::Restricted),
-            ("firmware", Predictors::Firmware),
-        ];
         let predictors = match fields.optional("predictors") {
-            Some(node) => self.choice(node, "the means for predictors", &means)?.value,
+            Some(node) => {
+                self.choice(node, "the means for predictors", &Predictors::NAMED)?
+                    .value
+            }
             None => Predictors::None,
         };
         Some(Core {
