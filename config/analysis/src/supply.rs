@@ -109,7 +109,7 @@ impl Supply {
         }
     }
 
-    /// The least supply in any interval of this length: the supply bound function.
+    /// The least supply in any interval of this length: the supply bound function. Implements: BH-TASK-020.
     pub fn bound(&self, time: u64) -> u64 {
         let instants = self.worst_instants().into_iter();
         instants.map(|from| self.within(from, time)).min().unwrap_or(0)

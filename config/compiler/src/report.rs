@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `report.json`: the machine made visible: memory map, schedule, interrupts, totals.
 
+use bulkhead_analysis::Analysis;
+use bulkhead_analysis::report::VcpuReport;
 use bulkhead_model::board::Predictors;
 use bulkhead_model::system::{Run, Seed, System};
 use bulkhead_types::blob::PAGE;
@@ -32,6 +34,8 @@ pub struct Report {
     pub memory: Vec<Placed>,
     /// Slot tables.
     pub schedule: Vec<CoreSlots>,
+    /// Response times of all tasks.
+    pub tasks: Vec<VcpuReport>,
     /// Partitions whose random seeds are constants.
     pub fixed_seeds: Vec<String>,
     /// Cores that partitions share and that have no means to keep their predictions apart.
@@ -120,6 +124,7 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
         hypervisor_id: hex(&compiled.info.build_id),
         memory: memory.collect(),
         schedule: schedule(system),
+        tasks: Analysis::of(system, &system.board.bounds).report(system),
         fixed_seeds: fixed.map(|p| p.name.value.clone()).collect(),
         unsanitised_cores: unsanitised(system),
         totals: Totals {

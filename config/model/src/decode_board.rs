@@ -5,7 +5,6 @@ use crate::board::{
     Board, Controller, ControllerKind, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie,
     Predictors, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
 };
-use crate::bounds::Bounds;
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
 use crate::rules::document;
@@ -54,7 +53,7 @@ impl Decoder<'_> {
             devices: devices.into_iter().collect::<Option<_>>()?,
             controllers: controllers?,
             qemu: present(qemu)?,
-            bounds: Bounds::default(),
+            bounds: Default::default(),
         })
     }
 

@@ -56,6 +56,7 @@ pub(crate) fn task(entry: &Entry) -> Option<TaskSpec> {
 }
 
 /// The tasks of a partition with names resolved and priorities ranked. Nothing only when a rule was broken.
+/// Implements: BH-TASK-010.
 pub(crate) fn resolve(partition: &PartitionSpec, board: &Board) -> Option<Vec<Task>> {
     let tasks = &partition.tasks;
     let resolved = tasks.iter().map(|task| {

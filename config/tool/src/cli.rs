@@ -65,8 +65,9 @@ pub(crate) enum Verb {
 Examples:
   bulkhead check my-system.yaml
   bulkhead check --json
+  bulkhead check --verbose
   bulkhead check --set partitions.cluster.memory=4MiB")]
-    Check(SpecArgs),
+    Check(CheckArgs),
     /// Compile a spec into a bootable image, with its proof
     #[command(after_help = "\
 DIR receives hypervisor.bin, system.blob, certificate.bin, certificate.json, image.bin, manifest.json,
@@ -124,6 +125,16 @@ pub(crate) struct SpecArgs {
     /// Change a value of the spec before it is checked; may be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Show the response time of every task, and what it rests on
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
 /// Arguments of `build`.

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
     };
     let reference = SpecArgs::default();
     let spec = match &cli.verb {
-        Verb::Check(spec) => spec,
+        Verb::Check(check) => &check.spec,
         Verb::Build(build) => &build.spec,
         Verb::Run(run) => &run.spec,
         Verb::Test(_) => &reference,

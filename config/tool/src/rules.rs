@@ -28,7 +28,8 @@ struct Entry {
 
 /// Lists every rule.
 pub(crate) fn run(format: Format) -> Result<(), Failure> {
-    let entries = bulkhead_model::rules::all().into_iter();
+    let analysed = bulkhead_analysis::rules::ALL.iter().copied();
+    let entries = bulkhead_model::rules::all().into_iter().chain(analysed);
     let entries = entries.map(|r| Entry {
         number: r.number,
         id: r.id,

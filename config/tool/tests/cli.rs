@@ -177,3 +177,41 @@ fn tests_that_do_not_exist_are_refused() {
         stdout(&tool(&Fixture::new(), &["test", "--list", "--only", "two-buses"])).starts_with("two-buses ")
     );
 }
+
+// Verifies: BH-TASK-023
+#[test]
+fn response_times_are_shown_on_demand() {
+    let shown = tool(&Fixture::new(), &["check", "--verbose"]);
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert_eq!(status(&shown), 0);
+    assert!(
+        text.contains("cluster/gauge") && text.contains("unproven") && text.contains("world_switch"),
+        "{text}"
+    );
+    let short = tool(&Fixture::new(), &["check"]);
+    assert!(!String::from_utf8_lossy(&short.stdout).contains("cluster/gauge"));
+}
+
+// Verifies: BH-TASK-026
+#[test]
+fn a_task_that_may_be_late_is_not_built() {
+    let fixture = Fixture::new();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let output = tool(
+        &fixture,
+        &[
+            "build",
+            "tests/invalid/tasks.not-schedulable.yaml",
+            "-o",
+            out.to_str().unwrap(),
+        ],
+    );
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(status(&output), 1, "{text}");
+    assert!(
+        text.contains("36:7") && text.contains("tasks/not-schedulable"),
+        "{text}"
+    );
+    assert!(!out.exists());
+}

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::support::{Workshop, hypervisor_bin, kernel, partition_elf, repository};
+use bulkhead_analysis::rules::admit;
 use bulkhead_compiler::compile::compile;
 use bulkhead_compiler::manifest;
 use bulkhead_model::LoadError;
@@ -30,7 +31,7 @@ const ONLY_REFUSED: [&str; 5] = [
 enum Outcome {
     /// Rules that it breaks.
     Refused(BTreeSet<&'static str>),
-    /// Blob, flat text, device trees, payload areas and manifest.
+    /// Blob, flat text, device trees, payload areas, manifest and analysis.
     Built(Vec<Vec<u8>>),
 }
 
@@ -61,6 +62,13 @@ impl Walker {
             }
             Err(error) => panic!("{error}"),
         };
+        let (system, analysis) = match admit(system) {
+            Ok(admitted) => admitted,
+            Err(LoadError::Invalid(found)) => {
+                return Outcome::Refused(found.list.iter().map(|d| d.rule.id).collect());
+            }
+            Err(error) => panic!("{error}"),
+        };
         let Ok(compiled) = compile(&system, &self.hypervisor) else {
             return Outcome::Refused(BTreeSet::new());
         };
@@ -69,6 +77,7 @@ impl Walker {
             compiled.blob.clone(),
             compiled.text.clone().into_bytes(),
             serde_json::to_vec(&manifest).unwrap(),
+            serde_json::to_vec(&analysis.report(&system)).unwrap(),
         ];
         parts.extend(compiled.trees.iter().map(|t| t.dtb.clone()));
         parts.extend(compiled.areas.iter().map(|a| format!("{a:?}").into_bytes()));

@@ -71,7 +71,7 @@ const KEYS: &[Key] = &[
         "tasks",
         Kind::Named(Meaning::Name, &Kind::Map(&TASK), Count::Any),
         "none",
-        "What it does in real time, for the analysis of response times.",
+        "What has to end in time, by name; for the analysis, the hypervisor does not look at it.",
     ),
     refused(
         "heartbeat",
@@ -313,26 +313,35 @@ const TASK: Table = table(
     "a task",
     &[
         needed("period", Kind::Time, "Least time between two activations."),
-        needed("wcet", Kind::Time, "Longest execution time, alone on its core."),
+        needed(
+            "wcet",
+            Kind::Time,
+            "Longest execution time of an activation, with the guest's own interrupt entry.",
+        ),
         optional(
             "deadline",
             Kind::Time,
             "its period",
-            "Time from its activation to its end.",
+            "Time after its activation by which it has to end; may be longer than the period.",
         ),
         optional(
             "priority",
             Kind::U64,
-            "by deadline, the shortest is the most urgent",
-            "Its place among the tasks of its vCPU; 0 is the most urgent.",
+            "the shortest deadline first, ties by name",
+            "Its urgency on its vCPU, 0 first; all tasks of a vCPU have one, or none.",
         ),
         optional("vcpu", Kind::U32, "0", "The vCPU that it runs on."),
-        optional("jitter", Kind::Time, "0", "Longest delay of its activation."),
+        optional(
+            "jitter",
+            Kind::Time,
+            "0",
+            "Longest time from its activation to its release.",
+        ),
         optional(
             "interrupt",
             Kind::Text(Meaning::Device),
             "a timer",
-            "The device of its partition whose interrupt activates it.",
+            "The device of its partition whose interrupt releases it.",
         ),
     ],
 );

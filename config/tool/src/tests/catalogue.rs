@@ -179,6 +179,22 @@ pub(super) const TESTS: &[Test] = &[
             "bulkhead-on-target",
         ],
     ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "analysis-oracle",
+            "host",
+            "no simulated response of a million task sets exceeds its bound",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-analysis",
+                "--test=oracle",
+                "--",
+                "--ignored",
+            ],
+        )
+    },
     script(
         "setup",
         "bootstrap",
