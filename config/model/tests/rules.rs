@@ -240,7 +240,7 @@ fn a_conflict_underlines_both_places() {
 // Verifies: BH-LANG-005
 #[test]
 fn every_rule_says_what_to_do_and_has_an_example() {
-    for rule in rules::all() {
+    for rule in all_rules() {
         assert!(rule.fix.ends_with('.') && rule.fix.len() > 15, "{}", rule.id);
         let example = root().join(rule.example());
         assert!(example.is_file(), "{}: no {}", rule.id, example.display());
