@@ -33,6 +33,8 @@ pub struct System {
     pub expect: Vec<Expectation>,
     /// Lines that must not be seen in a run.
     pub never: Vec<Expectation>,
+    /// Where each value of the spec comes from.
+    pub origins: Vec<crate::origin::Origin>,
     /// The texts that all spans point into.
     pub sources: Sources,
 }

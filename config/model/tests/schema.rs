@@ -15,12 +15,13 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn committed() -> [(&'static str, Value); 3] {
+fn committed() -> [(&'static str, Value); 4] {
     let board = load_board(&root().join("config/boards/qemu-virt.yaml")).unwrap();
     [
         ("spec.json", schema::spec(None)),
         ("spec.qemu-virt.json", schema::spec(Some(&board))),
         ("board.json", schema::board()),
+        ("fragment.json", schema::fragment()),
     ]
 }
 
@@ -93,7 +94,7 @@ fn the_schemas_are_schemas() {
 // Verifies: BH-LANG-002
 #[test]
 fn valid_documents_are_accepted() {
-    let [(_, spec), (_, virt), (_, board)] = committed().map(|(n, s)| (n, validator(&s)));
+    let [(_, spec), (_, virt), (_, board), (_, fragment)] = committed().map(|(n, s)| (n, validator(&s)));
     let mut specs = files("config/systems");
     specs.extend(files("tests/systems"));
     specs.push(root().join("tests/invalid/valid.yaml"));
@@ -103,6 +104,11 @@ fn valid_documents_are_accepted() {
             let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
             assert!(errors.is_empty(), "{}: {errors:?}", path.display());
         }
+    }
+    let fragments = [files("tests/systems/every-key"), files("tests/invalid/fragments")].concat();
+    let is_good = |p: &&PathBuf| !p.ends_with("odd-key.yaml");
+    for path in fragments.iter().filter(is_good) {
+        assert!(fragment.is_valid(&instance(path).unwrap()), "{}", path.display());
     }
     for path in files("config/boards") {
         assert!(board.is_valid(&instance(&path).unwrap()), "{}", path.display());
@@ -120,7 +126,7 @@ const NOT_FOR_SCHEMAS: [&str; 3] = [
 // Verifies: BH-LANG-002
 #[test]
 fn structural_errors_are_rejected() {
-    let [(_, spec), (_, virt), (_, board)] = committed().map(|(n, s)| (n, validator(&s)));
+    let [(_, spec), (_, virt), (_, board), (_, fragment)] = committed().map(|(n, s)| (n, validator(&s)));
     let mut judged = 0;
     for path in files("tests/invalid") {
         let rule = rule(&path);
@@ -128,21 +134,24 @@ fn structural_errors_are_rejected() {
             continue;
         }
         let document = instance(&path).unwrap();
+        let other = |name: &str| instance(&root().join("tests/invalid").join(name)).unwrap();
         let file = document["board"].as_str().filter(|b| b.ends_with(".yaml"));
+        let included = document["include"][0].as_str();
         let is_rejected = match file {
-            Some(file) => !board.is_valid(&instance(&root().join("tests/invalid").join(file)).unwrap()),
+            _ if included.is_some() => !fragment.is_valid(&other(included.unwrap())),
+            Some(file) => !board.is_valid(&other(file)),
             None => !spec.is_valid(&document) && !virt.is_valid(&document),
         };
         assert!(is_rejected, "{} is accepted", path.display());
         judged += 1;
     }
-    assert!(judged >= 8, "only {judged} files were judged");
+    assert!(judged >= 9, "only {judged} files were judged");
 }
 
 // Verifies: BH-LANG-002
 #[test]
 fn a_board_adds_its_names_and_hover_texts() {
-    let [_, (_, schema), _] = committed();
+    let [_, (_, schema), ..] = committed();
     let partition = &schema["properties"]["partitions"]["additionalProperties"]["properties"];
     let devices = partition["devices"]["items"]["oneOf"].as_array().unwrap();
     assert_eq!(devices[0]["const"], "can0");
