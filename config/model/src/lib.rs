@@ -22,6 +22,7 @@ mod spec;
 pub mod system;
 mod tree;
 pub mod units;
+pub mod values;
 mod yaml;
 
 pub use files::Paths;

@@ -14,7 +14,8 @@ use crate::rules::{self, Facts, boards};
 use crate::span::{Sources, Spanned};
 use crate::spec::Spec;
 use crate::system::System;
-use crate::{overrides, yaml};
+use crate::values::{Document, Value};
+use crate::{overrides, values, yaml};
 
 /// Why there is no system.
 #[derive(Debug)]
@@ -73,9 +74,10 @@ pub fn load(paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
 pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
     let mut sources = Sources::default();
     let mut list = Vec::new();
-    let spec = read_spec(text, paths, overrides, &mut sources, &mut list);
+    let mut values = Vec::new();
+    let spec = read_spec(text, paths, overrides, &mut sources, &mut list, &mut values);
     let board = spec.as_ref().and_then(|s| s.board.as_ref());
-    let board = board.and_then(|name| read_board(name, paths, &mut sources, &mut list));
+    let board = board.and_then(|name| read_board(name, paths, &mut sources, &mut list, &mut values));
     let payloads = spec.as_ref().map(|s| files::locate(s, paths)).unwrap_or_default();
     if let Some(spec) = &spec {
         rules::check(
@@ -94,7 +96,10 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
     let diagnostics = |sources| LoadError::Defect(Diagnostics { sources, list });
     match (spec, board) {
         (Some(spec), Some(board)) => {
-            resolve(spec, board, payloads, sources).ok_or_else(|| diagnostics(Sources::default()))
+            let system = resolve(spec, board, payloads, sources);
+            system
+                .map(|system| System { values, ..system })
+                .ok_or_else(|| diagnostics(Sources::default()))
         }
         _ => Err(diagnostics(sources)),
     }
@@ -106,12 +111,14 @@ fn read_spec(
     overrides: &[String],
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
+    values: &mut Vec<Value>,
 ) -> Option<Spec> {
     let source = sources.add(paths.spec.display().to_string(), text);
     let mut root = yaml::parse(text, source, diagnostics)?;
     for change in overrides {
         overrides::apply(&mut root, change, sources, diagnostics);
     }
+    values.extend(values::collect(Document::Spec, &root));
     Decoder { diagnostics }.spec(&root)
 }
 
@@ -121,6 +128,7 @@ fn read_board(
     paths: &Paths,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
+    values: &mut Vec<Value>,
 ) -> Option<Board> {
     let path = if name.contains('/') || name.ends_with(".yaml") {
         files::beside(&paths.spec, name)
@@ -128,7 +136,7 @@ fn read_board(
         paths.boards.join(format!("{}.yaml", name.value))
     };
     match fs::read_to_string(&path) {
-        Ok(text) => parse_board(&path, &text, sources, diagnostics),
+        Ok(text) => parse_board(&path, &text, sources, diagnostics, values),
         Err(error) => {
             let known = board_names(&paths.boards);
             diagnostics.push(boards::not_found(name, &path, &files::reason(&error), &known));
@@ -158,7 +166,7 @@ pub fn load_board(path: &Path) -> Result<Board, LoadError> {
     let text = fs::read_to_string(path).map_err(unreadable)?;
     let mut sources = Sources::default();
     let mut list = Vec::new();
-    let board = parse_board(path, &text, &mut sources, &mut list);
+    let board = parse_board(path, &text, &mut sources, &mut list, &mut Vec::new());
     match board {
         Some(board) if list.is_empty() => Ok(board),
         _ => Err(LoadError::Invalid(Diagnostics { sources, list })),
@@ -170,9 +178,11 @@ fn parse_board(
     text: &str,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
+    values: &mut Vec<Value>,
 ) -> Option<Board> {
     let source = sources.add(path.display().to_string(), text);
     let root = yaml::parse(text, source, diagnostics)?;
+    values.extend(values::collect(Document::Board, &root));
     Decoder { diagnostics }.board(&root)
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
         expect: expectations(&spec.expect)?,
         never: expectations(&spec.never)?,
         board,
+        values: Vec::new(),
         sources,
     })
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::board::Board;
 use crate::span::{Sources, Span, Spanned};
+use crate::values::Value;
 
 /// A system.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct System {
     pub expect: Vec<Expectation>,
     /// Lines that must not be seen in a run.
     pub never: Vec<Expectation>,
+    /// Every value that was written in the spec and in the board file.
+    pub values: Vec<Value>,
     /// The texts that all spans point into.
     pub sources: Sources,
 }

@@ -6,8 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod built;
 mod check;
 mod cli;
+mod diff;
+mod explain;
 mod failure;
 mod images;
 mod needs;
@@ -50,6 +53,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Build(args) => build::run(&args, format),
         Verb::Prove(args) => prove::run(&args, format),
         Verb::Run(args) => run::run(&args),
+        Verb::Explain(args) => explain::run(&args, format),
+        Verb::Diff(args) => diff::run(&args, format),
         Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),
