@@ -108,6 +108,12 @@ Examples:
   bulkhead explain why cores/claimed-twice
   bulkhead explain why partitions.adas.memory")]
     Explain(ExplainArgs),
+    /// Draw partitions, cores, channels, devices and streams as SVG
+    #[command(after_help = "\
+Examples:
+  bulkhead graph my-system.yaml -o system.svg
+  bulkhead graph -o - > system.svg")]
+    Graph(GraphArgs),
     /// Say what changed between two systems, for EL2 and for each partition; exit 1 when anything did
     #[command(after_help = "\
 A and B are specs, or folders that `build` wrote. --set changes B.
@@ -164,6 +170,16 @@ pub(crate) struct ExplainArgs {
     /// Change a value of the spec before it is checked; may be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
+}
+
+/// Arguments of `graph`.
+#[derive(Args, Debug)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// File that receives the drawing; `-` for stdout
+    #[arg(short, long = "output", value_name = "FILE.svg")]
+    pub(crate) output: PathBuf,
 }
 
 /// Arguments of `diff`.

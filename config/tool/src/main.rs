@@ -12,6 +12,7 @@ mod cli;
 mod diff;
 mod explain;
 mod failure;
+mod graph;
 mod images;
 mod needs;
 mod output;
@@ -54,6 +55,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Prove(args) => prove::run(&args, format),
         Verb::Run(args) => run::run(&args),
         Verb::Explain(args) => explain::run(&args, format),
+        Verb::Graph(args) => graph::run(&args),
         Verb::Diff(args) => diff::run(&args, format),
         Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),

@@ -25,6 +25,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
     let spec = match &cli.verb {
         Verb::Check(spec) => spec,
         Verb::Build(build) => &build.spec,
+        Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
         Verb::Test(_) => &reference,
         Verb::Explain(explain) => {

@@ -8,6 +8,7 @@
 pub mod at;
 pub mod built;
 pub mod diff;
+pub mod draw;
 pub mod overview;
 pub mod records;
 mod target;
