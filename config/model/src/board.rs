@@ -3,6 +3,7 @@
 //!
 //! Addresses and sizes are in bytes.
 
+use crate::bounds::Bounds;
 use crate::span::Spanned;
 
 /// A board.
@@ -38,6 +39,8 @@ pub struct Board {
     pub devices: Vec<Device>,
     /// How QEMU models it.
     pub qemu: Option<Qemu>,
+    /// What EL2 costs on it.
+    pub bounds: Bounds,
 }
 
 /// A range of addresses.

@@ -5,6 +5,7 @@ use crate::board::{
     Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Qemu, Region, Reserved, ReservedUse,
     Smmu, SmmuKind, Trigger, Uart, UartKind,
 };
+use crate::bounds::Bounds;
 use crate::decode::{Decoder, Fields};
 use crate::rules::document;
 use crate::span::{Span, Spanned};
@@ -64,6 +65,7 @@ impl Decoder<'_> {
             poll_bound: poll_bound?.value,
             devices: devices.into_iter().collect::<Option<_>>()?,
             qemu: present(qemu)?,
+            bounds: Bounds::default(),
         })
     }
 

@@ -137,6 +137,7 @@ impl Decoder<'_> {
         let autostart = fields
             .optional("autostart")
             .and_then(|n| self.boolean(n, "`autostart`"));
+        let tasks = self.tasks(&mut fields);
         fields.finish(self);
         Some(PartitionSpec {
             name: entry.key.clone(),
@@ -151,6 +152,7 @@ impl Decoder<'_> {
             marks_steady,
             seed: seed.map_or(Seed::Board, |s| s.value),
             autostart: autostart.is_none_or(|a| a.value),
+            tasks,
         })
     }
 

@@ -6,9 +6,11 @@
 //! files (`files`), [`rules`], names to indices (`resolve`). The result is a [`system::System`].
 
 pub mod board;
+pub mod bounds;
 mod decode;
 mod decode_board;
 mod decode_spec;
+mod decode_tasks;
 pub mod diagnostic;
 pub mod files;
 mod load;
@@ -20,6 +22,7 @@ pub mod rules;
 pub mod span;
 mod spec;
 pub mod system;
+pub mod task;
 mod tree;
 pub mod units;
 pub mod values;

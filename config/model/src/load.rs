@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::board::Board;
+use crate::bounds::Bounds;
 use crate::decode::Decoder;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Paths};
@@ -15,7 +17,7 @@ use crate::span::{Sources, Spanned};
 use crate::spec::Spec;
 use crate::system::System;
 use crate::values::{Document, Value};
-use crate::{overrides, values, yaml};
+use crate::{bounds, overrides, values, yaml};
 
 /// Why there is no system.
 #[derive(Debug)]
@@ -183,7 +185,29 @@ fn parse_board(
     let source = sources.add(path.display().to_string(), text);
     let root = yaml::parse(text, source, diagnostics)?;
     values.extend(values::collect(Document::Board, &root));
-    Decoder { diagnostics }.board(&root)
+    let mut board = Decoder { diagnostics }.board(&root)?;
+    board.bounds = read_bounds(path, sources, diagnostics);
+    Some(board)
+}
+
+/// A board without a bounds file has no bounds.
+fn read_bounds(board: &Path, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) -> Bounds {
+    let path = bounds::file_of(board);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let source = sources.add(path.display().to_string(), text.as_str());
+            bounds::parse(&text, source).unwrap_or_else(|refused| {
+                diagnostics.push(boards::bounds(&path, refused));
+                Bounds::default()
+            })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Bounds::default(),
+        Err(error) => {
+            let source = sources.add(path.display().to_string(), "");
+            diagnostics.push(boards::no_bounds(source, &path, &files::reason(&error)));
+            Bounds::default()
+        }
+    }
 }
 
 /// The Debian packages (arm64) that a spec names, whether they are there or not.

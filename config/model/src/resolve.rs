@@ -2,6 +2,7 @@
 //! From a spec that breaks no rule to a [`System`].
 
 use crate::board::Board;
+use crate::decode_tasks;
 use crate::files::Payloads;
 use crate::span::{Sources, Spanned};
 use crate::spec::{
@@ -88,6 +89,7 @@ fn partition(spec: &PartitionSpec, payload: Payload, board: &Board) -> Option<Pa
         marks_steady: spec.marks_steady.is_some_and(|m| m.value),
         seed: spec.seed,
         autostart: spec.autostart,
+        tasks: decode_tasks::resolve(spec, board)?,
     })
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
 pub(crate) mod schedule;
+pub(crate) mod tasks;
 
 use crate::board::Board;
 use crate::diagnostic::{Diagnostic, Rule};
@@ -38,6 +39,7 @@ const CHECKS: &[&[Check]] = &[
     devices::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
+    tasks::CHECKS,
 ];
 
 /// Looks for breaches of every rule on the meaning of a spec.
@@ -61,6 +63,7 @@ pub fn all() -> Vec<&'static Rule> {
         devices::ALL,
         channels::ALL,
         schedule::ALL,
+        tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()
 }

@@ -3,6 +3,7 @@
 //!
 //! The rules look at this form, so that one part that is wrong does not hide the errors of another.
 
+use crate::decode_tasks::TaskSpec;
 use crate::span::{Span, Spanned};
 use crate::system::{Console, Criticality, Interrupts, Memory, Seed};
 
@@ -37,6 +38,7 @@ pub(crate) struct PartitionSpec {
     pub(crate) marks_steady: Option<Spanned<bool>>,
     pub(crate) seed: Seed,
     pub(crate) autostart: bool,
+    pub(crate) tasks: Vec<TaskSpec>,
 }
 
 #[derive(Debug)]

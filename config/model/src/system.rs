@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::board::Board;
 use crate::span::{Sources, Span, Spanned};
+use crate::task::Task;
 use crate::values::Value;
 
 /// A system.
@@ -65,6 +66,8 @@ pub struct Partition {
     pub seed: Seed,
     /// Whether it is started at boot.
     pub autostart: bool,
+    /// Its tasks in the order of the spec.
+    pub tasks: Vec<Task>,
 }
 
 impl System {

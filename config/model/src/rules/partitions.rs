@@ -72,7 +72,7 @@ pub(super) const CHECKS: &[super::Check] = &[
 /// Longest name; the blob has room for it and a zero byte.
 const LONGEST: usize = 31;
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     name.len() <= LONGEST
         && name.starts_with(|c: char| c.is_ascii_lowercase())

@@ -309,9 +309,13 @@ fn channel_lines(canvas: &mut Canvas, system: &System, channels: &[Area], partit
     }
     for (channel, area) in system.channels.iter().zip(channels) {
         let parties = parties(channel);
+        let mut order = parties.clone();
+        order.sort_by_key(|p| partitions[*p].x);
         for (k, p) in parties.iter().enumerate() {
             let own = partitions[*p];
-            let (at, there) = (port(own, used[*p], total[*p]), port(*area, k, parties.len()));
+            let place = order.iter().position(|o| o == p).unwrap_or(k);
+            let at = port(own, used[*p], total[*p]);
+            let there = port(*area, place, parties.len());
             used[*p] += 1;
             let colour = partition(*p).border;
             if k == 0 {
