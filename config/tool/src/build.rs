@@ -59,6 +59,7 @@ pub(crate) fn failure(error: &BuildError, system: &System) -> Failure {
     match error {
         BuildError::Io { .. }
         | BuildError::Json(_)
+        | BuildError::Views(_)
         | BuildError::Tables { .. }
         | BuildError::Proof(ProveError::Unavailable { .. } | ProveError::Certificate(_)) => {
             Failure::unable(message)

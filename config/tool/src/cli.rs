@@ -70,7 +70,7 @@ Examples:
     /// Compile a spec into a bootable image, with its proof
     #[command(after_help = "\
 DIR receives hypervisor.bin, system.blob, certificate.bin, certificate.json, image.bin, manifest.json,
-grants.txt, dt/PARTITION.dtb and .dts, report.json. Nothing is written when anything is wrong.
+grants.txt, dt/PARTITION.dtb and .dts, report.json, report.html. Nothing is written when anything is wrong.
 
 Examples:
   bulkhead build -o out
@@ -96,7 +96,8 @@ Questions:
                            0x5400_0000 is physical, adas:0x4000_0000 an address of partition adas,
                            can0 a device, adas/ram or el2/gicd a thing in memory
   at CORE TIME             whose the core is at that time of the major frame, and what may interrupt
-  why RULE|VALUE           whether a rule holds and what shows it; where a value comes from, what it decides
+  why RULE|TASK|VALUE      whether a rule holds and what shows it; why a task (PARTITION/TASK) ends in time;
+                           where a value comes from and what it decides
 
 who-can and at also take a folder that `build` wrote instead of a spec.
 

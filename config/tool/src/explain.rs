@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::{output, place};
 
 /// What the questions look like.
-const QUESTIONS: &str = "questions: who-can ADDRESS|DEVICE, at CORE TIME, why RULE|VALUE";
+const QUESTIONS: &str = "questions: who-can ADDRESS|DEVICE, at CORE TIME, why RULE|TASK|VALUE";
 
 /// A question.
 enum Question<'a> {
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &ExplainArgs, format: Format) -> Result<(), Failure> {
         return of_folder(folder, &question, format);
     }
     let paths = place::paths_of(spec)?;
-    let loaded = bulkhead_model::load(&paths, &args.overrides);
+    let loaded = bulkhead_analysis::rules::load(&paths, &args.overrides);
     if let (Err(LoadError::Invalid(found)), Question::Why(thing)) = (&loaded, &question)
         && let Some(rule) = why::find_rule(thing)
     {
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &ExplainArgs, format: Format) -> Result<(), Failure> {
         // The spec is wrong, whether by this rule or by another.
         return Err(Failure::Told(1));
     }
-    let system = loaded?;
+    let (system, analysis) = loaded?;
     let bytes = Bytes::compile(&system, &paths)?;
     let built = bytes.decode()?;
     match question {
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &ExplainArgs, format: Format) -> Result<(), Failure> {
             show(format, &answer, &answer.text())
         }
         Question::Why(thing) => {
-            let answer = why::why(&system, &built, thing)?;
+            let answer = why::why(&system, &analysis, &built, thing)?;
             show(format, &answer, &answer.text())
         }
     }

@@ -9,7 +9,9 @@ mod frame;
 mod graph;
 mod lanes;
 mod memory;
+mod responses;
 
 pub use self::frame::frame;
 pub use self::graph::graph;
 pub use self::memory::memory;
+pub use self::responses::responses;

@@ -7,8 +7,10 @@
 
 pub mod at;
 pub mod built;
+pub mod certificate;
 pub mod diff;
 pub mod draw;
+pub mod html;
 pub mod overview;
 pub mod records;
 mod target;

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `why`: why a rule holds, where a value comes from and what it decides, why a thing lies where it lies.
+//! `why`: why a rule holds, where a value comes from and what it decides, why a thing lies where it lies,
+//! why a task ends in time.
 //! Implements: BH-EXPL-004.
 
 mod effect;
 mod evidence;
 mod rule;
+mod task;
 mod value;
 
 use std::fmt::Write;
 
+use bulkhead_analysis::Analysis;
 use bulkhead_model::system::System;
 use serde::Serialize;
 
 pub use self::rule::{broken_rule, find_rule};
+pub(crate) use self::task::{sentence, supply};
+pub(crate) use self::value::{chosen, path};
 
 use crate::built::Built;
 use crate::target::AskError;
@@ -25,11 +30,11 @@ pub struct Why {
     pub version: u32,
     /// The question.
     pub question: String,
-    /// `rule`, `value`, `default` or `placement`.
+    /// `rule`, `value`, `default`, `placement` or `task`.
     pub kind: &'static str,
     /// The answer in one line.
     pub answer: String,
-    /// For a rule: whether it holds.
+    /// For a rule: whether it holds; for a task: whether it ends in time under the stated costs.
     pub holds: Option<bool>,
     /// What the answer rests on: a word that says what kind of fact, and the fact.
     pub facts: Vec<Fact>,
@@ -57,9 +62,9 @@ impl Fact {
 ///
 /// # Errors
 /// See [`AskError`].
-pub fn why(system: &System, built: &Built<'_>, text: &str) -> Result<Why, AskError> {
+pub fn why(system: &System, analysis: &Analysis, built: &Built<'_>, text: &str) -> Result<Why, AskError> {
     if let Some(rule) = find_rule(text) {
-        return Ok(rule::holding(system, rule));
+        return Ok(rule::holding(system, analysis, rule));
     }
     if let Some(answer) = value::written(system, built, text) {
         return Ok(answer);
@@ -70,18 +75,22 @@ pub fn why(system: &System, built: &Built<'_>, text: &str) -> Result<Why, AskErr
     if let Some(answer) = value::placement(system, built, text) {
         return Ok(answer);
     }
+    if let Some(answer) = task::find(system, analysis, text) {
+        return answer;
+    }
     Err(unknown(system, built, text))
 }
 
 fn unknown(system: &System, built: &Built<'_>, text: &str) -> AskError {
-    let rules = bulkhead_model::rules::all();
-    let mut known: Vec<String> = system.values.iter().map(value::path).collect();
+    let rules = rule::all();
+    let mut known: Vec<String> = system.values.iter().map(path).collect();
     known.extend(built.records.memory.iter().map(crate::target::short));
+    known.extend(task::names(system));
     known.extend(rules.iter().flat_map(|r| [r.id.to_owned(), r.number.to_owned()]));
     let help = match nearest(text, known.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "a rule (BH040 or cores/claimed-twice), a value by its path (partitions.adas.memory, board/gic.distributor), \
-                 or a thing in memory (adas/ram)"
+                 a task (PARTITION/TASK), or a thing in memory (adas/ram)"
             .to_owned(),
     };
     AskError::unknown(format!("there is no rule, value or thing called `{text}`"), help)

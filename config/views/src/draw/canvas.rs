@@ -118,6 +118,7 @@ pub(super) enum Align {
 /// A drawing under construction.
 pub(super) struct Canvas {
     group: Group,
+    has_arrows: bool,
 }
 
 impl Canvas {
@@ -126,7 +127,10 @@ impl Canvas {
             .set("font-family", "Helvetica, Arial, sans-serif")
             .set("font-size", SIZE)
             .set("fill", "#1d232e");
-        Canvas { group }
+        Canvas {
+            group,
+            has_arrows: false,
+        }
     }
 
     pub(super) fn area(&mut self, at: Area, paint: Paint, hint: &str) {
@@ -196,6 +200,7 @@ impl Canvas {
             .set("stroke-width", "1.5");
         if pointed {
             path = path.set("marker-end", "url(#arrow)");
+            self.has_arrows = true;
         }
         self.add(path);
     }
@@ -229,14 +234,15 @@ impl Canvas {
             .set("markerHeight", 7)
             .set("orient", "auto-start-reverse")
             .add(Path::new().set("d", "M 0 0 L 8 4 L 0 8 z").set("fill", "#4a5364"));
-        let document = Document::new()
+        let mut document = Document::new()
             .set("viewBox", (0, 0, width, height))
             .set("width", width)
             .set("height", height)
             .set("role", "img")
-            .add(Title::new(title))
-            .add(Definitions::new().add(arrow))
-            .add(self.group);
-        document.to_string()
+            .add(Title::new(title));
+        if self.has_arrows {
+            document = document.add(Definitions::new().add(arrow));
+        }
+        document.add(self.group).to_string()
     }
 }

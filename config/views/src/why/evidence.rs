@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a rule was found to hold of, by topic.
 
+use bulkhead_analysis::Analysis;
 use bulkhead_model::board::Region;
 use bulkhead_model::diagnostic::Rule;
 use bulkhead_model::span::{Sources, Span};
 use bulkhead_model::system::{Cores, Partition, Payload, Run, System};
 use bulkhead_model::units::show_time;
 
-use super::Fact;
+use super::{Fact, task};
 use crate::words::{count, listed, numbers, size};
 
 /// `FILE:LINE:COLUMN`.
@@ -18,7 +19,7 @@ pub(crate) fn place(sources: &Sources, span: Span) -> String {
 }
 
 /// What shows that a rule holds of a system that breaks none.
-pub(crate) fn of(system: &System, rule: &Rule) -> Vec<Fact> {
+pub(crate) fn of(system: &System, analysis: &Analysis, rule: &Rule) -> Vec<Fact> {
     let topic = rule.id.split('/').next().unwrap_or(rule.id);
     let mut lines = match topic {
         "document" | "board" => documents(system),
@@ -29,6 +30,7 @@ pub(crate) fn of(system: &System, rule: &Rule) -> Vec<Fact> {
         "devices" => devices(system),
         "channels" => channels(system),
         "schedule" => schedule(system),
+        "tasks" => tasks(system, analysis),
         _ => Vec::new(),
     };
     lines.push(format!(
@@ -210,4 +212,20 @@ fn schedule(system: &System) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn tasks(system: &System, analysis: &Analysis) -> Vec<String> {
+    let report = analysis.report(system);
+    let line = |v: &bulkhead_analysis::report::VcpuReport| -> Vec<String> {
+        let tasks = v.tasks.iter();
+        tasks
+            .map(|t| format!("{}/{} {}", v.partition, t.name, task::sentence(t)))
+            .collect()
+    };
+    let lines: Vec<String> = report.iter().flat_map(line).collect();
+    if lines.is_empty() {
+        vec!["no partition has tasks".to_owned()]
+    } else {
+        lines
+    }
 }

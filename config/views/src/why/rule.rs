@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether a rule holds, and what shows it.
 
+use bulkhead_analysis::Analysis;
 use bulkhead_model::Diagnostics;
 use bulkhead_model::diagnostic::Rule;
 use bulkhead_model::rules;
@@ -9,10 +10,18 @@ use bulkhead_model::system::System;
 use super::evidence;
 use super::{Fact, Why};
 
+/// Every rule, by number.
+pub(crate) fn all() -> Vec<&'static Rule> {
+    let mut all = rules::all();
+    all.extend(bulkhead_analysis::rules::ALL);
+    all
+}
+
 /// The rule of a number (`BH040`) or a name (`cores/claimed-twice`).
 pub fn find_rule(text: &str) -> Option<&'static Rule> {
-    let mut all = rules::all().into_iter();
-    all.find(|r| r.id == text || r.number.eq_ignore_ascii_case(text))
+    all()
+        .into_iter()
+        .find(|r| r.id == text || r.number.eq_ignore_ascii_case(text))
 }
 
 fn answer(rule: &'static Rule, holds: bool, facts: Vec<Fact>) -> Why {
@@ -32,8 +41,8 @@ fn answer(rule: &'static Rule, holds: bool, facts: Vec<Fact>) -> Why {
 }
 
 /// A rule of a system that breaks none.
-pub(crate) fn holding(system: &System, rule: &'static Rule) -> Why {
-    answer(rule, true, evidence::of(system, rule))
+pub(crate) fn holding(system: &System, analysis: &Analysis, rule: &'static Rule) -> Why {
+    answer(rule, true, evidence::of(system, analysis, rule))
 }
 
 /// A rule of a spec that breaks some.

@@ -141,7 +141,7 @@ pub(crate) fn placement(system: &System, built: &Built<'_>, text: &str) -> Optio
 }
 
 /// Who chose an address.
-fn chosen(system: &System, placed: &Placed) -> String {
+pub(crate) fn chosen(system: &System, placed: &Placed) -> String {
     let partition = placed.owner.strip_prefix("partition:");
     let partition = partition.and_then(|n| system.partitions.iter().find(|p| p.name.value == n));
     if let Some(partition) = partition.filter(|_| placed.name == "ram") {
