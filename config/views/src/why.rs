@@ -15,6 +15,7 @@ use bulkhead_analysis::Analysis;
 use bulkhead_model::system::System;
 use serde::Serialize;
 
+pub(crate) use self::evidence::file_place;
 pub use self::rule::{broken_rule, find_rule};
 pub(crate) use self::task::{sentence, supply};
 pub(crate) use self::value::{chosen, path};

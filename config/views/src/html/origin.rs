@@ -1,27 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where each value was written.
 
-use std::path::Path;
-
 use bulkhead_model::system::System;
 use bulkhead_model::values::Value;
 use maud::{Markup, html};
 
-use crate::why::path;
+use crate::why::{file_place, path};
 
 /// Without folders, so that a report does not tell where it was built.
 fn place(system: &System, value: &Value) -> String {
-    let Some(source) = system.sources.get(value.span) else {
-        return String::new();
-    };
-    if source.name.starts_with("--set") {
-        return format!("--set {}", source.text);
+    match system.sources.get(value.span) {
+        Some(source) if source.name.starts_with("--set") => format!("--set {}", source.text),
+        Some(_) | None => file_place(&system.sources, value.span),
     }
-    let name = Path::new(&source.name)
-        .file_name()
-        .map_or_else(|| source.name.clone(), |n| n.to_string_lossy().into_owned());
-    let position = system.sources.position(value.span);
-    format!("{name}:{}:{}", position.line, position.column)
 }
 
 pub(super) fn values(system: &System) -> Markup {

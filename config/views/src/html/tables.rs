@@ -9,7 +9,7 @@ use super::range;
 use crate::built::{Built, hex};
 use crate::certificate::Certificate;
 use crate::overview::{core_use, criticality, payload};
-use crate::why::chosen;
+use crate::why::{chosen, file_place};
 use crate::words::size;
 
 /// Rows of a table of memory at most.
@@ -83,7 +83,7 @@ pub(super) fn memory(system: &System, built: &Built<'_>) -> Markup {
                         td class="number" { (size(placed.physical.size())) }
                         td { (placed.owner) }
                         td { (placed.name) }
-                        td class="note" { (chosen(system, placed)) }
+                        td class="note" { (chosen(system, placed, file_place)) }
                     }
                 }
             }

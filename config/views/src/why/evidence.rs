@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a rule was found to hold of, by topic.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use bulkhead_analysis::Analysis;
 use bulkhead_model::board::Region;
 use bulkhead_model::diagnostic::Rule;
@@ -16,6 +19,16 @@ pub(crate) fn place(sources: &Sources, span: Span) -> String {
     let position = sources.position(span);
     let name = sources.get(span).map_or("?", |s| s.name.as_str());
     format!("{name}:{}:{}", position.line, position.column)
+}
+
+/// `FILE:LINE:COLUMN` without folders, for what must not tell where it was made.
+pub(crate) fn file_place(sources: &Sources, span: Span) -> String {
+    let whole = place(sources, span);
+    let name = sources.get(span).map_or("", |s| s.name.as_str());
+    let file = Path::new(name)
+        .file_name()
+        .map_or(name.into(), OsStr::to_string_lossy);
+    whole.replacen(name, &file, 1)
 }
 
 /// What shows that a rule holds of a system that breaks none.

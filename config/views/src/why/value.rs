@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where a value comes from: a line of the spec, the board file, a default, or a choice of the compiler.
 
+use bulkhead_model::span::{Sources, Span};
 use bulkhead_model::system::System;
 use bulkhead_model::values::{Document, Value};
 
@@ -120,7 +121,7 @@ pub(crate) fn placement(system: &System, built: &Built<'_>, text: &str) -> Optio
         physical.end,
         size(physical.size())
     );
-    let mut facts = vec![Fact::new("from", chosen(system, placed))];
+    let mut facts = vec![Fact::new("from", chosen(system, placed, place))];
     let shared = built.records.shared.iter().find(|s| s.physical == physical);
     facts.extend(shared.map(|s| Fact::new("decides", format!("shared by {}", s.parties.join(", ")))));
     let grants = built
@@ -140,8 +141,8 @@ pub(crate) fn placement(system: &System, built: &Built<'_>, text: &str) -> Optio
     Some(why(text, "placement", answer, facts))
 }
 
-/// Who chose an address.
-pub(crate) fn chosen(system: &System, placed: &Placed) -> String {
+/// Who chose an address; `place` writes a place in a source.
+pub(crate) fn chosen(system: &System, placed: &Placed, place: fn(&Sources, Span) -> String) -> String {
     let partition = placed.owner.strip_prefix("partition:");
     let partition = partition.and_then(|n| system.partitions.iter().find(|p| p.name.value == n));
     if let Some(partition) = partition.filter(|_| placed.name == "ram") {
