@@ -47,18 +47,26 @@ pub(super) fn partitions(system: &System, built: &Built<'_>) -> Markup {
                     td { (criticality(partition.criticality.value)) }
                     td { (core_use(partition)) }
                     td class="number" { (size(partition.memory.size.value)) }
-                    td { (payload(partition)) @for hash in content(built, &partition.name.value) { br; span class="note" { (hash.0) ", SHA-256 " } code { (hash.1) } } }
+                    td { (payload(partition)) }
                     td { (match partition.console.value { Console::Text => "text", Console::Defmt => "defmt", Console::Uart => "emulated UART", Console::None => "none" }) }
                     td { @for device in &partition.devices { @if let Some(d) = system.board.devices.get(device.value) { (d.name.value) " " } } }
                     td { (if partition.autostart { "at boot" } else { "not at boot" }) ", " (partition.restart_limit) " restarts" }
                 }
             }
         } }
+        table {
+            tr { th { "partition" } th { "in image.bin" } th class="number" { "size" } th { "SHA-256" } }
+            @for partition in &system.partitions {
+                @for (name, bytes, hash) in content(built, &partition.name.value) {
+                    tr { td { (partition.name.value) } td { (name) } td class="number" { (size(bytes)) } td { code { (hash) } } }
+                }
+            }
+        }
     }
 }
 
-/// What the image holds for a partition: name and hash.
-fn content(built: &Built<'_>, name: &str) -> Vec<(String, String)> {
+/// What the image holds for a partition: name, bytes, hash.
+fn content(built: &Built<'_>, name: &str) -> Vec<(String, u64, String)> {
     let root = format!("partition:{name}");
     let grants = built
         .records
@@ -66,7 +74,13 @@ fn content(built: &Built<'_>, name: &str) -> Vec<(String, String)> {
         .iter()
         .filter(|g| g.root == root && matches!(g.name.as_str(), "payload" | "load-list"));
     grants
-        .filter_map(|g| Some((g.name.clone(), hex(&Sha256::digest(built.content(g.physical)?)))))
+        .filter_map(|g| {
+            Some((
+                g.name.clone(),
+                g.physical.size(),
+                hex(&Sha256::digest(built.content(g.physical)?)),
+            ))
+        })
         .collect()
 }
 
