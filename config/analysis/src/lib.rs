@@ -226,8 +226,6 @@ fn paths(cores: &Cores) -> &'static [CostPath] {
     }
 }
 
-/// The slots of a vCPU without the time that EL2 may need to begin them, and without the tick by which they may
-/// end early. What a slot really gives contains this window, so the window promises no more.
 fn supply(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: usize) -> Supply {
     let Some(table) = system.schedule.core(core) else {
         return Supply::always();
@@ -236,13 +234,12 @@ fn supply(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: 
     let early = cost(costs, CostPath::TimerTick);
     let mine = |run| run == Run::Vcpu { partition, vcpu };
     let slots = table.slots.iter().filter(|s| mine(s.run.value));
-    let windows = slots.map(|s| Window {
-        begin: s.offset.saturating_add(late),
-        end: s.offset.saturating_add(s.length.value).saturating_sub(early),
+    let slots = slots.map(|s| Window {
+        begin: s.offset,
+        end: s.offset.saturating_add(s.length.value),
     });
-    let frame = system.schedule.major_frame.value;
-    // Slots fill the frame in order, so that windows cannot be out of place; a core without any supplies nothing.
-    Supply::windows(frame, windows.filter(|w| w.begin < w.end).collect()).unwrap_or_else(Supply::nothing)
+    // Slots fill the frame in order, so that none is out of place.
+    Supply::slots(system.schedule.major_frame.value, slots, late, early).unwrap_or_else(Supply::nothing)
 }
 
 fn doubts(system: &System, partition: &Partition, vcpu: usize, costs: &[Cost]) -> Vec<Doubt> {

@@ -15,18 +15,21 @@ static NO_CORE_TIME: Rule = Rule {
     number: "BH160",
     id: "tasks/no-core-time",
     text: "A vCPU with tasks has a slot that is longer than what EL2 needs to begin it.",
+    fix: "Lengthen the slot of that vCPU.",
 };
 /// More work than time.
 static OVERLOAD: Rule = Rule {
     number: "BH161",
     id: "tasks/overload",
     text: "The tasks of a vCPU together need no more time than its slots give.",
+    fix: "Lengthen slots, or take work from the tasks of that vCPU.",
 };
 /// Too late.
 static NOT_SCHEDULABLE: Rule = Rule {
     number: "BH162",
     id: "tasks/not-schedulable",
     text: "Each task ends by its deadline at every instant of the slot table, with the costs of the board.",
+    fix: "Move or lengthen slots, lower a WCET, or relax the deadline.",
 };
 
 /// Every rule of this crate, by number; they come after those of [`bulkhead_model::rules::all`].

@@ -61,6 +61,16 @@ impl Supply {
         (frame > 0).then_some(Supply(Kind::Windows { frame, windows, sums }))
     }
 
+    /// Slots of which the first `late` ns and the last `early` ns may be lost. A slot gives at least what is left of
+    /// it, and one of which nothing is left gives nothing. `None` as for [`Supply::windows`].
+    pub fn slots(frame: u64, slots: impl Iterator<Item = Window>, late: u64, early: u64) -> Option<Self> {
+        let kept = slots.map(|s| Window {
+            begin: s.begin.saturating_add(late),
+            end: s.end.saturating_sub(early),
+        });
+        Self::windows(frame, kept.filter(|w| w.begin < w.end).collect())
+    }
+
     /// Supply a period and that period: 1 of 1 on a core of its own.
     pub fn rate(&self) -> (u64, u64) {
         match &self.0 {
@@ -99,7 +109,7 @@ impl Supply {
         }
     }
 
-    /// The least supply in any interval of this length: the supply bound function.
+    /// The least supply in any interval of this length: the supply bound function. Implements: BH-TASK-020.
     pub fn bound(&self, time: u64) -> u64 {
         let instants = self.worst_instants().into_iter();
         instants.map(|from| self.within(from, time)).min().unwrap_or(0)

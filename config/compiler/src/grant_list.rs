@@ -9,6 +9,7 @@ use bulkhead_types::image::{ImageInfo, Range};
 use bulkhead_types::load::{LIST_IPA, LOADER_IPA, PAYLOAD_IPA};
 
 use crate::access::{Grant, MemoryType, Rights, Root};
+use crate::colour::Extent;
 use crate::devices::Assigned;
 use crate::devicetree::has_window;
 use crate::machine::{self, GICD_SIZE, GICR_SIZE, UART_SIZE};
@@ -44,10 +45,28 @@ impl List {
                 root: self.root,
                 name: name.to_owned(),
                 range,
+                pattern: None,
                 rights,
                 memory,
                 address,
             });
+        }
+    }
+
+    /// Maps Normal memory of a partition, page after page from an input address.
+    fn extent(&mut self, name: &str, extent: &Extent, rights: Rights, mut address: u64) {
+        for range in &extent.ranges {
+            let grant = Grant {
+                root: self.root,
+                name: name.to_owned(),
+                range: *range,
+                pattern: extent.pattern,
+                rights,
+                memory: MemoryType::NormalWb,
+                address,
+            };
+            address += grant.size();
+            self.grants.push(grant);
         }
     }
 
@@ -87,7 +106,7 @@ fn gicr(board: &Board, core: usize) -> u64 {
     board.gic.redistributors + core as u64 * GICR_SIZE
 }
 
-/// EL2 until boot ends: everything of the hypervisor, its devices, the evidence.
+/// EL2 until boot ends: everything of the hypervisor, its devices, the evidence, and the shared memory that it clears.
 fn boot(sources: Sources<'_>) -> Vec<Grant> {
     let Sources {
         system, info, plan, ..
@@ -114,6 +133,20 @@ fn boot(sources: Sources<'_>) -> Vec<Grant> {
     list.normal("live", plan.live, Rights::ReadWrite);
     if let Some(queues) = plan.queues {
         list.normal("smmu-queues", queues, Rights::ReadWrite);
+    }
+    for (partition, window) in system.partitions.iter().zip(&plan.windows) {
+        let name = format!("window:{}", partition.name.value);
+        list.normal(&name, *window, Rights::ReadWrite);
+    }
+    for (channel, range) in system.channels.iter().zip(&plan.channels) {
+        let name = format!("channel:{}", channel.name.value);
+        list.at(
+            &name,
+            *range,
+            Rights::ReadWrite,
+            MemoryType::NormalNc,
+            range.start,
+        );
     }
     for reserved in &board.reserved {
         let region = reserved.region.value;
@@ -169,7 +202,9 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     list.normal("stats", after, Rights::Read);
     list.normal("per-core:own", per_core(info, core as u64), Rights::ReadWrite);
     list.normal("blob", plan.blob, Rights::Read);
-    list.normal("live-roots", plan.live_roots(), Rights::ReadWrite);
+    for roots in plan.live_roots() {
+        list.normal("live-roots", roots, Rights::ReadWrite);
+    }
     list.device("gicd", board.gic.distributor, GICD_SIZE);
     list.device("gicr:own", gicr(board, core), GICR_SIZE);
     let is_system_core = core == system.schedule.system_core;
@@ -208,23 +243,12 @@ fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
         root: Root::Partition(index),
         grants: Vec::new(),
     };
-    let area = plan.payloads[index];
-    let list_end = area.start + length(&areas[index].list);
-    let (steps, payload) = (
-        Range {
-            end: list_end,
-            ..area
-        },
-        Range {
-            start: list_end,
-            ..area
-        },
-    );
+    let (steps, payload) = plan.payloads[index].clone().split(length(&areas[index].list));
     let wb = MemoryType::NormalWb;
-    list.at("ram", plan.ram[index], Rights::All, wb, machine::RAM);
+    list.extent("ram", &plan.ram[index], Rights::All, machine::RAM);
     list.at("loader", info.loader, Rights::ReadExecute, wb, LOADER_IPA);
-    list.at("load-list", steps, Rights::Read, wb, LIST_IPA);
-    list.at("payload", payload, Rights::Read, wb, PAYLOAD_IPA);
+    list.extent("load-list", &steps, Rights::Read, LIST_IPA);
+    list.extent("payload", &payload, Rights::Read, PAYLOAD_IPA);
     if has_window(&system.partitions[index]) {
         list.at(
             "window",
@@ -284,12 +308,12 @@ pub struct Shared {
     /// Physical addresses.
     pub range: Range,
     /// Rights of EL2's roots together.
-    pub el2: Option<Rights>,
+    pub el2: Rights,
     /// Partitions and their rights.
     pub partitions: Vec<(usize, Rights)>,
 }
 
-/// What is shared by design: the loader, windows, channels.
+/// What is shared by design: the loader, windows, channels (with EL2 until boot has cleared them).
 pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
     let Sources {
         system, info, plan, ..
@@ -298,7 +322,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
     let mut result = vec![Shared {
         name: "loader".to_owned(),
         range: info.loader,
-        el2: Some(Rights::Read),
+        el2: Rights::Read,
         partitions: everybody.map(|p| (p, Rights::ReadExecute)).collect(),
     }];
     for (index, partition) in system.partitions.iter().enumerate() {
@@ -306,7 +330,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
             result.push(Shared {
                 name: format!("window:{}", partition.name.value),
                 range: plan.windows[index],
-                el2: Some(Rights::ReadWrite),
+                el2: Rights::ReadWrite,
                 partitions: vec![(index, Rights::ReadWrite)],
             });
         }
@@ -320,7 +344,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
         result.push(Shared {
             name: format!("channel:{}", channel.name.value),
             range: *range,
-            el2: None,
+            el2: Rights::ReadWrite,
             partitions,
         });
     }

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod blob;
+pub mod colour;
 pub mod compile;
 pub mod devices;
 pub mod devicetree;

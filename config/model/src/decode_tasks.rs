@@ -2,7 +2,7 @@
 //! From nodes to the tasks of a partition, and from those to typed ones.
 
 use crate::board::Board;
-use crate::decode::{Decoder, Fields};
+use crate::decode::{Fields, nanoseconds, number, present, small, text};
 use crate::span::Spanned;
 use crate::spec::{Name, PartitionSpec};
 use crate::task::{Priority, Task};
@@ -40,51 +40,23 @@ impl TaskSpec {
     }
 }
 
-impl Decoder<'_> {
-    /// The tasks of a partition. One that could not be read is reported and left out.
-    pub(crate) fn tasks(&mut self, fields: &mut Fields<'_>) -> Vec<TaskSpec> {
-        let entries = fields
-            .optional("tasks")
-            .and_then(|n| self.map(n, "`tasks`"))
-            .unwrap_or_default();
-        entries.iter().filter_map(|e| self.task(e)).collect()
-    }
-
-    fn task(&mut self, entry: &Entry) -> Option<TaskSpec> {
-        let mut fields = self.fields(&entry.value, "a task", entry.key.span)?;
-        let period = fields.required("period", self).and_then(|n| self.nanoseconds(n));
-        let wcet = fields.required("wcet", self).and_then(|n| self.nanoseconds(n));
-        let deadline = fields.optional("deadline").map(|n| self.nanoseconds(n));
-        let priority = fields.optional("priority").map(|n| self.number(n));
-        let vcpu = fields.optional("vcpu").map(|n| self.small(n));
-        let jitter = fields.optional("jitter").map(|n| self.nanoseconds(n));
-        let interrupt = fields
-            .optional("interrupt")
-            .map(|n| self.text(n, "the interrupting device"));
-        fields.finish(self);
-        Some(TaskSpec {
-            name: entry.key.clone(),
-            period: period?,
-            wcet: wcet?,
-            deadline: present(deadline)?,
-            priority: present(priority)?,
-            vcpu: present(vcpu)?,
-            jitter: present(jitter)?.map_or(0, |j| j.value),
-            interrupt: present(interrupt)?,
-        })
-    }
-}
-
-/// `None` for a key that was given and could not be read.
-fn present<T>(value: Option<Option<T>>) -> Option<Option<T>> {
-    match value {
-        Some(None) => None,
-        Some(Some(value)) => Some(Some(value)),
-        None => Some(None),
-    }
+/// A task; nothing when a value of it could not be read.
+pub(crate) fn task(entry: &Entry) -> Option<TaskSpec> {
+    let fields = Fields::of(&entry.value)?;
+    Some(TaskSpec {
+        name: entry.key.clone(),
+        period: fields.get("period").and_then(nanoseconds)?,
+        wcet: fields.get("wcet").and_then(nanoseconds)?,
+        deadline: present(fields.get("deadline").map(nanoseconds))?,
+        priority: present(fields.get("priority").map(number))?,
+        vcpu: present(fields.get("vcpu").map(small))?,
+        jitter: present(fields.get("jitter").map(nanoseconds))?.map_or(0, |j| j.value),
+        interrupt: present(fields.get("interrupt").map(text))?,
+    })
 }
 
 /// The tasks of a partition with names resolved and priorities ranked. Nothing only when a rule was broken.
+/// Implements: BH-TASK-010.
 pub(crate) fn resolve(partition: &PartitionSpec, board: &Board) -> Option<Vec<Task>> {
     let tasks = &partition.tasks;
     let resolved = tasks.iter().map(|task| {

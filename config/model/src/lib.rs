@@ -7,20 +7,25 @@
 
 pub mod board;
 pub mod bounds;
+pub mod colours;
 mod decode;
 mod decode_board;
 mod decode_spec;
 mod decode_tasks;
 pub mod diagnostic;
 pub mod files;
+pub mod keys;
+pub mod language;
 mod load;
 pub mod manifest;
 mod overrides;
 mod render;
 mod resolve;
 pub mod rules;
+pub mod schema;
 pub mod span;
 mod spec;
+mod structure;
 pub mod system;
 pub mod task;
 mod tree;

@@ -17,7 +17,7 @@ use crate::span::{Sources, Spanned};
 use crate::spec::Spec;
 use crate::system::System;
 use crate::values::{Document, Value};
-use crate::{bounds, overrides, values, yaml};
+use crate::{bounds, language, overrides, structure, values, yaml};
 
 /// Why there is no system.
 #[derive(Debug)]
@@ -121,6 +121,9 @@ fn read_spec(
         overrides::apply(&mut root, change, sources, diagnostics);
     }
     values.extend(values::collect(Document::Spec, &root));
+    if !structure::check(&root, &language::SPEC, diagnostics) {
+        return None;
+    }
     Decoder { diagnostics }.spec(&root)
 }
 
@@ -185,6 +188,9 @@ fn parse_board(
     let source = sources.add(path.display().to_string(), text);
     let root = yaml::parse(text, source, diagnostics)?;
     values.extend(values::collect(Document::Board, &root));
+    if !structure::check(&root, &language::BOARD, diagnostics) {
+        return None;
+    }
     let mut board = Decoder { diagnostics }.board(&root)?;
     board.bounds = read_bounds(path, sources, diagnostics);
     Some(board)

@@ -2,11 +2,15 @@
 //! The rules of the language, by topic. Each rule has a stable number and name and one function that finds
 //! its breaches; tests/invalid holds one spec for each.
 
+mod assignment;
 pub(crate) mod boards;
 pub(crate) mod channels;
+pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod document;
+mod hardware;
+pub(crate) mod language;
 pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
@@ -32,11 +36,14 @@ type Check = fn(&Facts<'_>, &mut Vec<Diagnostic>);
 
 /// The rules on the meaning of a spec, in the order in which they are reported.
 const CHECKS: &[&[Check]] = &[
+    hardware::CHECKS,
     partitions::CHECKS,
     cores::CHECKS,
+    colours::CHECKS,
     memory::CHECKS,
     payload::CHECKS,
     devices::CHECKS,
+    assignment::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
     tasks::CHECKS,
@@ -55,12 +62,16 @@ pub(crate) fn check(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 pub fn all() -> Vec<&'static Rule> {
     let groups = [
         document::ALL,
+        language::ALL,
         boards::ALL,
+        hardware::ALL,
         partitions::ALL,
         cores::ALL,
+        colours::ALL,
         memory::ALL,
         payload::ALL,
         devices::ALL,
+        assignment::ALL,
         channels::ALL,
         schedule::ALL,
         tasks::ALL,

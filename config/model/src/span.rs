@@ -107,6 +107,14 @@ impl Sources {
         }
     }
 
+    /// Line and column of the first character after a span.
+    pub fn end(&self, span: Span) -> Position {
+        self.position(Span {
+            start: span.start.saturating_add(span.length),
+            ..span
+        })
+    }
+
     /// The text that a span covers.
     pub fn text(&self, span: Span) -> &str {
         self.get(span)

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use crate::board::Board;
+use crate::colours::ColourSet;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
 use crate::values::Value;
@@ -109,6 +110,31 @@ pub enum Criticality {
     AsilD,
 }
 
+impl Criticality {
+    /// As a spec says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Criticality::Qm => "qm",
+            Criticality::AsilA => "asil-a",
+            Criticality::AsilB => "asil-b",
+            Criticality::AsilC => "asil-c",
+            Criticality::AsilD => "asil-d",
+        }
+    }
+
+    /// Whether more depends on it than on another.
+    pub fn is_more_critical_than(self, other: Self) -> bool {
+        let rank = |c: Self| match c {
+            Criticality::Qm => 0,
+            Criticality::AsilA => 1,
+            Criticality::AsilB => 2,
+            Criticality::AsilC => 3,
+            Criticality::AsilD => 4,
+        };
+        rank(self) > rank(other)
+    }
+}
+
 /// How a partition uses its cores. Each list is non-empty and names each core once.
 #[derive(Clone, Debug)]
 pub enum Cores {
@@ -142,6 +168,8 @@ pub struct Memory {
     pub size: Spanned<u64>,
     /// Physical address when the spec pins it, a multiple of 2 MiB.
     pub at: Option<Spanned<u64>>,
+    /// Colours of its pages; then never pinned, and of no other partition.
+    pub colours: Option<ColourSet>,
 }
 
 /// What a partition executes.

@@ -65,8 +65,9 @@ pub(crate) enum Verb {
 Examples:
   bulkhead check my-system.yaml
   bulkhead check --json
+  bulkhead check --verbose
   bulkhead check --set partitions.cluster.memory=4MiB")]
-    Check(SpecArgs),
+    Check(CheckArgs),
     /// Compile a spec into a bootable image, with its proof
     #[command(after_help = "\
 DIR receives hypervisor.bin, system.blob, certificate.bin, certificate.json, image.bin, manifest.json,
@@ -140,6 +141,14 @@ Examples:
     /// List the rules of the language
     #[command(after_help = "Example:\n  bulkhead rules --format json")]
     Rules,
+    /// Print the JSON Schema of specs or board files, for completion and hover texts in editors
+    #[command(after_help = "\
+Examples:
+  bulkhead schema
+  bulkhead schema --board qemu-virt
+  bulkhead schema board
+  bulkhead schema --keys")]
+    Schema(SchemaArgs),
 }
 
 /// A spec and changes to it.
@@ -150,6 +159,16 @@ pub(crate) struct SpecArgs {
     /// Change a value of the spec before it is checked; may be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Show the response time of every task, and what it rests on
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
 /// Arguments of `build`.
@@ -219,6 +238,9 @@ pub(crate) struct TestArgs {
     /// chooses breakages
     #[arg(long, conflicts_with = "suite")]
     pub(crate) sabotage: bool,
+    /// Run also the tests that take many minutes
+    #[arg(long)]
+    pub(crate) long: bool,
     /// Run one test; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) only: Vec<String>,
@@ -228,6 +250,29 @@ pub(crate) struct TestArgs {
     /// Write the results as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Arguments of `schema`.
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// What is described
+    #[arg(value_enum, default_value_t = Document::Spec)]
+    pub(crate) document: Document,
+    /// Know the devices and cores of a board: a name, or the path of a board file
+    #[arg(long, value_name = "BOARD")]
+    pub(crate) board: Option<String>,
+    /// Print the keys as a table in Markdown instead
+    #[arg(long)]
+    pub(crate) keys: bool,
+}
+
+/// A kind of document.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Document {
+    /// A system
+    Spec,
+    /// A board file
+    Board,
 }
 
 /// Arguments of `prove`.

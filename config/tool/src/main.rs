@@ -20,6 +20,7 @@ mod place;
 mod prove;
 mod rules;
 mod run;
+mod schema;
 mod tests;
 mod version;
 
@@ -61,5 +62,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),
         Verb::Rules => rules::run(format),
+        Verb::Schema(args) => schema::run(&args),
     }
 }

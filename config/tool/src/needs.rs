@@ -23,7 +23,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
     let reference = SpecArgs::default();
     let of_words;
     let spec = match &cli.verb {
-        Verb::Check(spec) => spec,
+        Verb::Check(check) => &check.spec,
         Verb::Build(build) => &build.spec,
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
             &of_words
         }
         Verb::Diff(diff) => return of_both(diff),
-        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules => return Ok(()),
+        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) => return Ok(()),
     };
     for package in packages(spec.spec.as_deref(), &spec.overrides)? {
         output::line(&format!("debian-arm64 {package}"))?;

@@ -16,3 +16,4 @@ mod pack;
 mod payload;
 mod support;
 mod tables;
+mod walk;

@@ -13,6 +13,7 @@ static NOT_FOUND: Rule = Rule {
     number: "BH020",
     id: "board/not-found",
     text: "The board file that the spec names can be read.",
+    fix: "Name a file of `config/boards` without its ending, or give a path relative to the spec.",
 };
 
 /// Costs that cannot be read.
@@ -20,6 +21,7 @@ static BOUNDS: Rule = Rule {
     number: "BH022",
     id: "board/bounds",
     text: "The bounds file of a board names each path through EL2 once, and measured ones with a time.",
+    fix: "Correct the bounds file, or remove it: a board without bounds is unproven.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&NOT_FOUND, &BOUNDS];

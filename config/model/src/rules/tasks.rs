@@ -14,48 +14,56 @@ static NAME: Rule = Rule {
     number: "BH150",
     id: "tasks/name",
     text: "The name of a task is made like that of a partition.",
+    fix: "Choose a name like `brake-control`.",
 };
 /// A task that takes no time, or is activated without end.
 static NOTHING: Rule = Rule {
     number: "BH151",
     id: "tasks/nothing",
     text: "Period, WCET and deadline of a task are above 0.",
+    fix: "Write a time above 0.",
 };
 /// A task that cannot be in time even alone.
 static WCET: Rule = Rule {
     number: "BH152",
     id: "tasks/wcet",
     text: "The WCET of a task is at most its deadline.",
+    fix: "Lower the WCET, or raise the deadline.",
 };
 /// A vCPU that does not exist.
 static VCPU: Rule = Rule {
     number: "BH153",
     id: "tasks/vcpu",
     text: "A task runs on a vCPU that its partition has.",
+    fix: "Name a vCPU that the partition has, counted from 0.",
 };
 /// Two tasks of which neither is more urgent.
 static SAME_PRIORITY: Rule = Rule {
     number: "BH154",
     id: "tasks/same-priority",
     text: "Tasks of one vCPU have different priorities.",
+    fix: "Give each task of a vCPU its own number; 0 is the most urgent.",
 };
 /// Priorities of which nobody knows how they mix.
 static SOME_PRIORITIES: Rule = Rule {
     number: "BH155",
     id: "tasks/some-priorities",
     text: "Either all tasks of a vCPU have a `priority` or none has.",
+    fix: "Give every task of the vCPU a `priority`, or none.",
 };
 /// An interrupt that goes elsewhere.
 static INTERRUPT: Rule = Rule {
     number: "BH156",
     id: "tasks/interrupt",
     text: "A task is released by the interrupt of a device that its partition owns.",
+    fix: "Leave `interrupt` out for a timer, or name a device of the partition that has one.",
 };
 /// More than anybody can review.
 static TOO_MANY: Rule = Rule {
     number: "BH157",
     id: "tasks/too-many",
     text: "A partition has at most 64 tasks.",
+    fix: "Describe at most 64 tasks; join tasks with one period.",
 };
 
 pub(super) static ALL: &[&Rule] = &[
