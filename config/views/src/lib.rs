@@ -8,6 +8,7 @@
 pub mod at;
 pub mod built;
 pub mod certificate;
+mod content;
 pub mod diff;
 pub mod draw;
 pub mod html;

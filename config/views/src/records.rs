@@ -100,6 +100,14 @@ pub struct Records {
     pub partitions: Vec<String>,
     /// Grants in order.
     pub grants: Vec<GrantRecord>,
+    /// Grants of only those pages of their range that have the colours of their partition.
+    pub coloured: Vec<GrantRecord>,
+    /// Number of colours and bytes of a granule, when a partition has colours.
+    pub colours: Option<(u64, u64)>,
+    /// Colours of each partition that has some: ranges, ends included.
+    pub colour_sets: Vec<(String, Vec<(u64, u64)>)>,
+    /// Ranges of which only the pages of their owner's colours were placed.
+    pub coloured_memory: Vec<Placed>,
     /// Shared ranges.
     pub shared: Vec<SharedRecord>,
     /// Emulated devices.
@@ -121,6 +129,40 @@ fn span(text: &str) -> Option<Span> {
         end: hex(end)?,
     };
     (span.start < span.end).then_some(span)
+}
+
+fn grant(fields: &[&str]) -> Option<GrantRecord> {
+    let &[root, name, at, rights, memory, input] = fields else {
+        return None;
+    };
+    Some(GrantRecord {
+        root: root.to_owned(),
+        name: name.to_owned(),
+        physical: span(at)?,
+        rights: rights.to_owned(),
+        memory: memory.to_owned(),
+        input: hex(input)?,
+    })
+}
+
+fn placed(fields: &[&str]) -> Option<Placed> {
+    let &[at, owner, name] = fields else {
+        return None;
+    };
+    Some(Placed {
+        physical: span(at)?,
+        owner: owner.to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+/// `0,4-7` as ranges with both ends.
+fn colours(text: &str) -> Option<Vec<(u64, u64)>> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some((first.parse().ok()?, last.parse().ok()?))
+    };
+    text.split(',').map(range).collect()
 }
 
 impl Records {
@@ -150,14 +192,11 @@ impl Records {
             ["image", at, _] => self.image = span(at)?,
             ["blob", at] => self.blob = span(at)?,
             ["partition", _, name, ..] => self.partitions.push((*name).to_owned()),
-            ["grant", root, name, at, rights, memory, input] => self.grants.push(GrantRecord {
-                root: (*root).to_owned(),
-                name: (*name).to_owned(),
-                physical: span(at)?,
-                rights: (*rights).to_owned(),
-                memory: (*memory).to_owned(),
-                input: hex(input)?,
-            }),
+            ["grant", fields @ ..] => self.grants.push(grant(fields)?),
+            ["coloured", fields @ ..] => self.coloured.push(grant(fields)?),
+            ["colours", count, granule] => self.colours = Some((count.parse().ok()?, hex(granule)?)),
+            ["colour", _, "any"] => {}
+            ["colour", partition, set] => self.colour_sets.push(((*partition).to_owned(), colours(set)?)),
             ["shared", name, at, parties @ ..] => self.shared.push(SharedRecord {
                 name: (*name).to_owned(),
                 physical: span(at)?,
@@ -169,11 +208,8 @@ impl Records {
                 input: span(at)?,
             }),
             ["stream", id, partition] => self.streams.push((hex(id)?, (*partition).to_owned())),
-            ["memory", at, owner, name] => self.memory.push(Placed {
-                physical: span(at)?,
-                owner: (*owner).to_owned(),
-                name: (*name).to_owned(),
-            }),
+            ["memory", fields @ ..] => self.memory.push(placed(fields)?),
+            ["coloured-memory", fields @ ..] => self.coloured_memory.push(placed(fields)?),
             // What the blob holds in its own tables is read from there; kinds of a later minor form say nothing here.
             [_, ..] => {}
             [] => return None,
@@ -181,18 +217,50 @@ impl Records {
         Some(())
     }
 
-    /// The name under which a root was given an input address.
+    /// The name under which a root was given an input address that it maps.
     pub fn grant_at(&self, root: &str, input: u64) -> Option<&GrantRecord> {
         let of_root = self.grants.iter().filter(|g| g.root == root);
         let mut at = of_root.filter(|g| {
             let end = g.input.saturating_add(g.physical.size());
             g.input <= input && input < end
         });
-        at.next()
+        // A coloured grant does not say how many of its pages count; what it begins goes on to the next grant.
+        let coloured = self
+            .coloured
+            .iter()
+            .filter(|g| g.root == root && g.input <= input);
+        at.next().or_else(|| coloured.max_by_key(|g| g.input))
+    }
+
+    /// Grants of both kinds.
+    pub fn all_grants(&self) -> impl Iterator<Item = &GrantRecord> {
+        self.grants.iter().chain(&self.coloured)
+    }
+
+    /// Placed things of both kinds.
+    pub fn all_memory(&self) -> impl Iterator<Item = &Placed> {
+        self.memory.iter().chain(&self.coloured_memory)
     }
 
     /// What lies at a physical address.
     pub fn placed_at(&self, address: u64) -> Option<&Placed> {
-        self.memory.iter().find(|p| p.physical.holds(address))
+        let whole = self.memory.iter().find(|p| p.physical.holds(address));
+        whole.or_else(|| {
+            let mut coloured = self.coloured_memory.iter();
+            coloured.find(|p| p.physical.holds(address) && self.has_colour(&p.owner, address))
+        })
+    }
+
+    /// Whether an address has a colour of an owner.
+    fn has_colour(&self, owner: &str, address: u64) -> bool {
+        let colour = |(count, granule): (u64, u64)| address.checked_div(granule)?.checked_rem(count);
+        let name = owner.strip_prefix("partition:").unwrap_or(owner);
+        let set = self.colour_sets.iter().find(|(partition, _)| partition == name);
+        match (self.colours.and_then(colour), set) {
+            (Some(colour), Some((_, set))) => {
+                set.iter().any(|(first, last)| (*first..=*last).contains(&colour))
+            }
+            (_, _) => false,
+        }
     }
 }

@@ -105,8 +105,37 @@ pub(crate) fn find(built: &Built<'_>, board: Option<&Board>, text: &str) -> Resu
             device: None,
             notes: Vec::new(),
         }),
-        None => from_grants(built, text).ok_or_else(|| no_thing(built, board, text)),
+        None => match coloured(built, wanted)?.or_else(|| from_grants(built, text)) {
+            Some(target) => Ok(target),
+            None => Err(no_thing(built, board, text)),
+        },
     }
+}
+
+/// A thing in pages of colours: where its owner's tables find it.
+fn coloured(built: &Built<'_>, wanted: &str) -> Result<Option<Target>, BuiltError> {
+    let all = built.records.coloured_memory.iter();
+    let parts: Vec<&Placed> = all.filter(|p| short(p) == wanted).collect();
+    let Some(placed) = parts.first() else {
+        return Ok(None);
+    };
+    let mut physical: Vec<Span> = Vec::new();
+    for root in roots(built).iter().filter(|r| r.name == placed.owner) {
+        leaves(built, root, &mut |leaf: Leaf| {
+            for common in parts.iter().filter_map(|p| leaf.physical().common(p.physical)) {
+                match physical.last_mut() {
+                    Some(last) if last.end == common.start => last.end = common.end,
+                    Some(_) | None => physical.push(common),
+                }
+            }
+        })?;
+    }
+    Ok(Some(Target {
+        what: format!("{}, only the pages of its colours", describe(placed)),
+        physical,
+        device: None,
+        notes: Vec::new(),
+    }))
 }
 
 /// A channel may be asked for by its bare name.
@@ -157,7 +186,7 @@ pub(crate) fn no_partition(built: &Built<'_>, name: &str) -> AskError {
 fn no_thing(built: &Built<'_>, board: Option<&Board>, text: &str) -> AskError {
     let devices = board.into_iter().flat_map(|b| &b.devices);
     let mut known: Vec<String> = devices.map(|d| d.name.value.clone()).collect();
-    known.extend(built.records.memory.iter().map(short));
+    known.extend(built.records.all_memory().map(short));
     let names = known.iter().map(String::as_str);
     let help = match nearest(text, names.clone()) {
         Some(meant) => format!("did you mean `{meant}`?"),

@@ -15,6 +15,11 @@ use crate::target::{AskError, Device, Target, find};
 use crate::walk::{Leaf, Rights, Use, leaves, roots, streams};
 use crate::words::{count, listed, numbers};
 
+/// Ways that an answer lists at most: memory in scattered pages has a way for each.
+pub const ROUTES: usize = 1000;
+/// Ways and ranges that the text shows at most.
+const SHOWN: usize = 30;
+
 /// A way from a party to memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Route {
@@ -49,8 +54,16 @@ pub struct WhoCan {
     pub what: String,
     /// Where it lies.
     pub physical: Vec<Span>,
-    /// Every way there.
+    /// Who may load from it, each once.
+    pub read: Vec<String>,
+    /// Who may store to it, each once.
+    pub write: Vec<String>,
+    /// Who may fetch instructions from it, each once.
+    pub execute: Vec<String>,
+    /// Every way there, the first [`ROUTES`] of them.
     pub routes: Vec<Route>,
+    /// Ways that are not listed.
+    pub more_routes: usize,
     /// Who receives its interrupt, what its DMA reaches, and what else is to be known.
     pub notes: Vec<String>,
     /// Translation roots that were walked.
@@ -63,7 +76,14 @@ pub struct WhoCan {
 /// See [`AskError`].
 pub fn who_can(built: &Built<'_>, board: Option<&Board>, text: &str) -> Result<WhoCan, AskError> {
     let target = find(built, board, text)?;
-    let routes = routes(built, &target.physical)?;
+    let mut routes = routes(built, &target.physical)?;
+    let more_routes = routes.len().saturating_sub(ROUTES);
+    let [read, write, execute] = [
+        having(&routes, |r| r.read),
+        having(&routes, |r| r.write),
+        having(&routes, |r| r.execute),
+    ];
+    routes.truncate(ROUTES);
     let mut notes = target.notes.clone();
     notes.extend(device_notes(built, &target));
     notes.extend(emulation_notes(built, &target));
@@ -72,7 +92,11 @@ pub fn who_can(built: &Built<'_>, board: Option<&Board>, text: &str) -> Result<W
         question: text.to_owned(),
         what: target.what,
         physical: target.physical,
+        read,
+        write,
+        execute,
         routes,
+        more_routes,
         notes,
         roots: roots(built).len(),
     })
@@ -83,11 +107,15 @@ pub fn who_can(built: &Built<'_>, board: Option<&Board>, text: &str) -> Result<W
 /// # Errors
 /// [`BuiltError::Table`].
 pub fn routes(built: &Built<'_>, wanted: &[Span]) -> Result<Vec<Route>, BuiltError> {
+    let mut wanted = wanted.to_vec();
+    wanted.sort_unstable();
     let mut found: Vec<Route> = Vec::new();
     for root in roots(built) {
         let mut runs: Vec<Leaf> = Vec::new();
         leaves(built, &root, &mut |leaf| {
-            for common in wanted.iter().filter_map(|w| w.common(leaf.physical())) {
+            let first = wanted.partition_point(|w| w.end <= leaf.output);
+            let rest = wanted.get(first..).unwrap_or_default().iter();
+            for common in rest.map_while(|w| w.common(leaf.physical())) {
                 let part = Leaf {
                     input: leaf.input + (common.start - leaf.output),
                     output: common.start,
@@ -221,34 +249,40 @@ fn emulation_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
         .collect()
 }
 
-impl WhoCan {
-    /// Parties that have a right, each once.
-    fn having(&self, right: impl Fn(Rights) -> bool) -> String {
-        let mut parties: Vec<&str> = Vec::new();
-        for route in self.routes.iter().filter(|r| right(r.rights)) {
-            let name = if route.party == "el2" {
-                "EL2"
-            } else {
-                route.party.as_str()
-            };
-            if !parties.contains(&name) {
-                parties.push(name);
-            }
-        }
-        if parties.is_empty() {
-            "nobody".to_owned()
-        } else {
-            listed(parties)
+/// Parties that have a right, each once.
+fn having(routes: &[Route], right: impl Fn(Rights) -> bool) -> Vec<String> {
+    let mut parties: Vec<String> = Vec::new();
+    for route in routes.iter().filter(|r| right(r.rights)) {
+        if !parties.contains(&route.party) {
+            parties.push(route.party.clone());
         }
     }
+    parties
+}
 
+/// Parties in words.
+fn named(parties: &[String]) -> String {
+    let name = |party: &String| {
+        if party == "el2" {
+            "EL2".to_owned()
+        } else {
+            party.clone()
+        }
+    };
+    match parties {
+        [] => "nobody".to_owned(),
+        some => listed(some.iter().map(name).collect()),
+    }
+}
+
+impl WhoCan {
     /// As text.
     pub fn text(&self) -> String {
         let mut text = format!("{}: {}\n", self.question, self.what);
         if !self.physical.is_empty() {
-            let _ = writeln!(text, "  read     {}", self.having(|r| r.read));
-            let _ = writeln!(text, "  write    {}", self.having(|r| r.write));
-            let _ = writeln!(text, "  execute  {}", self.having(|r| r.execute));
+            let _ = writeln!(text, "  read     {}", named(&self.read));
+            let _ = writeln!(text, "  write    {}", named(&self.write));
+            let _ = writeln!(text, "  execute  {}", named(&self.execute));
         }
         if !self.routes.is_empty() {
             text.push_str("routes:\n");
@@ -259,7 +293,7 @@ impl WhoCan {
             .map(|r| r.who.chars().count())
             .max()
             .unwrap_or(0);
-        for route in &self.routes {
+        for route in self.routes.iter().take(SHOWN) {
             let Span { start, end } = route.physical;
             let name = route.grant.as_deref().unwrap_or("no name");
             let at = if end - start == 1 {
@@ -272,6 +306,14 @@ impl WhoCan {
                 "  {:width$}  {} {:<12} {at} at its address {:#x}, granted as `{name}`",
                 route.who, route.rights, route.memory, route.input
             );
+        }
+        let hidden = self
+            .routes
+            .len()
+            .saturating_sub(SHOWN)
+            .saturating_add(self.more_routes);
+        if hidden > 0 {
+            let _ = writeln!(text, "  and {hidden} more");
         }
         for note in &self.notes {
             let _ = writeln!(text, "{note}");

@@ -85,7 +85,7 @@ pub fn why(system: &System, analysis: &Analysis, built: &Built<'_>, text: &str) 
 fn unknown(system: &System, built: &Built<'_>, text: &str) -> AskError {
     let rules = rule::all();
     let mut known: Vec<String> = system.values.iter().map(path).collect();
-    known.extend(built.records.memory.iter().map(crate::target::short));
+    known.extend(built.records.all_memory().map(crate::target::short));
     known.extend(task::names(system));
     known.extend(rules.iter().flat_map(|r| [r.id.to_owned(), r.number.to_owned()]));
     let help = match nearest(text, known.iter().map(String::as_str)) {

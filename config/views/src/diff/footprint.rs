@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::at::slot_owner;
 use crate::built::{Built, BuiltError, hex};
+use crate::content;
 use crate::records::GrantRecord;
 use crate::walk::{Root, Use, roots, runs};
 use crate::words::{count, size, time};
@@ -210,6 +211,12 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
         }
     }
     memory(built, &name, &mut facts);
+    for part in content::of(built, index)? {
+        facts.essence(
+            format!("content of `{}`", part.name),
+            format!("SHA-256 {}", part.hash),
+        );
+    }
     if let Some(entry) = built.partitions.get(index) {
         facts.essence(
             "RAM",
@@ -275,7 +282,7 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
 /// Its grants by name, what the image puts there, and with whom it shares.
 fn memory(built: &Built<'_>, name: &str, facts: &mut Footprint) {
     let root = format!("partition:{name}");
-    let own = built.records.grants.iter().filter(|g| g.root == root);
+    let own = built.records.all_grants().filter(|g| g.root == root);
     for (key, grant) in numbered(own) {
         let what = format!(
             "{} {} {} at {:#x}",
@@ -286,12 +293,6 @@ fn memory(built: &Built<'_>, name: &str, facts: &mut Footprint) {
         );
         facts.essence(key.clone(), what);
         facts.placement(key.clone(), format!("physical {:#x}", grant.physical.start));
-        if let ("payload" | "load-list", Some(bytes)) = (grant.name.as_str(), built.content(grant.physical)) {
-            facts.essence(
-                format!("content of {key}"),
-                format!("SHA-256 {}", hex(&Sha256::digest(bytes))),
-            );
-        }
     }
     for shared in &built.records.shared {
         let mut parties: Vec<&str> = shared.parties.iter().map(String::as_str).collect();

@@ -7,7 +7,7 @@ use bulkhead_model::system::System;
 use super::canvas::{Align, Area, BOARD, CHANNEL, Canvas, EL2, FREE, Paint, partition};
 use crate::built::Built;
 use crate::records::{Placed, Span};
-use crate::words::size;
+use crate::words::{listed, size};
 
 const LEFT: i64 = 110;
 const WIDE: i64 = 460;
@@ -95,6 +95,15 @@ fn rows(built: &Built<'_>) -> Vec<Row> {
             }),
         }
     }
+    for (at, names) in coloured(built) {
+        free = free.into_iter().flat_map(|f| minus(f, at)).collect();
+        let text = format!("{} in pages of their colours", listed(names));
+        rows.push(Row {
+            at,
+            text,
+            paint: FREE,
+        });
+    }
     rows.extend(free.into_iter().map(|at| Row {
         at,
         text: "free".to_owned(),
@@ -102,6 +111,26 @@ fn rows(built: &Built<'_>) -> Vec<Row> {
     }));
     rows.sort_by_key(|r| r.at);
     rows
+}
+
+/// Ranges in which pages of several owners interleave, and what lies there.
+fn coloured(built: &Built<'_>) -> Vec<(Span, Vec<String>)> {
+    let mut placed: Vec<&Placed> = built.records.coloured_memory.iter().collect();
+    placed.sort_by_key(|p| p.physical);
+    let mut ranges: Vec<(Span, Vec<String>)> = Vec::new();
+    for p in placed {
+        let name = look(built, p).0;
+        match ranges.last_mut() {
+            Some((at, names)) if p.physical.start < at.end => {
+                at.end = at.end.max(p.physical.end);
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            Some(_) | None => ranges.push((p.physical, vec![name])),
+        }
+    }
+    ranges
 }
 
 fn minus(from: Span, cut: Span) -> Vec<Span> {

@@ -3,12 +3,13 @@
 
 use bulkhead_model::system::{Console, System};
 use maud::{Markup, html};
-use sha2::{Digest, Sha256};
 
 use super::range;
-use crate::built::{Built, hex};
+use crate::built::Built;
 use crate::certificate::Certificate;
+use crate::content;
 use crate::overview::{core_use, criticality, payload};
+use crate::records::Placed;
 use crate::why::{chosen, file_place};
 use crate::words::size;
 
@@ -57,46 +58,37 @@ pub(super) fn partitions(system: &System, built: &Built<'_>) -> Markup {
         table {
             tr { th { "partition" } th { "in image.bin" } th class="number" { "size" } th { "SHA-256" } }
             @for partition in &system.partitions {
-                @for (name, bytes, hash) in content(built, &partition.name.value) {
-                    tr { td { (partition.name.value) } td { (name) } td class="number" { (size(bytes)) } td { code { (hash) } } }
+                @for part in contents(built, &partition.name.value) {
+                    tr { td { (partition.name.value) } td { (part.name) } td class="number" { (size(part.size)) } td { code { (part.hash) } } }
                 }
             }
         }
     }
 }
 
-/// What the image holds for a partition: name, bytes, hash.
-fn content(built: &Built<'_>, name: &str) -> Vec<(String, u64, String)> {
-    let root = format!("partition:{name}");
-    let grants = built
-        .records
-        .grants
-        .iter()
-        .filter(|g| g.root == root && matches!(g.name.as_str(), "payload" | "load-list"));
-    grants
-        .filter_map(|g| {
-            Some((
-                g.name.clone(),
-                g.physical.size(),
-                hex(&Sha256::digest(built.content(g.physical)?)),
-            ))
-        })
-        .collect()
+fn contents(built: &Built<'_>, name: &str) -> Vec<content::Content> {
+    let index = built.partition(name);
+    index.and_then(|p| content::of(built, p).ok()).unwrap_or_default()
 }
 
 pub(super) fn memory(system: &System, built: &Built<'_>) -> Markup {
-    let all = &built.records.memory;
+    let all: Vec<(&Placed, bool)> = built
+        .records
+        .all_memory()
+        .zip(0..)
+        .map(|(p, k)| (p, k >= built.records.memory.len()))
+        .collect();
     html! {
         details {
             summary { (all.len()) " things in physical memory, and who chose their places" }
             table {
                 tr { th { "physical" } th class="number" { "size" } th { "owner" } th { "what" } th { "place" } }
-                @for placed in all.iter().take(ROWS) {
+                @for (placed, coloured) in all.iter().take(ROWS) {
                     tr {
                         td { (range(placed.physical)) }
                         td class="number" { (size(placed.physical.size())) }
                         td { (placed.owner) }
-                        td { (placed.name) }
+                        td { (placed.name) @if *coloured { ", only the pages of its colours" } }
                         td class="note" { (chosen(system, placed, file_place)) }
                     }
                 }

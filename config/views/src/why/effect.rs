@@ -4,11 +4,11 @@
 use bulkhead_model::system::System;
 use bulkhead_model::values::Document;
 use bulkhead_types::tables::{Partition, partition_flag};
-use sha2::{Digest, Sha256};
 
 use super::Fact;
 use crate::at::slot_owner;
-use crate::built::{Built, hex};
+use crate::built::Built;
+use crate::content;
 use crate::records::GrantRecord;
 use crate::words::{numbers, size, time};
 
@@ -137,8 +137,7 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
     let grants = |wanted: &dyn Fn(&GrantRecord) -> bool| -> Vec<String> {
         built
             .records
-            .grants
-            .iter()
+            .all_grants()
             .filter(|g| g.root == root && wanted(g))
             .map(grant)
             .collect()
@@ -163,7 +162,7 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
             .map(|(global, v)| format!("vCPU {} (global {global}) runs on core {}, always; its HCR_EL2 is {:#x}, its ICH_HCR_EL2 {:#x}", v.index, v.core, v.hcr, v.ich_hcr))
             .collect(),
         "memory" => grants(&|g| g.name == "ram"),
-        "payload" | "args" => payload(built, &root),
+        "payload" | "args" => payload(built, index),
         "console" => {
             let mut lines = grants(&|g| g.name == "window");
             let emulated = built.records.emulated.iter().filter(|e| e.partition == name && e.device == "uart");
@@ -193,21 +192,17 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
     }
 }
 
-fn payload(built: &Built<'_>, root: &str) -> Vec<String> {
-    let of_root = built.records.grants.iter().filter(|g| g.root == root);
-    let parts = of_root.filter(|g| g.name == "payload" || g.name == "load-list");
-    let line = |g: &GrantRecord| {
-        let hash = built.content(g.physical).map_or_else(String::new, |bytes| {
-            format!(", SHA-256 {}", hex(&Sha256::digest(bytes)))
-        });
+fn payload(built: &Built<'_>, index: usize) -> Vec<String> {
+    let parts = content::of(built, index).unwrap_or_default();
+    let line = |c: &content::Content| {
         format!(
-            "`{}`: {} in image.bin, read-only at {:#x}{hash}",
-            g.name,
-            size(g.physical.size()),
-            g.input
+            "`{}`: {} in image.bin, read-only, SHA-256 {}",
+            c.name,
+            size(c.size),
+            c.hash
         )
     };
-    parts.map(line).collect()
+    parts.iter().map(line).collect()
 }
 
 fn channel(built: &Built<'_>, name: &str) -> Vec<String> {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where a value comes from: a line of the spec, the board file, a default, or a choice of the compiler.
 
+use bulkhead_model::keys::{self, Row};
+use bulkhead_model::language::{self, Need};
 use bulkhead_model::span::{Sources, Span};
 use bulkhead_model::system::System;
 use bulkhead_model::values::{Document, Value};
@@ -11,17 +13,6 @@ use crate::built::Built;
 use crate::records::Placed;
 use crate::target::short;
 use crate::words::{count, size};
-
-/// What a spec may leave out of a partition, and what holds then.
-const DEFAULTS: &[(&str, &str)] = &[
-    ("args", "none"),
-    ("console", "none"),
-    ("devices", "none"),
-    ("restart_limit", "0"),
-    ("marks_steady", "false"),
-    ("seed", "board"),
-    ("autostart", "true"),
-];
 
 /// Values below a path that are shown.
 const SHOWN: usize = 40;
@@ -62,6 +53,7 @@ fn origin(system: &System, value: &Value) -> String {
 pub(crate) fn written(system: &System, built: &Built<'_>, text: &str) -> Option<Why> {
     if let Some(value) = system.values.iter().find(|v| path(v) == text) {
         let mut facts = vec![Fact::new("from", origin(system, value))];
+        facts.extend(meaning(value.document, &value.path));
         facts.extend(effect::of(system, built, value.document, &value.path));
         return Some(why(text, "value", format!("`{}`", value.text), facts));
     }
@@ -93,18 +85,58 @@ pub(crate) fn written(system: &System, built: &Built<'_>, text: &str) -> Option<
     Some(why(text, "value", count(below.len(), "value"), facts))
 }
 
-/// A key of a partition that the spec leaves out.
+/// A key that the spec leaves out, of something that it has.
 pub(crate) fn default(system: &System, built: &Built<'_>, text: &str) -> Option<Why> {
-    let (name, key) = text.strip_prefix("partitions.")?.split_once('.')?;
-    let partition = system.partitions.iter().find(|p| p.name.value == name)?;
-    let (_, value) = DEFAULTS.iter().find(|(k, _)| *k == key)?;
-    let at = place(&system.sources, partition.name.span);
-    let mut facts = vec![Fact::new(
-        "from",
-        format!("the language's default: {at} does not say `{key}`"),
-    )];
+    let row = row(text, &language::SPEC)?;
+    let Need::Default(value) = row.key.need else {
+        return None;
+    };
+    let (parent, key) = text.rsplit_once('.').unwrap_or(("", text));
+    let mut beside = system.values.iter().filter(|v| v.document == Document::Spec);
+    let beside = beside
+        .find(|v| parent.is_empty() || v.path.strip_prefix(parent).is_some_and(|r| r.starts_with('.')))?;
+    let at = place(&system.sources, beside.span);
+    let mut facts = vec![
+        Fact::new("means", row.key.text),
+        Fact::new(
+            "from",
+            format!("the language's default: the spec does not say `{key}` (beside {at})"),
+        ),
+    ];
     facts.extend(effect::of(system, built, Document::Spec, text));
-    Some(why(text, "default", format!("`{value}`"), facts))
+    Some(why(text, "default", value.to_owned(), facts))
+}
+
+/// The row of the language that describes a key.
+fn row(path: &str, table: &'static language::Table) -> Option<Row> {
+    let segments: Vec<&str> = path.split('.').collect();
+    let is_placeholder = |key: &str| key.chars().all(|c| !c.is_ascii_lowercase());
+    let is_meant = |row: &Row| {
+        let keys: Vec<&str> = row.path.split('.').collect();
+        keys.len() == segments.len()
+            && keys
+                .iter()
+                .zip(&segments)
+                .all(|(key, segment)| key == segment || is_placeholder(key))
+    };
+    // A key that is written out is nearer than a placeholder.
+    let placeholders = |row: &Row| row.path.chars().filter(char::is_ascii_uppercase).count();
+    keys::rows(table)
+        .into_iter()
+        .filter(is_meant)
+        .min_by_key(placeholders)
+}
+
+/// What a key means, as the language says it.
+fn meaning(document: Document, path: &str) -> Option<Fact> {
+    let table = match document {
+        Document::Spec => &language::SPEC,
+        Document::Board => &language::BOARD,
+    };
+    // An entry of a list or of a map of names has no row of its own.
+    let around = path.rsplit_once('.').map(|(around, _)| around);
+    let row = row(path, table).or_else(|| row(around?, table));
+    row.map(|row| Fact::new("means", row.key.text))
 }
 
 /// A thing that was placed.

@@ -138,7 +138,7 @@ fn a_partition_that_comes_or_goes_is_said_to() {
 #[test]
 fn a_leaf_that_leads_elsewhere_is_seen_though_no_name_tells() {
     let mut after = Sample::reference();
-    let elsewhere = after.compiled.plan.ram[3].end;
+    let elsewhere = after.placed("partition:cluster", "ram").1;
     redirect(&mut after, 3, 0x4000_0000, elsewhere);
     let difference = compared(&Sample::reference(), &after);
     assert_eq!(with(&difference, Verdict::Moved), ["partition:cluster"]);

@@ -2,6 +2,7 @@
 //! The views against what was emitted, each judged by another way to the same answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod colours;
 mod damage;
 mod diff;
 mod pages;
@@ -41,6 +42,22 @@ impl Sample {
     /// The reference system.
     pub(crate) fn reference() -> Self {
         Self::of(Workshop::new().reference())
+    }
+
+    /// Begin and end of a placed thing, as the text form says.
+    pub(crate) fn placed(&self, owner: &str, name: &str) -> (u64, u64) {
+        let number = |text: &str| u64::from_str_radix(&text[2..], 16).unwrap();
+        let records = self
+            .compiled
+            .text
+            .lines()
+            .map(|l| l.split_whitespace().collect::<Vec<_>>());
+        let found = records
+            .filter(|f| f[0] == "memory")
+            .find(|f| f[2..] == [owner, name])
+            .unwrap();
+        let (start, end) = found[1].split_once('-').unwrap();
+        (number(start), number(end))
     }
 
     pub(crate) fn built(&self) -> Built<'_> {

@@ -122,7 +122,7 @@ pub(crate) fn redirect(sample: &mut Sample, partition: usize, input: u64, output
 #[test]
 fn the_tables_decide_and_not_the_spec() {
     let mut sample = Sample::reference();
-    let adas = sample.compiled.plan.ram[0].start;
+    let adas = sample.placed("partition:adas", "ram").0;
     let before = who_can(&sample.built(), Some(&sample.system.board), "adas/ram").unwrap();
     let parties: Vec<&str> = before.routes.iter().map(|r| r.party.as_str()).collect();
     assert_eq!(parties, ["adas"]);
@@ -168,7 +168,7 @@ fn a_valid_stream_is_a_route_of_its_own() {
 fn names_and_addresses_of_partitions_lead_to_the_same_answer() {
     let sample = Sample::reference();
     let (built, board) = (sample.built(), Some(&sample.system.board));
-    let ram = sample.compiled.plan.ram[0].start;
+    let ram = sample.placed("partition:adas", "ram").0;
     let physical = who_can(&built, board, &format!("{:#x}", ram + 0x1234)).unwrap();
     let own = who_can(&built, board, "adas:0x4000_1234").unwrap();
     assert_eq!(physical.routes, own.routes);

@@ -61,11 +61,8 @@ fn defaults_choices_and_changes_say_what_they_are() {
     let sample = Sample::reference();
     assert!(fact(&ask(&sample, "partitions.adas.seed"), "from").contains("default"));
     let ram = ask(&sample, "adas/ram");
-    let place = sample.compiled.plan.ram[0];
-    assert!(
-        ram.answer
-            .contains(&format!("{:#x}-{:#x}", place.start, place.end))
-    );
+    let (start, end) = sample.placed("partition:adas", "ram");
+    assert!(ram.answer.contains(&format!("{start:#x}-{end:#x}")));
     assert!(fact(&ram, "from").contains("chosen by the compiler"));
     let pinned = reference_text().replacen("memory: 256MiB", "memory: { size: 256MiB, at: 0x6000_0000 }", 1);
     let pinned = Sample::of(Workshop::new().load(&pinned));
