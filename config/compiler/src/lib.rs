@@ -22,6 +22,7 @@ pub mod machine;
 pub mod manifest;
 pub mod output;
 pub mod pack;
+mod page;
 pub mod payload;
 pub mod plan;
 pub mod prove;
@@ -88,6 +89,7 @@ pub fn build(
     }
     let manifest = manifest::describe(system, &compiled, images);
     let report = report::describe(system, &compiled, length(&image));
+    output.write("report.html", page::describe(system, &compiled, &image, &output)?)?;
     output.write("image.bin", image)?;
     output.write("report.json", serde_json::to_string_pretty(&report)? + "\n")?;
     output.write("manifest.json", serde_json::to_string_pretty(&manifest)? + "\n")?;

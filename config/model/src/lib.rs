@@ -32,6 +32,7 @@ pub mod system;
 pub mod task;
 mod tree;
 pub mod units;
+pub mod values;
 mod yaml;
 
 pub use files::Paths;

@@ -16,7 +16,8 @@ use crate::rules::{self, Facts, boards};
 use crate::span::{Sources, Spanned};
 use crate::system::System;
 use crate::tree::Node;
-use crate::{bounds, include, language, origin, overrides, structure, yaml};
+use crate::values::{Document, Value};
+use crate::{bounds, include, language, origin, overrides, structure, values, yaml};
 
 /// Why there is no system.
 #[derive(Debug)]
@@ -76,7 +77,9 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
     let mut sources = Sources::default();
     let mut list = Vec::new();
     let root = read_document(text, &paths.spec, overrides, &mut sources, &mut list);
+    let mut values = Vec::new();
     let spec = root.as_ref().and_then(|root| {
+        values.extend(values::collect(Document::Spec, root));
         structure::check(root, &language::SPEC, &mut list);
         Decoder {
             diagnostics: &mut list,
@@ -84,7 +87,7 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
         .spec(root)
     });
     let board = spec.as_ref().and_then(|s| s.board.as_ref());
-    let board = board.and_then(|name| read_board(name, paths, &mut sources, &mut list));
+    let board = board.and_then(|name| read_board(name, paths, &mut sources, &mut list, &mut values));
     let payloads = spec
         .as_ref()
         .map(|s| files::locate(s, paths, &sources))
@@ -108,7 +111,11 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
         (Some(spec), Some(board)) => {
             let origins = root.map_or_else(Vec::new, |root| origin::of(&root, &sources));
             let system = resolve(spec, board, payloads, sources);
-            let with_origins = |system| System { origins, ..system };
+            let with_origins = |system| System {
+                origins,
+                values,
+                ..system
+            };
             system
                 .map(with_origins)
                 .ok_or_else(|| diagnostics(Sources::default()))
@@ -141,6 +148,7 @@ fn read_board(
     paths: &Paths,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
+    values: &mut Vec<Value>,
 ) -> Option<Board> {
     let path = if name.contains('/') || name.ends_with(".yaml") {
         files::beside(sources.file(name.span).unwrap_or(&paths.spec), name)
@@ -148,7 +156,7 @@ fn read_board(
         paths.boards.join(format!("{}.yaml", name.value))
     };
     match fs::read_to_string(&path) {
-        Ok(text) => parse_board(&path, &text, sources, diagnostics),
+        Ok(text) => parse_board(&path, &text, sources, diagnostics, values),
         Err(error) => {
             let known = board_names(&paths.boards);
             diagnostics.push(boards::not_found(name, &path, &files::reason(&error), &known));
@@ -178,7 +186,7 @@ pub fn load_board(path: &Path) -> Result<Board, LoadError> {
     let text = fs::read_to_string(path).map_err(unreadable)?;
     let mut sources = Sources::default();
     let mut list = Vec::new();
-    let board = parse_board(path, &text, &mut sources, &mut list);
+    let board = parse_board(path, &text, &mut sources, &mut list, &mut Vec::new());
     match board {
         Some(board) if list.is_empty() => Ok(board),
         _ => Err(LoadError::Invalid(Diagnostics { sources, list })),
@@ -190,9 +198,11 @@ fn parse_board(
     text: &str,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
+    values: &mut Vec<Value>,
 ) -> Option<Board> {
     let source = sources.add_file(path, text);
     let root = yaml::parse(text, source, diagnostics)?;
+    values.extend(values::collect(Document::Board, &root));
     if !structure::check_version(&root, &language::BOARD, diagnostics) {
         return None;
     }

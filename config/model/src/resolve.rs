@@ -54,6 +54,7 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
         never: expectations(&spec.never)?,
         board,
         origins: Vec::new(),
+        values: Vec::new(),
         sources,
     })
 }

@@ -11,6 +11,7 @@ use crate::board::Board;
 use crate::colours::ColourSet;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
+use crate::values::Value;
 
 /// A system.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct System {
     pub never: Vec<Expectation>,
     /// Where each value of the spec comes from.
     pub origins: Vec<crate::origin::Origin>,
+    /// Every value that was written in the spec and in the board file.
+    pub values: Vec<Value>,
     /// The texts that all spans point into.
     pub sources: Sources,
 }

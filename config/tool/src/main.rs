@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod built;
 mod check;
 mod cli;
+mod diff;
+mod explain;
 mod failure;
+mod graph;
 mod images;
 mod needs;
 mod output;
@@ -51,6 +55,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Build(args) => build::run(&args, format),
         Verb::Prove(args) => prove::run(&args, format),
         Verb::Run(args) => run::run(&args),
+        Verb::Explain(args) => explain::run(&args, format),
+        Verb::Graph(args) => graph::run(&args),
+        Verb::Diff(args) => diff::run(&args, format),
         Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),

@@ -60,6 +60,7 @@ fn two_builds_are_byte_identical_and_complete() {
         "infotainment.dtb",
         "infotainment.dts",
         "manifest.json",
+        "report.html",
         "report.json",
         "system.blob",
         "vehicle.dtb",
