@@ -44,8 +44,11 @@ def main():
     spec, virt, board, fragment = map(validator, names)
     wrong, accepted, rejected = [], 0, 0
     for path in files("config/systems/*.yaml") + files("tests/systems/*.yaml") + files("tests/invalid/valid*.yaml"):
-        for judge in (spec, virt):
-            wrong += [f"{path}: {error.message}" for error in judge.iter_errors(document(path))]
+        found = document(path)
+        own = f"spec.{found['board']}.json"
+        judges = [spec] if "/" in own else [spec, validator(own)]
+        for judge in judges:
+            wrong += [f"{path}: {error.message}" for error in judge.iter_errors(found)]
         accepted += 1
     for path in files("tests/systems/every-key/*.yaml") + files("tests/invalid/fragments/[be]*.yaml"):
         wrong += [f"{path}: {error.message}" for error in fragment.iter_errors(document(path))]

@@ -129,7 +129,7 @@ impl Writer<'_> {
                 multiple,
             } => number(least, most, multiple),
             Kind::Core => match self.board {
-                Some(_) => json!({ "oneOf": self.cores() }),
+                Some(_) => one_of(self.cores()),
                 None => number(0, u64::from(u32::MAX), 1),
             },
             Kind::Bytes => json!({ "anyOf": [
@@ -157,8 +157,8 @@ impl Writer<'_> {
 
     fn text(&self, meaning: Meaning) -> Value {
         match (meaning, self.board) {
-            (Meaning::Device, Some(board)) => json!({ "oneOf": devices(board, |_| true) }),
-            (Meaning::Can, Some(board)) => json!({ "oneOf": devices(board, |d| d.can) }),
+            (Meaning::Device, Some(board)) => one_of(devices(board, |_| true)),
+            (Meaning::Can, Some(board)) => one_of(devices(board, |d| d.can)),
             (Meaning::Name, _) => json!({ "type": "string", "pattern": NAME }),
             (Meaning::PciId, _) => {
                 json!({ "type": "string", "pattern": "^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}$" })
@@ -262,6 +262,15 @@ fn number(least: u64, most: u64, multiple: u64) -> Value {
         { "type": "integer", "minimum": least, "maximum": most, "multipleOf": multiple },
         { "type": "string", "pattern": format!("^({HEXADECIMAL}|{DECIMAL})$") },
     ] })
+}
+
+/// One of some values; nothing where there are none.
+fn one_of(values: Vec<Value>) -> Value {
+    if values.is_empty() {
+        json!({ "not": {} })
+    } else {
+        json!({ "oneOf": values })
+    }
 }
 
 /// A word that looks like a number is one to a reader of YAML.
