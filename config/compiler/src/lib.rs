@@ -62,7 +62,8 @@ pub struct Summary {
 /// `images` is the images folder; paths in the manifest are relative to it. `prove` is called with a folder
 /// that holds `system.blob`, `grants.txt` and `hypervisor.bin`, and adds `certificate.bin` and
 /// `certificate.json`: in production [`run_checker`]. When anything is wrong, nothing is written and an
-/// earlier build stays as it was. Implements: BH-CFG-016.
+/// earlier build stays as it was. Nothing is taken from time, place or environment.
+/// Implements: BH-CFG-016, BH-CFG-019.
 ///
 /// # Errors
 /// The first thing that is wrong.

@@ -262,7 +262,12 @@ pub(super) const TESTS: &[Test] = &[
     target!(
         "builds",
         "builds",
-        "all systems have one hypervisor, and building needs no Rust"
+        "all systems have one hypervisor, building needs no Rust and gives the same bytes everywhere"
+    ),
+    target!(
+        "coloured",
+        "coloured",
+        "Linux and a bare-metal partition run in pages of their colours"
     ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
