@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Schedulability: does every task of every partition end by its deadline, whatever else happens?
 //!
-//! [`Analysis::of`] compares the response time of each task ([`response`]) on the exact supply of its
-//! vCPU ([`supply`]) with its deadline. What EL2 costs comes from the board's bounds file; where one of
+//! [`Analysis::of`] compares the response time of each task ([`mod@response`]) on the exact supply of its
+//! vCPU ([`mod@supply`]) with its deadline. What EL2 costs comes from the board's bounds file; where one of
 //! these costs was not measured on hardware, the verdict is [`Verdict::Unproven`]. [`Analysis::diagnostics`]
 //! turns what is too late into breaches of [`rules`], [`Analysis::report`] everything into tables.
 //! Pure: no input, no output, no floating point. Times are in ns.

@@ -68,7 +68,7 @@ const STEPS: u32 = 200_000;
 /// busy window is too long to be looked at.
 ///
 /// # Timing
-/// At most [`STEPS`] steps, each linear in the number of tasks. Implements: BH-TASK-021.
+/// At most 200 000 steps, each linear in the number of tasks. Implements: BH-TASK-021.
 pub fn response(question: &Question<'_>, supply: &Supply) -> Option<Response> {
     let mut steps = STEPS;
     let mut worst: Option<Response> = None;

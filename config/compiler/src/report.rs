@@ -4,6 +4,7 @@
 use bulkhead_analysis::Analysis;
 use bulkhead_analysis::report::VcpuReport;
 use bulkhead_model::board::Predictors;
+use bulkhead_model::origin::Origin;
 use bulkhead_model::system::{Run, Seed, System};
 use bulkhead_types::blob::PAGE;
 use serde::Serialize;
@@ -40,6 +41,8 @@ pub struct Report {
     pub fixed_seeds: Vec<String>,
     /// Cores that partitions share and that have no means to keep their predictions apart.
     pub unsanitised_cores: Vec<usize>,
+    /// Where each value of the spec comes from.
+    pub origin: Vec<Origin>,
     /// Sums.
     pub totals: Totals,
 }
@@ -127,6 +130,7 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
         tasks: Analysis::of(system, &system.board.bounds).report(system),
         fixed_seeds: fixed.map(|p| p.name.value.clone()).collect(),
         unsanitised_cores: unsanitised(system),
+        origin: system.origins.clone(),
         totals: Totals {
             image,
             blob: length(&compiled.blob),

@@ -14,10 +14,10 @@ use crate::files::{self, Paths};
 use crate::resolve::resolve;
 use crate::rules::{self, Facts, boards};
 use crate::span::{Sources, Spanned};
-use crate::spec::Spec;
 use crate::system::System;
+use crate::tree::Node;
 use crate::values::{Document, Value};
-use crate::{bounds, language, overrides, structure, values, yaml};
+use crate::{bounds, include, language, origin, overrides, structure, values, yaml};
 
 /// Why there is no system.
 #[derive(Debug)]
@@ -76,11 +76,23 @@ pub fn load(paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
 pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
     let mut sources = Sources::default();
     let mut list = Vec::new();
-    let mut values = Vec::new();
-    let spec = read_spec(text, paths, overrides, &mut sources, &mut list, &mut values);
+    let root = read_document(text, &paths.spec, overrides, &mut sources, &mut list);
+    let mut values = root
+        .as_ref()
+        .map_or_else(Vec::new, |root| values::collect(Document::Spec, root));
+    let spec = root.as_ref().and_then(|root| {
+        structure::check(root, &language::SPEC, &mut list);
+        Decoder {
+            diagnostics: &mut list,
+        }
+        .spec(root)
+    });
     let board = spec.as_ref().and_then(|s| s.board.as_ref());
     let board = board.and_then(|name| read_board(name, paths, &mut sources, &mut list, &mut values));
-    let payloads = spec.as_ref().map(|s| files::locate(s, paths)).unwrap_or_default();
+    let payloads = spec
+        .as_ref()
+        .map(|s| files::locate(s, paths, &sources))
+        .unwrap_or_default();
     if let Some(spec) = &spec {
         rules::check(
             &Facts {
@@ -98,36 +110,40 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
     let diagnostics = |sources| LoadError::Defect(Diagnostics { sources, list });
     match (spec, board) {
         (Some(spec), Some(board)) => {
+            let origins = root.map_or_else(Vec::new, |root| origin::of(&root, &sources));
             let system = resolve(spec, board, payloads, sources);
+            let with_origins = |system| System {
+                origins,
+                values,
+                ..system
+            };
             system
-                .map(|system| System { values, ..system })
+                .map(with_origins)
                 .ok_or_else(|| diagnostics(Sources::default()))
         }
         _ => Err(diagnostics(sources)),
     }
 }
 
-fn read_spec(
+/// The document that a spec, the files that it includes and the overrides make together.
+fn read_document(
     text: &str,
-    paths: &Paths,
+    path: &Path,
     overrides: &[String],
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
-    values: &mut Vec<Value>,
-) -> Option<Spec> {
-    let source = sources.add(paths.spec.display().to_string(), text);
-    let mut root = yaml::parse(text, source, diagnostics)?;
+) -> Option<Node> {
+    let mut root = include::read(path, text, sources, diagnostics)?;
     for change in overrides {
         overrides::apply(&mut root, change, sources, diagnostics);
     }
-    values.extend(values::collect(Document::Spec, &root));
-    if !structure::check(&root, &language::SPEC, diagnostics) {
-        return None;
+    if let Some(span) = include::left_over(&root) {
+        diagnostics.push(overrides::too_late(span));
     }
-    Decoder { diagnostics }.spec(&root)
+    structure::check_version(&root, &language::SPEC, diagnostics).then_some(root)
 }
 
-/// A name is a file in the boards folder; a path is relative to the spec.
+/// A name is a file in the boards folder; a path is relative to the file that names it.
 fn read_board(
     name: &Spanned<String>,
     paths: &Paths,
@@ -136,7 +152,7 @@ fn read_board(
     values: &mut Vec<Value>,
 ) -> Option<Board> {
     let path = if name.contains('/') || name.ends_with(".yaml") {
-        files::beside(&paths.spec, name)
+        files::beside(sources.file(name.span).unwrap_or(&paths.spec), name)
     } else {
         paths.boards.join(format!("{}.yaml", name.value))
     };
@@ -185,12 +201,13 @@ fn parse_board(
     diagnostics: &mut Vec<Diagnostic>,
     values: &mut Vec<Value>,
 ) -> Option<Board> {
-    let source = sources.add(path.display().to_string(), text);
+    let source = sources.add_file(path, text);
     let root = yaml::parse(text, source, diagnostics)?;
     values.extend(values::collect(Document::Board, &root));
-    if !structure::check(&root, &language::BOARD, diagnostics) {
+    if !structure::check_version(&root, &language::BOARD, diagnostics) {
         return None;
     }
+    structure::check(&root, &language::BOARD, diagnostics);
     let mut board = Decoder { diagnostics }.board(&root)?;
     board.bounds = read_bounds(path, sources, diagnostics);
     Some(board)
@@ -226,15 +243,10 @@ pub fn debian_packages(spec: &Path, overrides: &[String]) -> Result<Vec<String>,
         reason: files::reason(&e),
     };
     let text = fs::read_to_string(spec).map_err(unreadable)?;
-    let mut sources = Sources::default();
-    let mut list = Vec::new();
-    let source = sources.add(spec.display().to_string(), text.as_str());
-    let Some(mut root) = yaml::parse(&text, source, &mut list) else {
+    let (mut sources, mut list) = (Sources::default(), Vec::new());
+    let Some(root) = read_document(&text, spec, overrides, &mut sources, &mut list) else {
         return Err(LoadError::Invalid(Diagnostics { sources, list }));
     };
-    for change in overrides {
-        overrides::apply(&mut root, change, &mut sources, &mut list);
-    }
     let spec = Decoder {
         diagnostics: &mut list,
     }

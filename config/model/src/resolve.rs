@@ -53,6 +53,7 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
         expect: expectations(&spec.expect)?,
         never: expectations(&spec.never)?,
         board,
+        origins: Vec::new(),
         values: Vec::new(),
         sources,
     })

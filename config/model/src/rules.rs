@@ -10,6 +10,7 @@ pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod document;
 mod hardware;
+pub(crate) mod include;
 pub(crate) mod language;
 pub(crate) mod memory;
 pub(crate) mod partitions;
@@ -63,6 +64,7 @@ pub fn all() -> Vec<&'static Rule> {
     let groups = [
         document::ALL,
         language::ALL,
+        include::ALL,
         boards::ALL,
         hardware::ALL,
         partitions::ALL,

@@ -16,30 +16,56 @@ const DECIMAL: &str = "(0|[1-9][0-9]*(_[0-9]+)*)";
 const HEXADECIMAL: &str = "0x[0-9a-fA-F]+(_[0-9a-fA-F]+)*";
 
 /// The schema of a spec; with a board, for specs that use it.
+///
+/// A spec that includes files need not be complete by itself.
 pub fn spec(board: Option<&Board>) -> Value {
-    let writer = Writer { board };
-    match board {
-        None => writer.document(&SPEC, "urn:bulkhead:spec:1", "A Bulkhead system"),
+    let partial = Writer {
+        board,
+        is_partial: true,
+    };
+    let complete = Writer {
+        board,
+        is_partial: false,
+    };
+    let mut schema = match board {
+        None => partial.document(&SPEC, "urn:bulkhead:spec:1", "A Bulkhead system"),
         Some(board) => {
             let name = &board.name.value;
             let id = format!("urn:bulkhead:spec:1:{name}");
-            writer.document(&SPEC, &id, &format!("A Bulkhead system on the board {name}"))
+            partial.document(&SPEC, &id, &format!("A Bulkhead system on the board {name}"))
         }
-    }
+    };
+    schema.insert("if".to_owned(), json!({ "required": ["include"] }));
+    schema.insert("else".to_owned(), Value::Object(complete.table(&SPEC)));
+    Value::Object(schema)
+}
+
+/// The schema of a file that a spec includes.
+pub fn fragment() -> Value {
+    let writer = Writer {
+        board: None,
+        is_partial: true,
+    };
+    Value::Object(writer.document(&SPEC, "urn:bulkhead:fragment:1", "A part of a Bulkhead system"))
 }
 
 /// The schema of a board file.
 pub fn board() -> Value {
-    let writer = Writer { board: None };
-    writer.document(&BOARD, "urn:bulkhead:board:1", "A board of Bulkhead")
+    let writer = Writer {
+        board: None,
+        is_partial: false,
+    };
+    Value::Object(writer.document(&BOARD, "urn:bulkhead:board:1", "A board of Bulkhead"))
 }
 
 struct Writer<'b> {
     board: Option<&'b Board>,
+    /// Whether keys may be missing, since other files add them; the version never.
+    is_partial: bool,
 }
 
 impl Writer<'_> {
-    fn document(&self, table: &Table, id: &str, title: &str) -> Value {
+    fn document(&self, table: &Table, id: &str, title: &str) -> Map<String, Value> {
         let mut schema = Map::new();
         schema.insert(
             "$schema".to_owned(),
@@ -48,7 +74,7 @@ impl Writer<'_> {
         schema.insert("$id".to_owned(), json!(id));
         schema.insert("title".to_owned(), json!(title));
         schema.extend(self.table(table));
-        Value::Object(schema)
+        schema
     }
 
     fn table(&self, table: &Table) -> Map<String, Value> {
@@ -58,6 +84,7 @@ impl Writer<'_> {
             .map(|k| (k.name.to_owned(), Value::Object(self.key(k))))
             .collect();
         let is_needed = |k: &&Key| match k.need {
+            Need::Needed | Need::NeededByRule if self.is_partial => matches!(k.value, Kind::Version),
             Need::Needed | Need::NeededByRule => !table.is_choice(k.name),
             Need::Default(_) => false,
         };
@@ -69,7 +96,9 @@ impl Writer<'_> {
         if !required.is_empty() {
             schema.insert("required".to_owned(), json!(required));
         }
-        if let Choose::One(names) | Choose::OneByRule(names) = table.choose {
+        if let Choose::One(names) | Choose::OneByRule(names) = table.choose
+            && !self.is_partial
+        {
             let one: Vec<Value> = names.iter().map(|n| json!({ "required": [n] })).collect();
             schema.insert("oneOf".to_owned(), json!(one));
         }
@@ -100,7 +129,7 @@ impl Writer<'_> {
                 multiple,
             } => number(least, most, multiple),
             Kind::Core => match self.board {
-                Some(_) => json!({ "oneOf": self.cores() }),
+                Some(_) => one_of(self.cores()),
                 None => number(0, u64::from(u32::MAX), 1),
             },
             Kind::Bytes => json!({ "anyOf": [
@@ -128,8 +157,8 @@ impl Writer<'_> {
 
     fn text(&self, meaning: Meaning) -> Value {
         match (meaning, self.board) {
-            (Meaning::Device, Some(board)) => json!({ "oneOf": devices(board, |_| true) }),
-            (Meaning::Can, Some(board)) => json!({ "oneOf": devices(board, |d| d.can) }),
+            (Meaning::Device, Some(board)) => one_of(devices(board, |_| true)),
+            (Meaning::Can, Some(board)) => one_of(devices(board, |d| d.can)),
             (Meaning::Name, _) => json!({ "type": "string", "pattern": NAME }),
             (Meaning::PciId, _) => {
                 json!({ "type": "string", "pattern": "^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}$" })
@@ -233,6 +262,15 @@ fn number(least: u64, most: u64, multiple: u64) -> Value {
         { "type": "integer", "minimum": least, "maximum": most, "multipleOf": multiple },
         { "type": "string", "pattern": format!("^({HEXADECIMAL}|{DECIMAL})$") },
     ] })
+}
+
+/// One of some values; nothing where there are none.
+fn one_of(values: Vec<Value>) -> Value {
+    if values.is_empty() {
+        json!({ "not": {} })
+    } else {
+        json!({ "oneOf": values })
+    }
 }
 
 /// A word that looks like a number is one to a reader of YAML.

@@ -10,20 +10,31 @@ use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node, Value, find};
 use crate::units::{self, QuantityError};
 
-/// Checks a whole document.
-///
-/// Returns whether its version is the one that the tables describe: another one ends the check, since keys
-/// may mean something else there.
-pub(crate) fn check(root: &Node, table: &'static Table, diagnostics: &mut Vec<Diagnostic>) -> bool {
+/// Checks a whole document but for its version, see [`check_version`].
+pub(crate) fn check(root: &Node, table: &'static Table, diagnostics: &mut Vec<Diagnostic>) {
     let mut check = Check { diagnostics };
-    let Some(entries) = check.entries(root, table.what) else {
-        return false;
-    };
-    if !check.version(entries, table, root.span) {
-        return false;
+    if let Some(entries) = check.entries(root, table.what) {
+        check.map(entries, table, root.span);
     }
-    check.map(entries, table, root.span);
-    true
+}
+
+/// Checks whether a document's version is the one that the tables describe. Another one ends the reading, since
+/// keys may mean something else there.
+pub(crate) fn check_version(root: &Node, table: &Table, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let mut check = Check { diagnostics };
+    let entries = check.entries(root, table.what);
+    entries.is_some_and(|e| check.version(e, table, root.span))
+}
+
+/// Checks one value; `owner` is where it is named.
+pub(crate) fn check_value(
+    node: &Node,
+    kind: Kind,
+    name: &str,
+    owner: Span,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    Check { diagnostics }.value(node, kind, &format!("`{name}`"), owner);
 }
 
 struct Check<'d> {

@@ -34,6 +34,8 @@ pub struct System {
     pub expect: Vec<Expectation>,
     /// Lines that must not be seen in a run.
     pub never: Vec<Expectation>,
+    /// Where each value of the spec comes from.
+    pub origins: Vec<crate::origin::Origin>,
     /// Every value that was written in the spec and in the board file.
     pub values: Vec<Value>,
     /// The texts that all spans point into.

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bulkhead_model::board::Board;
 use bulkhead_model::language::{BOARD, SPEC, Table};
 use bulkhead_model::{keys, load_board, schema};
 use jsonschema::Validator;
@@ -15,20 +16,28 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn committed() -> [(&'static str, Value); 3] {
-    let board = load_board(&root().join("config/boards/qemu-virt.yaml")).unwrap();
-    [
-        ("spec.json", schema::spec(None)),
-        ("spec.qemu-virt.json", schema::spec(Some(&board))),
-        ("board.json", schema::board()),
-    ]
+fn board(name: &str) -> Board {
+    load_board(&root().join(format!("config/boards/{name}.yaml"))).unwrap()
+}
+
+fn committed() -> Vec<(String, Value)> {
+    let mut all = vec![
+        ("spec.json".to_owned(), schema::spec(None)),
+        ("board.json".to_owned(), schema::board()),
+        ("fragment.json".to_owned(), schema::fragment()),
+    ];
+    for path in files("config/boards") {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        all.push((format!("spec.{name}.json"), schema::spec(Some(&board(name)))));
+    }
+    all
 }
 
 // Verifies: BH-LANG-002
 #[test]
 fn the_committed_schemas_are_what_the_tables_say() {
     for (name, schema) in committed() {
-        let path = root().join("config/schema").join(name);
+        let path = root().join("config/schema").join(&name);
         let text = fs::read_to_string(&path).unwrap();
         let wanted = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         assert!(
@@ -93,19 +102,33 @@ fn the_schemas_are_schemas() {
 // Verifies: BH-LANG-002
 #[test]
 fn valid_documents_are_accepted() {
-    let [(_, spec), (_, virt), (_, board)] = committed().map(|(n, s)| (n, validator(&s)));
+    let accept = |schema: &Value, path: &Path, document: &Value| {
+        let errors: Vec<String> = validator(schema)
+            .iter_errors(document)
+            .map(|e| e.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+    };
     let mut specs = files("config/systems");
     specs.extend(files("tests/systems"));
-    specs.push(root().join("tests/invalid/valid.yaml"));
+    specs.extend(["valid", "valid.controllers"].map(|f| root().join(format!("tests/invalid/{f}.yaml"))));
     for path in &specs {
         let document = instance(path).unwrap();
-        for validator in [&spec, &virt] {
-            let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
-            assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+        accept(&schema::spec(None), path, &document);
+        let name = document["board"].as_str().unwrap();
+        if !name.contains('/') {
+            accept(&schema::spec(Some(&board(name))), path, &document);
         }
     }
-    for path in files("config/boards") {
-        assert!(board.is_valid(&instance(&path).unwrap()), "{}", path.display());
+    let mut fragments = files("tests/systems/every-key");
+    fragments.extend(["empty", "back"].map(|f| root().join(format!("tests/invalid/fragments/{f}.yaml"))));
+    for path in &fragments {
+        accept(&schema::fragment(), path, &instance(path).unwrap());
+    }
+    let mut boards = files("config/boards");
+    boards.push(root().join("tests/invalid/boards/controllers.yaml"));
+    for path in &boards {
+        accept(&schema::board(), path, &instance(path).unwrap());
     }
 }
 
@@ -120,7 +143,12 @@ const NOT_FOR_SCHEMAS: [&str; 3] = [
 // Verifies: BH-LANG-002
 #[test]
 fn structural_errors_are_rejected() {
-    let [(_, spec), (_, virt), (_, board)] = committed().map(|(n, s)| (n, validator(&s)));
+    let of = |schema: Value| validator(&schema);
+    let (spec, virt) = (
+        of(schema::spec(None)),
+        of(schema::spec(Some(&board("qemu-virt")))),
+    );
+    let (board, fragment) = (of(schema::board()), of(schema::fragment()));
     let mut judged = 0;
     for path in files("tests/invalid") {
         let rule = rule(&path);
@@ -128,21 +156,24 @@ fn structural_errors_are_rejected() {
             continue;
         }
         let document = instance(&path).unwrap();
+        let other = |name: &str| instance(&root().join("tests/invalid").join(name)).unwrap();
         let file = document["board"].as_str().filter(|b| b.ends_with(".yaml"));
+        let included = document["include"][0].as_str();
         let is_rejected = match file {
-            Some(file) => !board.is_valid(&instance(&root().join("tests/invalid").join(file)).unwrap()),
+            _ if included.is_some() => !fragment.is_valid(&other(included.unwrap())),
+            Some(file) => !board.is_valid(&other(file)),
             None => !spec.is_valid(&document) && !virt.is_valid(&document),
         };
         assert!(is_rejected, "{} is accepted", path.display());
         judged += 1;
     }
-    assert!(judged >= 8, "only {judged} files were judged");
+    assert!(judged >= 9, "only {judged} files were judged");
 }
 
 // Verifies: BH-LANG-002
 #[test]
 fn a_board_adds_its_names_and_hover_texts() {
-    let [_, (_, schema), _] = committed();
+    let schema = schema::spec(Some(&board("qemu-virt")));
     let partition = &schema["properties"]["partitions"]["additionalProperties"]["properties"];
     let devices = partition["devices"]["items"]["oneOf"].as_array().unwrap();
     assert_eq!(devices[0]["const"], "can0");

@@ -271,6 +271,8 @@ pub(crate) struct SchemaArgs {
 pub(crate) enum Document {
     /// A system
     Spec,
+    /// A file that a system includes
+    Fragment,
     /// A board file
     Board,
 }

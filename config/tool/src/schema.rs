@@ -12,13 +12,14 @@ use crate::{output, place};
 pub(crate) fn run(args: &SchemaArgs) -> Result<(), Failure> {
     if args.keys {
         let table = match args.document {
-            Document::Spec => &SPEC,
+            Document::Spec | Document::Fragment => &SPEC,
             Document::Board => &BOARD,
         };
         return output::line(keys::markdown(table).trim_end());
     }
     let value = match (args.document, &args.board) {
         (Document::Board, _) => schema::board(),
+        (Document::Fragment, _) => schema::fragment(),
         (Document::Spec, None) => schema::spec(None),
         (Document::Spec, Some(name)) => {
             let path = if name.contains('/') || name.ends_with(".yaml") {

@@ -154,6 +154,9 @@ fn every_rule_with_a_file_is_listed() {
         .collect();
     for entry in fs::read_dir(root().join("tests/invalid")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.starts_with("valid.") {
+            continue;
+        }
         let mut parts = name.split('.');
         if let (Some(topic), Some(rule), Some(_)) = (parts.next(), parts.next(), parts.next()) {
             assert!(rules.contains(&format!("{topic}/{rule}").as_str()), "{name}");

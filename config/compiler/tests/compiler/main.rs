@@ -8,6 +8,7 @@
 )]
 
 mod build;
+mod colours;
 mod devicetree;
 mod grants;
 mod isolation;

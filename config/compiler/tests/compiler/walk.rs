@@ -51,6 +51,9 @@ impl Walker {
         for (name, byte) in [("flat.bin", 1), ("disk.bin", 2), ("other.bin", 3)] {
             put(name, &[byte; 5000]);
         }
+        fs::create_dir(self.workshop.path("every-key")).unwrap();
+        let fragment = fs::read(repository().join("tests/systems/every-key/panel.yaml")).unwrap();
+        put("every-key/panel.yaml", &fragment);
         put("program.elf", &partition_elf(9));
         put("kernel.bin", &kernel(0x20_0000, 0x30_0000));
         let board = fs::read_to_string(repository().join("config/boards/qemu-virt.yaml")).unwrap();

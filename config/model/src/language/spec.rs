@@ -14,6 +14,12 @@ const KEYS: &[Key] = &[
         Kind::Version,
         "Version of the language in which this spec is written.",
     ),
+    optional(
+        "include",
+        crate::include::KIND,
+        "none",
+        "Files that this one is laid over, in order: maps are joined key by key, values and lists replaced; each file says its version.",
+    ),
     needed("name", Kind::Text(Meaning::Name), "The system's name."),
     needed(
         "board",
