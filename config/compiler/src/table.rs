@@ -287,7 +287,7 @@ pub fn lower_tables<'a>(grants: impl Iterator<Item = &'a Grant>) -> u64 {
         let (start, end) = (grant.address, grant.address + grant.size());
         let blocks = grant.pattern.is_none() && (start ^ grant.range.start).is_multiple_of(BLOCK);
         for number in start / BLOCK..end.div_ceil(BLOCK) {
-            level2.insert(number * BLOCK >> 30);
+            level2.insert((number * BLOCK) >> 30);
             let whole = start <= number * BLOCK && (number + 1) * BLOCK <= end;
             if !(blocks && whole) {
                 level3.insert(number);
