@@ -5,7 +5,6 @@ use crate::board::{
     Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Qemu, Region, Reserved, ReservedUse,
     Smmu, SmmuKind, Trigger, Uart, UartKind,
 };
-use crate::colours::{Colouring, MAX_COLOURS};
 use crate::decode::{Decoder, Fields};
 use crate::rules::document;
 use crate::span::{Span, Spanned};
@@ -247,34 +246,6 @@ impl Decoder<'_> {
             ecam: ecam?,
             buses: buses?,
             window: window?,
-        })
-    }
-
-    fn colouring(&mut self, fields: &mut Fields<'_>) -> Option<Colouring> {
-        let count = fields.required("count", self).and_then(|n| self.small::<u32>(n));
-        let granule = fields.required("granule", self).and_then(|n| self.bytes(n));
-        let (count, granule) = (count?, granule?);
-        if !count.is_power_of_two() || !(2..=MAX_COLOURS).contains(&count.value) {
-            let wanted = "a power of two from 2 to 64";
-            self.report(document::out_of_range(
-                count.span,
-                "the number of colours",
-                wanted,
-            ));
-            return None;
-        }
-        if !granule.is_power_of_two() || !(4 << 10..=1 << 30).contains(&granule.value) {
-            let wanted = "a power of two from 4KiB to 1GiB";
-            self.report(document::out_of_range(
-                granule.span,
-                "the granule of a colour",
-                wanted,
-            ));
-            return None;
-        }
-        Some(Colouring {
-            count: count.value,
-            granule: granule.value,
         })
     }
 

@@ -5,8 +5,8 @@ use crate::decode::{Decoder, Fields};
 use crate::rules::{channels, document, payload};
 use crate::span::{Span, Spanned};
 use crate::spec::{
-    ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode,
-    Name, PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
+    ChannelSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode, Name,
+    PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
 };
 use crate::system::{Console, Criticality, Interrupts, Seed};
 use crate::tree::{Entry, Node, Value};
@@ -210,26 +210,6 @@ impl Decoder<'_> {
             },
             uncoloured: uncoloured.unwrap_or_default(),
         })
-    }
-
-    /// A list of colours, or how many.
-    fn colours(&mut self, node: &Node) -> Option<ColoursSpec> {
-        if let Value::List(items) = &node.value {
-            let colours: Vec<Option<Spanned<u32>>> = items.iter().map(|i| self.small(i)).collect();
-            let colours = self.non_empty(
-                colours.into_iter().collect::<Option<_>>()?,
-                node.span,
-                "`colours`",
-            )?;
-            let span = node.span;
-            return Some(ColoursSpec::Listed { colours, span });
-        }
-        let count = self.small::<u32>(node)?;
-        if count.value == 0 {
-            self.report(document::empty(count.span, "`colours`"));
-            return None;
-        }
-        Some(ColoursSpec::Any(count))
     }
 
     fn payload(&mut self, node: &Node, owner: Span) -> Option<PayloadSpec> {

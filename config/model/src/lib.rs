@@ -9,6 +9,7 @@ pub mod board;
 pub mod colours;
 mod decode;
 mod decode_board;
+mod decode_colours;
 mod decode_spec;
 pub mod diagnostic;
 pub mod files;
