@@ -280,7 +280,8 @@ fn check(pool: &Pool, (input, size): (u64, u64), (output, span): (u64, u64)) -> 
     Ok(())
 }
 
-/// Tables that a tree with these grants has below its root.
+/// Tables that a tree with these grants has below its root. counted, so that they are built once.
+/// Implements: BH-MEM-006.
 pub fn lower_tables<'a>(grants: impl Iterator<Item = &'a Grant>) -> u64 {
     let (mut level2, mut level3) = (BTreeSet::new(), BTreeSet::new());
     for grant in grants {

@@ -55,7 +55,7 @@ fn building_needs_no_rust() {
     succeeded(&output.expect("the tool starts"));
     let usual = System::build(REFERENCE, &[]);
     for file in ["image.bin", "system.blob", "certificate.bin", "manifest.json"] {
-        let read = |folder: &std::path::Path| fs::read(folder.join(file)).expect(file);
+        let read = |folder: &Path| fs::read(folder.join(file)).expect(file);
         assert!(read(folder.path()) == read(usual.folder()), "{file}");
     }
 }
