@@ -110,7 +110,8 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
     let diagnostics = |sources| LoadError::Defect(Diagnostics { sources, list });
     match (spec, board) {
         (Some(spec), Some(board)) => {
-            let origins = root.map_or_else(Vec::new, |root| origin::of(&root, &sources));
+            let folder = paths.spec.parent().unwrap_or(Path::new(""));
+            let origins = root.map_or_else(Vec::new, |root| origin::of(&root, &sources, folder));
             let system = resolve(spec, board, payloads, sources);
             let with_origins = |system| System {
                 origins,

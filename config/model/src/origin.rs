@@ -2,6 +2,8 @@
 //! Where each value of a spec comes from: a place in a file, `--set`, or the default of the language.
 //! Implements: BH-LANG-007.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::language::{Kind, Need, SPEC, Status, Table};
@@ -15,14 +17,15 @@ pub struct Origin {
     pub path: String,
     /// The value as written, or what the default is.
     pub value: String,
-    /// `FILE:LINE`, `--set TEXT`, or `default`.
+    /// `FILE:LINE` with the file relative to the spec's folder, `--set TEXT`, or `default`.
     pub from: String,
 }
 
 /// The origin of every value of a spec, in the order of the merged document; a list that is empty is a value.
-pub(crate) fn of(root: &Node, sources: &Sources) -> Vec<Origin> {
+pub(crate) fn of(root: &Node, sources: &Sources, folder: &Path) -> Vec<Origin> {
     let mut collector = Collector {
         sources,
+        folder,
         list: Vec::new(),
     };
     collector.map(root, &SPEC, "");
@@ -31,6 +34,7 @@ pub(crate) fn of(root: &Node, sources: &Sources) -> Vec<Origin> {
 
 struct Collector<'s> {
     sources: &'s Sources,
+    folder: &'s Path,
     list: Vec<Origin>,
 }
 
@@ -39,8 +43,11 @@ impl Collector<'_> {
         let Some(source) = self.sources.get(span) else {
             return String::new();
         };
-        match source.path {
-            Some(_) => format!("{}:{}", source.name, self.sources.position(span).line),
+        match &source.path {
+            Some(path) => {
+                let file = path.strip_prefix(self.folder).unwrap_or(path);
+                format!("{}:{}", file.display(), self.sources.position(span).line)
+            }
             None => format!("{} {}", source.name, source.text),
         }
     }
