@@ -10,8 +10,10 @@ use sha2::{Digest, Sha256};
 use zerocopy::IntoBytes;
 
 use crate::access::{Grant, Root};
+use crate::devices::Assigned;
 use crate::plan::{Plan, TableSizes};
 use crate::sections::Sections;
+use crate::streams::{self, Stream};
 use crate::table::{MapError, Page, Pool, Tree, bytes};
 use crate::units::{id, index, length};
 use crate::{stage1, stage2};
@@ -35,8 +37,10 @@ pub struct Tables {
     pub el2: Vec<Page>,
     /// Stage-2 roots of the partitions.
     pub stage2_roots: Vec<Page>,
-    /// Stage-2 lower tables.
+    /// Stage-2 lower tables, and the roots and tables of streams.
     pub stage2: Vec<Page>,
+    /// Streams of bus masters.
+    pub streams: Vec<Stream>,
 }
 
 impl Tables {
@@ -44,7 +48,12 @@ impl Tables {
     ///
     /// # Errors
     /// Names the grant that collides with an earlier one of its root, or that no descriptor can express.
-    pub fn build(system: &System, plan: &Plan, grants: &[Grant]) -> Result<Self, TableError> {
+    pub fn build(
+        system: &System,
+        plan: &Plan,
+        grants: &[Grant],
+        devices: &[Assigned],
+    ) -> Result<Self, TableError> {
         let bits = system.board.physical_address_bits;
         let cores = system.board.cores.len();
         let mut el2_pool = Pool::new(plan.el2_root(1 + cores), bits);
@@ -74,12 +83,15 @@ impl Tables {
                 error,
             })?;
         }
+        let streams = streams::build(system, plan, devices, &mut stage2_pool)
+            .map_err(|(name, error)| TableError { name, error })?;
         let roots = |trees: Vec<Tree>| trees.iter().map(|t| *t.root()).collect();
         Ok(Tables {
             el2_roots: roots(el2),
             el2: el2_pool.pages().to_vec(),
             stage2_roots: roots(partitions),
             stage2: stage2_pool.pages().to_vec(),
+            streams,
         })
     }
 
@@ -155,6 +167,9 @@ pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: &Tables, sec
     put(layout.early_end, &table_bytes);
     put(layout.stage2, &pages(&tables.stage2));
     put(layout.live, &pages(&tables.stage2_roots));
+    for (offset, entry) in streams::entries(plan, &tables.streams) {
+        put(layout.live + offset, &entry);
+    }
     header.early_digest = sha256(&blob[EARLY_START..index(layout.early_end)]);
     let header = header.as_bytes();
     blob[..header.len()].copy_from_slice(header);

@@ -86,7 +86,7 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
             areas: &areas,
         };
         let grants = grant_list::all(sources);
-        let tables = Tables::build(system, &plan, &grants)?;
+        let tables = Tables::build(system, &plan, &grants, &devices)?;
         let (needed, sections_needed) = (tables.sizes(), sections.size());
         if needed.el2 <= tables_size.el2
             && needed.stage2 <= tables_size.stage2

@@ -97,6 +97,13 @@ impl Pool {
         address
     }
 
+    /// Adds a page, such as a root that lies among lower tables, and returns its physical address.
+    pub fn put(&mut self, page: Page) -> u64 {
+        let address = self.take();
+        *self.at(address) = page;
+        address
+    }
+
     /// The page that a table descriptor of this pool points at.
     fn at(&mut self, descriptor: u64) -> &mut Page {
         let index = ((descriptor & ADDRESS) - self.base) / PAGE;

@@ -174,6 +174,8 @@ pub struct Device {
     pub interrupt: Option<Spanned<Interrupt>>,
     /// Whether it is a CAN controller: `wiring` may name it.
     pub can: bool,
+    /// Whether it masters the bus: its owner's RAM is then its too, through the SMMU.
+    pub bus_master: bool,
 }
 
 /// What a device is.
@@ -181,6 +183,8 @@ pub struct Device {
 pub enum DeviceKind {
     /// CTU CAN FD controller.
     CtuCanFd,
+    /// QEMU's `edu` function, which copies memory by DMA; for tests.
+    Edu,
 }
 
 /// A PCI function on bus 0.

@@ -247,7 +247,7 @@ impl Decoder<'_> {
 
     fn device(&mut self, entry: &Entry) -> Option<Device> {
         self.inner(&entry.value, "a device", entry.key.span, |d, f| {
-            let kinds = [("ctucanfd", DeviceKind::CtuCanFd)];
+            let kinds = [("ctucanfd", DeviceKind::CtuCanFd), ("edu", DeviceKind::Edu)];
             let kind = f
                 .required("kind", d)
                 .and_then(|n| d.choice(n, "the device's kind", &kinds));
@@ -259,6 +259,9 @@ impl Decoder<'_> {
             let interrupt = interrupt_key.map(|s| d.section(f, "interrupt", |d, f| d.interrupt(f, s)));
             f.optional("interrupt");
             let can = f.optional("can").and_then(|n| d.boolean(n, "`can`"));
+            let bus_master = f
+                .optional("bus_master")
+                .and_then(|n| d.boolean(n, "`bus_master`"));
             let (pci, bar) = (pci?, bar?);
             if pci.bars.get(bar.value).is_none_or(|size| *size == 0) {
                 d.report(document::out_of_range(
@@ -275,6 +278,7 @@ impl Decoder<'_> {
                 register_bar: bar.value,
                 interrupt: present(interrupt)?,
                 can: can.is_some_and(|c| c.value),
+                bus_master: bus_master.is_some_and(|b| b.value),
             })
         })
     }

@@ -18,7 +18,7 @@ pub mod judge;
 pub mod mutate;
 pub mod reach;
 pub mod rng;
-mod rules;
+pub mod rules;
 pub mod stream;
 pub mod text;
 pub mod walk;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::blob::Blob;
 use crate::descriptor::Regime;
 use crate::stream::Entry;
-use crate::walk::{Area, Map, Walker};
+use crate::walk::{Area, Map, Seen, Walker};
 
 /// A stream that can do anything but fault.
 #[derive(Clone, Debug)]
@@ -41,12 +41,19 @@ pub struct Reach {
 impl Reach {
     /// Walks all roots of a blob whose header is sound.
     pub fn of(blob: &Blob, bytes: &[u8], address_bits: u32) -> Self {
+        Self::with(blob, bytes, address_bits, None).0
+    }
+
+    /// As [`Reach::of`]; also every descriptor when `seen` holds a list.
+    pub fn with(blob: &Blob, bytes: &[u8], address_bits: u32, seen: Option<Vec<Seen>>) -> (Self, Vec<Seen>) {
         let mut walker = Walker {
             blob: bytes,
             base: blob.base,
             address_bits,
             tables: BTreeMap::new(),
             wrong: Vec::new(),
+            seen,
+            roots: 0,
         };
         let early = Area {
             start: blob.base,
@@ -99,13 +106,17 @@ impl Reach {
             });
         }
         let (tables, wrong) = (walker.tables, walker.wrong);
-        Self {
-            el2,
-            partitions,
-            streams,
-            idle,
-            tables,
-            wrong,
-        }
+        let seen = walker.seen.unwrap_or_default();
+        (
+            Self {
+                el2,
+                partitions,
+                streams,
+                idle,
+                tables,
+                wrong,
+            },
+            seen,
+        )
     }
 }

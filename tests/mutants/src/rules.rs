@@ -7,7 +7,7 @@ pub(crate) mod el2;
 pub(crate) mod grants;
 pub(crate) mod placed;
 pub(crate) mod places;
-pub(crate) mod records;
+pub mod records;
 pub(crate) mod sharing;
 pub(crate) mod streams;
 pub(crate) mod words;

@@ -49,8 +49,9 @@ impl Entry {
     /// faulting transaction with an abort and a record, and nothing else.
     pub fn wrong(&self, vmid: u32, size_code: u64) -> Option<&'static str> {
         let [first, second, third, _, rest @ ..] = self.words;
-        // S2T0SZ = 25, S2SL0 = 1 (level 1), S2IR0 = S2OR0 = 1, S2SH0 = 3, S2TG = 0 (4 KiB), S2AA64 = 1, S2R = 1.
-        let walk = 25 << 32 | 1 << 38 | 1 << 40 | 1 << 42 | 3 << 44 | size_code << 48 | 1 << 51 | 1 << 58;
+        // S2T0SZ = 25, S2SL0 = 1 (level 1), S2IR0 = S2OR0 = 1, S2SH0 = 3, S2TG = 0 (4 KiB), S2AA64 = S2PTW = S2R = 1 (`FORMAT.md`, "Stream table entries").
+        let walk =
+            25 << 32 | 1 << 38 | 1 << 40 | 1 << 42 | 3 << 44 | size_code << 48 | 1 << 51 | 1 << 54 | 1 << 58;
         let rules = [
             (
                 bits(first, 3, 1) != STAGE2_ONLY,

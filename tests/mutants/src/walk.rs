@@ -42,6 +42,23 @@ pub struct Area {
     pub end: u64,
 }
 
+/// A descriptor that is not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its offset in the blob.
+    pub offset: u64,
+    /// Level of its table.
+    pub level: u32,
+    /// Whether it is of stage 2.
+    pub stage2: bool,
+    /// Input address that it begins at.
+    pub input: u64,
+    /// Number of the root in the order of walks.
+    pub root: usize,
+    /// Its value.
+    pub raw: u64,
+}
+
 /// The memory that tables lie in, and what was seen of it.
 pub struct Walker<'a> {
     /// The blob.
@@ -54,12 +71,17 @@ pub struct Walker<'a> {
     pub tables: BTreeMap<u64, u32>,
     /// What is wrong, in the order in which it was seen.
     pub wrong: Vec<String>,
+    /// Every descriptor, when somebody wants to know.
+    pub seen: Option<Vec<Seen>>,
+    /// Roots walked so far.
+    pub roots: usize,
 }
 
 impl Walker<'_> {
     /// Everything that the root at physical address `root` (a page of the blob) maps; lower tables lie in `area`.
     pub fn walk(&mut self, regime: Regime, root: u64, area: Area) -> Vec<Map> {
         let mut maps = Vec::new();
+        self.roots += 1;
         self.table(regime, root, 1, 0, 0, area, &mut maps);
         maps
     }
@@ -95,6 +117,17 @@ impl Walker<'_> {
                 ));
             }
             let at = input + entry * size;
+            if let Some(seen) = &mut self.seen {
+                let stage2 = regime == Regime::Stage2;
+                seen.push(Seen {
+                    offset,
+                    level,
+                    stage2,
+                    input: at,
+                    root: self.roots - 1,
+                    raw,
+                });
+            }
             match meaning {
                 Meaning::Invalid => {}
                 Meaning::Leaf(leaf) => {

@@ -87,7 +87,8 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
     });
 }
 
-fn expected(case: &Case<'_>) -> Vec<String> {
+/// Every record that the blob determines, in the order of the text.
+pub fn expected(case: &Case<'_>) -> Vec<String> {
     let (blob, image) = (&case.blob, &case.image);
     let partition = |at: u32| partition_name(&blob.partitions, at);
     let mut out = Vec::new();
