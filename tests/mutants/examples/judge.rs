@@ -5,7 +5,7 @@ fn main() {
     for dir in std::env::args().skip(1) {
         let read = |n: &str| std::fs::read(format!("{dir}/{n}")).unwrap_or_default();
         let files = Files {
-            hypervisor: read("hypervisor.bin"),
+            hypervisor: read("hypervisor.bin").into(),
             blob: read("system.blob"),
             text: read("grants.txt"),
         };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The three files that a proof is about.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use crate::bytes::{array, index, put, u64_at};
@@ -12,7 +14,7 @@ const EARLY_START: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
     /// `hypervisor.bin`.
-    pub hypervisor: Vec<u8>,
+    pub hypervisor: Arc<[u8]>,
     /// `system.blob`.
     pub blob: Vec<u8>,
     /// `grants.txt`.
