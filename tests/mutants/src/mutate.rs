@@ -106,7 +106,12 @@ impl Base {
         let bits = u32::try_from(case.text.address_bits).unwrap_or(0);
         let (reach, seen) = Reach::with(&case.blob, &files.blob, bits, Some(Vec::new()));
         let blob = case.blob.clone();
-        Ok(Self { files, blob, reach, seen })
+        Ok(Self {
+            files,
+            blob,
+            reach,
+            seen,
+        })
     }
 
     /// The mutation of number `seed`.

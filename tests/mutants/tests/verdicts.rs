@@ -13,18 +13,26 @@ use bulkhead_mutants::mutate::{Base, Class, Mutant};
 const MUTATIONS: u64 = 10_000;
 
 fn mutations() -> u64 {
-    std::env::var("BULKHEAD_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(MUTATIONS)
+    std::env::var("BULKHEAD_MUTATIONS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(MUTATIONS)
 }
 
 /// What the checker says.
 fn accepts(mutant: &Mutant) -> Result<(), Vec<String>> {
-    systems::prove(&mutant.files).map(|_| ()).map_err(|failures| failures.iter().map(ToString::to_string).collect())
+    systems::prove(&mutant.files)
+        .map(|_| ())
+        .map_err(|failures| failures.iter().map(ToString::to_string).collect())
 }
 
 /// None missed, none falsely accused. Verifies: BH-CHK-080, BH-DMA-010.
 #[test]
 fn the_checker_agrees_with_the_second_opinion() {
-    let bases: Vec<Base> = systems::all().into_iter().map(|files| Base::new(files).unwrap()).collect();
+    let bases: Vec<Base> = systems::all()
+        .into_iter()
+        .map(|files| Base::new(files).unwrap())
+        .collect();
     let mut counts: BTreeMap<(Class, Verdict), u64> = BTreeMap::new();
     let mut disagreements = Vec::new();
     for seed in 0..mutations() {
@@ -44,6 +52,15 @@ fn the_checker_agrees_with_the_second_opinion() {
     for ((class, verdict), count) in &counts {
         println!("{class:?} {verdict:?} {count}");
     }
-    let shown = disagreements.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
-    assert!(disagreements.is_empty(), "{} disagreements:\n{shown}", disagreements.len());
+    let shown = disagreements
+        .iter()
+        .take(40)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        disagreements.is_empty(),
+        "{} disagreements:\n{shown}",
+        disagreements.len()
+    );
 }

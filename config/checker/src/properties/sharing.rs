@@ -55,11 +55,18 @@ fn overlaps(system: &System<'_>, mut found: impl FnMut(&Reached, &Reached, Range
 
 /// Implements: BH-CHK-020.
 pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
+    let of_partitions = |r: &&Reached| r.party != Party::El2 && r.access.write;
+    let written: Vec<Range> = all(system)
+        .iter()
+        .filter(of_partitions)
+        .map(|r| r.physical)
+        .collect();
     overlaps(system, |a, b, both| {
         let channel = a.access.memory == MemoryType::NormalNc
             && b.access.memory == MemoryType::NormalNc
             && !(a.access.execute || b.access.execute)
-            && !(a.access.write && b.access.write);
+            && !(a.access.write && b.access.write)
+            && both.minus(&written).is_empty();
         let loader = system.is_loader(both, a.access) && system.is_loader(both, b.access);
         if a.party != Party::El2 && b.party != Party::El2 && !channel && !loader {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));

@@ -18,14 +18,24 @@ impl Base {
 
     /// Two lower tables of one stage change places, and what points at them follows.
     fn relocate(&self, blob: &mut [u8], rng: &mut Rng) -> String {
-        let parents: Vec<_> = self.seen.iter().filter(|s| s.level < 3 && s.raw & 3 == 3).collect();
-        let Some(one) = rng.pick(&parents) else { return String::new() };
+        let parents: Vec<_> = self
+            .seen
+            .iter()
+            .filter(|s| s.level < 3 && s.raw & 3 == 3)
+            .collect();
+        let Some(one) = rng.pick(&parents) else {
+            return String::new();
+        };
         let same: Vec<_> = parents.iter().filter(|p| p.stage2 == one.stage2).collect();
-        let Some(other) = rng.pick(&same) else { return String::new() };
+        let Some(other) = rng.pick(&same) else {
+            return String::new();
+        };
         let page = |raw: u64| (raw & !0xFFF) - self.blob.base;
         let (a, b) = (page(one.raw), page(other.raw));
         let read = |blob: &[u8], at: u64| {
-            blob.get(index(at)..index(at + PAGE)).map(<[u8]>::to_vec).unwrap_or_default()
+            blob.get(index(at)..index(at + PAGE))
+                .map(<[u8]>::to_vec)
+                .unwrap_or_default()
         };
         let (first, second) = (read(blob, a), read(blob, b));
         put(blob, a, &second);
@@ -49,7 +59,11 @@ impl Base {
         let (board, _) = place(8);
         match rng.below(4) {
             0 => {
-                put(blob, partition + 120, &u32::try_from(rng.below(1 << 20)).unwrap_or(0).to_le_bytes());
+                put(
+                    blob,
+                    partition + 120,
+                    &u32::try_from(rng.below(1 << 20)).unwrap_or(0).to_le_bytes(),
+                );
                 "restart limit".to_owned()
             }
             1 => {
@@ -65,7 +79,11 @@ impl Base {
                 "bound of polls".to_owned()
             }
             _ => {
-                put(blob, board + 76, &u32::try_from(1 + rng.below(1 << 20)).unwrap_or(1).to_le_bytes());
+                put(
+                    blob,
+                    board + 76,
+                    &u32::try_from(1 + rng.below(1 << 20)).unwrap_or(1).to_le_bytes(),
+                );
                 "delay of the epoch".to_owned()
             }
         }

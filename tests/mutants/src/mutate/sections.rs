@@ -12,7 +12,10 @@ const AFTER_DIGEST: u64 = 48;
 impl Base {
     /// Header and sections as offset, bytes of an entry, bytes.
     fn parts(&self) -> Vec<(u64, u64, u64)> {
-        let mut all = vec![(AFTER_DIGEST, HEADER - AFTER_DIGEST, HEADER - AFTER_DIGEST), (0, 16, 16)];
+        let mut all = vec![
+            (AFTER_DIGEST, HEADER - AFTER_DIGEST, HEADER - AFTER_DIGEST),
+            (0, 16, 16),
+        ];
         for ((offset, length), (_, _, entry)) in self.blob.places.iter().zip(SECTIONS) {
             if *length > 0 {
                 all.push((*offset, entry, *length));
@@ -50,12 +53,23 @@ impl Base {
     }
 
     pub(super) fn move_entries(&self, blob: &mut [u8], rng: &mut Rng) -> String {
-        let several: Vec<_> = self.parts().into_iter().filter(|(_, entry, length)| length > entry).collect();
-        let Some((offset, entry, length)) = rng.pick(&several).copied() else { return String::new() };
+        let several: Vec<_> = self
+            .parts()
+            .into_iter()
+            .filter(|(_, entry, length)| length > entry)
+            .collect();
+        let Some((offset, entry, length)) = rng.pick(&several).copied() else {
+            return String::new();
+        };
         let count = length / entry;
-        let (one, other) = (offset + rng.below(count) * entry, offset + rng.below(count) * entry);
+        let (one, other) = (
+            offset + rng.below(count) * entry,
+            offset + rng.below(count) * entry,
+        );
         let read = |blob: &[u8], at: u64| {
-            blob.get(index(at)..index(at + entry)).map(<[u8]>::to_vec).unwrap_or_default()
+            blob.get(index(at)..index(at + entry))
+                .map(<[u8]>::to_vec)
+                .unwrap_or_default()
         };
         let (first, second) = (read(blob, one), read(blob, other));
         put(blob, other, &first);

@@ -40,25 +40,37 @@ impl Base {
 
     pub(super) fn descriptor_bit(&self, blob: &mut [u8], rng: &mut Rng) -> String {
         let level = 1 + u32::try_from(rng.below(3)).unwrap_or(0);
-        let Some(seen) = self.any(rng, |s| s.level == level) else { return String::new() };
+        let Some(seen) = self.any(rng, |s| s.level == level) else {
+            return String::new();
+        };
         let what = flip(blob, seen.offset * 8 + rng.below(64));
-        format!("{what}, in a descriptor of level {level}, root {}, {:#x}", seen.root, seen.input)
+        format!(
+            "{what}, in a descriptor of level {level}, root {}, {:#x}",
+            seen.root, seen.input
+        )
     }
 
     pub(super) fn attributes(&self, blob: &mut [u8], rng: &mut Rng) -> String {
-        let Some(seen) = self.any(rng, Self::is_leaf) else { return String::new() };
+        let Some(seen) = self.any(rng, Self::is_leaf) else {
+            return String::new();
+        };
         let (high, low) = rng.pick(&FIELDS).copied().unwrap_or((1, 0));
         let mask = (u64::MAX >> (63 - (high - low))) << low;
         let value = seen.raw & !mask | rng.next() & mask;
         put(blob, seen.offset, &value.to_le_bytes());
-        format!("root {} at {:#x}: {:#x} becomes {value:#x}", seen.root, seen.input, seen.raw)
+        format!(
+            "root {} at {:#x}: {:#x} becomes {value:#x}",
+            seen.root, seen.input, seen.raw
+        )
     }
 
     /// A physical page that something of the system lies in.
     fn somewhere(&self, rng: &mut Rng) -> u64 {
         let granted = self.reach.el2.iter().chain(&self.reach.partitions).flatten();
         let all: Vec<_> = granted.collect();
-        let page = rng.pick(&all).map_or(0, |map| map.output + rng.below(map.size / PAGE) * PAGE);
+        let page = rng
+            .pick(&all)
+            .map_or(0, |map| map.output + rng.below(map.size / PAGE) * PAGE);
         match rng.below(8) {
             // Nobody's: unused RAM, nothing at all, beyond the address space.
             0 => rng.next() & ADDRESS & 0x7FFF_FFFF,
@@ -69,14 +81,20 @@ impl Base {
 
     pub(super) fn redirect(&self, blob: &mut [u8], rng: &mut Rng) -> String {
         let table = rng.below(4) == 0;
-        let Some(seen) = self.any(rng, |s| Self::is_leaf(s) != table) else { return String::new() };
+        let Some(seen) = self.any(rng, |s| Self::is_leaf(s) != table) else {
+            return String::new();
+        };
         let address = if table {
             let pages: Vec<u64> = self.reach.tables.keys().copied().collect();
             rng.pick(&pages).copied().unwrap_or(0)
         } else {
             let page = self.somewhere(rng);
             // A block keeps the alignment of its address, mostly.
-            if seen.level == 2 && rng.below(8) > 0 { page & !(2 * 1024 * 1024 - 1) } else { page }
+            if seen.level == 2 && rng.below(8) > 0 {
+                page & !(2 * 1024 * 1024 - 1)
+            } else {
+                page
+            }
         };
         let value = seen.raw & !ADDRESS | address & ADDRESS;
         put(blob, seen.offset, &value.to_le_bytes());
@@ -98,7 +116,10 @@ impl Base {
             _ => displaced,
         };
         put(blob, from.offset, &kept.to_le_bytes());
-        format!("descriptor at {:#x} goes to {to:#x}, {kept:#x} takes its place", from.offset)
+        format!(
+            "descriptor at {:#x} goes to {to:#x}, {kept:#x} takes its place",
+            from.offset
+        )
     }
 
     pub(super) fn stream(&self, blob: &mut [u8], rng: &mut Rng) -> String {
@@ -134,8 +155,12 @@ impl Base {
 
     /// Changes a grant in the tables and in the text.
     pub(super) fn granted(&self, files: &mut Files, rng: &mut Rng) -> String {
-        let Ok(told) = Text::read(&files.text) else { return String::new() };
-        let Some(grant) = rng.pick(&told.grants).cloned() else { return String::new() };
+        let Ok(told) = Text::read(&files.text) else {
+            return String::new();
+        };
+        let Some(grant) = rng.pick(&told.grants).cloned() else {
+            return String::new();
+        };
         let root = self.root_of(&grant);
         let end = grant.input + grant.range.size();
         let inside = |s: &&Seen| s.root == root && Self::is_leaf(s) && (grant.input..end).contains(&s.input);
@@ -152,16 +177,26 @@ impl Base {
             1 => {
                 let (kind, name) = text::kind(rng.below(3));
                 new.kind = kind;
-                let encoded = [[0b1111 << 2 | 3 << 8, 0b0101 << 2 | 2 << 8, 0b0001 << 2 | 2 << 8], [
-                    3 << 8,
-                    2 << 2 | 2 << 8,
-                    1 << 2 | 2 << 8,
-                ]];
-                (if stage2 { !(0b1111 << 2 | 3 << 8) } else { !(0b111 << 2 | 3 << 8) }, encoded[usize::from(!stage2)][name])
+                let encoded = [
+                    [0b1111 << 2 | 3 << 8, 0b0101 << 2 | 2 << 8, 0b0001 << 2 | 2 << 8],
+                    [3 << 8, 2 << 2 | 2 << 8, 1 << 2 | 2 << 8],
+                ];
+                (
+                    if stage2 {
+                        !(0b1111 << 2 | 3 << 8)
+                    } else {
+                        !(0b111 << 2 | 3 << 8)
+                    },
+                    encoded[usize::from(!stage2)][name],
+                )
             }
             _ => {
                 let start = self.somewhere(rng) & 0x7F_FFFF_F000;
-                let aligned = if leaves.iter().any(|s| s.level == 2) { start & !0x1F_FFFF } else { start };
+                let aligned = if leaves.iter().any(|s| s.level == 2) {
+                    start & !0x1F_FFFF
+                } else {
+                    start
+                };
                 new.range.start = aligned;
                 new.range.end = aligned + grant.range.size();
                 (u64::MAX, 0)
@@ -169,7 +204,10 @@ impl Base {
         };
         for leaf in &leaves {
             let moved = bits(leaf.raw, 47, 12) << 12;
-            let output = moved.wrapping_sub(grant.range.start).wrapping_add(new.range.start) & ADDRESS;
+            let output = moved
+                .wrapping_sub(grant.range.start)
+                .wrapping_add(new.range.start)
+                & ADDRESS;
             let value = (leaf.raw & keep | set) & !ADDRESS | output;
             put(&mut files.blob, leaf.offset, &value.to_le_bytes());
         }
@@ -182,9 +220,16 @@ impl Base {
         let cores = self.reach.el2.len();
         match grant.root.split_once(':') {
             Some(("el2", "boot")) => 0,
-            Some(("el2", core)) => core.trim_start_matches("core:").parse::<usize>().map_or(0, |k| k + 1),
+            Some(("el2", core)) => core
+                .trim_start_matches("core:")
+                .parse::<usize>()
+                .map_or(0, |k| k + 1),
             Some((_, name)) => {
-                let found = self.blob.partitions.iter().position(|p| p.name.as_deref() == Some(name));
+                let found = self
+                    .blob
+                    .partitions
+                    .iter()
+                    .position(|p| p.name.as_deref() == Some(name));
                 cores + found.unwrap_or(0)
             }
             None => 0,

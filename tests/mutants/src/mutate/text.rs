@@ -7,7 +7,17 @@ use crate::text::Grant;
 
 /// Kinds of records that a blob determines, by where they stand in the text.
 const BEFORE_SHARED: [&str; 11] = [
-    "image", "blob", "certificate", "live", "stream-table", "core", "partition", "vcpu", "slot", "root", "word",
+    "image",
+    "blob",
+    "certificate",
+    "live",
+    "stream-table",
+    "core",
+    "partition",
+    "vcpu",
+    "slot",
+    "root",
+    "word",
 ];
 
 fn lines(text: &[u8]) -> Vec<String> {
@@ -34,7 +44,9 @@ pub(super) fn line(text: &mut Vec<u8>, rng: &mut Rng) -> String {
     let mut all = lines(text);
     let count = u64::try_from(all.len()).unwrap_or(0);
     let at = crate::bytes::index(rng.below(count));
-    let Some(old) = all.get(at).cloned() else { return String::new() };
+    let Some(old) = all.get(at).cloned() else {
+        return String::new();
+    };
     let what = match rng.below(8) {
         0 => {
             all.remove(at);
@@ -69,7 +81,9 @@ fn field(all: &[String], old: &str, rng: &mut Rng) -> String {
     if rng.below(2) == 0 {
         let kind = fields.first().copied().unwrap_or("");
         let same: Vec<&String> = all.iter().filter(|l| l.split(' ').next() == Some(kind)).collect();
-        let other = rng.pick(&same).and_then(|l| l.split(' ').filter(|f| !f.is_empty()).nth(at));
+        let other = rng
+            .pick(&same)
+            .and_then(|l| l.split(' ').filter(|f| !f.is_empty()).nth(at));
         if let (Some(place), Some(other)) = (fields.get_mut(at), other) {
             *place = other;
         }
@@ -78,7 +92,9 @@ fn field(all: &[String], old: &str, rng: &mut Rng) -> String {
     let letters = b"0123456789abcdef-rwx:gZ ";
     let letter = rng.pick(letters).copied().map_or('0', char::from);
     let place = crate::bytes::index(rng.below(u64::try_from(old.len()).unwrap_or(0)));
-    old.char_indices().map(|(i, c)| if i == place { letter } else { c }).collect()
+    old.char_indices()
+        .map(|(i, c)| if i == place { letter } else { c })
+        .collect()
 }
 
 /// The text with every record that the blob determines replaced by `records`, in the order of the grammar.
@@ -86,10 +102,15 @@ pub(super) fn retold(text: &[u8], records: &[String]) -> Vec<u8> {
     let all = lines(text);
     let kind = |line: &String| line.split(' ').next().unwrap_or("").to_owned();
     let of = |kinds: &[&str]| -> Vec<String> {
-        all.iter().filter(|l| kinds.contains(&kind(l).as_str())).cloned().collect()
+        all.iter()
+            .filter(|l| kinds.contains(&kind(l).as_str()))
+            .cloned()
+            .collect()
     };
-    let (before, after): (Vec<String>, Vec<String>) =
-        records.iter().cloned().partition(|r| BEFORE_SHARED.contains(&kind(r).as_str()));
+    let (before, after): (Vec<String>, Vec<String>) = records
+        .iter()
+        .cloned()
+        .partition(|r| BEFORE_SHARED.contains(&kind(r).as_str()));
     let mut out = vec!["bulkhead-grants 1".to_owned()];
     out.extend(of(&["system", "board"]));
     out.extend(before);
@@ -126,7 +147,11 @@ pub(super) fn regrant(text: &[u8], old: &Grant, new: &Grant) -> Vec<u8> {
                 new.input
             );
         } else if fields.first() == Some(&"shared") && fields.get(2) == Some(&place(old).as_str()) {
-            let party = if old.root.starts_with("el2:") { "el2" } else { old.root.as_str() };
+            let party = if old.root.starts_with("el2:") {
+                "el2"
+            } else {
+                old.root.as_str()
+            };
             let before = format!("{party}={}", rights(old.rights));
             *line = line.replace(&before, &format!("{party}={}", rights(new.rights)));
         }
@@ -149,7 +174,11 @@ pub(super) fn reword(text: &mut Vec<u8>, rng: &mut Rng) -> String {
         }
         2 => {
             if let Some(line) = all.get_mut(at).filter(|line| !line.starts_with('#')) {
-                *line = line.split(' ').filter(|f| !f.is_empty()).collect::<Vec<_>>().join("   ");
+                *line = line
+                    .split(' ')
+                    .filter(|f| !f.is_empty())
+                    .collect::<Vec<_>>()
+                    .join("   ");
             }
             "wider columns"
         }
@@ -159,8 +188,11 @@ pub(super) fn reword(text: &mut Vec<u8>, rng: &mut Rng) -> String {
                 let root = fields.get(1).copied().unwrap_or("");
                 let people = fields.first() == Some(&"grant") && root.starts_with("el2:");
                 if people && rng.below(4) == 0 {
-                    let renamed: Vec<&str> =
-                        fields.iter().enumerate().map(|(i, f)| if i == 2 { "anything" } else { f }).collect();
+                    let renamed: Vec<&str> = fields
+                        .iter()
+                        .enumerate()
+                        .map(|(i, f)| if i == 2 { "anything" } else { f })
+                        .collect();
                     *line = renamed.join(" ");
                 } else if fields.first() == Some(&"system") {
                     *line = "system another-name".to_owned();
@@ -177,7 +209,11 @@ pub(super) fn reword(text: &mut Vec<u8>, rng: &mut Rng) -> String {
 pub(super) fn split(text: &mut Vec<u8>, rng: &mut Rng) -> String {
     let mut all = lines(text);
     let long = |line: &String| {
-        let fields: Vec<String> = line.split(' ').filter(|f| !f.is_empty()).map(str::to_owned).collect();
+        let fields: Vec<String> = line
+            .split(' ')
+            .filter(|f| !f.is_empty())
+            .map(str::to_owned)
+            .collect();
         let root = fields.get(1).is_some_and(|r| r.starts_with("el2:"));
         let (start, end) = fields.get(3)?.split_once('-')?;
         let (start, end) = (crate::text::hex(start)?, crate::text::hex(end)?);
@@ -185,9 +221,18 @@ pub(super) fn split(text: &mut Vec<u8>, rng: &mut Rng) -> String {
         (fields.first().is_some_and(|f| f == "grant") && root && end - start > 4096)
             .then_some((fields, start, end, input))
     };
-    let places: Vec<usize> = all.iter().enumerate().filter(|(_, l)| long(l).is_some()).map(|(i, _)| i).collect();
-    let Some(at) = rng.pick(&places).copied() else { return String::new() };
-    let Some((fields, start, end, input)) = all.get(at).and_then(long) else { return String::new() };
+    let places: Vec<usize> = all
+        .iter()
+        .enumerate()
+        .filter(|(_, l)| long(l).is_some())
+        .map(|(i, _)| i)
+        .collect();
+    let Some(at) = rng.pick(&places).copied() else {
+        return String::new();
+    };
+    let Some((fields, start, end, input)) = all.get(at).and_then(long) else {
+        return String::new();
+    };
     let middle = start + 4096 * (1 + rng.below((end - start) / 4096 - 1));
     let say = |from: u64, to: u64| {
         format!(

@@ -21,6 +21,10 @@ fn span<T>(all: &[T], (first, count): (u32, u32)) -> Option<&[T]> {
 pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
     let blob = &case.blob;
     groups(blob, found);
+    for core in &blob.cores {
+        let inside = span(&blob.core_vcpus, core.vcpus).is_some() && span(&blob.slots, core.slots).is_some();
+        found.form(inside, || "an index of a core is out of range".to_owned());
+    }
     for (i, core) in blob.cores.iter().enumerate() {
         of_core(blob, i, core, found);
     }

@@ -40,11 +40,21 @@ pub(crate) fn roots<'c>(case: &'c Case<'_>) -> Vec<(String, &'c [Map])> {
 
 /// Reach equals grants, root by root; then names.
 pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
-    let mut rest = case.text.grants.as_slice();
+    let all = &case.text.grants;
+    let order: Vec<String> = roots(case).into_iter().map(|(name, _)| name).collect();
+    let place = |grant: &Grant| order.iter().position(|name| *name == grant.root);
+    found.form(all.iter().all(|g| place(g).is_some()), || {
+        "grants of no root".to_owned()
+    });
+    found.form(all.iter().map(place).is_sorted(), || {
+        "grants are not in the order of roots".to_owned()
+    });
     for (name, maps) in roots(case) {
-        let count = rest.iter().take_while(|grant| grant.root == name).count();
-        let (own, others) = rest.split_at(count);
-        rest = others;
+        let mut own: Vec<&Grant> = all.iter().filter(|grant| grant.root == name).collect();
+        found.form(own.iter().map(|g| g.input).is_sorted(), || {
+            format!("grants of {name} are not in order")
+        });
+        own.sort_by_key(|grant| grant.input);
         let (mut granted, mut end) = (Vec::new(), 0);
         for grant in own {
             let size = grant.range.size();
@@ -52,9 +62,7 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             let legal = numbers.iter().all(|n| n.is_multiple_of(PAGE))
                 && grant.input >= end
                 && grant.input.checked_add(size).is_some_and(|e| e <= 1 << 39);
-            found.form(legal, || {
-                format!("grants of {name} are not pages in ascending order")
-            });
+            found.form(legal, || format!("grants of {name} are not pages, or overlap"));
             end = grant.input.saturating_add(size);
             let (input, output) = (grant.input, grant.range.start);
             if legal {
@@ -74,9 +82,6 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             format!("{name} reaches something else than its grants")
         });
     }
-    found.form(rest.is_empty(), || {
-        "grants of no root, or out of order".to_owned()
-    });
     for partition in &case.blob.partitions {
         names(case, partition, found);
     }
@@ -160,7 +165,7 @@ fn is_what_it_says(case: &Case<'_>, partition: &Partition, grant: &Grant) -> boo
             });
             let bar = own.flat_map(|f| f.bars).filter(|bar| bar.1 >= PAGE);
             let bar = bar.filter_map(|(address, size)| Range::sized(address, size));
-            kind == Kind::Device && rights == R | W && bar.into_iter().any(|bar| range.within(bar))
+            kind == Kind::Device && rights & X == 0 && bar.into_iter().any(|bar| range.within(bar))
         }
     }
 }

@@ -76,10 +76,6 @@ fn memory(image: &Image, blob: &Blob, text: &Text) -> Result<(), String> {
             !banks.iter().any(|b: &Range| b.meets(bank)),
             "banks of RAM overlap",
         )?;
-        need(
-            page(bank.start) && page(bank.end),
-            "a bank of RAM is not of pages",
-        )?;
         banks.push(bank);
     }
     let queues = if blob.board.smmu == 0 { 0 } else { 2 * PAGE };

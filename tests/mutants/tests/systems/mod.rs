@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Systems that mutations start from, built in process by the compiler, and the checker as a call.
 
-#[allow(dead_code, unused_imports, reason = "what the compiler's tests share is more than is needed here")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what the compiler's tests share is more than is needed here"
+)]
 #[path = "../../../../config/compiler/tests/compiler/support/mod.rs"]
 pub(crate) mod support;
 
@@ -27,7 +31,11 @@ pub(crate) fn files(compiled: &Compiled, hypervisor: &[u8]) -> Files {
 /// The system with two bus masters.
 pub(crate) fn masters(workshop: &Workshop) -> System {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    fs::copy(folder.join("boards/virt-edu.yaml"), workshop.path("virt-edu.yaml")).unwrap();
+    fs::copy(
+        folder.join("boards/virt-edu.yaml"),
+        workshop.path("virt-edu.yaml"),
+    )
+    .unwrap();
     workshop.load(&fs::read_to_string(folder.join("systems/masters.yaml")).unwrap())
 }
 
@@ -35,7 +43,10 @@ pub(crate) fn masters(workshop: &Workshop) -> System {
 pub(crate) fn all() -> Vec<Files> {
     let (workshop, hypervisor) = (Workshop::new(), hypervisor_bin());
     let systems = [masters(&workshop), workshop.reference(), workshop.load(ONE)];
-    systems.iter().map(|s| files(&compile(s, &hypervisor).unwrap(), &hypervisor)).collect()
+    systems
+        .iter()
+        .map(|s| files(&compile(s, &hypervisor).unwrap(), &hypervisor))
+        .collect()
 }
 
 /// Calls the checker.
