@@ -24,10 +24,10 @@ apt_refresh() {
     [[ -z $APT_REFRESHED ]] || return 0
     APT_REFRESHED=1
     note "refreshing the package lists"
-    quietly apt_get update || say "the package lists could not be refreshed; going on with what there is"
+    quietly apt_get update || say "the package lists could not be refreshed; going on with what there is${CAUSE:+ [$CAUSE]}"
 }
 
-# Installs packages of the machine's own release; never removes one.
+# Installs packages of the machine's own release; never removes one. Implements: BH-RUN-005.
 apt_install() { # REASON PACKAGE...
     local reason=$1
     shift

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # shellcheck shell=bash
-# Messages, temporary files, the lock, and where things are.
+# Messages, temporary files, locks, and where things are.
 
 BARE_TARGET=aarch64-unknown-none-softfloat
 
@@ -16,9 +16,10 @@ say() { printf '%sbulkhead:%s %s\n' "$BOLD" "$OFF" "$*" >&2; }
 
 note() { if [[ -n ${BULKHEAD_VERBOSE:-} ]]; then say "$@"; fi; }
 
-# Ends with status 2: the tool could not do it.
+# Ends with status 2: the tool could not do it. Implements: BH-RUN-002. One line, with the words of the command that failed quietly.
+CAUSE=
 die() {
-    printf '%serror:%s %s\n' "$RED" "$OFF" "$*" >&2
+    printf '%serror:%s %s%s\n' "$RED" "$OFF" "$*" "${CAUSE:+ [$CAUSE]}" >&2
     exit 2
 }
 
@@ -54,32 +55,56 @@ manifest() { sed -n "s/^$1 *= *\"\([^\"]*\)\".*/\1/p" "$ROOT/Cargo.toml" | head 
 tool_version() { manifest version; }
 minimum_rust() { manifest rust-version; }
 
-# Serialises starts that set up or build. Children do not inherit the lock (quietly and shown close it), so
-# that nothing left in the background can hold it.
-take_lock() {
-    mkdir -p "$CACHE" 2>/dev/null || die "cannot write the cache $CACHE: set BULKHEAD_CACHE to another folder"
-    exec 9>"$CACHE/lock"
-    if ! flock -n 9; then
-        say "waiting for another start that is setting up or building"
-        flock 9
+# The lock that this start holds, if any: one at a time. Its file says who holds it and why. Children do not
+# inherit it (quietly and shown close it), so that nothing left in the background can hold it.
+LOCK=
+take_lock() { # FILE WHAT
+    local holder=
+    if [[ -z $LOCK ]]; then
+        exec 9<>"$1"
+        if ! flock -n 9; then
+            read -r holder <"$1" || :
+            say "waiting to $2 until another start is done: ${holder:-it did not say why}"
+            flock 9
+        fi
+        LOCK=$1
     fi
-    rm -rf "$CACHE"/tmp.*
+    printf 'process %s in %s is there to %s\n' "$$" "$ROOT" "$2" >"$LOCK"
 }
 
-# A folder beside its destination, renamed into place when it is complete and removed otherwise.
+# Ends what take_lock began, also before this process becomes the tool, which would not run the trap.
+drop_lock() {
+    [[ -n $LOCK ]] || return 0
+    clean_up
+    LOCK=
+    exec 9>&-
+}
+
+# Is something not there yet, as CHECK tells? Then this start has the lock on the cache, which many clones share:
+# who sets up is alone, who has all waits for nobody. CHECK is asked again after the wait: another start may have
+# done the same meanwhile. Implements: BH-RUN-004.
+missing() { # WHAT CHECK...
+    local what=$1
+    shift
+    if "$@"; then return 1; fi
+    { mkdir -p "$CACHE" && [[ -w $CACHE ]]; } 2>/dev/null || die "cannot write the cache $CACHE: set BULKHEAD_CACHE to another folder"
+    take_lock "$CACHE/lock" "$what"
+    ! "$@"
+}
+
+# A folder in the cache, under its lock, for what is renamed into place when it is complete and removed otherwise.
+# Others are what a killed start left.
 TEMPORARY=()
 temporary() { # sets REPLY
+    ((${#TEMPORARY[@]})) || rm -rf "$CACHE"/tmp.*
     REPLY=$(mktemp -d "$CACHE/tmp.XXXXXXXX")
     TEMPORARY+=("$REPLY")
 }
-clean_up() { if ((${#TEMPORARY[@]})); then rm -rf -- "${TEMPORARY[@]}"; fi; }
-trap clean_up EXIT
-
-# Ends what take_lock began; the tool that this process becomes would not run the trap.
-drop_lock() {
-    clean_up
-    exec 9>&-
+clean_up() {
+    if ((${#TEMPORARY[@]})); then rm -rf -- "${TEMPORARY[@]}"; fi
+    TEMPORARY=()
 }
+trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -89,8 +114,9 @@ shown() {
     "$@" >&2 9>&-
 }
 
-# Runs a command whose output is of interest only when it fails, or with --verbose.
+# Runs a command whose output is of interest only with --verbose. When it fails, CAUSE is the line that says why.
 quietly() {
+    CAUSE=
     if [[ -n ${BULKHEAD_VERBOSE:-} ]]; then
         shown "$@"
         return
@@ -98,7 +124,7 @@ quietly() {
     local output status=0
     output=$("$@" 2>&1 9>&-) || status=$?
     if ((status)); then
-        grep -iE -m 1 '^(E:|error)' <<<"$output" >&2 || tail -n 3 <<<"$output" >&2
+        CAUSE=$(grep -iE -m 1 '^(E:|error)' <<<"$output" || tail -n 1 <<<"$output")
     fi
     return "$status"
 }

@@ -8,7 +8,9 @@ installed_without_rust() {
 }
 
 # The host's linker, which rustc calls as cc.
-setup_linker() { have cc || apt_install "the host's linker" gcc libc6-dev; }
+setup_linker() {
+    if missing "install the host's linker" have cc; then apt_install "the host's linker" gcc libc6-dev; fi
+}
 
 # Is a source newer than the tool? Only chooses what is shown: cargo itself decides what is built.
 tool_is_stale() {
@@ -22,6 +24,15 @@ tool_is_stale() {
         [[ $source -ot $TOOL ]] || return 0
     done
     return 1
+}
+
+# Implements: BH-RUN-001. Everything that cargo makes lies in this clone's own folder, for which only starts of this clone wait.
+build() {
+    mkdir -p "$CARGO_TARGET_DIR" 2>/dev/null || die "cannot write $CARGO_TARGET_DIR: set CARGO_TARGET_DIR to another folder"
+    take_lock "$CARGO_TARGET_DIR/.bulkhead-lock" "build"
+    build_tool
+    build_images
+    drop_lock
 }
 
 build_tool() {

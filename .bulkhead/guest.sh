@@ -15,19 +15,19 @@ guest_sources() {
     fi
 }
 
-# Prepares private arm64 package lists in the cache, once a start, and sets GUEST_APT.
+# Prepares private arm64 package lists, once a start, and sets GUEST_APT. They are removed with the lock.
 GUEST_APT=()
 guest_lists() {
     ((${#GUEST_APT[@]} == 0)) || return 0
-    local folder=$CACHE/apt/arm64
-    mkdir -p "$folder"
+    local folder
+    temporary && folder=$REPLY
     guest_sources >"$folder/sources.list" ||
         die "no Debian mirror in this machine's apt sources for the arm64 guest packages: set BULKHEAD_DEBIAN_MIRROR to the address of one (and install debian-archive-keyring)"
     : >"$folder/status"
     private_apt "$folder"
     GUEST_APT=("${PRIVATE_APT[@]}" -oAPT::Architecture=arm64 -oAPT::Architectures=arm64 "-oDir::State::status=$folder/status")
-    say "refreshing the arm64 package lists (in the cache)"
-    quietly apt-get "${GUEST_APT[@]}" update || return 1
+    say "reading the arm64 package lists"
+    quietly apt-get "${GUEST_APT[@]}" update
 }
 
 # A field of the newest record of a package in the arm64 lists; nothing when there is none.
@@ -52,7 +52,10 @@ guest_present() { [[ -f $CACHE/guest/$1/.package ]]; }
 
 # Puts one package's files into $CACHE/guest/PACKAGE with a .package stamp "name version". apt checks the hashes.
 fetch_guest() { # PACKAGE
-    guest_present "$1" && return
+    if ! missing "fetch the guest package $1" guest_present "$1"; then
+        note "guest package $(<"$CACHE/guest/$1/.package"), $CACHE/guest/$1"
+        return
+    fi
     [[ $1 =~ ^[a-z0-9][a-z0-9+.-]+$ ]] || die "not a Debian package name: $1"
     local by_hand="by hand: get Debian's arm64 package, unpack it by dpkg -x FILE $CACHE/guest/$1, write its name and version into $CACHE/guest/$1/.package"
     { have apt-get && have dpkg; } || die "the guest package $1 is missing and this machine has no apt-get; $by_hand"
@@ -63,7 +66,7 @@ fetch_guest() { # PACKAGE
     [[ -n $version ]] || die "Debian $(os_field VERSION_CODENAME) has no arm64 package $1: name another one in the spec"
     say "downloading $name $version (arm64, into the cache, not installed)"
     temporary && folder=$REPLY
-    (cd "$folder" && quietly apt-get "${GUEST_APT[@]}" download "$name=$version") ||
+    quietly env -C "$folder" apt-get "${GUEST_APT[@]}" download "$name=$version" ||
         die "could not download $name; start again with the network on, or $by_hand"
     mkdir "$folder/tree"
     quietly dpkg -x "$folder"/*.deb "$folder/tree" || die "could not unpack $name into $CACHE/guest"

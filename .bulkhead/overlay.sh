@@ -26,7 +26,7 @@ build_target_library() { # FOLDER
     named="--remap-path-prefix=$library=/rustc/$commit/library"
     named+=" --remap-path-prefix=$(readlink -f "$library")=/rustc/$commit/library"
     # Bitcode, or fat LTO could not read the library.
-    cd "$1/crate" && quietly env -i PATH="$DISTRO_BIN:/usr/bin:/bin" HOME="$1" CARGO_HOME="$1/cargo" CARGO_NET_OFFLINE=true \
+    quietly env -i -C "$1/crate" PATH="$DISTRO_BIN:/usr/bin:/bin" HOME="$1" CARGO_HOME="$1/cargo" CARGO_NET_OFFLINE=true \
         RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Cembed-bitcode=yes $named" \
         "$DISTRO_BIN/cargo" build --release --target "$BARE_TARGET" --target-dir "$1/target" "${vendored[@]}" \
         -Zbuild-std=core,alloc,compiler_builtins -Zbuild-std-features=compiler-builtins-mem
@@ -45,7 +45,7 @@ build_overlay() { # DESTINATION
     local work tree host name real sysroot
     say "building core and alloc for $BARE_TARGET from the distribution's source (once; about half a minute)"
     temporary && work=$REPLY
-    (build_target_library "$work") || return 1
+    build_target_library "$work" || return 1
     host=$("$DISTRO_BIN/rustc" -vV | sed -n 's/^host: //p')
     tree=$work/overlay
     sysroot=$(quoted "$1")

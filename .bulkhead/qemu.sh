@@ -20,7 +20,10 @@ find_qemu() {
 upstream_version() { local v=${1#*:}; v=${v%%[-+~]*}; printf '%s' "${v:-0}"; }
 
 setup_qemu() {
-    find_qemu && return
+    if ! missing "install QEMU" find_qemu; then
+        note "QEMU $QEMU_VERSION, $BULKHEAD_QEMU"
+        return
+    fi
     [[ -z ${BULKHEAD_QEMU:-} ]] || die "BULKHEAD_QEMU=$BULKHEAD_QEMU is not a QEMU of version $MINIMUM_QEMU or later"
     local by_hand="install qemu-system-aarch64 $MINIMUM_QEMU or later by hand, or set BULKHEAD_QEMU to its path"
     have apt-get || die "QEMU $MINIMUM_QEMU or later is missing: $by_hand"

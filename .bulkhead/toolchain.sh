@@ -36,15 +36,13 @@ route_active() { active_rust && recent_enough "$RUST_VERSION" && has_target "$RU
 # Route 2: rustup adds the target, under a time limit.
 route_rustup() {
     find_rustup || return 1
-    if active_rust; then
-        recent_enough "$RUST_VERSION" || return 1
-        if has_target "$RUST_SYSROOT"; then return 0; fi
-        say "adding the target $BARE_TARGET by rustup"
-        (cd "$ROOT" && quietly timeout "$NETWORK_LIMIT" rustup target add "$BARE_TARGET") || return 1
-    else
+    if missing "install Rust" active_rust; then
         say "installing the stable Rust toolchain with $BARE_TARGET by rustup"
         quietly timeout "$NETWORK_LIMIT" rustup toolchain install stable --no-self-update \
             --profile minimal --component clippy --component rustfmt --target "$BARE_TARGET" || return 1
+    elif recent_enough "$RUST_VERSION" && missing "add Rust's target" route_active; then
+        say "adding the target $BARE_TARGET by rustup"
+        quietly env -C "$ROOT" timeout "$NETWORK_LIMIT" rustup target add "$BARE_TARGET" || return 1
     fi
     route_active
 }
@@ -75,7 +73,7 @@ distro_packages() {
 # Route 3: the distribution's compiler with our own build of the target's library, used through RUSTUP_TOOLCHAIN
 # and PATH.
 route_distro() {
-    if ! distro_rust; then
+    if missing "install Rust" distro_rust; then
         have apt-get || return 1
         apt_refresh
         distro_packages || return 1
@@ -83,7 +81,9 @@ route_distro() {
         distro_rust || return 1
     fi
     RUST_SYSROOT=$(overlay_folder)
-    has_target "$RUST_SYSROOT" || build_overlay "$RUST_SYSROOT" || { say "the distribution's Rust could not build core for $BARE_TARGET"; return 1; }
+    if missing "build Rust's target" has_target "$RUST_SYSROOT"; then
+        build_overlay "$RUST_SYSROOT" || { say "the distribution's Rust could not build core for $BARE_TARGET"; return 1; }
+    fi
     use_overlay
 }
 
@@ -120,8 +120,10 @@ setup_toolchain() {
 
 # The tests run clippy and rustfmt, which rustup's minimal profile leaves out.
 setup_lints() {
-    if [[ -x $RUST_SYSROOT/bin/cargo-clippy && -x $RUST_SYSROOT/bin/cargo-fmt ]] || ! have rustup; then return 0; fi
-    say "adding clippy and rustfmt by rustup"
-    (cd "$ROOT" && quietly timeout "$NETWORK_LIMIT" rustup component add clippy rustfmt) ||
-        die "the tests need clippy and rustfmt: rustup component add clippy rustfmt"
+    if missing "add clippy and rustfmt" has_lints; then
+        say "adding clippy and rustfmt by rustup"
+        quietly env -C "$ROOT" timeout "$NETWORK_LIMIT" rustup component add clippy rustfmt ||
+            die "the tests need clippy and rustfmt: rustup component add clippy rustfmt"
+    fi
 }
+has_lints() { [[ -x $RUST_SYSROOT/bin/cargo-clippy && -x $RUST_SYSROOT/bin/cargo-fmt ]] || ! have rustup; }

@@ -96,6 +96,9 @@ main_test() {
     fi
     setup_linker
     setup_toolchain
+    drop_lock
+    mkdir -p "$CARGO_TARGET_DIR"
+    take_lock "$CARGO_TARGET_DIR/.bulkhead-lock" "test the distribution's Rust"
     write_crate
     check "rustc on the PATH is the overlay's" is_the_overlay_s rustc
     if have rustup; then check "rustup's rustc is the overlay's" is_the_overlay_s rustup run "$RUST_SYSROOT" rustc; fi
@@ -113,5 +116,4 @@ main_test() {
 }
 
 locate
-take_lock
 main_test

@@ -6,7 +6,6 @@
 
 start_toolchain() {
     load
-    take_lock
     setup_toolchain
     printf 'route=%s\n' "$RUST_ROUTE"
 }
@@ -74,7 +73,7 @@ case_route_2_hanging_rustup_is_given_up() {
     add_distro 1.96.0
     fake rustup <<<'sleep 3; touch "$M/not given up"'
     forbid apt-get apt-cache
-    limited() { load; NETWORK_LIMIT=0.2s; take_lock; setup_toolchain; echo "route=$RUST_ROUTE"; }
+    limited() { load; NETWORK_LIMIT=0.2s; setup_toolchain; echo "route=$RUST_ROUTE"; }
     same route=distro "$(limited)"
     [[ ! -e "$M/not given up" ]]
 }

@@ -129,7 +129,8 @@ case_a_package_that_cannot_be_had_is_named() {
     fake sudo <<<'[[ $1 != -n ]] || shift; "$@"'
     fake apt-get <<<'echo "E: no network" >&2; exit 100'
     expect_error 2 'by hand: sudo apt-get update && sudo apt-get install' bulkhead check x
-    same 1 "$(grep -c '^error:' "$M/err")"
+    same 1 "$(grep -c '^error:.* \[E: no network\]$' "$M/err")"
+    same 1 "$(grep -vc '^bulkhead:' "$M/err")"
 }
 
 case_an_old_qemu_is_not_used() {
@@ -157,13 +158,13 @@ case $* in
         source "$M/functions"; add_qemu 10.0.2 ;;
 esac
 END
-    qemu() { load; take_lock; setup_qemu; echo "$QEMU_VERSION"; }
+    qemu() { load; setup_qemu; echo "$QEMU_VERSION"; }
     same 10.0.2 "$(qemu)"
     grep -q 'http://mirror.example/debian bookworm-backports main' "$M/used.list"
     same '' "$(find "$HOME/.cache/bulkhead" -name 'tmp.*')"
 }
 
-case_first_starts_take_turns() {
+case_builds_of_one_clone_take_turns() {
     ready
     local i
     for i in 1 2 3; do bulkhead check x >"$M/out$i" 2>&1 & done
@@ -172,6 +173,76 @@ case_first_starts_take_turns() {
     same 'begin end begin end begin end ' "$(tr '\n' ' ' <"$M/builds")"
 }
 
+# Holds a lock as another start does, and keeps it until release.
+hold() { # FILE
+    mkdir -p "${1%/*}"
+    echo 'process 1 in elsewhere is there to do something' >"$1"
+    exec 7<>"$1"
+    flock 7
+}
+release() { exec 7>&-; }
+
+# Waits until a file has a line with TEXT.
+appears() { # FILE TEXT
+    local tries=200
+    until grep -qF -- "$2" "$1"; do
+        ((tries--)) || { echo "never said: $2"; cat "$1"; return 1; }
+        sleep 0.05
+    done
+}
+
+# Verifies: BH-RUN-004.
+case_who_has_all_waits_for_no_set_up() {
+    ready
+    hold "$HOME/.cache/bulkhead/lock"
+    bulkhead run >"$M/out" 2>"$M/err" 7>&-
+    grep -qx '<run>' "$M/out"
+    if grep waiting "$M/err"; then return 1; fi
+}
+
+# Verifies: BH-RUN-004.
+case_a_start_that_waits_says_for_what() {
+    ready
+    local lock start
+    for lock in "$HOME/.cache/bulkhead/lock" "$M/re po/target/.bulkhead-lock"; do
+        forget
+        hold "$lock"
+        bulkhead run >"$M/out" 2>"$M/err" 7>&- &
+        start=$!
+        appears "$M/err" 'until another start is done: process 1 in elsewhere is there to do something'
+        same '' "$(cat "$M/out")"
+        release
+        wait "$start"
+        grep -qx '<run>' "$M/out"
+    done
+    grep -q 'waiting to build until' "$M/err"
+}
+
+# Makes the next start set up rustup's target again.
+forget() {
+    rm -r "$M/sysroot/lib"
+    declare -f add_target >"$M/add_target"
+    fake rustup <<<'source "$M/add_target"; add_target'
+    : >"$M/out"
+    : >"$M/err"
+}
+
+# Verifies: BH-RUN-004.
+case_what_another_start_set_up_meanwhile_is_not_set_up_again() {
+    ready
+    forget
+    hold "$HOME/.cache/bulkhead/lock"
+    bulkhead run >"$M/out" 2>"$M/err" 7>&- &
+    local start=$!
+    appears "$M/err" "waiting to add Rust's target until another start is done"
+    add_target
+    release
+    wait "$start"
+    grep -qx '<run>' "$M/out"
+    not_called rustup
+}
+
+# Verifies: BH-RUN-003.
 case_doctor_tells_and_changes_nothing() {
     add_rust 1.95.0
     add_host
@@ -193,5 +264,7 @@ case_doctor_is_content_after_a_start() {
     bulkhead doctor --format json | grep -q '^{"ok":true,"version":"3.2.1",.*{"name":"rust","ok":true,'
     same "$(bulkhead doctor --format json)" "$(bulkhead --json doctor 2>/dev/null || bulkhead doctor --json)"
     not_called cargo
+    rm "$M/bin/dtc"
+    bulkhead doctor | grep -qx 'all is there for all but ./bulkhead test; the network is not needed'
     expect_error 2 'doctor: unknown argument --fix' bulkhead doctor --fix
 }

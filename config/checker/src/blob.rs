@@ -7,13 +7,13 @@ use crate::tables::{BoardDevices, Core, Partition, PciFunction, Slot, Spi, Vcpu}
 const MAGIC: &[u8; 8] = b"BLKHSYS1";
 const VERSION: (u16, u16) = (1, 0);
 /// Bytes of the header.
-pub(crate) const HEADER_SIZE: u64 = 248;
+pub(crate) const HEADER_SIZE: u64 = 256;
 /// First byte that the early digest covers.
 pub(crate) const EARLY_START: u64 = 64;
 
 /// Bytes of a table's entry, in the order of the header's sections.
-const ENTRY_SIZES: [u64; 9] = [64, 256, 104, 8, 24, 16, 112, 16, 80];
-const SECTION_NAMES: [&str; 9] = [
+const ENTRY_SIZES: [u64; 10] = [64, 256, 104, 8, 24, 16, 112, 16, 80, 16];
+const SECTION_NAMES: [&str; 10] = [
     "cores",
     "partitions",
     "vcpus",
@@ -23,6 +23,7 @@ const SECTION_NAMES: [&str; 9] = [
     "pci_functions",
     "ram",
     "board",
+    "channels",
 ];
 /// Offset of the first section in the header.
 const SECTIONS: usize = 176;
@@ -89,11 +90,24 @@ pub(crate) struct Blob {
     pub ram: Vec<Range>,
     /// EL2's devices.
     pub board: BoardDevices,
+    /// Channels.
+    pub channels: Vec<Range>,
 }
 
 /// FNV-1a over the sizes of the header and of every table's entry, in the order of `tables.rs`.
 fn layout_hash() -> u64 {
-    let [core, partition, vcpu, core_vcpu, slot, spi, pci, ram, board] = ENTRY_SIZES;
+    let [
+        core,
+        partition,
+        vcpu,
+        core_vcpu,
+        slot,
+        spi,
+        pci,
+        ram,
+        board,
+        channel,
+    ] = ENTRY_SIZES;
     [
         HEADER_SIZE,
         core,
@@ -105,6 +119,7 @@ fn layout_hash() -> u64 {
         pci,
         ram,
         board,
+        channel,
     ]
     .into_iter()
     .fold(0xcbf2_9ce4_8422_2325, |hash, size| {
@@ -184,7 +199,8 @@ impl Blob {
         let slots = decoded(&table(4)?, Slot::decode)?;
         let spis = decoded(&table(5)?, Spi::decode)?;
         let pci_functions = decoded(&table(6)?, PciFunction::decode)?;
-        let ram = decoded(&table(7)?, |e| Some(Range::sized(u64_at(e, 0)?, u64_at(e, 8)?)))?;
+        let range = |e: &[u8]| Some(Range::sized(u64_at(e, 0)?, u64_at(e, 8)?));
+        let ram = decoded(&table(7)?, range)?;
         let boards = decoded(&table(8)?, BoardDevices::decode)?;
         let &[board] = boards.as_slice() else {
             return Err(format!(
@@ -192,6 +208,7 @@ impl Blob {
                 boards.len()
             ));
         };
+        let channels = decoded(&table(9)?, range)?;
         Ok(Self {
             header,
             cores,
@@ -203,6 +220,7 @@ impl Blob {
             pci_functions,
             ram,
             board,
+            channels,
         })
     }
 }

@@ -56,6 +56,11 @@ impl Access {
         execute: true,
         ..Self::READ
     };
+    /// Normal non-cacheable memory that is read and written.
+    pub(crate) const CHANNEL: Self = Self {
+        memory: MemoryType::NormalNc,
+        ..Self::WRITE
+    };
     /// Registers of a device.
     pub(crate) const DEVICE: Self = Self {
         write: true,

@@ -46,6 +46,16 @@ pub(crate) enum Use {
     Stream(usize),
 }
 
+impl Use {
+    /// Who reaches memory through a root that serves this.
+    pub(crate) fn party(self) -> Party {
+        match self {
+            Self::Boot | Self::Core(_) => Party::El2,
+            Self::Partition(index) | Self::Stream(index) => Party::Partition(index),
+        }
+    }
+}
+
 /// A translation root, walked.
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
@@ -64,10 +74,7 @@ pub(crate) struct Root {
 impl Root {
     /// Who reaches memory through it.
     pub(crate) fn party(&self) -> Party {
-        match self.serves {
-            Use::Boot | Use::Core(_) => Party::El2,
-            Use::Partition(index) | Use::Stream(index) => Party::Partition(index),
-        }
+        self.serves.party()
     }
 }
 

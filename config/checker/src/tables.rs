@@ -45,8 +45,8 @@ pub(crate) struct Core {
     pub vcpus: (u32, u32),
     /// First entry in `slots` and their number.
     pub slots: (u32, u32),
-    /// Must be zero.
-    pub reserved: u32,
+    /// What keeps predictions apart; `None` when the number is unknown.
+    pub predictors: Option<&'static str>,
     /// Major frame in ns.
     pub major_frame: u64,
 }
@@ -67,7 +67,13 @@ impl Core {
             },
             vcpus: (u32_at(e, 36)?, u32_at(e, 40)?),
             slots: (u32_at(e, 44)?, u32_at(e, 48)?),
-            reserved: u32_at(e, 52)?,
+            predictors: match u32_at(e, 52)? {
+                0 => Some("none"),
+                1 => Some("isolated"),
+                2 => Some("restricted"),
+                3 => Some("firmware"),
+                _ => None,
+            },
             major_frame: u64_at(e, 56)?,
         })
     }

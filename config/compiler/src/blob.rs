@@ -128,6 +128,7 @@ pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: &Tables, sec
         pci_functions,
         ram,
         board,
+        channels,
     ] = offsets.sections;
     let mut header = BlobHeader {
         magic: MAGIC,
@@ -159,6 +160,7 @@ pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: &Tables, sec
         pci_functions,
         ram,
         board,
+        channels,
     };
     let pages = |pages: &[Page]| bytes(pages).collect::<Vec<u8>>();
     put(0, header.as_bytes());

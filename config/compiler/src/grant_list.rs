@@ -87,7 +87,7 @@ fn gicr(board: &Board, core: usize) -> u64 {
     board.gic.redistributors + core as u64 * GICR_SIZE
 }
 
-/// EL2 until boot ends: everything of the hypervisor, its devices, the evidence.
+/// EL2 until boot ends: everything of the hypervisor, its devices, the evidence, and the shared memory that it clears.
 fn boot(sources: Sources<'_>) -> Vec<Grant> {
     let Sources {
         system, info, plan, ..
@@ -114,6 +114,20 @@ fn boot(sources: Sources<'_>) -> Vec<Grant> {
     list.normal("live", plan.live, Rights::ReadWrite);
     if let Some(queues) = plan.queues {
         list.normal("smmu-queues", queues, Rights::ReadWrite);
+    }
+    for (partition, window) in system.partitions.iter().zip(&plan.windows) {
+        let name = format!("window:{}", partition.name.value);
+        list.normal(&name, *window, Rights::ReadWrite);
+    }
+    for (channel, range) in system.channels.iter().zip(&plan.channels) {
+        let name = format!("channel:{}", channel.name.value);
+        list.at(
+            &name,
+            *range,
+            Rights::ReadWrite,
+            MemoryType::NormalNc,
+            range.start,
+        );
     }
     for reserved in &board.reserved {
         let region = reserved.region.value;
@@ -284,12 +298,12 @@ pub struct Shared {
     /// Physical addresses.
     pub range: Range,
     /// Rights of EL2's roots together.
-    pub el2: Option<Rights>,
+    pub el2: Rights,
     /// Partitions and their rights.
     pub partitions: Vec<(usize, Rights)>,
 }
 
-/// What is shared by design: the loader, windows, channels.
+/// What is shared by design: the loader, windows, channels (with EL2 until boot has cleared them).
 pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
     let Sources {
         system, info, plan, ..
@@ -298,7 +312,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
     let mut result = vec![Shared {
         name: "loader".to_owned(),
         range: info.loader,
-        el2: Some(Rights::Read),
+        el2: Rights::Read,
         partitions: everybody.map(|p| (p, Rights::ReadExecute)).collect(),
     }];
     for (index, partition) in system.partitions.iter().enumerate() {
@@ -306,7 +320,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
             result.push(Shared {
                 name: format!("window:{}", partition.name.value),
                 range: plan.windows[index],
-                el2: Some(Rights::ReadWrite),
+                el2: Rights::ReadWrite,
                 partitions: vec![(index, Rights::ReadWrite)],
             });
         }
@@ -320,7 +334,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
         result.push(Shared {
             name: format!("channel:{}", channel.name.value),
             range: *range,
-            el2: None,
+            el2: Rights::ReadWrite,
             partitions,
         });
     }

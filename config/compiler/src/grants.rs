@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use bulkhead_model::system::{Console, System};
 use bulkhead_types::image::Range;
-use bulkhead_types::tables::{NONE, core_mode, slot_kind};
+use bulkhead_types::tables::{NONE, core_mode, predictors, slot_kind};
 
 use crate::access::{Grant, Root};
 use crate::grant_list::{Sources, shared};
@@ -71,10 +71,7 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
     words(&mut text, sources, sections);
     text.title("what more than one party may reach");
     for shared in shared(sources) {
-        let el2 = shared
-            .el2
-            .map(|rights| format!(" el2={rights}"))
-            .unwrap_or_default();
+        let el2 = format!(" el2={}", shared.el2);
         let partitions = shared.partitions.iter().map(|(p, rights)| {
             let name = name(sources.system, id(*p));
             format!(" partition:{name}={rights}")
@@ -144,7 +141,16 @@ fn parties(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             core_mode::GUARDED => "guarded",
             _ => "sliced",
         };
-        text.line(format!("core {number} {:#x} {:#x} {mode}", core.mpidr, core.midr));
+        let predictors = match core.predictors {
+            predictors::NONE => "none",
+            predictors::ISOLATED => "isolated",
+            predictors::RESTRICTED => "restricted",
+            _ => "firmware",
+        };
+        text.line(format!(
+            "core {number} {:#x} {:#x} {mode} {predictors}",
+            core.mpidr, core.midr
+        ));
     }
     for (number, partition) in sections.partitions.iter().enumerate() {
         let name = name(system, id(number));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `report.json`: the machine made visible: memory map, schedule, interrupts, totals.
 
+use bulkhead_model::board::Predictors;
 use bulkhead_model::system::{Run, Seed, System};
 use bulkhead_types::blob::PAGE;
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub struct Report {
     pub schedule: Vec<CoreSlots>,
     /// Partitions whose random seeds are constants.
     pub fixed_seeds: Vec<String>,
+    /// Cores that partitions share and that have no means to keep their predictions apart.
+    pub unsanitised_cores: Vec<usize>,
     /// Sums.
     pub totals: Totals,
 }
@@ -107,6 +110,7 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
         memory: memory.collect(),
         schedule: schedule(system),
         fixed_seeds: fixed.map(|p| p.name.value.clone()).collect(),
+        unsanitised_cores: unsanitised(system),
         totals: Totals {
             image,
             blob: length(&compiled.blob),
@@ -117,6 +121,17 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
             board_ram: system.board.ram.iter().map(|r| r.value.size).sum(),
         },
     }
+}
+
+/// Cores that more than one partition uses, without means for their predictors.
+fn unsanitised(system: &System) -> Vec<usize> {
+    let cores = system.board.cores.iter().enumerate();
+    let without = cores.filter(|(_, core)| core.predictors == Predictors::None);
+    let shared = without.filter(|(number, _)| {
+        let users = system.partitions.iter().filter(|p| p.vcpu_on(*number).is_some());
+        users.count() > 1
+    });
+    shared.map(|(number, _)| number).collect()
 }
 
 fn schedule(system: &System) -> Vec<CoreSlots> {

@@ -4,8 +4,8 @@
 use bulkhead_model::board::Trigger;
 use bulkhead_model::system::{Console, Run, Seed, System};
 use bulkhead_types::tables::{
-    BoardDevices, Core, CoreVcpu, NONE, Partition, PciBar, PciFunction, RamBank, SPI_WORDS, Slot, Spi, Vcpu,
-    core_mode, partition_flag, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, NONE, Partition, PciBar, PciFunction, RamBank, SPI_WORDS, Slot,
+    Spi, Vcpu, core_mode, partition_flag, slot_kind,
 };
 
 use crate::devices::Assigned;
@@ -40,6 +40,8 @@ pub struct Sections {
     pub ram: Vec<RamBank>,
     /// EL2's devices.
     pub board: BoardDevices,
+    /// Channels.
+    pub channels: Vec<Channel>,
 }
 
 /// Derives the tables.
@@ -68,6 +70,14 @@ pub fn derive(system: &System, plan: &Plan, devices: &[Assigned]) -> Sections {
             })
             .collect(),
         board: board(system, plan),
+        channels: plan
+            .channels
+            .iter()
+            .map(|range| Channel {
+                base: range.start,
+                size: range.end - range.start,
+            })
+            .collect(),
     }
 }
 
@@ -136,7 +146,7 @@ fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVc
             vcpu_count,
             slot_first,
             slot_count: id(own_slots.len()),
-            reserved: 0,
+            predictors: words::predictors(core.predictors),
             major_frame_ns: own_slots.iter().map(|s| s.length_ns).sum(),
         });
     }
@@ -282,14 +292,14 @@ impl Sections {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Offsets {
     /// In the order of the fields of [`Sections`].
-    pub sections: [bulkhead_types::blob::Section; 9],
+    pub sections: [bulkhead_types::blob::Section; 10],
 }
 
 impl Sections {
     /// The tables one after the other, each at a multiple of 8 bytes, the first at blob offset `start`.
     pub fn emit(&self, start: u64) -> (Vec<u8>, Offsets) {
         use zerocopy::IntoBytes;
-        let tables: [(&[u8], usize); 9] = [
+        let tables: [(&[u8], usize); 10] = [
             (self.cores.as_bytes(), self.cores.len()),
             (self.partitions.as_bytes(), self.partitions.len()),
             (self.vcpus.as_bytes(), self.vcpus.len()),
@@ -299,6 +309,7 @@ impl Sections {
             (self.pci_functions.as_bytes(), self.pci_functions.len()),
             (self.ram.as_bytes(), self.ram.len()),
             (self.board.as_bytes(), 1),
+            (self.channels.as_bytes(), self.channels.len()),
         ];
         let mut bytes = Vec::new();
         let mut offsets = Offsets::default();

@@ -5,8 +5,9 @@
 //! # References
 //! Arm DDI 0487, "HCR_EL2", "CNTHCTL_EL2", "MDCR_EL2", "CPTR_EL2", "VMPIDR_EL2"; Arm IHI 0069, "ICH_HCR_EL2".
 
+use bulkhead_model::board::Predictors;
 use bulkhead_model::system::{Cores, Interrupts};
-use bulkhead_types::tables::core_mode;
+use bulkhead_types::tables::{core_mode, predictors};
 
 /// How a partition's cores are used, as `Core::mode` says it.
 pub fn mode(cores: &Cores) -> u32 {
@@ -16,6 +17,16 @@ pub fn mode(cores: &Cores) -> u32 {
             Interrupts::Guarded => core_mode::GUARDED,
         },
         Cores::Sliced { .. } => core_mode::SLICED,
+    }
+}
+
+/// What keeps predictions apart, as `Core::predictors` says it.
+pub fn predictors(means: Predictors) -> u32 {
+    match means {
+        Predictors::None => predictors::NONE,
+        Predictors::Isolated => predictors::ISOLATED,
+        Predictors::Restricted => predictors::RESTRICTED,
+        Predictors::Firmware => predictors::FIRMWARE,
     }
 }
 

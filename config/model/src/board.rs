@@ -86,6 +86,29 @@ pub enum ReservedUse {
     DeviceTree,
 }
 
+/// What keeps the predictions that one partition trained from steering another one's speculation on a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Predictors {
+    /// Nothing.
+    None,
+    /// The core by itself (FEAT_CSV2).
+    Isolated,
+    /// CFP, DVP and CPP RCTX at the switch (FEAT_SPECRES).
+    Restricted,
+    /// The firmware's `SMCCC_ARCH_WORKAROUND_1` at the switch.
+    Firmware,
+}
+
+impl Predictors {
+    /// All, as a board file names them.
+    pub(crate) const NAMED: [(&'static str, Self); 4] = [
+        ("none", Self::None),
+        ("isolated", Self::Isolated),
+        ("restricted", Self::Restricted),
+        ("firmware", Self::Firmware),
+    ];
+}
+
 /// A physical core.
 #[derive(Clone, Debug)]
 pub struct Core {
@@ -97,6 +120,8 @@ pub struct Core {
     pub cluster: u32,
     /// Relative capacity, 1024 for the fastest.
     pub capacity: u32,
+    /// What keeps the predictions of different partitions apart.
+    pub predictors: Predictors,
 }
 
 /// GIC.

@@ -2,8 +2,8 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Qemu, Region, Reserved, ReservedUse,
-    Smmu, SmmuKind, Trigger, Uart, UartKind,
+    Board, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie, Predictors, Qemu, Region, Reserved,
+    ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
 };
 use crate::decode::{Decoder, Fields};
 use crate::rules::document;
@@ -169,11 +169,19 @@ impl Decoder<'_> {
         let midr = self.number_field(fields, "midr");
         let cluster = self.small_field(fields, "cluster");
         let capacity = self.small_field(fields, "capacity");
+        let predictors = match fields.optional("predictors") {
+            Some(node) => {
+                self.choice(node, "the means for predictors", &Predictors::NAMED)?
+                    .value
+            }
+            None => Predictors::None,
+        };
         Some(Core {
             mpidr: mpidr?,
             midr: midr?,
             cluster: cluster?,
             capacity: capacity?,
+            predictors,
         })
     }
 

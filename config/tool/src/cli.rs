@@ -150,6 +150,9 @@ pub(crate) struct TestArgs {
     /// chooses breakages
     #[arg(long, conflicts_with = "suite")]
     pub(crate) sabotage: bool,
+    /// Run also the tests that take many minutes
+    #[arg(long)]
+    pub(crate) long: bool,
     /// Run one test; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) only: Vec<String>,

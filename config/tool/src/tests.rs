@@ -6,13 +6,14 @@ mod sabotage;
 
 use std::env;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde::Serialize;
 
-use self::catalogue::{Action, TESTS, Test, Wanted};
+use self::catalogue::{Action, Lane, TESTS, Test, Wanted};
 use crate::cli::{Format, TestArgs};
 use crate::failure::Failure;
 use crate::{images, output, place};
@@ -127,7 +128,7 @@ fn conclude(title: &str, outcomes: Vec<Outcome>, args: &TestArgs, format: Format
     }
 }
 
-/// The tests of the suites and IDs that were named, or all.
+/// The tests of the suites and IDs that were named, or all. Long ones are run when they are asked for.
 fn chosen(args: &TestArgs) -> Result<Vec<&'static Test>, Failure> {
     let known =
         |what: &str, names: &[String], exists: &dyn Fn(&str) -> bool| match names.iter().find(|n| !exists(n))
@@ -142,8 +143,10 @@ fn chosen(args: &TestArgs) -> Result<Vec<&'static Test>, Failure> {
         TESTS.iter().any(|t| t.suite == name)
     })?;
     let all = args.only.is_empty() && args.suite.is_empty();
-    let wanted =
-        |t: &&Test| all || args.only.iter().any(|n| n == t.id) || args.suite.iter().any(|n| n == t.suite);
+    let wanted = |t: &&Test| {
+        let suite = all || args.suite.iter().any(|n| n == t.suite);
+        args.only.iter().any(|n| n == t.id) || suite && (t.lane == Lane::Usual || args.long)
+    };
     Ok(TESTS.iter().filter(wanted).collect())
 }
 
@@ -177,21 +180,33 @@ fn outcome(id: String, suite: &'static str, start: Instant, result: Result<(), T
     }
 }
 
-/// Runs a script of the tree. It exits 0 when it passed and 77 when this machine cannot run it.
+/// Runs a script of the tree. It exits 0 when it passed, and 77 after a line `SKIPPED: REASON` when this machine
+/// cannot run it.
 fn script(root: &Path, path: &str) -> Result<(), Trouble> {
     /// Exit status by which a test says that it was skipped.
     const SKIPPED: i32 = 77;
+    let text = |e: std::io::Error| e.to_string();
     let mut command = Command::new("bash");
     command
         .arg(root.join(path))
         .current_dir(root)
-        .stdin(Stdio::null());
-    let status = command
-        .status()
-        .map_err(|e| format!("bash does not start: {e}"))?;
-    match status.code() {
-        Some(0) => Ok(()),
-        Some(SKIPPED) => Err(Trouble::Skipped(format!("{path} cannot run on this machine"))),
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(text)?;
+    let mut reason = None;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line.map_err(text)?;
+            println!("{line}");
+            if let Some(why) = line.strip_prefix("SKIPPED: ") {
+                reason = Some(why.to_owned());
+            }
+        }
+    }
+    let status = child.wait().map_err(text)?;
+    match (status.code(), reason) {
+        (Some(0), None) => Ok(()),
+        (Some(SKIPPED), Some(reason)) => Err(Trouble::Skipped(reason)),
         _ => Err(Trouble::Failed(format!("{path} ended with {status}"))),
     }
 }

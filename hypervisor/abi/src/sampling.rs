@@ -12,6 +12,9 @@
 //! 2*n*+1; otherwise the writer has lapped it and it tries again, at most [`READ_TRIES`] times. With four
 //! slots that needs three more messages during one copy.
 //!
+//! EL2 zeroes the memory when it boots, so that there is no header before the writer's first start. A restart of
+//! the writer's partition leaves it as it is: the writer finds its header and goes on with its numbers.
+//!
 //! The memory is Normal Non-cacheable for all (stage 2 says so), since a Linux user process may map it as
 //! Device: only single-copy atomic loads and stores of up to 8 bytes are used, never an exclusive.
 

@@ -14,6 +14,9 @@
 //! `head` and `tail` count bytes since start, modulo 2^32; the byte with number `n` lies at `n % size`.
 //! The producer writes data, then `head` (release); the consumer reads `head` (acquire), data, then writes
 //! `tail` (release). A producer that finds the ring full adds to `dropped` and goes on: nobody ever waits.
+//!
+//! EL2 zeroes windows when it boots. A partition's restart leaves its window as it is: the producer goes on at
+//! `head`, so that what was said before is still read.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -9,10 +9,13 @@
 
 pub mod barrier;
 pub mod context;
+pub mod errors;
 pub mod gic_cpu;
 pub mod guest;
 pub mod lock;
+pub mod predictors;
 pub mod registers;
+pub mod revocation;
 pub mod switch;
 pub mod vectors;
 pub mod words;

@@ -6,49 +6,33 @@
 //! register encoding".
 
 macro_rules! register {
-    ($(#[$doc:meta])* $name:ident, $encoding:literal, read) => {
-        $(#[$doc])*
-        pub mod $name {
-            /// Reads the register.
-            #[inline(always)]
-            pub fn read() -> u64 {
-                let value: u64;
-                // SAFETY: (1) the encoding names an EL2-accessible register; (2) reading it changes no memory.
-                unsafe { core::arch::asm!(concat!("mrs {}, ", $encoding), out(reg) value, options(nostack)) };
-                value
-            }
+    (@read $encoding:literal) => {
+        /// Reads the register.
+        #[inline(always)]
+        pub fn read() -> u64 {
+            let value: u64;
+            // SAFETY: (1) the encoding names an EL2-accessible register; (2) reading it changes no memory.
+            unsafe { core::arch::asm!(concat!("mrs {}, ", $encoding), out(reg) value, options(nostack)) };
+            value
         }
     };
-    ($(#[$doc:meta])* $name:ident, $encoding:literal, write) => {
-        $(#[$doc])*
-        pub mod $name {
-            /// Writes the register.
-            #[inline(always)]
-            pub fn write(value: u64) {
-                // SAFETY: (1) the encoding names an EL2-accessible register; (2) it affects interrupt delivery
-                // or a lower exception level, never the translation or execution of EL2 itself.
-                unsafe { core::arch::asm!(concat!("msr ", $encoding, ", {}"), in(reg) value, options(nostack)) };
-            }
+    (@write $encoding:literal) => {
+        /// Writes the register.
+        #[inline(always)]
+        pub fn write(value: u64) {
+            // SAFETY: (1) the encoding names an EL2-accessible register; (2) it affects interrupt delivery
+            // or a lower exception level, never the translation or execution of EL2 itself.
+            unsafe { core::arch::asm!(concat!("msr ", $encoding, ", {}"), in(reg) value, options(nostack)) };
         }
     };
-    ($(#[$doc:meta])* $name:ident, $encoding:literal, both) => {
+    (@both $encoding:literal) => {
+        register!(@read $encoding);
+        register!(@write $encoding);
+    };
+    ($(#[$doc:meta])* $name:ident, $encoding:literal, $access:ident) => {
         $(#[$doc])*
         pub mod $name {
-            /// Reads the register.
-            #[inline(always)]
-            pub fn read() -> u64 {
-                let value: u64;
-                // SAFETY: (1) the encoding names an EL2-accessible register; (2) reading it changes no memory.
-                unsafe { core::arch::asm!(concat!("mrs {}, ", $encoding), out(reg) value, options(nostack)) };
-                value
-            }
-            /// Writes the register.
-            #[inline(always)]
-            pub fn write(value: u64) {
-                // SAFETY: (1) the encoding names an EL2-accessible register; (2) it affects interrupt delivery
-                // or a lower exception level, never the translation or execution of EL2 itself.
-                unsafe { core::arch::asm!(concat!("msr ", $encoding, ", {}"), in(reg) value, options(nostack)) };
-            }
+            register!(@$access $encoding);
         }
     };
 }

@@ -4,7 +4,8 @@
 //! An exception from a lower level saves the general registers into the context that `TPIDR_EL2` names,
 //! counts itself in that vCPU's statistics, and calls one function of the run-time part, which returns the
 //! context to continue with. An exception from EL2 itself is an error of this program: it resets the stack
-//! and calls `bulkhead_on_fatal`, which never returns. EL2 runs with all interrupts masked.
+//! and calls `bulkhead_on_fatal`, which never returns; only an SError in the window of [`crate::errors`]
+//! returns there. EL2 runs with all interrupts masked.
 //!
 //! The functions called, defined by the run-time part with `extern "C"`:
 //! `bulkhead_on_sync(esr) -> *const VcpuContext`, `bulkhead_on_irq()`, `bulkhead_on_fiq()`,
@@ -18,6 +19,8 @@
 
 use core::arch::global_asm;
 use core::mem::offset_of;
+
+use aarch64_cpu::registers::{HCR_EL2, ReadWriteable};
 
 use crate::context::VcpuContext;
 
@@ -76,7 +79,25 @@ global_asm!(
     "FROM_EL2 4",
     "FROM_EL2 5",
     "FROM_EL2 6",
-    "FROM_EL2 7",
+    ".balign 128",
+    // An SError: inside the window of `errors` it is that routine's result, whose scratch registers these are.
+    "mrs x1, elr_el2",
+    "mov x0, #7",
+    "adr x2, bulkhead_error_window",
+    "cmp x1, x2",
+    "b.lo bulkhead_fatal",
+    "adr x2, bulkhead_error_window_last",
+    "cmp x1, x2",
+    "b.hi bulkhead_fatal",
+    "mrs x0, esr_el2",
+    "adr x1, bulkhead_error_window_end",
+    "msr elr_el2, x1",
+    "mrs x1, spsr_el2",
+    "orr x1, x1, #(1 << 8)",
+    "msr spsr_el2, x1",
+    "eret",
+    "dsb nsh",
+    "isb",
     "FROM_GUEST bulkhead_sync",
     "FROM_GUEST bulkhead_irq",
     "FROM_GUEST bulkhead_fiq",
@@ -159,12 +180,15 @@ unsafe extern "C" {
     static bulkhead_vectors: u8;
 }
 
-/// Makes the vectors of this module EL2's own on this core.
+/// Makes the vectors of this module EL2's own on this core, and SErrors exceptions of EL2 from now on.
 pub fn install() {
     let address = &raw const bulkhead_vectors as u64;
     // SAFETY: (1) the address is that of a 2 KiB aligned vector table in run-time text, mapped executable in
     // every root; (2) TPIDR_EL2 names a context before any exception from a lower level can come.
     unsafe { core::arch::asm!("msr vbar_el2, {}", "isb", in(reg) address, options(nostack)) };
+    // As in the control words of every vCPU.
+    HCR_EL2.modify(HCR_EL2::AMO::SET);
+    crate::barrier::isb();
 }
 
 /// Enters the guest for the first time on this core.

@@ -41,6 +41,16 @@ impl SharedBlock {
         }
     }
 
+    /// The block as words.
+    pub fn words(&self) -> &[AtomicU64] {
+        if self.size == 0 {
+            return &[];
+        }
+        // SAFETY: (1) the words lie inside the block and are aligned, by `new` 3; (2) valid and only accessed
+        // atomically, by `new` 1 and 2.
+        unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(self.base), self.size / 8) }
+    }
+
     fn word64(&self, offset: usize) -> Option<&AtomicU64> {
         let inside = offset.is_multiple_of(8) && offset.checked_add(8).is_some_and(|end| end <= self.size);
         // SAFETY: (1) inside the block and aligned, by the check and by `new` 3; (2) valid and only accessed

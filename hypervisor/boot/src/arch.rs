@@ -10,10 +10,13 @@ use core::arch::asm;
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 
 use aarch64_cpu::asm::barrier;
-use aarch64_cpu::registers::{CNTFRQ_EL0, CNTPCT_EL0, MIDR_EL1, MPIDR_EL1, PAR_EL1, Readable};
+use aarch64_cpu::registers::{
+    CNTFRQ_EL0, CNTPCT_EL0, ID_AA64ISAR1_EL1, ID_AA64PFR0_EL1, MIDR_EL1, MPIDR_EL1, PAR_EL1, Readable,
+};
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::Range;
 
+use crate::predictors::Means;
 use crate::size;
 
 /// Affinity fields of `MPIDR_EL1`.
@@ -27,6 +30,16 @@ pub(crate) fn affinity() -> u64 {
 /// `MIDR_EL1`.
 pub(crate) fn midr() -> u64 {
     MIDR_EL1.get()
+}
+
+/// What this core can do about predictions.
+pub(crate) fn predictors() -> Means {
+    Means {
+        pfr0: ID_AA64PFR0_EL1.get(),
+        isar1: ID_AA64ISAR1_EL1.get(),
+        // Firmware without this discovery answers that it does not know the call.
+        firmware: smccc::arch::features::<smccc::Smc>(smccc::arch::SMCCC_ARCH_WORKAROUND_1).is_ok(),
+    }
 }
 
 /// Counter frequency in Hz.

@@ -82,6 +82,7 @@ fn run<B: Board>(
 
     machine::clear_runtime(info)?;
     machine::copy_live(system, bytes)?;
+    machine::clear_shared(system)?;
     let functions = machine::program_pci(system)?;
     machine::open_smmu(system)?;
     machine::start_distributor(system)?;

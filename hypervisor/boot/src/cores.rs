@@ -14,7 +14,7 @@ use bulkhead_types::tables::Core;
 use crate::head::{self, Translation};
 use crate::refusal::{Fact, Refusal};
 use crate::verify::MAX_CORES;
-use crate::{arch, machine, size};
+use crate::{arch, machine, predictors, size};
 
 /// Time that a core may take from CPU_ON to its report, and that it waits for the start, by the counter.
 const PATIENCE_MS: u64 = 20_000;
@@ -63,11 +63,12 @@ mod state {
     pub(super) const MIDR: u64 = 3;
     pub(super) const GIC_AFFINITY: u64 = 4;
     pub(super) const GIC: u64 = 5;
+    pub(super) const PREDICTORS: u64 = 6;
 }
 
 /// Compares the running core with the blob and sets its redistributor up; gives state and value to report.
 ///
-/// `MIDR_EL1` is compared without its revision (bits 3:0). Implements: BH-BOOT-011, BH-IRQ-002.
+/// `MIDR_EL1` is compared without its revision (bits 3:0). Implements: BH-BOOT-011, BH-BOOT-022, BH-IRQ-002.
 fn check_this_core(core: &Core, poll_bound: u64) -> (u64, u64) {
     let (affinity, midr) = (arch::affinity(), arch::midr());
     if affinity != core.mpidr {
@@ -75,6 +76,9 @@ fn check_this_core(core: &Core, poll_bound: u64) -> (u64, u64) {
     }
     if midr >> 4 != core.midr >> 4 {
         return (state::MIDR, midr);
+    }
+    if !arch::predictors().suffice(core.predictors) {
+        return (state::PREDICTORS, 0);
     }
     match machine::redistributor(core).init(core.mpidr, poll_bound) {
         Ok(()) => (state::READY, 0),
@@ -99,6 +103,11 @@ fn judge(index: usize, core: &Core, (found, value): (u64, u64)) -> Result<(), Re
             "GIC redistributor of core",
             Fact::Hex(core.mpidr),
             Fact::Hex(value),
+        ),
+        state::PREDICTORS => (
+            "predictors of core",
+            Fact::Text(predictors::name(core.predictors)),
+            Fact::Text("no such means"),
         ),
         state::GIC => (
             "GIC redistributor of core",

@@ -18,6 +18,7 @@ pub mod evidence;
 mod head;
 #[cfg(target_arch = "aarch64")]
 mod machine;
+pub mod predictors;
 pub mod refusal;
 pub mod seeds;
 pub mod verify;

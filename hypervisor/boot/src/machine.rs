@@ -45,6 +45,15 @@ fn per_core_blocks(info: &ImageInfo) -> impl Iterator<Item = Range> + '_ {
     })
 }
 
+/// Whether the boot root maps a range writable.
+///
+/// # Errors
+/// It does not.
+fn writable(range: Range) -> Result<(), Refusal> {
+    let span = Fact::Span(range.start, range.end.saturating_sub(range.start));
+    Refusal::new("boot root", Fact::Text("not writable"), span).unless(arch::allows(range, Access::Write))
+}
+
 /// Zeroes what the run-time part expects to find zeroed. Its shared data is not among it: that comes with the
 /// image file, initial values and zeros alike. Implements: BH-BOOT-007.
 ///
@@ -55,9 +64,7 @@ pub(crate) fn clear_runtime(info: &ImageInfo) -> Result<(), Refusal> {
         .into_iter()
         .chain(per_core_blocks(info));
     for range in ranges {
-        let span = Fact::Span(range.start, range.end.saturating_sub(range.start));
-        Refusal::new("boot root", Fact::Text("not writable"), span)
-            .unless(arch::allows(range, Access::Write))?;
+        writable(range)?;
         // SAFETY: (1) the boot root maps it writable; (2) the image header reserves it for the run-time part, of
         // which nothing runs yet; (3) the other cores are off.
         unsafe { arch::zero(range) };
@@ -71,9 +78,7 @@ pub(crate) fn clear_runtime(info: &ImageInfo) -> Result<(), Refusal> {
 /// The live area or the queues are not writable in the boot root.
 pub(crate) fn copy_live(system: &System<'_>, blob: &[u8]) -> Result<(), Refusal> {
     for range in verify::written(system) {
-        let span = Fact::Span(range.start, range.end.saturating_sub(range.start));
-        Refusal::new("boot root", Fact::Text("not writable"), span)
-            .unless(arch::allows(range, Access::Write))?;
+        writable(range)?;
         // SAFETY: (1) `verify::addresses` found it in free RAM, apart from the image and the blob; (2) the boot root
         // maps it writable; (3) the other cores are off and the SMMU is closed.
         unsafe { arch::zero(range) };
@@ -87,6 +92,26 @@ pub(crate) fn copy_live(system: &System<'_>, blob: &[u8]) -> Result<(), Refusal>
     verify::written(system)
         .into_iter()
         .for_each(arch::clean_invalidate);
+    Ok(())
+}
+
+/// Zeroes windows and channels, in memory as in the caches.
+///
+/// A line that a boot loader left dirty there is written back first, so that it never lands on what a partition
+/// wrote. The boot root maps a channel Non-cacheable, as its partitions do: nothing brings it into a cache again.
+/// A partition's restart does not come here. Implements: BH-BOOT-015.
+///
+/// # Errors
+/// One is not writable in the boot root.
+pub(crate) fn clear_shared(system: &System<'_>) -> Result<(), Refusal> {
+    for (_, _, range) in verify::shared(system) {
+        writable(range)?;
+        arch::clean_invalidate(range);
+        // SAFETY: (1) `verify::addresses` found it in free RAM, apart from the image, the blob and what `copy_live`
+        // fills; (2) the boot root maps it writable; (3) the other cores are off and the SMMU lets nobody through.
+        unsafe { arch::zero(range) };
+        arch::clean_invalidate(range);
+    }
     Ok(())
 }
 

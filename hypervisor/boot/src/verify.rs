@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Digests, versions and addresses of image and blob.
 
+use bulkhead_abi::window::WINDOW_SIZE;
 use bulkhead_types::blob::{BlobHeader, Certificate, EARLY_START, MAGIC, MAJOR, MINOR, PAGE};
 use bulkhead_types::image::{self, ImageInfo, Range};
 use bulkhead_types::system::{self, BlobError, System};
@@ -152,6 +153,18 @@ pub fn written(system: &System<'_>) -> [Range; 2] {
     ]
 }
 
+/// Memory through which partitions speak to EL2 and to each other: every window and every channel, each with
+/// what it is called and its index in its table.
+pub fn shared<'a>(system: &System<'a>) -> impl Iterator<Item = (&'static str, usize, Range)> + use<'a> {
+    let window = u64::try_from(WINDOW_SIZE).unwrap_or(u64::MAX);
+    let partitions = system.partitions.iter().enumerate();
+    let windows = partitions.filter(|(_, partition)| partition.window != 0);
+    let windows = windows
+        .map(move |(index, partition)| ("window of partition", index, range(partition.window, window)));
+    let channels = system.channels.iter().enumerate();
+    windows.chain(channels.map(|(index, channel)| ("channel", index, range(channel.base, channel.size))))
+}
+
 /// Checks the blob's own addresses before anything is written. Implements: BH-BOOT-006.
 ///
 /// # Errors
@@ -202,6 +215,15 @@ pub fn addresses(system: &System<'_>, info: &ImageInfo, used: Used) -> Result<()
         Fact::Text("in the live area"),
     )
     .unless(queues.start == queues.end || apart(live, queues))?;
+    for (what, index, wanted) in shared(system) {
+        let pages = [wanted.start, wanted.end]
+            .iter()
+            .all(|end| end.is_multiple_of(PAGE));
+        let free = [occupied, live, queues].iter().all(|taken| apart(wanted, *taken));
+        let span = Fact::Span(wanted.start, wanted.end.saturating_sub(wanted.start));
+        Refusal::of(what, index, span, Fact::Text("not pages of free RAM"))
+            .unless(pages && ram(wanted) && free)?;
+    }
 
     let image = range(header.live_image, header.live_size);
     let blob = Range {

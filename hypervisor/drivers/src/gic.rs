@@ -8,6 +8,8 @@
 //! Arm IHI 0069 (GICv3 and GICv4 architecture specification), "The Distributor register descriptions" and
 //! "The Redistributor register descriptions".
 
+use core::ops::Deref;
+
 use bulkhead_types::tables::{Core, Spi};
 
 use crate::mmio::{Frame, Timeout, poll};
@@ -142,9 +144,17 @@ fn at(base: usize, index: u32, stride: usize) -> usize {
         .unwrap_or(usize::MAX)
 }
 
-/// The distributor.
+/// The distributor; its registers are those of the frame that it derefs to.
 #[derive(Debug)]
 pub struct Distributor(Frame);
+
+impl Deref for Distributor {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.0
+    }
+}
 
 impl Distributor {
     /// Takes the distributor at `base`.
@@ -154,36 +164,6 @@ impl Distributor {
     pub const unsafe fn new(base: usize) -> Self {
         // SAFETY: the caller's claim.
         Self(unsafe { Frame::new(base, gicd::SIZE) })
-    }
-
-    /// Reads a 32-bit register.
-    #[inline]
-    pub fn read32(&self, offset: usize) -> u32 {
-        self.0.read32(offset)
-    }
-
-    /// Writes a 32-bit register.
-    #[inline]
-    pub fn write32(&self, offset: usize, value: u32) {
-        self.0.write32(offset, value);
-    }
-
-    /// Writes a byte of a byte-accessible register (`GICD_IPRIORITYR`).
-    #[inline]
-    pub fn write8(&self, offset: usize, value: u8) {
-        self.0.write8(offset, value);
-    }
-
-    /// Reads a 64-bit register (`GICD_IROUTER`).
-    #[inline]
-    pub fn read64(&self, offset: usize) -> u64 {
-        self.0.read64(offset)
-    }
-
-    /// Writes a 64-bit register (`GICD_IROUTER`).
-    #[inline]
-    pub fn write64(&self, offset: usize, value: u64) {
-        self.0.write64(offset, value);
     }
 
     /// Waits until the effects of the last write to `GICD_CTLR` or `GICD_ICENABLER` are visible.
@@ -267,9 +247,17 @@ impl Distributor {
     }
 }
 
-/// The redistributor of one core.
+/// The redistributor of one core; its registers are those of the frame that it derefs to.
 #[derive(Debug)]
 pub struct Redistributor(Frame);
+
+impl Deref for Redistributor {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.0
+    }
+}
 
 impl Redistributor {
     /// Takes the redistributor whose RD_base is `base`.
@@ -279,36 +267,6 @@ impl Redistributor {
     pub const unsafe fn new(base: usize) -> Self {
         // SAFETY: the caller's claim.
         Self(unsafe { Frame::new(base, gicr::SIZE) })
-    }
-
-    /// Reads a 32-bit register.
-    #[inline]
-    pub fn read32(&self, offset: usize) -> u32 {
-        self.0.read32(offset)
-    }
-
-    /// Writes a 32-bit register.
-    #[inline]
-    pub fn write32(&self, offset: usize, value: u32) {
-        self.0.write32(offset, value);
-    }
-
-    /// Writes a byte of a byte-accessible register (`GICR_IPRIORITYR`).
-    #[inline]
-    pub fn write8(&self, offset: usize, value: u8) {
-        self.0.write8(offset, value);
-    }
-
-    /// Reads a 64-bit register (`GICR_TYPER`).
-    #[inline]
-    pub fn read64(&self, offset: usize) -> u64 {
-        self.0.read64(offset)
-    }
-
-    /// Writes a 64-bit register.
-    #[inline]
-    pub fn write64(&self, offset: usize, value: u64) {
-        self.0.write64(offset, value);
     }
 
     /// Waits until the effects of the last write to `GICR_ICENABLER0` are visible.

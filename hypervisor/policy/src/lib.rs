@@ -4,7 +4,7 @@
 //! - [`trap`], [`fault`]: what a trap is, from the syndrome registers.
 //! - [`sysreg`], [`registers`]: what a trapped system-register access gets.
 //! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
-//! - [`lifecycle`]: a partition's life from load to restart or stop.
+//! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
 //! - [`uart`]: the emulated PL011.
 //! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
@@ -27,6 +27,7 @@ pub mod mux;
 pub mod psci;
 pub mod registers;
 pub mod ring;
+pub mod root;
 pub mod schedule;
 pub mod smccc;
 pub mod sysreg;

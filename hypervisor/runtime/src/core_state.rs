@@ -14,6 +14,7 @@ use bulkhead_policy::schedule::{Position, Timetable};
 use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 
+use crate::errors::Errors;
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::stats::{Account, Ledger};
 use crate::{core_field, entry, vcpu_field, view};
@@ -133,6 +134,11 @@ impl PerCore {
             running: None,
             index,
         }
+    }
+
+    /// Index of the core.
+    pub const fn index(&self) -> u32 {
+        self.index
     }
 
     /// Starts the core: its own root, its interrupts, its vCPUs, its first slot.
@@ -268,8 +274,12 @@ impl PerCore {
         }
     }
 
-    /// Sleeps until an interrupt, and takes it.
+    /// Sleeps until an interrupt, and takes it. An error that is pending is settled instead: the caller looks at
+    /// the partition's life before it sleeps.
     pub fn sleep(&mut self) {
+        if self.settle_errors() == Errors::Blamed {
+            return;
+        }
         if let Some(running) = self.running.as_mut() {
             running.ledger.charge(Account::El2);
             wait_for_interrupt();

@@ -15,6 +15,7 @@ use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{LocalVcpu, PerCore, Running};
 use crate::physical::{change, owns, set_spis, spi_word};
+use crate::predictors;
 use crate::shared::{self, Machine};
 
 /// PPI of the virtual timer.
@@ -111,6 +112,8 @@ impl PerCore {
             return;
         }
         self.unload();
+        // Nobody's registers are loaded: what EL2 itself caused since is not blamed on the next vCPU.
+        self.settle_errors();
         let Some(running) = self.running.as_mut() else {
             return;
         };
@@ -145,8 +148,12 @@ impl PerCore {
         }
     }
 
-    /// Takes the loaded vCPU off the core: its interrupts are masked, its timers stopped, its state saved.
+    /// Takes the loaded vCPU off the core: its errors are settled, its interrupts masked, its timers stopped, its
+    /// state saved.
     pub fn unload(&mut self) {
+        if self.current().is_some() {
+            self.settle_errors();
+        }
         let Some(running) = self.running.as_mut() else {
             return;
         };
@@ -159,6 +166,7 @@ impl PerCore {
         let ended = gic_cpu::ended_unlisted();
         switch::save(&mut vcpu.context);
         if running.core.mode == core_mode::SLICED {
+            predictors::sanitise(running.core, vcpu);
             let vcpu: &LocalVcpu = vcpu;
             let lrs = vcpu.context.gic.lr;
             let bound = running.system.board.poll_bound;

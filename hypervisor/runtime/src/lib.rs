@@ -4,8 +4,8 @@
 //! - [`entry`]: the functions that the vectors call; the only `unsafe` of this crate beside [`view`].
 //! - [`core`](mod@core_state): one core's state and what dedicated and sliced cores share.
 //! - [`sliced`]: the slot table at work. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
-//!   [`direct`]: the same for dedicated cores.
-//! - [`lifecycle`]: start, restart and stop of partitions. [`psci`]: guests' calls.
+//!   [`direct`]: the same for dedicated cores. [`predictors`]: what the switch does about them.
+//! - [`lifecycle`]: start, restart and stop of partitions. [`errors`]: SErrors. [`psci`]: guests' calls.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
 #![cfg(target_arch = "aarch64")]
@@ -16,10 +16,12 @@ pub mod console;
 pub mod core_state;
 pub mod direct;
 pub mod entry;
+pub mod errors;
 pub mod gic;
 pub mod lifecycle;
 pub mod log;
 pub mod physical;
+pub mod predictors;
 pub mod psci;
 pub mod shared;
 pub mod sliced;

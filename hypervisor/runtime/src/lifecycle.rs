@@ -8,21 +8,25 @@ use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::partition_state;
 use bulkhead_arch::barrier::invalidate_current_vmid;
+use bulkhead_arch::revocation::revoke;
 use bulkhead_arch::{gic_cpu, registers};
 use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, Then};
 use bulkhead_policy::psci::Power;
+use bulkhead_policy::root;
 use bulkhead_policy::vgic::direct::Owner;
 use bulkhead_policy::vgic::{SPI_WORDS, VgicConfig};
 use bulkhead_types::load::{LIST_IPA, LOADER_IPA};
 use bulkhead_types::tables::{Partition, core_mode, partition_flag};
 
-use crate::core_state::{PerCore, Readiness, Running};
+use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::gic::kick_if_running;
 use crate::shared::PartitionState;
 use crate::{direct, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
 const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
+/// `ESR_EL2.EC` of an SError.
+const SERROR: u64 = 0x2f;
 /// Tries of a compare-and-swap: each failure means that another core of the partition changed the word.
 const TRIES: u32 = 64;
 
@@ -113,6 +117,13 @@ impl PerCore {
         }
     }
 
+    /// Whether the vCPU whose registers are loaded has to leave the core, because its partition stops.
+    /// Implements: BH-LIFE-005.
+    pub fn stops(&mut self) -> bool {
+        self.current()
+            .is_some_and(|(vcpu, _)| life(vcpu.shared).must_stop(vcpu.entry.index))
+    }
+
     /// Takes a vCPU off for good and says so.
     fn stop_vcpu(&mut self, local: usize) {
         if self.running.as_ref().is_some_and(|r| r.loaded == Some(local)) {
@@ -196,6 +207,8 @@ impl PerCore {
                 starts
             );
         }
+        // All its vCPUs are off, and the barrier before the invalidation publishes the entries.
+        root::restore(view::live_root(partition).words(), view::pristine_root(partition));
         self.make_loaded(local);
         // With its VMID current: nothing of the previous life stays in any TLB or instruction cache.
         invalidate_current_vmid();
@@ -235,6 +248,7 @@ impl PerCore {
         if let Some(after) = after {
             vcpu.stats
                 .write64(vcpu_field!(partition_state), shown(after.phase()));
+            withdraw(vcpu);
         }
         call_members(running, vcpu.partition);
     }
@@ -242,7 +256,12 @@ impl PerCore {
     /// The current vCPU did what no rule allows: record it, restart or stop its partition.
     pub fn fault(&mut self, esr: u64) {
         let Some((vcpu, _)) = self.current() else { return };
-        let ipa = (registers::hpfar_el2::read() & 0xfff_ffff_fff0) << 8 | registers::far_el2::read() & 0xfff;
+        // An SError has no address.
+        let ipa = if (esr >> 26) & 0x3f == SERROR {
+            0
+        } else {
+            (registers::hpfar_el2::read() & 0xfff_ffff_fff0) << 8 | registers::far_el2::read() & 0xfff
+        };
         vcpu.stats.write64(vcpu_field!(fault_syndrome), esr);
         vcpu.stats.write64(vcpu_field!(fault_pc), vcpu.context.pc);
         vcpu.stats.write64(vcpu_field!(fault_ipa), ipa);
@@ -255,6 +274,21 @@ impl PerCore {
             ipa
         );
         self.end_of_life(Event::Fault);
+    }
+}
+
+/// Ends the memory accesses of a partition that stops, when it has vCPUs on other cores: a core that no kick
+/// reaches takes an abort at its next access.
+///
+/// The life says that the partition stops before the first entry goes, so the abort finds `must_stop`. Only the
+/// core that moved the partition to its end comes here, and its own vCPU has yet to stop: the next start,
+/// which restores the page, comes after this.
+fn withdraw(vcpu: &LocalVcpu) {
+    if vcpu.partition.vcpu_count > 1 {
+        bulkhead_arch::barrier::dmb_ish();
+        revoke(vcpu.entry.vttbr, || {
+            root::withdraw(view::live_root(vcpu.partition).words())
+        });
     }
 }
 

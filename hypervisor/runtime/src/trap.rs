@@ -67,9 +67,13 @@ fn device(vcpu: &LocalVcpu, ipa: Ipa) -> Option<Device> {
 }
 
 impl PerCore {
-    /// A synchronous exception from the guest.
+    /// A synchronous exception from the guest. What a partition that stops does is no longer carried out, nor are
+    /// the aborts judged that its withdrawn root page causes: its vCPU steps aside.
     pub fn on_sync(&mut self, esr: u64) -> &VcpuContext {
         self.entered();
+        if self.stops() {
+            return self.resume();
+        }
         let trap = trap::decode(esr, registers::far_el2::read(), registers::hpfar_el2::read());
         match trap {
             Trap::Hypercall { immediate: 0 } => self.on_call(),

@@ -14,6 +14,9 @@ use bulkhead_types::tables::Partition;
 
 use crate::shared::MAX_CORES;
 
+/// Bytes of a stage-2 root page.
+const ROOT_BYTES: usize = 4096;
+
 unsafe extern "C" {
     static __handoff_start: Handoff;
     static __stats_start: u8;
@@ -45,6 +48,34 @@ pub fn core_stats(index: u32) -> SharedBlock {
             unsafe { SharedBlock::new(base, CORE_STATS_SIZE) }
         }
         _ => SharedBlock::EMPTY,
+    }
+}
+
+/// The live stage-2 root page of a partition.
+pub fn live_root(partition: &Partition) -> SharedBlock {
+    match usize::try_from(partition.live_root) {
+        // SAFETY: (1) boot copied the page there and every run-time root maps it writable, which the checker proved;
+        // (2) no Rust object lives there; (3) it is page-aligned.
+        Ok(base) => unsafe { SharedBlock::new(base, ROOT_BYTES) },
+        Err(_) => SharedBlock::EMPTY,
+    }
+}
+
+/// The pristine copy of that page in the blob; empty if it lay outside, which the checker has excluded.
+pub fn pristine_root(partition: &Partition) -> &'static [u64] {
+    let root = usize::try_from(partition.pristine_root).unwrap_or(usize::MAX);
+    let size = usize::try_from(handoff().blob_size).unwrap_or(0);
+    let inside = root.checked_add(ROOT_BYTES).is_some_and(|end| end <= size);
+    if !inside || !root.is_multiple_of(size_of::<u64>()) {
+        return &[];
+    }
+    // SAFETY: (1) the words lie in the blob, whose base is page-aligned and which every root maps read-only;
+    // (2) `root` is a multiple of their size; (3) every bit pattern is a word.
+    unsafe {
+        core::slice::from_raw_parts(
+            (&raw const __blob_base).add(root).cast(),
+            ROOT_BYTES / size_of::<u64>(),
+        )
     }
 }
 

@@ -102,6 +102,8 @@ pub struct BlobHeader {
     pub ram: Section,
     /// [`crate::tables::BoardDevices`]: exactly one.
     pub board: Section,
+    /// [`crate::tables::Channel`], by channel index.
+    pub channels: Section,
 }
 const _: () = assert!(size_of::<BlobHeader>() <= 4096);
 

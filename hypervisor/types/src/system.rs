@@ -8,8 +8,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::blob::{BlobHeader, Certificate, MAGIC, MAJOR, MINOR, Section};
 use crate::tables::{
-    BoardDevices, Core, CoreVcpu, LAYOUT_HASH, NONE, Partition, PciFunction, RamBank, Slot, Spi, Vcpu,
-    core_mode, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, NONE, Partition, PciFunction, RamBank, Slot, Spi,
+    Vcpu, core_mode, predictors, slot_kind,
 };
 
 /// Why a blob is refused. The display text is what the console shows.
@@ -52,6 +52,8 @@ pub struct System<'a> {
     pub ram: &'a [RamBank],
     /// EL2's devices.
     pub board: &'a BoardDevices,
+    /// Channels.
+    pub channels: &'a [Channel],
 }
 
 fn table<T: FromBytes + Immutable + KnownLayout>(bytes: &[u8], section: Section) -> Result<&[T], BlobError> {
@@ -101,6 +103,7 @@ impl<'a> System<'a> {
             board: table(bytes, header.board)?
                 .first()
                 .ok_or(BlobError::Index("board"))?,
+            channels: table(bytes, header.channels)?,
         };
         system.check_indices()?;
         system.check_slots()?;
@@ -126,6 +129,7 @@ impl<'a> System<'a> {
                 ),
                 BlobError::Index("cores"),
             )?;
+            check(core.predictors <= predictors::FIRMWARE, BlobError::Index("cores"))?;
         }
         for partition in self.partitions {
             let vcpus = span(self.vcpus, partition.vcpu_first, partition.vcpu_count);

@@ -21,6 +21,18 @@ pub mod core_mode {
     pub const SLICED: u32 = 2;
 }
 
+/// What keeps the predictions that one vCPU trained from steering the next one's speculation ([`Core::predictors`]).
+pub mod predictors {
+    /// Nothing: the core has no means, or its firmware has none.
+    pub const NONE: u32 = 0;
+    /// The core itself: it keeps branch predictions of different VMIDs apart (FEAT_CSV2).
+    pub const ISOLATED: u32 = 1;
+    /// EL2, by CFP, DVP and CPP RCTX at the switch (FEAT_SPECRES).
+    pub const RESTRICTED: u32 = 2;
+    /// EL2, by the firmware's `SMCCC_ARCH_WORKAROUND_1` at the switch.
+    pub const FIRMWARE: u32 = 3;
+}
+
 /// A physical core.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
@@ -43,8 +55,8 @@ pub struct Core {
     pub slot_first: u32,
     /// Number of slots.
     pub slot_count: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// One of [`predictors`].
+    pub predictors: u32,
     /// Major frame in ns (sliced cores, else 0).
     pub major_frame_ns: u64,
 }
@@ -255,6 +267,16 @@ pub struct BoardDevices {
     pub epoch_delay_us: u32,
 }
 
+/// Memory that partitions share as a channel: Normal Non-cacheable wherever it is mapped.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Channel {
+    /// First physical address, page-aligned.
+    pub base: u64,
+    /// Bytes, whole pages.
+    pub size: u64,
+}
+
 /// Changes whenever an entry of this module changes its size.
 pub const LAYOUT_HASH: u64 = {
     let sizes = [
@@ -268,6 +290,7 @@ pub const LAYOUT_HASH: u64 = {
         size_of::<PciFunction>(),
         size_of::<RamBank>(),
         size_of::<BoardDevices>(),
+        size_of::<Channel>(),
     ];
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut i = 0;

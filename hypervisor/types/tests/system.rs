@@ -7,8 +7,8 @@
 use bulkhead_types::blob::{BlobHeader, MAGIC, MAJOR, MINOR, Section};
 use bulkhead_types::system::{BlobError, System};
 use bulkhead_types::tables::{
-    BoardDevices, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, RamBank, Slot, Spi, Vcpu, core_mode,
-    slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, RamBank, Slot, Spi, Vcpu,
+    core_mode, slot_kind,
 };
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
@@ -76,6 +76,7 @@ fn verdict(change: impl FnOnce(&mut Tables)) -> Result<(), BlobError> {
     header.pci_functions = put(&mut bytes, &tables.pci_functions);
     header.ram = put::<RamBank>(&mut bytes, &[]);
     header.board = put(&mut bytes, &[tables.board]);
+    header.channels = put::<Channel>(&mut bytes, &[]);
     bytes[..size_of::<BlobHeader>()].copy_from_slice(header.as_bytes());
     bytes.resize(bytes.len().next_multiple_of(8), 0);
     let words: Vec<u64> = bytes
@@ -91,11 +92,12 @@ fn verdict(change: impl FnOnce(&mut Tables)) -> Result<(), BlobError> {
 fn an_index_out_of_range_is_refused() {
     type Change = fn(&mut Tables);
     assert_eq!(verdict(|_| ()), Ok(()));
-    let cases: [(Change, &str); 15] = [
+    let cases: [(Change, &str); 16] = [
         (|t| t.board.system_core = 1, "board"),
         (|t| t.cores[0].vcpu_first = 1, "cores"),
         (|t| t.cores[0].vcpu_first = u32::MAX, "cores"),
         (|t| t.cores[0].mode = 99, "cores"),
+        (|t| t.cores[0].predictors = 4, "cores"),
         (|t| t.core_vcpus[0].vcpu = 1, "core_vcpus"),
         (|t| t.partitions[0].vcpu_count = 2, "partitions"),
         (|t| t.partitions[0].vcpu_count = 0, "partitions"),

@@ -36,6 +36,11 @@ impl Counts {
         self.qmp.halted()
     }
 
+    /// Reads physical memory.
+    pub(crate) fn memory(&mut self, address: u64, length: usize) -> Result<Vec<u8>, RunnerError> {
+        Ok(self.qmp.read_memory(address, length)?)
+    }
+
     /// Reads them; tells whether virtual time went on.
     pub(crate) fn read(&mut self, manifest: &Manifest) -> Result<bool, RunnerError> {
         let cores = manifest.cores;

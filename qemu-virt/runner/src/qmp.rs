@@ -82,6 +82,10 @@ impl Qmp {
             });
         }
         qmp.execute("qmp_capabilities", json!({}))?;
+        // A machine that refuses at once may have ended before: that event is not sent.
+        if qmp.status()? == "shutdown" && qmp.halted.is_none() {
+            qmp.halted = Some("before the control connection stood".to_owned());
+        }
         Ok(qmp)
     }
 
@@ -227,6 +231,9 @@ mod tests {
     use super::*;
     use std::thread::{self, JoinHandle};
 
+    /// State of a machine that goes on.
+    const RUNNING: &str = "{\"return\": {\"status\": \"running\"}}";
+
     /// A peer that greets, then answers each command with the next of `answers`.
     fn peer(answers: &'static [&'static str]) -> (UnixStream, JoinHandle<Vec<String>>) {
         let (near, far) = UnixStream::pair().expect("pair");
@@ -252,6 +259,7 @@ mod tests {
     fn events_before_an_answer_are_passed_over() {
         const ANSWERS: &[&str] = &[
             "{\"event\": \"RESUME\"}\n{\"return\": {}}",
+            RUNNING,
             "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"guest-shutdown\"}}\n{\"return\": {\"status\": \"paused\"}}",
         ];
         let (stream, peer) = peer(ANSWERS);
@@ -259,13 +267,30 @@ mod tests {
         assert_eq!(qmp.halted(), None);
         assert_eq!(qmp.status().expect("status"), "paused");
         assert_eq!(qmp.halted(), Some("guest-shutdown"));
-        assert_eq!(peer.join().expect("peer"), ["qmp_capabilities", "query-status"]);
+        assert_eq!(
+            peer.join().expect("peer"),
+            ["qmp_capabilities", "query-status", "query-status"]
+        );
+    }
+
+    /// Verifies: BH-QEMU-002.
+    #[test]
+    fn a_machine_that_ended_before_the_connection_is_noticed() {
+        const ANSWERS: &[&str] = &["{\"return\": {}}", "{\"return\": {\"status\": \"shutdown\"}}"];
+        let (stream, peer) = peer(ANSWERS);
+        let qmp = Qmp::new(stream, Path::new("unused")).expect("negotiate");
+        assert_eq!(qmp.halted(), Some("before the control connection stood"));
+        peer.join().expect("peer");
     }
 
     /// Verifies: BH-QEMU-002.
     #[test]
     fn a_refusal_and_a_broken_connection_are_errors() {
-        const ANSWERS: &[&str] = &["{\"return\": {}}", "{\"error\": {\"desc\": \"no such thing\"}}"];
+        const ANSWERS: &[&str] = &[
+            "{\"return\": {}}",
+            RUNNING,
+            "{\"error\": {\"desc\": \"no such thing\"}}",
+        ];
         let (stream, peer) = peer(ANSWERS);
         let mut qmp = Qmp::new(stream, Path::new("unused")).expect("negotiate");
         let refused = qmp.stop().expect_err("refused");
@@ -278,6 +303,7 @@ mod tests {
     fn program_counters_are_found_in_a_register_dump() {
         const ANSWERS: &[&str] = &[
             "{\"return\": {}}",
+            RUNNING,
             r#"{"return": "\r\nCPU#0\r\n PC=0000000040260800 X00=0\r\nCPU#1\r\n PC=ffffffc008010abc X00=1\r\n"}"#,
             r#"{"return": "unknown command"}"#,
         ];

@@ -12,9 +12,10 @@
 )]
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bulkhead_runner::report::{CoreReport, Partition, Report};
 use bulkhead_runner::{Session, SessionOptions};
@@ -100,6 +101,25 @@ impl System {
         Self { folder }
     }
 
+    /// Builds a spec of the tree for its board with a changed board file.
+    ///
+    /// # Panics
+    /// The board file has no `from`, or the spec cannot be built.
+    pub fn build_on_changed_board(spec: &str, from: &str, to: &str) -> Self {
+        const BOARD: &str = "config/boards/qemu-virt.yaml";
+        let root = tempfile::tempdir().expect("temporary folder");
+        let file = root.path().join(BOARD);
+        let text = fs::read_to_string(in_tree(BOARD)).expect("board file");
+        assert!(text.contains(from), "{BOARD} has no `{from}`");
+        fs::create_dir_all(file.parent().expect("folder")).expect("folder");
+        fs::write(file, text.replace(from, to)).expect("board file");
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let mut command = build_command(spec, &[], folder.path());
+        let output = command.env("BULKHEAD_ROOT", root.path()).output();
+        succeeded(&output.expect("the tool starts"));
+        Self { folder }
+    }
+
     /// What `build` wrote.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -143,6 +163,13 @@ pub fn core(report: &Report, index: u32) -> &CoreReport {
 pub fn says(session: &mut Session, partition: &str, text: &str, seconds: u64) -> String {
     let line = session.wait_for(partition, text, Duration::from_secs(seconds));
     line.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Two numbers that no build has known, whose product and sum no person types by chance.
+pub fn operands() -> (u64, u64) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let nanos = u64::from(now.subsec_nanos());
+    (10_007 + nanos % 90_001, 20_011 + now.as_secs() % 70_001)
 }
 
 /// The whole lines at the end of a console.

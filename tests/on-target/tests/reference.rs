@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The reference system while Linux computes, spins and reboots. One session, since booting takes longest.
+//! The reference system while Linux computes, spins, reboots and crashes. One session, since booting takes longest.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use bulkhead_on_target::{REFERENCE, System, core, lines, partition, says};
+use bulkhead_on_target::{REFERENCE, System, core, lines, operands, partition, says};
 use bulkhead_runner::Session;
 
 const LINUX: &str = "infotainment";
+/// What it invites to type is typed here.
+const README: &str = include_str!("../../../README.md");
 
 /// The numbers of the vehicle states that a partition has shown, oldest first.
 fn sequence(session: &Session, from: &str) -> Vec<u64> {
@@ -32,16 +34,16 @@ fn last_scenario(session: &Session) -> u64 {
         .expect("a scenario ended")
 }
 
-fn operands() -> (u64, u64) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("clock");
-    let nanos = u64::from(now.subsec_nanos());
-    (10_007 + nanos % 90_001, 20_011 + now.as_secs() % 70_001)
-}
-
 fn type_line(session: &Session, line: &str) {
     session
         .send(LINUX, format!("{line}\n").as_bytes())
         .expect("typed");
+}
+
+/// A command that README names.
+fn invited(command: &str) -> &str {
+    assert!(README.contains(&format!("`{command}`")), "{command}");
+    command
 }
 
 /// Linux multiplies two numbers that no build has known.
@@ -54,7 +56,7 @@ fn computes(session: &mut Session) {
 /// Both vCPUs of Linux spin; cluster and Linux go on showing newer states.
 fn spins(session: &mut Session) {
     for _ in 0..2 {
-        type_line(session, "while :; do :; done &");
+        type_line(session, invited("while :; do :; done &"));
     }
     type_line(session, "echo $((6000+600+60+6)) spinners");
     says(session, LINUX, "6666 spinners", 20);
@@ -78,17 +80,22 @@ fn spins(session: &mut Session) {
     }
 }
 
-/// Linux restarts alone: it gets ready again while the car goes on.
-fn reboots(session: &mut Session) {
-    type_line(session, "reboot -f");
-    says(session, LINUX, "infotainment: ready", 120);
+/// Linux restarts alone: it gets ready again while the car and the cluster go on.
+fn restarts(session: &mut Session, command: &str, last_words: &str) {
+    type_line(session, invited(command));
+    says(session, LINUX, last_words, 60);
+    let shown = sequence(session, "cluster").len();
     let before = last_scenario(session);
+    says(session, LINUX, "infotainment: ready, 2 CPUs online", 120);
     says(
         session,
         "vehicle",
         &format!("scenario {}: STOPPED", before + 1),
         60,
     );
+    let states = sequence(session, "cluster");
+    assert!(states.len() > shown, "cluster stands still: {states:?}");
+    assert!(states.is_sorted_by(|a, b| a < b), "cluster: {states:?}");
 }
 
 /// Verifies: BH-LIFE-002, BH-SCHED-006, BH-STAT-001.
@@ -100,7 +107,13 @@ fn partitions_do_not_notice_what_linux_does() {
     says(&mut session, "vehicle", "scenario 1: STOPPED", 60);
     computes(&mut session);
     spins(&mut session);
-    reboots(&mut session);
+    restarts(&mut session, "reboot -f", "reboot: Restarting system");
+    computes(&mut session);
+    restarts(
+        &mut session,
+        "echo c > /proc/sysrq-trigger",
+        "Kernel panic - not syncing",
+    );
     computes(&mut session);
     let report = session.finish("all was seen").expect("report");
 
@@ -109,7 +122,7 @@ fn partitions_do_not_notice_what_linux_does() {
         let entries = &partition(&report, name).el2_entries;
         assert_eq!(entries.steady, Some(0), "{name}: {:?}", entries.by_reason);
     }
-    for (name, restarts) in [("adas", 0), ("vehicle", 0), ("cluster", 0), (LINUX, 1)] {
+    for (name, restarts) in [("adas", 0), ("vehicle", 0), ("cluster", 0), (LINUX, 2)] {
         assert_eq!(partition(&report, name).restarts, restarts, "{name}");
         assert_eq!(partition(&report, name).fault, None, "{name}");
     }

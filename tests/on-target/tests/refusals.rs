@@ -75,3 +75,23 @@ fn a_board_with_less_than_the_blob_needs() {
         assert!(said.contains(what), "{change:?}: {said}");
     }
 }
+
+/// Verifies: BH-BOOT-011.
+#[test]
+fn a_core_of_another_type() {
+    // A Cortex-A53.
+    let system = System::build_on_changed_board(SPEC, "midr: 0x410f_d083", "midr: 0x410f_d034");
+    let said = refused(&system, |_| {});
+    assert!(said.contains("MIDR of core 0"), "{said}");
+}
+
+/// Verifies: BH-BOOT-022.
+#[test]
+fn a_core_without_the_means_for_predictors() {
+    for means in ["isolated", "restricted", "firmware"] {
+        let means = format!("predictors: {means}");
+        let system = System::build_on_changed_board(SPEC, "predictors: none", &means);
+        let said = refused(&system, |_| {});
+        assert!(said.contains("predictors of core 0"), "{said}");
+    }
+}

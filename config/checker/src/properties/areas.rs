@@ -155,6 +155,8 @@ fn in_memory(system: &System<'_>, out: &mut Vec<String>) {
             .into_iter()
             .map(|(i, r)| (format!("window of {}", system.name(i)), r)),
     );
+    let channels = system.blob.channels.iter().enumerate();
+    areas.extend(channels.map(|(i, r)| (format!("channel {i}"), *r)));
     for (name, range) in &areas {
         if !range.is_page_aligned() || range.is_empty() || !system.blob.ram.iter().any(|r| r.contains(*range))
         {

@@ -70,6 +70,9 @@ fn boot(system: &System<'_>) -> Vec<Run> {
     ));
     runs.extend(identity(system.per_core_blocks(), Access::WRITE));
     runs.extend(identity(system.smmu_queues(), Access::WRITE));
+    let windows = system.windows().into_iter().map(|(_, window)| window);
+    runs.extend(identity(windows, Access::WRITE));
+    runs.extend(identity(system.blob.channels.iter().copied(), Access::CHANNEL));
     runs.extend(identity(system.redistributors(), Access::DEVICE));
     runs.extend(identity(
         system.el2_devices().into_iter().map(|(_, range)| range),

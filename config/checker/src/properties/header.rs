@@ -33,11 +33,11 @@ pub(crate) fn form(system: &System<'_>, out: &mut Vec<String>) {
         .cores
         .iter()
         .enumerate()
-        .filter(|(_, c)| c.reserved != 0 || c.mode.is_none())
+        .filter(|(_, c)| c.predictors.is_none() || c.mode.is_none())
     {
         out.push(format!(
-            "core {k}: mode {:?}, reserved word {:#x}",
-            core.mode, core.reserved
+            "core {k}: mode {:?}, predictors {:?}",
+            core.mode, core.predictors
         ));
     }
     for (i, p) in blob.partitions.iter().enumerate() {

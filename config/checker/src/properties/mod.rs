@@ -78,7 +78,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-021",
-        text: "No partition reaches anything of EL2, its devices or anything that EL2 maps but the loader and its own window.",
+        text: "No partition reaches anything of EL2, its devices or anything that EL2 maps but the loader, its own window, and channels, which of EL2's roots only the boot root maps.",
         check: sharing::el2,
     },
     Property {
@@ -92,18 +92,23 @@ pub const PROPERTIES: &[Property] = &[
         check: sharing::declared,
     },
     Property {
+        id: "BH-CHK-024",
+        text: "The blob's table of channels names exactly the channels that the text form places, all non-cacheable memory of partitions lies in them, and each is reached as a whole.",
+        check: sharing::channels,
+    },
+    Property {
         id: "BH-CHK-030",
         text: "No EL2 page is writable and executable at once through any of its roots, and device memory is never executable.",
         check: el2::write_xor_execute,
     },
     Property {
         id: "BH-CHK-031",
-        text: "EL2's boot root reaches exactly the parts of the image, the blob, the live area, EL2's devices and read-only memory of the board.",
+        text: "EL2's boot root reaches exactly the parts of the image, the blob, the live area, windows, channels, EL2's devices and read-only memory of the board.",
         check: el2::boot_root,
     },
     Property {
         id: "BH-CHK-032",
-        text: "Each core's EL2 root reaches exactly what that core needs: not the boot part, no other core's block, nobody else's statistics writable.",
+        text: "Each core's EL2 root reaches exactly what that core needs: not the boot part, no channel, no other core's block, nobody else's statistics writable.",
         check: el2::core_roots,
     },
     Property {

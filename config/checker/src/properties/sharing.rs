@@ -7,12 +7,13 @@
 use crate::grants::Shared;
 use crate::range::Range;
 use crate::reach::{Access, MemoryType};
-use crate::system::{Party, System};
+use crate::system::{Party, System, Use};
 
 /// A physical range that a party reaches.
 #[derive(Clone, Debug)]
 struct Reached {
     physical: Range,
+    serves: Use,
     party: Party,
     access: Access,
     /// For messages.
@@ -27,6 +28,7 @@ fn all(system: &System<'_>) -> Vec<Reached> {
         .flat_map(|root| {
             root.walk.runs.iter().map(|run| Reached {
                 physical: run.physical(),
+                serves: root.serves,
                 party: root.party(),
                 access: run.access,
                 who: format!("{} at {:#x} ({})", root.name, run.input.start, run.access),
@@ -101,7 +103,13 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
             .iter()
             .all(|r| r.party != Party::El2 || r.access == Access::READ);
         let loader = system.is_loader(both, guest.access) && el2_only_reads;
-        if !window && !loader {
+        let cleared = [a, b].iter().all(|r| match r.serves {
+            Use::Boot => r.access == Access::CHANNEL,
+            Use::Partition(_) => r.access.memory == MemoryType::NormalNc,
+            Use::Core(_) | Use::Stream(_) => false,
+        });
+        let channel = cleared && system.blob.channels.iter().any(|c| c.contains(both));
+        if !window && !loader && !channel {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
         }
     });
@@ -131,6 +139,38 @@ pub(crate) fn targets(system: &System<'_>, out: &mut Vec<String>) {
                 ));
             }
         }
+    }
+}
+
+/// Implements: BH-CHK-024.
+pub(crate) fn channels(system: &System<'_>, out: &mut Vec<String>) {
+    let table = &system.blob.channels;
+    let memory = system.grants.memory.iter();
+    let placed = memory.filter(|placed| placed.owner.starts_with("channel:"));
+    let placed: Vec<Range> = placed.map(|placed| placed.range).collect();
+    for (index, channel) in table.iter().enumerate() {
+        if !placed.contains(channel) {
+            out.push(format!(
+                "channel {index} at {channel} is no channel of the text form"
+            ));
+        }
+    }
+    for channel in placed.iter().filter(|channel| !table.contains(channel)) {
+        out.push(format!(
+            "grants.txt: channel at {channel} is not in the blob's table"
+        ));
+    }
+    let partitions = system.roots.iter().filter(|root| root.party() != Party::El2);
+    let runs = partitions.flat_map(|root| root.walk.runs.iter().map(move |run| (root, run)));
+    let mut reached = Vec::new();
+    for (root, run) in runs.filter(|(_, run)| run.access.memory == MemoryType::NormalNc) {
+        reached.push(run.physical());
+        for stray in run.physical().minus(table) {
+            out.push(format!("{}: {stray} is non-cacheable and no channel", root.name));
+        }
+    }
+    for unused in table.iter().flat_map(|channel| channel.minus(&reached)) {
+        out.push(format!("no partition reaches {unused} of a channel"));
     }
 }
 

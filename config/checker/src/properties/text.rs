@@ -104,7 +104,8 @@ fn cores(system: &System<'_>) -> Vec<String> {
     cores
         .map(|(k, c)| {
             let mode = c.mode.map_or("?", |mode| mode.name());
-            format!("core {k} {:#x} {:#x} {mode}", c.mpidr, c.midr)
+            let predictors = c.predictors.unwrap_or("?");
+            format!("core {k} {:#x} {:#x} {mode} {predictors}", c.mpidr, c.midr)
         })
         .collect()
 }

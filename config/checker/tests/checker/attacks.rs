@@ -266,6 +266,59 @@ fn el2_roots() {
     refused("BH-CHK-032", |model| root(model, "el2:core:2").push(window));
 }
 
+/// Verifies: BH-CHK-021, BH-CHK-031, BH-CHK-032.
+#[test]
+fn memory_that_el2_clears() {
+    let (windows_end, channel_end) = (WINDOWS + 4 * 0x8000, CHANNEL + 0x1_0000);
+    for (physical, memory) in [(windows_end - 0x2_1000, WB), (channel_end, WB), (channel_end, NC)] {
+        refused("BH-CHK-031", |model| {
+            root(model, "el2:boot").push(map("more", physical, PAGE, "rw-", memory, physical))
+        });
+    }
+    for name in ["window", "channel:state"] {
+        refused("BH-CHK-031", |model| named(model, "el2:boot", name).size -= PAGE);
+        refused("BH-CHK-031", |model| {
+            named(model, "el2:boot", name).rights = "r--"
+        });
+        refused("BH-CHK-031", |model| {
+            let map = named(model, "el2:boot", name);
+            map.memory = if map.memory == NC { WB } else { NC };
+        });
+    }
+    for core in ["el2:core:0", "el2:core:2"] {
+        for property in ["BH-CHK-021", "BH-CHK-032"] {
+            refused(property, |model| {
+                root(model, core).push(map("channel:state", CHANNEL, 0x1_0000, "rw-", NC, CHANNEL))
+            });
+        }
+    }
+}
+
+/// Verifies: BH-CHK-024.
+#[test]
+fn a_table_of_channels_that_names_others() {
+    const ELSEWHERE: u64 = 0x4300_0000;
+    let change: [fn(&mut Model); 5] = [
+        |model| model.channels[0].0 = ELSEWHERE,
+        |model| model.channels[0].1 -= PAGE,
+        |model| model.channels[0].1 += PAGE,
+        |model| model.channels.clear(),
+        |model| model.channels.push((ELSEWHERE, 0x1_0000)),
+    ];
+    for change in change {
+        refused("BH-CHK-024", change);
+    }
+    // The boot root and the text form agree with the table; what the partitions share is cleared by nobody.
+    refused("BH-CHK-024", |model| {
+        model.channels[0].0 = ELSEWHERE;
+        let cleared = named(model, "el2:boot", "channel:state");
+        (cleared.physical, cleared.input) = (ELSEWHERE, ELSEWHERE);
+        model
+            .memory
+            .push((ELSEWHERE, 0x1_0000, "channel:state memory".to_owned()));
+    });
+}
+
 /// Verifies: BH-CHK-040, BH-CHK-041.
 #[test]
 fn control_words() {

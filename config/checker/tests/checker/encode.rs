@@ -15,8 +15,8 @@ use crate::text;
 pub(crate) const BLOB_SIZE: u64 = 0x7_0000;
 const LIVE_IMAGE: u64 = BLOB_SIZE - 0x5000;
 /// Sizes of the header and of the entries of each table, as `tables.rs` hashes them.
-const SIZES: [u64; 10] = [248, 64, 256, 104, 8, 24, 16, 112, 16, 80];
-pub(crate) const SECTIONS: [&str; 9] = [
+const SIZES: [u64; 11] = [256, 64, 256, 104, 8, 24, 16, 112, 16, 80, 16];
+pub(crate) const SECTIONS: [&str; 10] = [
     "cores",
     "partitions",
     "vcpus",
@@ -26,6 +26,7 @@ pub(crate) const SECTIONS: [&str; 9] = [
     "pci",
     "ram",
     "board",
+    "channels",
 ];
 
 /// The three files, and where things lie in the blob.
@@ -201,7 +202,7 @@ pub(crate) fn encode(model: &Model) -> Files {
 
 fn header(model: &Model, hypervisor: &[u8], early_end: u64, boot_root: u64) -> Vec<u8> {
     let mut out = b"BLKHSYS1".to_vec();
-    w32(&mut out, &[1, 248]);
+    w32(&mut out, &[1, 256]);
     out.extend([0; 48]);
     w32(&mut out, &[1, 3]);
     out.extend(&hypervisor[80..96]);
@@ -226,9 +227,20 @@ fn header(model: &Model, hypervisor: &[u8], early_end: u64, boot_root: u64) -> V
 }
 
 /// Bytes of the tables, in the order of the header.
-fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 9] {
-    let mut all: [Vec<u8>; 9] = Default::default();
-    let [cores, partitions, vcpus, core_vcpus, slots, spis, pci, ram, board] = &mut all;
+fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
+    let mut all: [Vec<u8>; 10] = Default::default();
+    let [
+        cores,
+        partitions,
+        vcpus,
+        core_vcpus,
+        slots,
+        spis,
+        pci,
+        ram,
+        board,
+        channels,
+    ] = &mut all;
     let mut first = 0;
     for (k, (mode, list)) in (0u64..).zip(&model.core_vcpus) {
         let count = u32::try_from(list.len()).unwrap();
@@ -308,5 +320,9 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 9] {
     w32(board, &[6, 33]);
     w64(board, &[QUEUES, 100_000]);
     w32(board, &[0, 1000]);
+    model
+        .channels
+        .iter()
+        .for_each(|(at, size)| w64(channels, &[*at, *size]));
     all
 }

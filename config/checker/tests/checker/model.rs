@@ -110,6 +110,7 @@ pub(crate) struct Model {
     pub functions: Vec<Function>,
     /// StreamID, partition, what it reaches.
     pub streams: Vec<(u64, u32, Vec<Map>)>,
+    pub channels: Vec<(u64, u64)>,
     pub shared: Vec<String>,
     /// Range, owner and name.
     pub memory: Vec<(u64, u64, String)>,
@@ -156,6 +157,10 @@ fn per_core(k: u64) -> Map {
     )
 }
 
+fn windows() -> impl Iterator<Item = Map> {
+    (0..4).map(|i| identity("window", WINDOWS + i * 0x8000, 0x8000, "rw-", WB))
+}
+
 fn boot_root(blob_size: u64) -> Root {
     let part = |name, rights| identity(name, section(name).0, section(name).1, rights, WB);
     let mut maps = el2_common();
@@ -163,8 +168,6 @@ fn boot_root(blob_size: u64) -> Root {
         part("boot-text", "r-x"),
         part("boot-rodata", "r--"),
         part("boot-data", "rw-"),
-    ]);
-    maps.extend([
         part("handoff", "rw-"),
         part("stats", "rw-"),
         part("loader", "r--"),
@@ -173,6 +176,7 @@ fn boot_root(blob_size: u64) -> Root {
     maps.push(identity("blob", BLOB, blob_size + PAGE, "r--", WB));
     maps.push(identity("live", LIVE, 0x5000, "rw-", WB));
     maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
+    maps.extend(windows().chain([identity("channel:state", CHANNEL, 0x1_0000, "rw-", NC)]));
     maps.push(identity("board-device-tree", DEVICE_TREE, 0x1_0000, "r--", WB));
     maps.push(identity("gicr", GICR, 3 * 0x2_0000, "rw-", DEVICE));
     maps.push(identity("uart", UART, PAGE, "rw-", DEVICE));
@@ -201,7 +205,7 @@ fn core_root(k: u64, blob_size: u64) -> Root {
         maps.push(identity("smmu", SMMU, 0x2_0000, "rw-", DEVICE));
         maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
         maps.push(identity("stream-table", STREAMS, PAGE, "rw-", WB));
-        maps.extend((0..4).map(|i| identity("window", WINDOWS + i * 0x8000, 0x8000, "rw-", WB)));
+        maps.extend(windows());
     }
     Root {
         name: format!("el2:core:{k}"),
@@ -345,7 +349,7 @@ pub(crate) fn good(blob_size: u64) -> Model {
     let readers = "partition:info=r-- partition:cluster=r--";
     let end = CHANNEL + 0x1_0000;
     shared.push(format!(
-        "channel:state {CHANNEL:#x}-{end:#x} partition:adas=rw- {readers}"
+        "channel:state {CHANNEL:#x}-{end:#x} el2=rw- partition:adas=rw- {readers}"
     ));
     Model {
         roots,
@@ -386,6 +390,7 @@ pub(crate) fn good(blob_size: u64) -> Model {
             },
         ],
         streams: vec![(8, 0, vec![dma])],
+        channels: vec![(CHANNEL, 0x1_0000)],
         shared,
         memory: memory(),
         el2_words: [0x8082_3519, 0x44_04ff, 0x30cd_183d],

@@ -41,7 +41,7 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
     line(format!("stream-table {} 6", range(STREAMS, 64 * 64)));
     for (k, (mode, _)) in model.core_vcpus.iter().enumerate() {
         let mode = ["direct", "guarded", "sliced"][usize::try_from(*mode).unwrap()];
-        line(format!("core {k} {k:#x} 0x410fd083 {mode}"));
+        line(format!("core {k} {k:#x} 0x410fd083 {mode} none"));
     }
     let name = |i: u32| model.partitions[usize::try_from(i).unwrap()].name;
     for (i, p) in model.partitions.iter().enumerate() {

@@ -113,6 +113,8 @@ fn el2_reads_the_blob() {
         .flat_map(|f| [f.bars[0].address, f.bars[1].address])
         .collect();
     assert_eq!(bars, [0x1000_0000, 0x1001_0000, 0x1002_0000, 0x1003_0000]);
+    let channels: Vec<(u64, u64)> = parsed.channels.iter().map(|c| (c.base, c.size)).collect();
+    assert_eq!(channels, [(compiled.plan.channels[0].start, 0x1_0000)]);
 }
 
 /// Control words as the project's decisions state them, in numbers. Verifies: BH-CFG-013.

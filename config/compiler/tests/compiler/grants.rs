@@ -82,8 +82,8 @@ fn lines_follow_the_grammar() {
             "system" | "blob" | "certificate" | "live" => 2..=2,
             "image" | "stream-table" | "stream" => 3..=3,
             "board" | "partition" | "root" | "word" | "emulated" | "bar" | "memory" => 4..=4,
-            "core" | "vcpu" | "spi" => 5..=5,
-            "slot" | "pci" => 6..=6,
+            "vcpu" | "spi" => 5..=5,
+            "core" | "slot" | "pci" => 6..=6,
             "shared" => 4..=usize::MAX,
             _ => 7..=7,
         };
@@ -188,6 +188,7 @@ fn sharing_is_declared() {
     let common: Vec<&str> = shared.iter().filter(|s| both(s)).map(|s| s[0]).collect();
     assert_eq!(common, ["loader"]);
     let parties = [
+        "el2=rw-",
         "partition:adas=rw-",
         "partition:infotainment=r--",
         "partition:cluster=r--",
@@ -294,13 +295,17 @@ fn el2_is_granted_what_was_decided() {
         "live rw- normal-wb",
         "board-device-tree r-- normal-wb",
         "ecam rw- device-ngnre",
+        "window:adas rw- normal-wb",
+        "window:infotainment rw- normal-wb",
+        "channel:vehicle-state rw- normal-nc",
     ] {
         assert!(boot.iter().any(|g| g == wanted), "{wanted} in {boot:#?}");
     }
-    assert!(
-        !boot
-            .iter()
-            .any(|g| g.starts_with("window") || g.starts_with("ram")),
-        "{boot:#?}"
-    );
+    assert!(!boot.iter().any(|g| g.starts_with("ram")), "{boot:#?}");
+    let with_channel: Vec<String> = ["el2:core:0", "el2:core:1", "el2:core:2", "el2:core:3"]
+        .iter()
+        .flat_map(|root| granted(&text, root))
+        .filter(|g| g.starts_with("channel"))
+        .collect();
+    assert_eq!(with_channel, [""; 0], "channels are EL2's until boot ends");
 }

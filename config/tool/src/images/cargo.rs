@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Calls of cargo.
 
+use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -120,24 +121,29 @@ pub(super) fn build_checker(root: &Path) -> Result<(), Failure> {
     run(command)
 }
 
-/// Passes on what cargo says as soon as it compiles something, or when it fails. Warnings that cargo repeats
-/// of an earlier build are not news.
+/// Passes on what cargo says as soon as it compiles something, or when it fails; with `--verbose` of
+/// `./bulkhead` all of it, after the command. Warnings that cargo repeats of an earlier build are not news.
 fn run(mut command: Command) -> Result<(), Failure> {
+    let verbose = env::var_os("BULKHEAD_VERBOSE").is_some_and(|value| !value.is_empty());
+    let mut held = Vec::new();
+    if verbose {
+        held.push(line(&command));
+        show(&mut held);
+    }
     let mut child = command
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| not_started(&e))?;
-    let mut held = Vec::new();
-    let mut compiles = false;
+    let mut told = verbose;
     if let Some(pipe) = child.stderr.take() {
         for line in BufReader::new(pipe).lines() {
             let line = line.map_err(Failure::unable)?;
             let word = line.trim_start().split(' ').next().unwrap_or_default();
-            compiles |= matches!(word, "Compiling" | "Blocking");
-            if word != "Finished" {
+            told |= matches!(word, "Compiling" | "Blocking");
+            if verbose || word != "Finished" {
                 held.push(line);
             }
-            if compiles {
+            if told {
                 show(&mut held);
             }
         }
@@ -148,6 +154,13 @@ fn run(mut command: Command) -> Result<(), Failure> {
     }
     show(&mut held);
     Err(Failure::Told(2))
+}
+
+/// A command as `./bulkhead` shows those that it runs.
+fn line(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    format!("bulkhead: {}", words.join(" "))
 }
 
 fn show(lines: &mut Vec<String>) {

@@ -7,10 +7,21 @@ pub(super) struct Test {
     pub(super) id: &'static str,
     /// Suite.
     pub(super) suite: &'static str,
+    /// When it is run.
+    pub(super) lane: Lane,
     /// What it shows.
     pub(super) text: &'static str,
     /// What is done.
     pub(super) action: Action,
+}
+
+/// When a test is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// With all others.
+    Usual,
+    /// With `--long`, or when it is named: it takes many minutes.
+    Long,
 }
 
 /// What a test does.
@@ -56,6 +67,7 @@ const fn cargo(
     Test {
         id,
         suite,
+        lane: Lane::Usual,
         text,
         action: Action::Cargo {
             arguments,
@@ -67,9 +79,12 @@ const fn cargo(
 /// An integration test of `tests/on-target`; its systems run one after another, since the host has few cores.
 macro_rules! target {
     ($id:literal, $file:literal, $text:literal) => {
+        target!($id, "target", $file, $text)
+    };
+    ($id:literal, $suite:literal, $file:literal, $text:literal) => {
         cargo(
             $id,
-            "target",
+            $suite,
             $text,
             &[
                 "test",
@@ -86,10 +101,21 @@ macro_rules! target {
     };
 }
 
+const fn script(id: &'static str, suite: &'static str, text: &'static str, path: &'static str) -> Test {
+    Test {
+        id,
+        suite,
+        lane: Lane::Usual,
+        text,
+        action: Action::Script { path },
+    }
+}
+
 const fn control(id: &'static str, text: &'static str, arguments: &'static [&'static str]) -> Test {
     Test {
         id,
         suite: "controls",
+        lane: Lane::Usual,
         text,
         action: Action::System {
             arguments,
@@ -115,18 +141,26 @@ pub(super) const TESTS: &[Test] = &[
     Test {
         id: "lint-target",
         suite: "style",
+        lane: Lane::Usual,
         text: "no warning on the target",
         action: Action::LintTarget,
     },
     Test {
         id: "docs",
         suite: "style",
+        lane: Lane::Usual,
         text: "the documentation builds without a warning",
         action: Action::Cargo {
             arguments: &["doc", "--locked", "--no-deps", "--document-private-items"],
             environment: &[("RUSTDOCFLAGS", "-D warnings")],
         },
     },
+    script(
+        "lint-shell",
+        "style",
+        "no warning in a shell script",
+        "tests/bootstrap/lint.sh",
+    ),
     cargo(
         "host",
         "host",
@@ -139,31 +173,55 @@ pub(super) const TESTS: &[Test] = &[
             "bulkhead-on-target",
         ],
     ),
+    script(
+        "setup",
+        "bootstrap",
+        "the one command sets up what is missing, and nothing else",
+        "tests/bootstrap/run.sh",
+    ),
+    script(
+        "distribution-rust",
+        "bootstrap",
+        "the distribution's Rust builds the tool and the images",
+        "tests/bootstrap/distro.sh",
+    ),
+    script(
+        "offline",
+        "bootstrap",
+        "a second start needs no network, downloads and compiles nothing",
+        "tests/bootstrap/offline.sh",
+    ),
     Test {
-        id: "setup",
-        suite: "bootstrap",
-        text: "the one command sets up what is missing, and nothing else",
-        action: Action::Script {
-            path: "tests/bootstrap/run.sh",
-        },
-    },
-    Test {
-        id: "distribution-rust",
-        suite: "bootstrap",
-        text: "the distribution's Rust builds the tool and the images",
-        action: Action::Script {
-            path: "tests/bootstrap/distro.sh",
-        },
+        lane: Lane::Long,
+        ..script(
+            "fresh-debian",
+            "bootstrap",
+            "the first start on a minimal Debian, by a user with sudo",
+            "tests/bootstrap/fresh.sh",
+        )
     },
     Test {
         id: "reference",
         suite: "system",
+        lane: Lane::Usual,
         text: "the reference system meets its expectations",
         action: Action::System {
             arguments: &[],
             wanted: Wanted::Pass,
         },
     },
+    target!(
+        "console",
+        "system",
+        "console",
+        "a person types into Linux, leaves by the escape key, and has the terminal back"
+    ),
+    script(
+        "readme",
+        "system",
+        "the commands that the README shows do what it says",
+        "tests/bootstrap/readme.sh",
+    ),
     control(
         "no-adas",
         "without emergency braking the car crashes",
@@ -186,6 +244,11 @@ pub(super) const TESTS: &[Test] = &[
     ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
+        "power-on",
+        "power_on",
+        "nothing that lay in shared memory at power-on is seen by a partition"
+    ),
+    target!(
         "conformance",
         "conformance",
         "GIC, PSCI and timers: the same lines natively and in partitions"
@@ -201,6 +264,11 @@ pub(super) const TESTS: &[Test] = &[
         "EL2's counts equal the emulator's exception log"
     ),
     target!(
+        "revocation",
+        "revocation",
+        "a partition that stops writes no more, whatever its other cores do"
+    ),
+    target!(
         "slots",
         "slots",
         "a spinning Linux takes no slot of its neighbour"
@@ -208,6 +276,6 @@ pub(super) const TESTS: &[Test] = &[
     target!(
         "beside-linux",
         "reference",
-        "partitions do not notice that Linux spins and reboots"
+        "partitions do not notice that Linux spins, reboots and crashes"
     ),
 ];

@@ -20,6 +20,11 @@ const FOLDER: &str = "tests/sabotage";
 /// Lines of a test's output that are worth showing.
 const TAIL: usize = 20;
 
+/// The package whose tests run the images of the copy.
+const ON_TARGET: &str = "bulkhead-on-target";
+/// Settings of the caller's that name nothing in the tree.
+const OUTSIDE: [&str; 3] = ["BULKHEAD_CACHE", "BULKHEAD_GUEST", "BULKHEAD_QEMU"];
+
 /// A patch that breaks something.
 pub(super) struct Sabotage {
     /// Its file without the extension.
@@ -167,7 +172,36 @@ impl Copy {
         }
     }
 
+    /// Builds the copy's images for a test that runs them. They lie beside a copy of this tool, where such a test
+    /// looks for both; what the patch breaks in the tool itself is not seen by it.
+    fn images(&self, test: &[String]) -> Result<(), String> {
+        if !test.iter().any(|argument| argument == ON_TARGET) {
+            return Ok(());
+        }
+        let tool = self.target.join("release/bulkhead-tool");
+        let place = |tool: &Path| {
+            fs::create_dir_all(tool.parent().unwrap_or(tool))?;
+            fs::copy(std::env::current_exe()?, tool)
+        };
+        place(&tool).map_err(|e| format!("{}: {e}", tool.display()))?;
+        let mut command = Command::new(&tool);
+        command
+            .args(["images", "--build"])
+            .env("BULKHEAD_ROOT", &self.tree)
+            .env("BULKHEAD_IMAGES", self.target.join("images"))
+            .env("CARGO_TARGET_DIR", &self.target)
+            .current_dir(&self.tree)
+            .stdin(Stdio::null());
+        let built = command.output().map_err(|e| e.to_string())?;
+        if built.status.success() {
+            Ok(())
+        } else {
+            Err(format!("the images are not built:\n{}", tail(&built)))
+        }
+    }
+
     fn passes(&self, test: &[String]) -> Result<(), String> {
+        self.images(test)?;
         let output = self.cargo(test, &[])?;
         if output.status.success() {
             Ok(())
@@ -178,6 +212,7 @@ impl Copy {
 
     /// The test must be built and fail; an error of the compiler notices nothing.
     fn fails(&self, test: &[String]) -> Result<(), String> {
+        self.images(test)?;
         let built = self.cargo(test, &["--no-run"])?;
         if !built.status.success() {
             return Err(format!("the broken sources are not built:\n{}", tail(&built)));
@@ -194,7 +229,9 @@ impl Copy {
     fn cargo(&self, test: &[String], options: &[&str]) -> Result<Output, String> {
         let mut command = Command::new("cargo");
         // The caller's settings name the tree that was copied.
-        for (name, _) in std::env::vars_os().filter(|(n, _)| n.as_bytes().starts_with(b"BULKHEAD_")) {
+        let of_tree =
+            |name: &OsStr| name.as_bytes().starts_with(b"BULKHEAD_") && OUTSIDE.iter().all(|n| name != *n);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| of_tree(name)) {
             command.env_remove(name);
         }
         command

@@ -7,7 +7,8 @@ use bulkhead_types::blob::{
 use bulkhead_types::blob::{MAJOR, MINOR};
 use bulkhead_types::image::{self, ImageInfo};
 use bulkhead_types::tables::{
-    BoardDevices, Core, CoreVcpu, LAYOUT_HASH, NONE, Partition, PciFunction, RamBank, Slot, Spi, Vcpu,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, NONE, Partition, PciFunction, RamBank, Slot, Spi,
+    Vcpu,
 };
 use sha2::{Digest, Sha256};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
@@ -19,6 +20,11 @@ pub(crate) const LIVE: u64 = 0x4100_0000;
 /// Bytes of its live area.
 pub(crate) const LIVE_SIZE: u64 = 0x8000;
 
+/// Where the partition's window lies.
+pub(crate) const WINDOW: u64 = 0x4300_0000;
+/// Where its channel lies.
+pub(crate) const CHANNEL: u64 = 0x4301_0000;
+
 /// What a test may change before the blob is sealed.
 pub(crate) struct Parts {
     pub(crate) header: BlobHeader,
@@ -26,9 +32,10 @@ pub(crate) struct Parts {
     pub(crate) partitions: Vec<Partition>,
     pub(crate) ram: Vec<RamBank>,
     pub(crate) board: BoardDevices,
+    pub(crate) channels: Vec<Channel>,
 }
 
-/// Two cores, one partition, 1 GiB.
+/// Two cores, one partition, one channel, 1 GiB.
 pub(crate) fn parts() -> Parts {
     let mut header = BlobHeader::new_zeroed();
     header.magic = MAGIC;
@@ -51,6 +58,7 @@ pub(crate) fn parts() -> Parts {
     let mut partition = Partition::new_zeroed();
     partition.vcpu_count = 1;
     partition.live_root = LIVE;
+    partition.window = WINDOW;
     let mut board = BoardDevices::new_zeroed();
     board.gicd = 0x0800_0000;
     board.uart = 0x0900_0000;
@@ -69,6 +77,10 @@ pub(crate) fn parts() -> Parts {
         partitions: vec![partition],
         ram,
         board,
+        channels: vec![Channel {
+            base: CHANNEL,
+            size: 0x1_0000,
+        }],
     }
 }
 
@@ -95,6 +107,7 @@ pub(crate) fn seal(parts: &Parts) -> Vec<u64> {
     header.pci_functions = put::<PciFunction>(&mut bytes, &[]);
     header.ram = put(&mut bytes, &parts.ram);
     header.board = put(&mut bytes, &[parts.board]);
+    header.channels = put(&mut bytes, &parts.channels);
     bytes.resize(bytes.len().next_multiple_of(4096), 0);
     header.live_image = u64::try_from(bytes.len()).expect("small");
     bytes.resize(bytes.len() + usize::try_from(LIVE_SIZE).expect("small"), 0);

@@ -5,4 +5,5 @@
 
 mod common;
 mod evidence;
+mod predictors;
 mod verify;

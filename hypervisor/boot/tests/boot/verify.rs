@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What boot says of a blob that is damaged, of another build, or badly placed.
 
-use crate::common::{LIVE, Parts, image, parts, seal};
+use crate::common::{CHANNEL, LIVE, Parts, WINDOW, image, parts, seal};
+use bulkhead_abi::window::WINDOW_SIZE;
 use bulkhead_boot::verify::{self, Used};
+use bulkhead_types::system::System;
 use zerocopy::IntoBytes;
 
 const USED: Used = Used {
@@ -98,7 +100,7 @@ fn another_format_is_refused_before_anything_is_believed() {
 #[test]
 fn addresses_that_do_not_fit_are_refused() {
     type Change = fn(&mut Parts);
-    let cases: [(Change, &str); 12] = [
+    let cases: [(Change, &str); 20] = [
         (|p| p.header.base += 0x1000, "blob's address"),
         (|p| p.board.uart += 0x1000, "UART"),
         (|p| p.board.smmu = 0, "SMMU"),
@@ -114,9 +116,44 @@ fn addresses_that_do_not_fit_are_refused() {
             "stage-2 root of partition 0",
         ),
         (|p| p.cores = vec![p.cores[0]; 9], "cores"),
+        (|p| p.partitions[0].window = 0x8000_0000, "window of partition 0"),
+        (|p| p.partitions[0].window += 8, "window of partition 0"),
+        (|p| p.partitions[0].window = LIVE, "window of partition 0"),
+        (|p| p.channels[0].base = 0x4020_0000, "channel 0"),
+        (|p| p.channels[0].base = 0x41FF_8000, "channel 0"),
+        (|p| p.channels[0].base = u64::MAX - 0xFFF, "channel 0"),
+        (|p| p.channels[0].size = u64::MAX, "channel 0"),
+        (|p| p.channels[0].size -= 8, "channel 0"),
     ];
     for (change, what) in cases {
         let says = changed(change);
         assert!(says.starts_with(&format!("refused: {what} (")), "{what}: {says}");
     }
+}
+
+/// Verifies: BH-BOOT-015.
+#[test]
+fn every_window_and_every_channel_is_named() {
+    let mut parts = parts();
+    let partition = parts.partitions[0];
+    parts.partitions.push(partition);
+    parts.partitions[1].window = 0;
+    parts.partitions.push(partition);
+    parts.partitions[2].window = 0x4310_0000;
+    let channel = parts.channels[0];
+    parts.channels.push(channel);
+    parts.channels[1].base = 0x4320_0000;
+    let words = seal(&parts);
+    let system = System::parse(words.as_bytes()).expect("a sound blob");
+    let named: Vec<_> = verify::shared(&system)
+        .map(|(what, index, range)| (what, index, range.start, range.end - range.start))
+        .collect();
+    let window = u64::try_from(WINDOW_SIZE).expect("small");
+    let wanted = [
+        ("window of partition", 0, WINDOW, window),
+        ("window of partition", 2, 0x4310_0000, window),
+        ("channel", 0, CHANNEL, 0x1_0000),
+        ("channel", 1, 0x4320_0000, 0x1_0000),
+    ];
+    assert_eq!(named, wanted);
 }

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A partition that is hard to stop.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod edge;
+#[cfg(target_os = "none")]
+mod partition;
+
+#[cfg(not(target_os = "none"))]
+fn main() -> std::process::ExitCode {
+    eprintln!("stubborn runs inside a partition, not on the host");
+    std::process::ExitCode::from(2)
+}

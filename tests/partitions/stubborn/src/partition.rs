@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the letters do.
+
+use core::sync::atomic::Ordering;
+
+use bulkhead_partition::el1::{Partition, console, stop, time};
+use smccc::{Hvc, psci};
+
+use crate::edge::{self, COUNTER, Input, Kicks};
+
+bulkhead_partition::entry!(run);
+
+/// From look to look at the console.
+const PAUSE_NS: u64 = 1_000_000;
+
+fn run(partition: Partition) -> ! {
+    let Some(mut input) = partition
+        .machine
+        .window
+        .and_then(|(window, _)| Input::open(window))
+    else {
+        stop()
+    };
+    console::line(format_args!("ready"));
+    loop {
+        match input.next() {
+            Some(b'c') => count(Kicks::Taken),
+            Some(b'k') => count(Kicks::KeptOut),
+            Some(b'o') => stop(),
+            Some(b'r') => end(psci::system_reset::<Hvc>()),
+            Some(b'f') => edge::load_from_nothing(),
+            Some(other) => console::line(format_args!("no letter of mine: {other}")),
+            None => time::sleep_until(time::now() + PAUSE_NS),
+        }
+    }
+}
+
+/// Starts the second vCPU, and speaks when it has counted.
+fn count(kicks: Kicks) {
+    let before = COUNTER.0.load(Ordering::Relaxed);
+    if let Err(error) = psci::cpu_on::<Hvc>(1, edge::second(), kicks as u64) {
+        console::line(format_args!("CPU_ON: {error}"));
+        return;
+    }
+    while COUNTER.0.load(Ordering::Relaxed) == before {
+        core::hint::spin_loop();
+    }
+    console::line(format_args!("{:p} counts", &COUNTER));
+}
+
+/// A call that should not have returned.
+fn end(result: Result<(), psci::Error>) {
+    console::line(format_args!("returned: {result:?}"));
+}
