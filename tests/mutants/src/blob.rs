@@ -4,14 +4,14 @@
 use crate::bytes::{array, u16_at, u32_at, u64_at};
 
 /// Bytes of the header.
-pub const HEADER: u64 = 248;
+pub const HEADER: u64 = 256;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Sizes of the structures of this version, in the order in which their hash covers them.
-const SIZES: [u64; 10] = [HEADER, 64, 256, 104, 8, 24, 16, 112, 16, 80];
+const SIZES: [u64; 11] = [HEADER, 64, 256, 104, 8, 24, 16, 112, 16, 80, 16];
 
 /// Offset of each section record in the header, and the bytes of an entry.
-pub const SECTIONS: [(&str, u64, u64); 9] = [
+pub const SECTIONS: [(&str, u64, u64); 10] = [
     ("cores", 176, 64),
     ("partitions", 184, 256),
     ("vcpus", 192, 104),
@@ -21,6 +21,7 @@ pub const SECTIONS: [(&str, u64, u64); 9] = [
     ("pci_functions", 224, 112),
     ("ram", 232, 16),
     ("board", 240, 80),
+    ("channels", 248, 16),
 ];
 
 /// Hash of the layout of this version: FNV-1a over the sizes as 64-bit units.
@@ -47,8 +48,8 @@ pub struct Core {
     pub vcpus: (u32, u32),
     /// Entries in `slots`.
     pub slots: (u32, u32),
-    /// Zero.
-    pub reserved: u32,
+    /// 0 none, 1 isolated, 2 restricted, 3 firmware.
+    pub predictors: u32,
     /// Major frame in ns.
     pub frame: u64,
 }
@@ -216,6 +217,8 @@ pub struct Blob {
     pub ram: Vec<(u64, u64)>,
     /// EL2's devices.
     pub board: Board,
+    /// Channels: address, size.
+    pub channels: Vec<(u64, u64)>,
 }
 
 fn name(raw: [u8; 32]) -> Option<String> {
@@ -267,6 +270,7 @@ impl Blob {
             functions,
             ram,
             board,
+            channels,
         ] = entries.as_slice()
         else {
             return None;
@@ -304,6 +308,10 @@ impl Blob {
                 .map(|e| Some((word(*e)?, word(e + 8)?)))
                 .collect::<Option<_>>()?,
             board: devices(b, *board)?,
+            channels: channels
+                .iter()
+                .map(|e| Some((word(*e)?, word(e + 8)?)))
+                .collect::<Option<_>>()?,
         })
     }
 }
@@ -317,7 +325,7 @@ fn core(b: &[u8], e: u64) -> Option<Core> {
         mode: u32_at(b, e + 32)?,
         vcpus: (u32_at(b, e + 36)?, u32_at(b, e + 40)?),
         slots: (u32_at(b, e + 44)?, u32_at(b, e + 48)?),
-        reserved: u32_at(b, e + 52)?,
+        predictors: u32_at(b, e + 52)?,
         frame: u64_at(b, e + 56)?,
     })
 }

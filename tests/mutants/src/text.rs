@@ -13,7 +13,7 @@ const KINDS: [(&str, usize, usize); 20] = [
     ("certificate", 1, 1),
     ("live", 1, 1),
     ("stream-table", 2, 2),
-    ("core", 4, 4),
+    ("core", 5, 5),
     ("partition", 3, 3),
     ("vcpu", 4, 4),
     ("slot", 5, 5),

@@ -64,9 +64,11 @@ fn groups(blob: &Blob, found: &mut Found) {
         .all(|(end, length)| index((*end).into()) == length);
     found.form(whole, || "entries that belong to no group".to_owned());
     let zero = blob.core_vcpus.iter().all(|(_, reserved)| *reserved == 0)
-        && blob.cores.iter().all(|core| core.reserved == 0)
         && blob.vcpus.iter().all(|vcpu| vcpu.reserved == 0)
         && blob.partitions.iter().all(|p| p.reserved == [0; 2]);
+    found.form(blob.cores.iter().all(|core| core.predictors < 4), || {
+        "means against predictions".to_owned()
+    });
     found.form(zero, || "reserved words are not zero".to_owned());
 }
 

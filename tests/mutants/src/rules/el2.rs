@@ -111,6 +111,14 @@ fn boot(case: &Case<'_>) -> Vec<Part> {
         parts.push(memory(range(blob.board.queues, 2 * PAGE), R | W));
     }
     parts.extend((0..image.max_cores).map(|core| memory(image.block_of(core), R | W)));
+    // Boot zeroes what partitions talk through.
+    let windows = blob.partitions.iter().filter(|p| p.window != 0);
+    parts.extend(windows.map(|p| memory(range(p.window, WINDOW), R | W)));
+    parts.extend(
+        blob.channels
+            .iter()
+            .map(|c| (range(c.0, c.1), R | W, Kind::NonCacheable)),
+    );
     // What the board left for boot to read, such as its device tree: owned by the board, never written.
     let of_board = |range: Range| {
         case.text

@@ -82,6 +82,19 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             format!("{name} reaches something else than its grants")
         });
     }
+    for grant in all
+        .iter()
+        .filter(|g| g.root == "el2:boot" && g.name.starts_with("channel:"))
+    {
+        let placed = case
+            .text
+            .placed
+            .iter()
+            .any(|p| p.owner == grant.name && grant.range.within(p.range));
+        found.effect(placed, || {
+            format!("el2:boot: `{}` is no such channel", grant.name)
+        });
+    }
     for partition in &case.blob.partitions {
         names(case, partition, found);
     }

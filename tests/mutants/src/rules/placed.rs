@@ -2,6 +2,7 @@
 //! Records of what was placed: `FORMAT.md`, "Records", `memory`.
 
 use crate::bytes::PAGE;
+use crate::descriptor::Kind;
 use crate::image::Range;
 use crate::judge::{Case, Found};
 use crate::rules::el2;
@@ -20,6 +21,7 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             format!("nobody is called `{}`", thing.owner)
         });
     }
+    channels(case, found);
     for (owner, range) in owned(case) {
         // One thing of the owner's, or several side by side, cover all of it.
         let mut at = range.start;
@@ -30,6 +32,56 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
         }
         found.effect(at >= range.end, || {
             format!("{:#x} of {owner} is not listed as its own", range.start)
+        });
+    }
+}
+
+/// The blob's channels are those that were placed; all non-cacheable memory of partitions lies in them, and each
+/// is reached as a whole.
+fn channels(case: &Case<'_>, found: &mut Found) {
+    let of_channel = |p: &&crate::text::Placed| p.owner.starts_with("channel:");
+    let mut placed: Vec<Range> = case
+        .text
+        .placed
+        .iter()
+        .filter(of_channel)
+        .map(|p| p.range)
+        .collect();
+    let sized = |(base, size): &(u64, u64)| Range {
+        start: *base,
+        end: base.saturating_add(*size),
+    };
+    let mut listed: Vec<Range> = case.blob.channels.iter().map(sized).collect();
+    placed.sort();
+    listed.sort();
+    found.effect(placed == listed, || {
+        "the blob's channels are not those that were placed".to_owned()
+    });
+    let mut reached: Vec<Range> = case
+        .reach
+        .partitions
+        .iter()
+        .flatten()
+        .filter(|m| m.kind == Kind::NonCacheable)
+        .map(|m| Range {
+            start: m.output,
+            end: m.output + m.size,
+        })
+        .collect();
+    reached.sort();
+    let inside = reached
+        .iter()
+        .all(|r| listed.iter().any(|channel| r.within(*channel)));
+    found.effect(inside, || "non-cacheable memory that is no channel".to_owned());
+    for channel in &listed {
+        let mut at = channel.start;
+        for range in reached.iter().filter(|r| r.start <= channel.end) {
+            if range.start <= at {
+                at = at.max(range.end);
+            }
+        }
+        found.effect(at >= channel.end, || {
+            format!("nobody reaches {at:#x} of a channel")
         });
     }
 }

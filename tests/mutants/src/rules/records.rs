@@ -111,7 +111,12 @@ pub fn expected(case: &Case<'_>) -> Vec<String> {
         let mode = ["direct", "guarded", "sliced"]
             .get(index(core.mode.into()))
             .unwrap_or(&"?");
-        out.push(format!("core {i} {:#x} {:#x} {mode}", core.mpidr, core.midr));
+        let means = ["none", "isolated", "restricted", "firmware"];
+        let means = means.get(index(core.predictors.into())).unwrap_or(&"?");
+        out.push(format!(
+            "core {i} {:#x} {:#x} {mode} {means}",
+            core.mpidr, core.midr
+        ));
     }
     for (i, p) in blob.partitions.iter().enumerate() {
         out.push(format!(

@@ -116,7 +116,11 @@ fn never(case: &Case<'_>, piece: &Piece, found: &mut Found) {
         found.effect(good, || format!("the loader at {at:#x} has other rights"));
         return;
     }
-    if piece.parties.contains_key(&None) {
+    let channel =
+        case.blob.channels.iter().any(|(base, size)| {
+            Range::sized(*base, *size).is_some_and(|channel| piece.range.within(channel))
+        });
+    if piece.parties.contains_key(&None) && !(channel && !piece.cached) {
         let own = partitions().all(|(p, rights)| {
             let partition = p.and_then(|i| case.blob.partitions.get(i));
             let window = partition.and_then(|p| Range::sized(p.window, WINDOW));
