@@ -102,6 +102,7 @@ impl BuildError {
             | BuildError::Device(
                 DeviceError::NoPcie { span, .. }
                 | DeviceError::NoRegisters { span, .. }
+                | DeviceError::Unguarded { span, .. }
                 | DeviceError::UartInterrupt { span, .. },
             ) => Some(*span),
             BuildError::Hypervisor(_)

@@ -231,6 +231,16 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
 }
 
 /// One partition.
+/// What the bus masters of a partition reach: its RAM, never to execute, at the partition's addresses.
+pub fn dma(plan: &Plan, partition: usize) -> Vec<Grant> {
+    let mut list = List {
+        root: Root::Partition(partition),
+        grants: Vec::new(),
+    };
+    list.extent("ram", &plan.ram[partition], Rights::ReadWrite, machine::RAM);
+    list.grants
+}
+
 fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
     let Sources {
         system,
