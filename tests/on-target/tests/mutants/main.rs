@@ -47,7 +47,7 @@ fn kind(expected: &Expected) -> &'static str {
     }
 }
 
-/// Verifies: BH-CHK-081, BH-DMA-003.
+/// Verifies: BH-MEM-010.
 #[test]
 fn a_running_system_reaches_what_its_tables_say() {
     let scene = Scene::build();
@@ -65,7 +65,9 @@ fn a_running_system_reaches_what_its_tables_say() {
             }
             let result = boot(&scene, &plan);
             let mut counts = counts.lock().unwrap();
-            *counts.entry(format!("boots: {:?}", plan.class)).or_default() += 1;
+            *counts
+                .entry(format!("boots: {:?} {:?}", plan.class, plan.verdict))
+                .or_default() += 1;
             for probe in &plan.probes {
                 *counts.entry(kind(&probe.expected).to_owned()).or_default() += 1;
             }

@@ -4,6 +4,7 @@
 use bulkhead_mutants::bytes::PAGE;
 use bulkhead_mutants::descriptor::{Kind, R, W, X};
 use bulkhead_mutants::image::Range;
+use bulkhead_mutants::judge::{Verdict, judge};
 use bulkhead_mutants::mutate::Class;
 use bulkhead_mutants::predict::{Dma, Target, View, target};
 use bulkhead_mutants::rng::Rng;
@@ -53,6 +54,7 @@ pub(crate) struct Plan {
     pub(crate) blob: Vec<u8>,
     pub(crate) certificate: Vec<u8>,
     pub(crate) class: Class,
+    pub(crate) verdict: Verdict,
     pub(crate) text: String,
     pub(crate) probes: Vec<Probe>,
     /// Physical addresses that get a tag before the partition is let go.
@@ -88,7 +90,7 @@ pub(crate) fn plan(scene: &Scene, seed: u64) -> Option<Plan> {
     }
     let view = View::of(&mutant.files)?;
     let maps = view.reach.partitions.get(scene.prober)?;
-    if !runs(scene, maps) {
+    if view.reach.lost || !runs(scene, maps) {
         return None;
     }
     let mut rng = Rng::new(!seed);
@@ -104,6 +106,7 @@ pub(crate) fn plan(scene: &Scene, seed: u64) -> Option<Plan> {
         certificate: mutant.files.certificate(),
         blob: mutant.files.blob.clone(),
         class: mutant.class,
+        verdict: judge(&mutant.files).verdict(),
         text: mutant.text.clone(),
         probes: Vec::new(),
         tags: Vec::new(),

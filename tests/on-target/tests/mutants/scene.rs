@@ -94,6 +94,8 @@ impl Scene {
         let mut needed: Vec<Range> = names.iter().map(|name| input(&granted("prober", name))).collect();
         let registers = granted("prober", "edu0");
         needed.push(sized(registers.input, 4096));
+        // The loader resets both cores of the CAN controller.
+        needed.push(sized(granted("prober", "can0").input, 0x8000));
         let prober = index("prober");
         let partition = &view.blob.partitions[prober];
         let ram = granted("prober", "ram");
