@@ -26,6 +26,19 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
             ));
         }
     }
+    for placed in &system.grants.memory {
+        let known = match placed.owner.as_str() {
+            "board" | "el2" => true,
+            owner if owner.starts_with("channel:") => system.grants.grants.iter().any(|g| g.name == owner),
+            owner => system.partition_indices().any(|i| system.party(i) == owner),
+        };
+        if !known {
+            out.push(format!(
+                "grants.txt: memory {}: nobody is called {}",
+                placed.range, placed.owner
+            ));
+        }
+    }
     let mut owned: Vec<(String, Range)> = vec![("el2".to_owned(), system.image.extent)];
     owned.extend(
         system
@@ -59,7 +72,7 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
         .grants
         .grants
         .iter()
-        .filter(|grant| grant.name.starts_with("channel:"));
+        .filter(|grant| grant.name.starts_with("channel:") && !grant.root.starts_with("el2:core:"));
     owned.extend(channels.map(|grant| (grant.name.clone(), grant.run.physical())));
     for (owner, range) in owned {
         let listed = system.grants.memory.iter().filter(|placed| placed.owner == owner);
