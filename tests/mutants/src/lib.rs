@@ -16,6 +16,7 @@ pub mod files;
 pub mod image;
 pub mod judge;
 pub mod mutate;
+pub mod predict;
 pub mod reach;
 pub mod rng;
 pub mod rules;

@@ -36,6 +36,8 @@ pub struct Reach {
     pub tables: BTreeMap<u64, u32>,
     /// What is wrong with descriptors and where tables lie.
     pub wrong: Vec<String>,
+    /// Whether a table lies outside the blob, so that what it maps is not known.
+    pub lost: bool,
 }
 
 impl Reach {
@@ -54,6 +56,7 @@ impl Reach {
             wrong: Vec::new(),
             seen,
             roots: 0,
+            lost: false,
         };
         let early = Area {
             start: blob.base,
@@ -105,7 +108,7 @@ impl Reach {
                 maps,
             });
         }
-        let (tables, wrong) = (walker.tables, walker.wrong);
+        let (tables, wrong, lost) = (walker.tables, walker.wrong, walker.lost);
         let seen = walker.seen.unwrap_or_default();
         (
             Self {
@@ -115,6 +118,7 @@ impl Reach {
                 idle,
                 tables,
                 wrong,
+                lost,
             },
             seen,
         )

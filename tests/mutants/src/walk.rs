@@ -75,6 +75,8 @@ pub struct Walker<'a> {
     pub seen: Option<Vec<Seen>>,
     /// Roots walked so far.
     pub roots: usize,
+    /// Whether a table lies outside the blob, so that what it maps is not known.
+    pub lost: bool,
 }
 
 impl Walker<'_> {
@@ -158,6 +160,7 @@ impl Walker<'_> {
                     if next >= self.base && next - self.base < u64::try_from(self.blob.len()).unwrap_or(0) {
                         self.table(regime, next, level + 1, at, taken | less, area, maps);
                     } else {
+                        self.lost = true;
                         self.wrong.push(format!("table {next:#x} is not in the blob"));
                     }
                 }

@@ -24,12 +24,11 @@ pub(crate) fn grants(system: &System<'_>, out: &mut Vec<String>) {
         }
     }
     let root = |name: &str| system.roots.iter().position(|root| root.name == name);
-    let places = system
-        .grants
-        .grants
-        .iter()
-        .map(|grant| (root(&grant.root), grant.run.input));
-    if !places.is_sorted() {
+    let grants = system.grants.grants.iter();
+    let places = grants.map(|grant| (root(&grant.root), grant.run.input));
+    let coloured = system.grants.coloured.iter();
+    let coloured = coloured.map(|grant| (root(&grant.root), grant.input));
+    if !places.is_sorted() || !coloured.is_sorted() {
         out.push("grants.txt: grants are out of order".to_owned());
     }
 }

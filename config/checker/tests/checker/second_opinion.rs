@@ -76,3 +76,47 @@ fn an_interrupt_of_el2_that_is_no_spi() {
         });
     }
 }
+
+/// Padding of nobody. Verifies: BH-CHK-061.
+#[test]
+fn an_owner_that_does_not_exist() {
+    refused("BH-CHK-061", |files| {
+        let line = files
+            .grants
+            .lines()
+            .find(|line| line.starts_with("memory ") && line.contains(" el2 "));
+        let line = line.unwrap().to_owned();
+        files.grants = files.grants.replace(&line, &line.replace(" el2 ", " e52 "));
+    });
+}
+
+/// The system slot is idle. Verifies: BH-CHK-051.
+#[test]
+fn a_system_without_a_system_slot() {
+    refused("BH-CHK-051", |files| {
+        let slots = files.sections["slots"].clone();
+        let slot = slots
+            .clone()
+            .step_by(24)
+            .find(|at| files.blob[at + 16] == 1)
+            .unwrap();
+        files.blob[slot + 16] = 2;
+    });
+}
+
+/// In EL2's core roots names are for people. Verifies: BH-CHK-061.
+#[test]
+fn the_name_of_a_grant_of_a_core() {
+    let mut files = encode(&good(BLOB_SIZE));
+    let line = files
+        .grants
+        .lines()
+        .find(|line| line.starts_with("grant el2:core:0 "))
+        .unwrap()
+        .to_owned();
+    let name = line.split_whitespace().nth(2).unwrap();
+    files.grants = files
+        .grants
+        .replace(&line, &line.replacen(name, "channel:state", 1));
+    assert_eq!(files.prove().map(|_| ()), Ok(()));
+}

@@ -119,6 +119,10 @@ fn of_core(blob: &Blob, i: usize, core: &Core, found: &mut Found) {
         });
         end = end.saturating_add(slot.length);
     }
+    let served = vcpus
+        .iter()
+        .all(|v| slots.iter().any(|s| s.kind == 0 && s.vcpu == *v));
+    found.effect(served, || format!("core {i}: a vCPU without a slot"));
     found.effect(end == core.frame && end > 0, || {
         format!("core {i}: slots do not fill the frame")
     });

@@ -57,11 +57,16 @@ fn spis(case: &Case<'_>, found: &mut Found) {
 fn functions(case: &Case<'_>, found: &mut Found) {
     let blob = &case.blob;
     let mut taken: Vec<Range> = el2::devices(case);
-    taken.extend(
-        blob.ram
-            .iter()
-            .filter_map(|(base, size)| Range::sized(*base, *size)),
-    );
+    let ram: Vec<Range> = blob
+        .ram
+        .iter()
+        .filter_map(|(base, size)| Range::sized(*base, *size))
+        .collect();
+    let apart = taken
+        .iter()
+        .all(|device| !ram.iter().any(|bank| bank.meets(*device)));
+    found.form(apart, || "a device of EL2 lies in RAM".to_owned());
+    taken.extend(ram);
     for (i, function) in blob.functions.iter().enumerate() {
         let bdf = function.bdf;
         let there = u64::from(bdf) < blob.board.ecam_buses.saturating_mul(256) && blob.board.ecam != 0;

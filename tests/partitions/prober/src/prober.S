@@ -100,8 +100,7 @@ all_done:
     mov     x0, #3
     dsb     sy
     str     x0, [x19]
-2:  wfi
-    b       2b
+    b       1b
 
 // 8 bytes from x4 to x5 by command x6; the device takes 100 ms.
 dma:
