@@ -102,7 +102,6 @@ impl BuildError {
             | BuildError::Device(
                 DeviceError::NoPcie { span, .. }
                 | DeviceError::NoRegisters { span, .. }
-                | DeviceError::Unguarded { span, .. }
                 | DeviceError::UartInterrupt { span, .. },
             ) => Some(*span),
             BuildError::Hypervisor(_)

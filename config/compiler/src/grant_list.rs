@@ -230,7 +230,6 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     list.sorted()
 }
 
-/// One partition.
 /// What the bus masters of a partition reach: its RAM, never to execute, at the partition's addresses.
 pub fn dma(plan: &Plan, partition: usize) -> Vec<Grant> {
     let mut list = List {
@@ -241,6 +240,7 @@ pub fn dma(plan: &Plan, partition: usize) -> Vec<Grant> {
     list.grants
 }
 
+/// One partition.
 fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
     let Sources {
         system,

@@ -4,7 +4,8 @@
 //! 4 KiB granule, 39-bit input addresses, start at level 1 with one 512-entry page, 2 MiB blocks where both
 //! addresses and the length allow it. A [`Tree`] is one root; the lower tables of several trees come from
 //! one [`Pool`], which knows the physical address at which each of its pages will lie; those of a coloured
-//! partition, and of its streams, lie in pages of its colours. [`lower_tables`] says beforehand how many a tree will need.
+//! partition, and of its streams, lie in pages of its colours. [`lower_tables`] says beforehand how many a tree
+//! will need.
 //! [`crate::stage1`] and [`crate::stage2`] turn typed attributes into descriptor bits.
 //!
 //! # References

@@ -160,21 +160,3 @@ fn the_tables_of_a_stream_are_in_its_partitions_colours() {
     judge(&workshop, [Some(&[0, 1, 2, 3, 4, 5, 6, 7]), None]);
     judge(&workshop, [None, Some(&[15])]);
 }
-
-/// Verifies: BH-DMA-010.
-#[test]
-fn a_bus_master_that_no_smmu_guards_is_refused() {
-    let workshop = Workshop::new();
-    for bits in [None, Some(5)] {
-        let mut system = system(&workshop, [None, None]);
-        match bits {
-            None => system.board.smmu = None,
-            Some(bits) => system.board.smmu.as_mut().unwrap().stream_bits = bits,
-        }
-        let error = compile(&system, &hypervisor_bin()).unwrap_err().to_string();
-        assert!(
-            error.contains("edu4") && error.contains("masters the bus"),
-            "{error}"
-        );
-    }
-}
