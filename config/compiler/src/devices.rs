@@ -57,14 +57,6 @@ pub enum DeviceError {
         /// Where the partition claims it.
         span: Span,
     },
-    /// Nothing would guard what the device reaches.
-    #[error("device {device} masters the bus, but no SMMU of the board guards its StreamID")]
-    Unguarded {
-        /// Device.
-        device: String,
-        /// Where the partition claims it.
-        span: Span,
-    },
     /// No room for a BAR.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -101,11 +93,6 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, Dev
         {
             let (device, intid) = (name, interrupt);
             return Err(DeviceError::UartInterrupt { device, intid, span });
-        }
-        let guards = |bits: u32| device.pci.bdf().checked_shr(bits).unwrap_or(0) == 0;
-        let guarded = system.board.smmu.as_ref().is_some_and(|s| guards(s.stream_bits));
-        if device.bus_master && !guarded {
-            return Err(DeviceError::Unguarded { device: name, span });
         }
         let owner = format!("partition:{}", system.partitions[partition].name.value);
         let mut bars = [None; 6];

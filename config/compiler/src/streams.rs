@@ -4,16 +4,18 @@
 //! # References
 //! Arm IHI 0070, "Stream Table Entry".
 
+use bulkhead_model::board::Device;
 use bulkhead_model::system::System;
 
-use crate::access::{MemoryType, Rights};
+use crate::access::{Grant, Rights, Root};
 use crate::devices::Assigned;
 use crate::machine;
 use crate::plan::Plan;
+use crate::sections::vmid;
 use crate::stage1::output_size;
 use crate::stage2;
-use crate::table::{INPUT_BITS, MapError, Pool, Tree};
-use crate::units::{id, length};
+use crate::table::{INPUT_BITS, MapError, Pool, Tree, lower_tables};
+use crate::units::length;
 
 /// Bytes of an entry.
 pub const ENTRY: u64 = 64;
@@ -37,32 +39,58 @@ pub fn entry(root: u64, vmid: u32, physical_address_bits: u32) -> [u64; 8] {
     [1 | 0b110 << 1, 1 << 44, translation, root, 0, 0, 0, 0]
 }
 
-/// Builds the DMA root of each bus master: its partition's RAM, never to execute, at the partition's addresses.
+/// The bus masters of a partition.
+fn masters<'a>(
+    system: &'a System,
+    devices: &'a [Assigned],
+    partition: usize,
+) -> impl Iterator<Item = &'a Device> {
+    let own = devices.iter().filter(move |d| d.partition == partition);
+    own.map(|d| &system.board.devices[d.device]).filter(|d| d.bus_master)
+}
+
+/// The grant that is a partition's RAM.
+fn ram(grants: &[Grant], partition: usize) -> Option<&Grant> {
+    let root = Root::Partition(partition);
+    grants.iter().find(|g| g.root == root && g.address == machine::RAM)
+}
+
+/// Table pages that the streams of a partition need, their roots among them.
+pub fn pages(system: &System, devices: &[Assigned], grants: &[Grant], partition: usize) -> u64 {
+    let each = 1 + lower_tables(ram(grants, partition).into_iter());
+    masters(system, devices, partition).map(|_| each).sum()
+}
+
+/// Builds the DMA root of each bus master of a partition: the partition's RAM, never to execute, at the
+/// partition's addresses. The tables continue those of `tree`, the partition's own.
 ///
 /// # Errors
-/// What no descriptor can express, with the device.
+/// What no descriptor can express.
 pub fn build(
     system: &System,
-    plan: &Plan,
     devices: &[Assigned],
+    grants: &[Grant],
+    partition: usize,
+    tree: &Tree,
     pool: &mut Pool,
-) -> Result<Vec<Stream>, (String, MapError)> {
-    let mut streams = Vec::new();
-    for assigned in devices {
-        let device = &system.board.devices[assigned.device];
-        if !device.bus_master {
-            continue;
+) -> Result<Vec<Stream>, MapError> {
+    let (mut streams, mut last) = (Vec::new(), tree.continued());
+    for device in masters(system, devices, partition) {
+        let mut tree = last.continued();
+        if let Some(ram) = ram(grants, partition) {
+            let leaf = stage2::leaf(Rights::ReadWrite, ram.memory);
+            match &ram.pattern {
+                None => tree.map(pool, ram.address, ram.range.start, ram.size(), leaf)?,
+                Some(pattern) => tree.map_coloured(pool, ram.address, ram.range, pattern, leaf)?,
+            }
         }
-        let (ram, mut tree) = (plan.ram[assigned.partition], Tree::default());
-        let leaf = stage2::leaf(Rights::ReadWrite, MemoryType::NormalWb);
-        tree.map(pool, machine::RAM, ram.start, ram.end - ram.start, leaf)
-            .map_err(|error| (device.name.value.clone(), error))?;
-        let root = pool.put(*tree.root());
+        let root = tree.place_root(pool)?;
         let bits = system.board.physical_address_bits;
         streams.push(Stream {
             id: device.pci.bdf(),
-            words: entry(root, id(assigned.partition) + 1, bits),
+            words: entry(root, vmid(partition), bits),
         });
+        last = tree;
     }
     Ok(streams)
 }

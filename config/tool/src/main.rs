@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod built;
 mod check;
 mod cli;
+mod diff;
+mod explain;
 mod failure;
+mod graph;
 mod images;
 mod needs;
 mod output;
@@ -16,6 +20,7 @@ mod place;
 mod prove;
 mod rules;
 mod run;
+mod schema;
 mod tests;
 mod version;
 
@@ -50,9 +55,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Build(args) => build::run(&args, format),
         Verb::Prove(args) => prove::run(&args, format),
         Verb::Run(args) => run::run(&args),
+        Verb::Explain(args) => explain::run(&args, format),
+        Verb::Graph(args) => graph::run(&args),
+        Verb::Diff(args) => diff::run(&args, format),
         Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),
         Verb::Rules => rules::run(format),
+        Verb::Schema(args) => schema::run(&args),
     }
 }

@@ -2,6 +2,7 @@
 //! The properties that are proved: an identifier, a sentence, and the function that decides it.
 
 mod areas;
+mod colours;
 mod devices;
 mod el2;
 mod header;
@@ -95,6 +96,11 @@ pub const PROPERTIES: &[Property] = &[
         id: "BH-CHK-024",
         text: "The blob's table of channels names exactly the channels that the text form places, all non-cacheable memory of partitions lies in them, and each is reached as a whole.",
         check: sharing::channels,
+    },
+    Property {
+        id: "BH-CHK-025",
+        text: "Where a partition has colours, no two have one in common, every other one is stated to use any, and its RAM, load list, payload, root and tables, and the tables of its streams, lie in pages of its colours.",
+        check: colours::check,
     },
     Property {
         id: "BH-CHK-030",

@@ -4,6 +4,7 @@
 //! [`partitions`], [`el2`] and [`targets`] use no grants: they follow from `hypervisor.bin`, the blob and the
 //! walked tables alone.
 
+use crate::contest::{meets, union};
 use crate::grants::Shared;
 use crate::range::Range;
 use crate::reach::{Access, MemoryType};
@@ -20,28 +21,33 @@ struct Reached {
     who: String,
 }
 
-/// Everything that is reached, by physical address.
-fn all(system: &System<'_>) -> Vec<Reached> {
-    let mut all: Vec<Reached> = system
-        .roots
-        .iter()
-        .flat_map(|root| {
-            root.walk.runs.iter().map(|run| Reached {
-                physical: run.physical(),
-                serves: root.serves,
-                party: root.party(),
-                access: run.access,
-                who: format!("{} at {:#x} ({})", root.name, run.input.start, run.access),
-            })
-        })
-        .collect();
+/// Most ranges that two parties reach in a system whose sharing is worth a look: the loader, windows, channels.
+const MOST: usize = 4096;
+
+/// Everything that is reached in part or whole in `ranges`, which are ascending and apart, by physical address.
+fn reached(system: &System<'_>, ranges: &[Range]) -> Vec<Reached> {
+    let mut all: Vec<Reached> = Vec::new();
+    for root in &system.roots {
+        let runs = root.walk.runs.iter();
+        all.extend(
+            runs.filter(|run| meets(ranges, run.physical()))
+                .map(|run| Reached {
+                    physical: run.physical(),
+                    serves: root.serves,
+                    party: root.party(),
+                    access: run.access,
+                    who: format!("{} at {:#x} ({})", root.name, run.input.start, run.access),
+                }),
+        );
+    }
     all.sort_by_key(|r| r.physical);
     all
 }
 
 /// Calls `found` for each two parties and the range that both reach.
 fn overlaps(system: &System<'_>, mut found: impl FnMut(&Reached, &Reached, Range)) {
-    let all = all(system);
+    let contested = system.contested.get(..MOST).unwrap_or(&system.contested);
+    let all = reached(system, contested);
     for (i, a) in all.iter().enumerate() {
         for b in all
             .iter()
@@ -57,8 +63,13 @@ fn overlaps(system: &System<'_>, mut found: impl FnMut(&Reached, &Reached, Range
 
 /// Implements: BH-CHK-020.
 pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
+    if system.contested.len() > MOST {
+        let count = system.contested.len();
+        out.push(format!("{count} ranges are reachable by more than one party"));
+    }
+    let contested = system.contested.get(..MOST).unwrap_or(&system.contested);
     let of_partitions = |r: &&Reached| r.party != Party::El2 && r.access.write;
-    let written: Vec<Range> = all(system)
+    let written: Vec<Range> = reached(system, contested)
         .iter()
         .filter(of_partitions)
         .map(|r| r.physical)
@@ -79,8 +90,10 @@ pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
 /// Implements: BH-CHK-021.
 pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
     let private = system.el2_private();
+    let hidden = union(private.iter().map(|(_, range)| *range).collect());
     for index in system.partition_indices() {
-        for (root, run) in system.reach(Party::Partition(index)) {
+        let touching = system.reach(Party::Partition(index));
+        for (root, run) in touching.filter(|(_, run)| meets(&hidden, run.physical())) {
             for (what, range) in &private {
                 if let Some(both) = run.physical().intersection(*range) {
                     out.push(format!("{}: {} reaches {what} at {both}", root.name, run.input));
@@ -132,6 +145,9 @@ pub(crate) fn targets(system: &System<'_>, out: &mut Vec<String>) {
                 MemoryType::Device => (&owned, "the BARs of its own functions"),
                 MemoryType::NormalWb | MemoryType::NormalNc => (&system.blob.ram, "RAM"),
             };
+            if allowed.iter().any(|range| range.contains(run.physical())) {
+                continue;
+            }
             for outside in run.physical().minus(allowed) {
                 out.push(format!(
                     "{}: {} reaches {outside}, outside {what}",
@@ -190,7 +206,10 @@ pub(crate) fn declared(system: &System<'_>, out: &mut Vec<String>) {
             ));
         }
     }
-    let everything = all(system);
+    let everything = reached(
+        system,
+        &union(system.grants.shared.iter().map(|shared| shared.range).collect()),
+    );
     for shared in &system.grants.shared {
         for (party, write, execute) in &shared.parties {
             let reached = everything

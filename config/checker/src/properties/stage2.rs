@@ -42,7 +42,17 @@ pub(crate) fn compare(system: &System<'_>, out: &mut Vec<String>, chosen: fn(Use
             .grants
             .iter()
             .filter(|grant| grant.root == root.name);
-        match sorted(grants.map(|grant| grant.run).collect()) {
+        let mut runs: Vec<Run> = grants.map(|grant| grant.run).collect();
+        if let Some(colours) = system.grants.colours_of(&root.name) {
+            let coloured = system
+                .grants
+                .coloured
+                .iter()
+                .filter(|grant| grant.root == root.name);
+            let mut budget = root.walk.size().saturating_add(1);
+            coloured.for_each(|grant| grant.expand(colours, &mut runs, &mut budget));
+        }
+        match sorted(runs) {
             Err((a, b)) => out.push(format!(
                 "{}: grants.txt grants {a} and {b}, which overlap",
                 root.name

@@ -4,6 +4,7 @@
 
 mod accepted;
 mod attacks;
+mod colours;
 mod command;
 mod descriptors;
 mod encode;

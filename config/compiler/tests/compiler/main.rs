@@ -8,6 +8,7 @@
 )]
 
 mod build;
+mod colours;
 mod devicetree;
 mod grants;
 mod isolation;
@@ -16,3 +17,4 @@ mod pack;
 mod payload;
 mod support;
 mod tables;
+mod walk;

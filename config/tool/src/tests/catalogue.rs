@@ -156,6 +156,12 @@ pub(super) const TESTS: &[Test] = &[
         },
     },
     script(
+        "schema-second-judge",
+        "host",
+        "a second validator accepts every valid document and rejects every structural error",
+        "tests/schema/validate.sh",
+    ),
+    script(
         "lint-shell",
         "style",
         "no warning in a shell script",
@@ -173,6 +179,22 @@ pub(super) const TESTS: &[Test] = &[
             "bulkhead-on-target",
         ],
     ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "analysis-oracle",
+            "host",
+            "no simulated response of a million task sets exceeds its bound",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-analysis",
+                "--test=oracle",
+                "--",
+                "--ignored",
+            ],
+        )
+    },
     script(
         "setup",
         "bootstrap",
@@ -240,7 +262,12 @@ pub(super) const TESTS: &[Test] = &[
     target!(
         "builds",
         "builds",
-        "all systems have one hypervisor, and building needs no Rust"
+        "all systems have one hypervisor, building needs no Rust and gives the same bytes everywhere"
+    ),
+    target!(
+        "coloured",
+        "coloured",
+        "Linux and a bare-metal partition run in pages of their colours"
     ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
