@@ -84,6 +84,7 @@ pub fn judge(files: &Files) -> Found {
     rules::cores::check(&case, &mut found);
     rules::devices::check(&case, &mut found);
     rules::streams::check(&case, &mut found);
+    rules::colours::check(&case, &mut found);
     rules::grants::check(&case, &mut found);
     rules::el2::check(&case, &mut found);
     rules::sharing::check(&case, &mut found);

@@ -11,6 +11,7 @@
 
 pub mod blob;
 pub mod bytes;
+pub mod colour;
 pub mod descriptor;
 pub mod files;
 pub mod image;

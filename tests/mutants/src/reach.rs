@@ -36,6 +36,8 @@ pub struct Reach {
     pub tables: BTreeMap<u64, u32>,
     /// What is wrong with descriptors and where tables lie.
     pub wrong: Vec<String>,
+    /// Table pages with the number of their root: EL2's, the partitions', the streams'.
+    pub pages_of: Vec<(usize, u64)>,
     /// Whether a table lies outside the blob, so that what it maps is not known.
     pub lost: bool,
 }
@@ -57,6 +59,7 @@ impl Reach {
             seen,
             roots: 0,
             lost: false,
+            pages_of: Vec::new(),
         };
         let early = Area {
             start: blob.base,
@@ -109,6 +112,7 @@ impl Reach {
             });
         }
         let (tables, wrong, lost) = (walker.tables, walker.wrong, walker.lost);
+        let pages_of = walker.pages_of;
         let seen = walker.seen.unwrap_or_default();
         (
             Self {
@@ -119,6 +123,7 @@ impl Reach {
                 tables,
                 wrong,
                 lost,
+                pages_of,
             },
             seen,
         )

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `grants.txt` by the grammar of `config/compiler/FORMAT.md`.
 
+use crate::colour::{self, Colouring, Colours};
 use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 20] = [
+const KINDS: [(&str, usize, usize); 23] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -18,9 +19,12 @@ const KINDS: [(&str, usize, usize); 20] = [
     ("vcpu", 4, 4),
     ("slot", 5, 5),
     ("root", 3, 3),
+    ("colours", 2, 2),
+    ("colour", 2, 2),
     ("word", 3, 3),
     ("shared", 3, usize::MAX),
     ("grant", 6, 6),
+    ("coloured", 6, 6),
     ("emulated", 3, 3),
     ("spi", 4, 4),
     ("pci", 5, 5),
@@ -43,6 +47,8 @@ pub struct Grant {
     pub kind: Kind,
     /// Input address of its first byte.
     pub input: u64,
+    /// Whether it means only pages of its partition's colours.
+    pub coloured: bool,
 }
 
 /// A range that more than one party may reach.
@@ -61,6 +67,8 @@ pub struct Placed {
     pub range: Range,
     /// Whose.
     pub owner: String,
+    /// Whether only pages of the owner's colours in the range are meant.
+    pub coloured: bool,
 }
 
 /// The text form.
@@ -76,6 +84,10 @@ pub struct Text {
     pub shared: Vec<Shared>,
     /// Placed things.
     pub placed: Vec<Placed>,
+    /// The board's colours, when a partition has some.
+    pub colours: Option<Colouring>,
+    /// Colours of the partitions, by name as written.
+    pub colour: Vec<(String, Colours)>,
     /// All records that the blob determines, one string each, fields separated by one space.
     pub determined: Vec<String>,
 }
@@ -148,7 +160,7 @@ impl Text {
         }
         let mut text = Self::default();
         let (mut reached, mut count) = (0, [0usize; KINDS.len()]);
-        let mut memory = false;
+        let (mut memory, mut coloured_memory) = (false, false);
         for (number, line) in lines.enumerate() {
             let bad = |why: &str| format!("line {}: {why}", number + 2);
             let odd = |b: u8| b.is_ascii_control();
@@ -163,9 +175,14 @@ impl Text {
                 return Err(bad("a comment after a record"));
             };
             let rest = fields.get(1..).unwrap_or_default();
-            if *first == "memory" {
-                memory = true;
-                text.memory(rest).ok_or_else(|| bad("a `memory` record"))?;
+            if matches!(*first, "memory" | "coloured-memory") {
+                let coloured = *first == "coloured-memory";
+                if coloured_memory && !coloured {
+                    return Err(bad("out of order"));
+                }
+                (memory, coloured_memory) = (true, coloured);
+                text.memory(rest, coloured)
+                    .ok_or_else(|| bad("a `memory` record"))?;
                 continue;
             }
             let place = KINDS.iter().position(|(name, _, _)| name == first);
@@ -192,7 +209,7 @@ impl Text {
                 self.address_bits = decimal(bits)?;
                 (is_name(name) && decimal(number).is_some()).then_some(())
             }
-            ("grant", [root, name, place, allowed, memory, input]) => {
+            ("grant" | "coloured", [root, name, place, allowed, memory, input]) => {
                 let grant = Grant {
                     root: (*root).to_owned(),
                     name: (*name).to_owned(),
@@ -200,8 +217,19 @@ impl Text {
                     rights: rights(allowed)?,
                     kind: kind(memory)?,
                     input: hex(input)?,
+                    coloured: first == "coloured",
                 };
                 is_name(name).then(|| self.grants.push(grant))
+            }
+            ("colours", [count, granule]) => {
+                let (count, granule) = (decimal(count)?, hex(granule)?);
+                let legal = count > 0 && granule > 0 && granule.is_multiple_of(4096);
+                let first = self.colours.is_none();
+                (legal && first).then(|| self.colours = Some(Colouring { count, granule }))
+            }
+            ("colour", [name, colours]) => {
+                let colours = colour::read(colours)?;
+                Some(self.colour.push(((*name).to_owned(), colours)))
             }
             ("shared", [name, place, parties @ ..]) => {
                 let party = |p: &&str| {
@@ -219,9 +247,15 @@ impl Text {
         }
     }
 
-    fn memory(&mut self, rest: &[&str]) -> Option<()> {
+    fn memory(&mut self, rest: &[&str], coloured: bool) -> Option<()> {
         let [place, owner, name] = rest else { return None };
         let (range, owner) = (range(place)?, (*owner).to_owned());
-        is_name(name).then(|| self.placed.push(Placed { range, owner }))
+        is_name(name).then(|| {
+            self.placed.push(Placed {
+                range,
+                owner,
+                coloured,
+            })
+        })
     }
 }

@@ -75,6 +75,8 @@ pub struct Walker<'a> {
     pub seen: Option<Vec<Seen>>,
     /// Roots walked so far.
     pub roots: usize,
+    /// Table pages with the number of the root that they were reached from.
+    pub pages_of: Vec<(usize, u64)>,
     /// Whether a table lies outside the blob, so that what it maps is not known.
     pub lost: bool,
 }
@@ -100,6 +102,7 @@ impl Walker<'_> {
         maps: &mut Vec<Map>,
     ) {
         *self.tables.entry(page).or_insert(0) += 1;
+        self.pages_of.push((self.roots - 1, page));
         let size = 1u64 << (39 - 9 * level);
         for entry in 0..512u64 {
             let offset = page.wrapping_sub(self.base).wrapping_add(entry * 8);

@@ -7,6 +7,7 @@ mod systems;
 
 use bulkhead_compiler::access::{Grant, MemoryType, Rights, Root};
 use bulkhead_compiler::blob::{Tables, emit};
+use bulkhead_compiler::colour::Extent;
 use bulkhead_compiler::compile::{Compiled, compile};
 use bulkhead_compiler::devices::Assigned;
 use bulkhead_compiler::grant_list::{self, Sources};
@@ -88,7 +89,7 @@ impl Line {
         } = stages;
         let mut tables = Tables::build(&self.system, plan, grants, devices).unwrap();
         change(&mut tables);
-        let blob = emit(&self.system, &self.compiled.info, plan, &tables, sections);
+        let blob = emit(&self.system, &self.compiled.info, plan, tables, sections);
         let text = render(self.sources(stages), grants, sections);
         let mut files = Files {
             hypervisor: self.hypervisor.as_slice().into(),
@@ -141,6 +142,20 @@ fn named<'a>(grants: &'a mut [Grant], root: Root, name: &str) -> &'a mut Grant {
         .unwrap()
 }
 
+/// First address of a thing of one range.
+fn first(extent: &Extent) -> u64 {
+    extent.ranges[0].start
+}
+
+/// The same thing at another place.
+fn placed(extent: &Extent, start: u64) -> Extent {
+    let ranges = vec![moved(extent.ranges[0], start)];
+    Extent {
+        ranges,
+        ..extent.clone()
+    }
+}
+
 fn moved(range: Range, start: u64) -> Range {
     Range {
         start,
@@ -166,12 +181,12 @@ fn a_plan_that_puts_two_things_into_one_place() {
     let ram = plan.ram.clone();
     refused(
         "BH-CHK-020",
-        &line.replan(|plan| plan.ram[GUARDED] = moved(ram[GUARDED], ram[DIRECT].start)),
+        &line.replan(|plan| plan.ram[GUARDED] = placed(&ram[GUARDED], first(&ram[DIRECT]))),
     );
-    let page = ram[SLICED].start + 4096;
+    let page = first(&ram[SLICED]) + 4096;
     refused(
         "BH-CHK-020",
-        &line.replan(|plan| plan.payloads[DIRECT] = moved(plan.payloads[DIRECT], page)),
+        &line.replan(|plan| plan.payloads[DIRECT] = placed(&plan.payloads[DIRECT], page)),
     );
     // Windows, queues and live tables in RAM of a partition.
     refused(
@@ -186,14 +201,14 @@ fn a_plan_that_puts_two_things_into_one_place() {
         "BH-CHK-021",
         &line.replan(|plan| plan.queues = plan.queues.map(|queues| moved(queues, page))),
     );
-    let live = ram[SLICED].start;
+    let live = first(&ram[SLICED]);
     refused(
         "BH-CHK-021",
         &line.replan(|plan| plan.live = moved(plan.live, live)),
     );
     refused(
         "BH-CHK-021",
-        &line.replan(|plan| plan.ram[SLICED] = moved(ram[SLICED], plan.blob.start)),
+        &line.replan(|plan| plan.ram[SLICED] = placed(&ram[SLICED], plan.blob.start)),
     );
 }
 
@@ -293,6 +308,7 @@ fn streams_that_were_given_to_others() {
     // The DMA root is built from another partition's RAM.
     let mut swapped = line.stages();
     swapped.plan.ram.swap(DIRECT, SLICED);
+    swapped.grants = grant_list::all(line.sources(&swapped));
     let wrong = Tables::build(&line.system, &swapped.plan, &swapped.grants, &swapped.devices).unwrap();
     refused(
         "BH-CHK-054",

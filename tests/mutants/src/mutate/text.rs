@@ -113,10 +113,16 @@ pub(super) fn retold(text: &[u8], records: &[String]) -> Vec<u8> {
         .partition(|r| BEFORE_SHARED.contains(&kind(r).as_str()));
     let mut out = vec!["bulkhead-grants 1".to_owned()];
     out.extend(of(&["system", "board"]));
+    let (words, before): (Vec<String>, Vec<String>) = before.into_iter().partition(|r| kind(r) == "word");
     out.extend(before);
-    out.extend(of(&["shared", "grant"]));
+    out.extend(of(&["colours", "colour"]));
+    out.extend(words);
+    out.extend(of(&["shared"]));
+    out.extend(of(&["grant"]));
+    out.extend(of(&["coloured"]));
     out.extend(after);
     out.extend(of(&["memory"]));
+    out.extend(of(&["coloured-memory"]));
     bytes(&out)
 }
 
@@ -137,9 +143,13 @@ pub(super) fn regrant(text: &[u8], old: &Grant, new: &Grant) -> Vec<u8> {
     for line in &mut all {
         let fields: Vec<&str> = line.split(' ').filter(|f| !f.is_empty()).collect();
         let here = fields.get(1) == Some(&old.root.as_str()) && fields.get(2) == Some(&old.name.as_str());
-        if fields.first() == Some(&"grant") && here && fields.get(3) == Some(&place(old).as_str()) {
+        if matches!(fields.first(), Some(&"grant" | &"coloured"))
+            && here
+            && fields.get(3) == Some(&place(old).as_str())
+        {
             *line = format!(
-                "grant {} {} {} {} {kind} {:#x}",
+                "{} {} {} {} {} {kind} {:#x}",
+                fields[0],
                 new.root,
                 new.name,
                 place(new),

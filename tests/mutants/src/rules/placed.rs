@@ -6,13 +6,14 @@ use crate::descriptor::Kind;
 use crate::image::Range;
 use crate::judge::{Case, Found};
 use crate::rules::el2;
-use crate::rules::grants::WINDOW;
+use crate::rules::grants::{WINDOW, colours_of, maps_of};
+use crate::text::{Grant, Placed};
 
 /// Placed things do not overlap, and everything of EL2 and of each partition is among them as its owner's.
 pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
-    let placed = &case.text.placed;
+    let (coloured, plain): (Vec<&Placed>, Vec<&Placed>) = case.text.placed.iter().partition(|p| p.coloured);
     let mut end = 0;
-    for thing in placed {
+    for thing in &plain {
         found.form(thing.range.start >= end, || {
             "placed things overlap or are out of order".to_owned()
         });
@@ -21,25 +22,76 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             format!("nobody is called `{}`", thing.owner)
         });
     }
+    let number = |p: &Placed| {
+        let name = p.owner.strip_prefix("partition:");
+        case.blob
+            .partitions
+            .iter()
+            .position(|q| q.name.as_deref() == name)
+    };
+    for pair in coloured.windows(2) {
+        let same = pair[0].owner == pair[1].owner;
+        let apart = !same || pair[0].range.end <= pair[1].range.start;
+        found.form(apart && number(pair[0]) <= number(pair[1]), || {
+            "coloured memory overlaps or is out of order".to_owned()
+        });
+    }
+    for thing in &coloured {
+        let meets = plain.iter().any(|other| other.range.meets(thing.range));
+        found.form(!meets, || {
+            format!(
+                "coloured memory at {:#x} is not of colours alone",
+                thing.range.start
+            )
+        });
+        let has = colours_of(case, &thing.owner).is_some();
+        found.form(has, || format!("`{}` has no colours", thing.owner));
+    }
     channels(case, found);
     for (owner, range) in owned(case) {
-        // One thing of the owner's, or several side by side, cover all of it.
-        let mut at = range.start;
-        for thing in placed.iter().filter(|t| t.owner == owner) {
-            if thing.range.start <= at && at < thing.range.end {
-                at = thing.range.end;
-            }
-        }
-        found.effect(at >= range.end, || {
+        found.effect(covers(case, &owner, range), || {
             format!("{:#x} of {owner} is not listed as its own", range.start)
         });
     }
 }
 
+/// Whether the things of an owner, one or several side by side, cover all of a range.
+fn covers(case: &Case<'_>, owner: &str, range: Range) -> bool {
+    let mut at = range.start;
+    for thing in case.text.placed.iter().filter(|t| t.owner == owner) {
+        if thing.range.start <= at && at < thing.range.end {
+            let end = thing.range.end.min(range.end);
+            if thing.coloured && !has_colours(case, owner, Range { start: at, end }) {
+                continue;
+            }
+            at = end;
+        }
+    }
+    at >= range.end
+}
+
+/// Whether every page of a range has a colour of the owner's.
+fn has_colours(case: &Case<'_>, owner: &str, range: Range) -> bool {
+    colours_of(case, owner).is_some_and(|(colouring, colours)| {
+        let pages = u64::try_from(colouring.pages(colours, range).count()).unwrap_or(0);
+        pages == range.size() / PAGE
+    })
+}
+
+/// Whether one thing of an owner's holds all of a grant.
+pub(crate) fn is_listed(case: &Case<'_>, owner: &str, grant: &Grant) -> bool {
+    let mut things = case
+        .text
+        .placed
+        .iter()
+        .filter(|t| t.owner == owner && grant.range.within(t.range));
+    things.any(|t| !t.coloured || grant.coloured || has_colours(case, owner, grant.range))
+}
+
 /// The blob's channels are those that were placed; all non-cacheable memory of partitions lies in them, and each
 /// is reached as a whole.
 fn channels(case: &Case<'_>, found: &mut Found) {
-    let of_channel = |p: &&crate::text::Placed| p.owner.starts_with("channel:");
+    let of_channel = |p: &&Placed| p.owner.starts_with("channel:");
     let mut placed: Vec<Range> = case
         .text
         .placed
@@ -120,21 +172,20 @@ fn owned(case: &Case<'_>) -> Vec<(String, Range)> {
         if partition.window != 0 {
             all.push((owner.clone(), sized(partition.window, WINDOW)));
         }
-        for grant in case
+        let own = case
             .text
             .grants
             .iter()
-            .filter(|g| g.root == owner && g.name != "loader")
-        {
+            .filter(|g| g.root == owner && g.name != "loader");
+        for grant in own {
             let channel = grant.name.starts_with("channel:");
-            all.push((
-                if channel {
-                    grant.name.clone()
-                } else {
-                    owner.clone()
-                },
-                grant.range,
-            ));
+            let owner = if channel {
+                grant.name.clone()
+            } else {
+                owner.clone()
+            };
+            let maps = maps_of(case, grant).unwrap_or_default();
+            all.extend(maps.iter().map(|m| (owner.clone(), sized(m.output, m.size))));
         }
     }
     for function in &blob.functions {

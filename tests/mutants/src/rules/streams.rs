@@ -3,6 +3,7 @@
 
 use crate::descriptor::{Kind, R, W};
 use crate::judge::{Case, Found};
+use crate::rules::grants::maps_of;
 use crate::rules::words::size_code;
 use crate::walk::{Map, join};
 
@@ -33,17 +34,16 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             .iter()
             .filter(|g| g.root == root && g.name == "ram")
         {
-            let (input, output, size) = (grant.input, grant.range.start, grant.range.size());
-            join(
-                &mut wanted,
-                Map {
-                    input,
-                    output,
-                    size,
-                    rights: R | W,
-                    kind: Kind::WriteBack,
-                },
-            );
+            for map in maps_of(case, grant).unwrap_or_default() {
+                join(
+                    &mut wanted,
+                    Map {
+                        rights: R | W,
+                        kind: Kind::WriteBack,
+                        ..map
+                    },
+                );
+            }
         }
         // XN does not matter for a device that does not fetch; the format grants no execution.
         found.effect(stream.maps == wanted, || {

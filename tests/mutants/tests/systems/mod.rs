@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Systems that mutations start from, built in process by the compiler, and the checker as a call.
+#![allow(dead_code, unused_imports, reason = "each test uses a part of what is shared")]
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what the compiler's tests share is more than is needed here"
-)]
 #[path = "../../../../config/compiler/tests/compiler/support/mod.rs"]
 pub(crate) mod support;
 
@@ -28,21 +24,49 @@ pub(crate) fn files(compiled: &Compiled, hypervisor: &[u8]) -> Files {
     }
 }
 
-/// The system with two bus masters.
-pub(crate) fn masters(workshop: &Workshop) -> System {
+/// The system with two bus masters, changed by `change`.
+fn masters_with(workshop: &Workshop, change: impl Fn(String) -> String) -> System {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::copy(
         folder.join("boards/virt-edu.yaml"),
         workshop.path("virt-edu.yaml"),
     )
     .unwrap();
-    workshop.load(&fs::read_to_string(folder.join("systems/masters.yaml")).unwrap())
+    workshop.load(&change(
+        fs::read_to_string(folder.join("systems/masters.yaml")).unwrap(),
+    ))
 }
 
-/// The reference system, one with two bus masters, one of one partition.
+/// The system with two bus masters.
+pub(crate) fn masters(workshop: &Workshop) -> System {
+    masters_with(workshop, |text| text)
+}
+
+/// The same with colours for both owners of a bus master.
+fn coloured(workshop: &Workshop) -> System {
+    masters_with(workshop, |text| {
+        let colours = |text: String, name: &str, colours: &str| {
+            let (before, after) = text.split_once(&format!("  {name}:\n")).unwrap();
+            let memory =
+                format!("memory: {{ size: 2MiB, colours: {colours}, uncoloured: [guarded, other] }}");
+            format!(
+                "{before}  {name}:\n{}",
+                after.replacen("memory: 2MiB", &memory, 1)
+            )
+        };
+        colours(colours(text, "direct", "3"), "sliced", "[1, 5]")
+    })
+}
+
+/// The reference system, one with two bus masters without and with colours, one of one partition.
 pub(crate) fn all() -> Vec<Files> {
     let (workshop, hypervisor) = (Workshop::new(), hypervisor_bin());
-    let systems = [masters(&workshop), workshop.reference(), workshop.load(ONE)];
+    let systems = [
+        masters(&workshop),
+        workshop.reference(),
+        coloured(&workshop),
+        workshop.load(ONE),
+    ];
     systems
         .iter()
         .map(|s| files(&compile(s, &hypervisor).unwrap(), &hypervisor))
