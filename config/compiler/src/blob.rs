@@ -10,8 +10,10 @@ use sha2::{Digest, Sha256};
 use zerocopy::IntoBytes;
 
 use crate::access::{Grant, Root};
+use crate::devices::Assigned;
 use crate::plan::{Plan, TableSizes, pattern};
 use crate::sections::Sections;
+use crate::streams::{self, Stream};
 use crate::table::{MapError, Page, Pool, Tree, lower_tables, write};
 use crate::units::{id, index, length};
 use crate::{stage1, stage2};
@@ -35,8 +37,10 @@ pub struct Tables {
     pub el2: Pool,
     /// Stage-2 roots of the partitions.
     pub stage2_roots: Vec<Page>,
-    /// Stage-2 lower tables.
+    /// Stage-2 lower tables, and the roots and tables of streams.
     pub stage2: Pool,
+    /// Streams of bus masters.
+    pub streams: Vec<Stream>,
 }
 
 impl Tables {
@@ -44,7 +48,12 @@ impl Tables {
     ///
     /// # Errors
     /// Names the grant that collides with an earlier one of its root, or that no descriptor can express.
-    pub fn build(system: &System, plan: &Plan, grants: &[Grant]) -> Result<Self, TableError> {
+    pub fn build(
+        system: &System,
+        plan: &Plan,
+        grants: &[Grant],
+        devices: &[Assigned],
+    ) -> Result<Self, TableError> {
         let bits = system.board.physical_address_bits;
         let cores = system.board.cores.len();
         let mut el2_pool = Pool::new(plan.el2_root(1 + cores), bits, plan.tables.el2);
@@ -70,33 +79,32 @@ impl Tables {
                     (&mut partitions[p], &mut stage2_pool, leaf)
                 }
             };
-            let mapped = match &grant.pattern {
-                None => tree.map(pool, grant.address, grant.range.start, grant.size(), leaf),
-                Some(pattern) => tree.map_coloured(pool, grant.address, grant.range, pattern, leaf),
-            };
-            mapped.map_err(|error| TableError {
+            tree.give(pool, grant, leaf).map_err(|error| TableError {
                 name: grant.name.clone(),
                 error,
             })?;
         }
+        let streams = streams::build(system, plan, devices, &mut stage2_pool)
+            .map_err(|(name, error)| TableError { name, error })?;
         let roots = |trees: Vec<Tree>| trees.iter().map(|t| *t.root()).collect();
         Ok(Tables {
             el2_roots: roots(el2),
             stage2_roots: roots(partitions),
             el2: el2_pool,
             stage2: stage2_pool,
+            streams,
         })
     }
 }
 
-/// Tables that grants need below their roots.
-pub fn sizes(system: &System, grants: &[Grant]) -> TableSizes {
+/// Tables that grants need below their roots, and streams with theirs.
+pub fn sizes(system: &System, plan: &Plan, grants: &[Grant], devices: &[Assigned]) -> TableSizes {
     let of = |root: Root| lower_tables(grants.iter().filter(|g| g.root == root));
     let cores = (0..system.board.cores.len()).map(Root::Core);
     TableSizes {
         el2: [Root::Boot].into_iter().chain(cores).map(of).sum(),
         stage2: (0..system.partitions.len())
-            .map(|p| of(Root::Partition(p)))
+            .map(|p| of(Root::Partition(p)) + streams::tables(system, plan, devices, p))
             .collect(),
     }
 }
@@ -172,6 +180,10 @@ pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: Tables, sect
             plan.pristine_root(partition),
             std::slice::from_ref(root),
         );
+    }
+    for (offset, entry) in streams::entries(plan, &tables.streams) {
+        let offset = index(layout.live + offset);
+        blob[offset..offset + entry.len()].copy_from_slice(&entry);
     }
     header.early_digest = sha256(&blob[EARLY_START..index(layout.early_end)]);
     let header = header.as_bytes();

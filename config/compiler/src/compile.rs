@@ -88,9 +88,10 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
             areas: &areas,
         };
         let grants = grant_list::all(sources);
-        let (needed, sections_needed) = (blob::sizes(system, &grants), sections.size());
+        let needed = blob::sizes(system, &plan, &grants, &devices);
+        let sections_needed = sections.size();
         if needed.fits(&tables_size) && sections_needed <= section_size {
-            let tables = Tables::build(system, &plan, &grants)?;
+            let tables = Tables::build(system, &plan, &grants, &devices)?;
             let text = grants::render(sources, &grants, &sections);
             let descriptors = tables.el2.written() + tables.stage2.written();
             let blob = emit(system, &info, &plan, tables, &sections);

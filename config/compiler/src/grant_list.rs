@@ -230,6 +230,16 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     list.sorted()
 }
 
+/// What the bus masters of a partition reach: its RAM, never to execute, at the partition's addresses.
+pub fn dma(plan: &Plan, partition: usize) -> Vec<Grant> {
+    let mut list = List {
+        root: Root::Partition(partition),
+        grants: Vec::new(),
+    };
+    list.extent("ram", &plan.ram[partition], Rights::ReadWrite, machine::RAM);
+    list.grants
+}
+
 /// One partition.
 fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
     let Sources {

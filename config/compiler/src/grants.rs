@@ -318,4 +318,11 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             ));
         }
     }
+    for function in sections.pci_functions.iter().filter(|f| f.bus_master == 1) {
+        text.line(format!(
+            "stream {:#x} {}",
+            function.bdf,
+            name(system, function.partition)
+        ));
+    }
 }

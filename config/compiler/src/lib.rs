@@ -30,6 +30,7 @@ pub mod report;
 pub mod sections;
 pub mod stage1;
 pub mod stage2;
+pub mod streams;
 pub mod table;
 pub mod units;
 pub mod words;

@@ -4,14 +4,16 @@
 //! 4 KiB granule, 39-bit input addresses, start at level 1 with one 512-entry page, 2 MiB blocks where both
 //! addresses and the length allow it. A [`Tree`] is one root; the lower tables of several trees come from
 //! one [`Pool`], which knows the physical address at which each of its pages will lie; those of a coloured
-//! partition lie in pages of its colours. [`lower_tables`] says beforehand how many a tree will need.
+//! partition, and of its streams, lie in pages of its colours. [`lower_tables`] says beforehand how many a tree
+//! will need.
 //! [`crate::stage1`] and [`crate::stage2`] turn typed attributes into descriptor bits.
 //!
 //! # References
 //! Arm DDI 0487, "VMSAv8-64 translation table format descriptors".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bulkhead_model::colours::ColourSet;
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::Range;
 
@@ -85,6 +87,8 @@ pub struct Pool {
     coloured: u64,
     output_bits: u32,
     plain: u64,
+    /// Address behind the last page that was handed out of each set of colours.
+    behind: BTreeMap<ColourSet, u64>,
     written: u64,
     pages: Vec<Page>,
 }
@@ -98,6 +102,7 @@ impl Pool {
             coloured: base + plain * PAGE,
             output_bits,
             plain: 0,
+            behind: BTreeMap::new(),
             written: 0,
             pages: Vec::new(),
         }
@@ -113,18 +118,18 @@ impl Pool {
         self.written
     }
 
-    /// Adds an empty page for a tree and returns its physical address.
-    fn take(&mut self, tree: &mut Place) -> Result<u64, MapError> {
-        let address = match &mut tree.pattern {
+    /// Adds an empty page, of some colours or of any, and returns its physical address.
+    fn take(&mut self, pattern: Option<&Pattern>) -> Result<u64, MapError> {
+        let address = match pattern {
             None => {
                 self.plain += 1;
                 self.base + (self.plain - 1) * PAGE
             }
             Some(pattern) => {
-                let start = tree.next.max(self.coloured);
+                let start = *self.behind.get(&pattern.set).unwrap_or(&self.coloured);
                 let end = start + 2 * pattern.colouring.way();
                 let page = pattern.first(Range { start, end }, 1).ok_or(MapError::NoColour)?;
-                tree.next = page.end;
+                self.behind.insert(pattern.set, page.end);
                 page.start
             }
         };
@@ -135,6 +140,16 @@ impl Pool {
         Ok(address)
     }
 
+    /// Adds the root of a tree, where its lower tables are, and returns its physical address.
+    ///
+    /// # Errors
+    /// [`MapError::NoColour`].
+    pub fn put_root(&mut self, tree: &Tree) -> Result<u64, MapError> {
+        let address = self.take(tree.pattern.as_ref())?;
+        *self.at(address) = tree.root;
+        Ok(address)
+    }
+
     /// The page that a table descriptor of this pool points at.
     fn at(&mut self, descriptor: u64) -> &mut Page {
         let index = ((descriptor & ADDRESS) - self.base) / PAGE;
@@ -142,20 +157,12 @@ impl Pool {
     }
 }
 
-/// Where the lower tables of a tree lie.
-#[derive(Clone, Debug, Default)]
-struct Place {
-    /// Nothing for any colour.
-    pattern: Option<Pattern>,
-    /// Address behind the last page that was taken.
-    next: u64,
-}
-
 /// One translation root and what hangs below it.
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: Page,
-    place: Place,
+    /// Colours of its lower tables; nothing for any.
+    pattern: Option<Pattern>,
 }
 
 impl Default for Tree {
@@ -170,10 +177,10 @@ fn index(input: u64, level: u32) -> usize {
 }
 
 /// Follows the table descriptor in `entry`, making a table where there is nothing.
-fn next(pool: &mut Pool, place: &mut Place, entry: u64, input: u64) -> Result<u64, MapError> {
+fn next(pool: &mut Pool, pattern: Option<&Pattern>, entry: u64, input: u64) -> Result<u64, MapError> {
     match entry & 0b11 {
         TABLE_OR_PAGE => Ok(entry),
-        0 => Ok(pool.take(place)? | TABLE_OR_PAGE),
+        0 => Ok(pool.take(pattern)? | TABLE_OR_PAGE),
         _ => Err(MapError::Overlap { input }),
     }
 }
@@ -183,13 +190,24 @@ impl Tree {
     pub fn new(pattern: Option<Pattern>) -> Self {
         Tree {
             root: [0; ENTRIES],
-            place: Place { pattern, next: 0 },
+            pattern,
         }
     }
 
     /// The root page.
     pub fn root(&self) -> &Page {
         &self.root
+    }
+
+    /// Maps what a grant gives, with attribute bits as in [`Tree::map`].
+    ///
+    /// # Errors
+    /// As [`Tree::map`].
+    pub fn give(&mut self, pool: &mut Pool, grant: &Grant, leaf: u64) -> Result<(), MapError> {
+        match &grant.pattern {
+            None => self.map(pool, grant.address, grant.range.start, grant.size(), leaf),
+            Some(pattern) => self.map_coloured(pool, grant.address, grant.range, pattern, leaf),
+        }
     }
 
     /// Maps `size` bytes from `input` to `output` with the attribute bits `leaf` (all but bits 1:0 and the
@@ -242,7 +260,7 @@ impl Tree {
         left: u64,
         leaf: u64,
     ) -> Result<u64, MapError> {
-        let level2 = next(pool, &mut self.place, self.root[index(input, 1)], input)?;
+        let level2 = next(pool, self.pattern.as_ref(), self.root[index(input, 1)], input)?;
         self.root[index(input, 1)] = level2;
         pool.written += 1;
         let entry = pool.at(level2)[index(input, 2)];
@@ -253,7 +271,7 @@ impl Tree {
             pool.at(level2)[index(input, 2)] = output | leaf | BLOCK_TYPE;
             return Ok(BLOCK);
         }
-        let level3 = next(pool, &mut self.place, entry, input)?;
+        let level3 = next(pool, self.pattern.as_ref(), entry, input)?;
         pool.at(level2)[index(input, 2)] = level3;
         let page = &mut pool.at(level3)[index(input, 3)];
         if *page != 0 {

@@ -264,6 +264,8 @@ impl ControllerKind {
 pub enum DeviceKind {
     /// CTU CAN FD controller.
     CtuCanFd,
+    /// QEMU's `edu` function, which copies memory by DMA; for tests.
+    Edu,
 }
 
 impl DeviceKind {
@@ -271,6 +273,7 @@ impl DeviceKind {
     pub fn title(self) -> &'static str {
         match self {
             DeviceKind::CtuCanFd => "CTU CAN FD controller",
+            DeviceKind::Edu => "DMA test device",
         }
     }
 }

@@ -135,7 +135,7 @@ impl Decoder<'_> {
             self.report(document::out_of_range(bar.span, "the registers' BAR", wanted));
             return None;
         }
-        let kinds = [("ctucanfd", DeviceKind::CtuCanFd)];
+        let kinds = [("ctucanfd", DeviceKind::CtuCanFd), ("edu", DeviceKind::Edu)];
         let interrupt_key = fields.key_span("interrupt").unwrap_or(entry.key.span);
         let interrupt = fields.get("interrupt").map(|n| interrupt(n, interrupt_key));
         let mut controlled_by = Vec::new();

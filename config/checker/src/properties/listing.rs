@@ -28,6 +28,19 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
             ));
         }
     }
+    for placed in &system.grants.memory {
+        let known = match placed.owner.as_str() {
+            "board" | "el2" => true,
+            owner if owner.starts_with("channel:") => system.grants.grants.iter().any(|g| g.name == owner),
+            owner => system.partition_indices().any(|i| system.party(i) == owner),
+        };
+        if !known {
+            out.push(format!(
+                "grants.txt: memory {}: nobody is called {}",
+                placed.range, placed.owner
+            ));
+        }
+    }
     for (index, a) in system.grants.coloured_memory.iter().enumerate() {
         let memory = system.grants.memory.iter();
         let same = system
@@ -76,7 +89,9 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
         listed.demand(own.map(Run::physical), out);
     }
     let channels = system.grants.grants.iter();
-    for grant in channels.filter(|grant| grant.name.starts_with("channel:")) {
+    let of_channels =
+        channels.filter(|grant| grant.name.starts_with("channel:") && !grant.root.starts_with("el2:core:"));
+    for grant in of_channels {
         Listed::of(system, &grant.name).demand([grant.run.physical()], out);
     }
 }

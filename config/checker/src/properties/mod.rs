@@ -139,7 +139,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-051",
-        text: "The slots of each sliced core cover its major frame, and each names a vCPU of that core.",
+        text: "The slots of each sliced core cover its major frame, each names a vCPU of that core or the system on the system core, and each vCPU and the system have one.",
         check: schedule::slots,
     },
     Property {

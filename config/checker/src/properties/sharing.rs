@@ -44,10 +44,14 @@ fn reached(system: &System<'_>, ranges: &[Range]) -> Vec<Reached> {
     all
 }
 
+/// What two parties reach, as far as it is looked at.
+fn contested<'a>(system: &'a System<'_>) -> &'a [Range] {
+    system.contested.get(..MOST).unwrap_or(&system.contested)
+}
+
 /// Calls `found` for each two parties and the range that both reach.
 fn overlaps(system: &System<'_>, mut found: impl FnMut(&Reached, &Reached, Range)) {
-    let contested = system.contested.get(..MOST).unwrap_or(&system.contested);
-    let all = reached(system, contested);
+    let all = reached(system, contested(system));
     for (i, a) in all.iter().enumerate() {
         for b in all
             .iter()
@@ -67,11 +71,16 @@ pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
         let count = system.contested.len();
         out.push(format!("{count} ranges are reachable by more than one party"));
     }
+    let of_partitions = |r: &&Reached| r.party != Party::El2 && r.access.write;
+    let written = reached(system, contested(system));
+    let written = written.iter().filter(of_partitions).map(|r| r.physical);
+    let written = union(written.collect());
     overlaps(system, |a, b, both| {
         let channel = a.access.memory == MemoryType::NormalNc
             && b.access.memory == MemoryType::NormalNc
             && !(a.access.execute || b.access.execute)
-            && !(a.access.write && b.access.write);
+            && !(a.access.write && b.access.write)
+            && both.minus(&written).is_empty();
         let loader = system.is_loader(both, a.access) && system.is_loader(both, b.access);
         if a.party != Party::El2 && b.party != Party::El2 && !channel && !loader {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));

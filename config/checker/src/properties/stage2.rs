@@ -9,6 +9,9 @@ use crate::tables::Partition;
 /// IPA of the loader in every partition (`hypervisor/types/src/load.rs`).
 const LOADER_IPA: u64 = 0x7f_0000_0000;
 
+/// End of a partition's input addresses: they have 39 bits.
+const INPUT_END: u64 = 1 << 39;
+
 /// Implements: BH-CHK-010.
 pub(crate) fn grants(system: &System<'_>, out: &mut Vec<String>) {
     compare(system, out, |serves| matches!(serves, Use::Partition(_)));
@@ -19,6 +22,14 @@ pub(crate) fn grants(system: &System<'_>, out: &mut Vec<String>) {
                 grant.name, grant.root
             ));
         }
+    }
+    let root = |name: &str| system.roots.iter().position(|root| root.name == name);
+    let grants = system.grants.grants.iter();
+    let places = grants.map(|grant| (root(&grant.root), grant.run.input));
+    let coloured = system.grants.coloured.iter();
+    let coloured = coloured.map(|grant| (root(&grant.root), grant.input));
+    if !places.is_sorted() || !coloured.is_sorted() {
+        out.push("grants.txt: grants are out of order".to_owned());
     }
 }
 
@@ -161,6 +172,11 @@ fn emulated(p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
         }
     }
     for (i, (what, range)) in frames(p).iter().enumerate() {
+        if !range.is_page_aligned() || range.is_empty() || range.end > INPUT_END {
+            out.push(format!(
+                "partition {name}: emulated {what} {range} is not at an input address"
+            ));
+        }
         for (other, at) in frames(p).iter().skip(i + 1) {
             if range.intersection(*at).is_some() {
                 out.push(format!(

@@ -199,3 +199,29 @@ fn endless_ranges_end() {
         refused(&changed, property);
     }
 }
+
+/// Two `coloured` records of one root. Verifies: BH-CHK-010.
+#[test]
+fn coloured_grants_out_of_order() {
+    let files = coloured(&good_files(), "1-2,20");
+    let mut lines: Vec<String> = files.grants.lines().map(str::to_owned).collect();
+    let at = lines
+        .iter()
+        .position(|line| line.starts_with("coloured "))
+        .unwrap();
+    let whole = lines[at].clone();
+    let fields: Vec<&str> = whole.split(' ').filter(|f| !f.is_empty()).collect();
+    let hex = |field: &str| u64::from_str_radix(field.trim_start_matches("0x"), 16).unwrap();
+    let (start, end) = fields[3].split_once('-').unwrap();
+    let (start, end, input) = (hex(start), hex(end), hex(fields[6]));
+    let part = |from: u64, to: u64| {
+        let range = format!("{from:#x}-{to:#x}");
+        let address = format!("{:#x}", input + (from - start));
+        whole.replace(fields[3], &range).replace(fields[6], &address)
+    };
+    let middle = start + PAGE;
+    lines.splice(at..=at, [part(start, middle), part(middle, end)]);
+    assert_eq!(refusals(&with(&files, &lines)), [""; 0]);
+    lines.swap(at, at + 1);
+    refused(&with(&files, &lines), "BH-CHK-010");
+}

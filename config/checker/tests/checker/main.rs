@@ -10,6 +10,7 @@ mod descriptors;
 mod encode;
 mod model;
 mod mutations;
+mod second_opinion;
 mod tables;
 mod text;
 mod text_mutations;

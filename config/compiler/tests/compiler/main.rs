@@ -15,6 +15,7 @@ mod isolation;
 mod layout;
 mod pack;
 mod payload;
+mod streams;
 mod support;
 mod tables;
 mod walk;

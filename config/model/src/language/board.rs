@@ -236,7 +236,7 @@ const DEVICE: Table = table(
             "bus_master",
             Kind::Boolean,
             "`false`",
-            "Whether it reads and writes memory by itself.",
+            "Whether it reads and writes memory by itself: its partition's RAM, through the SMMU.",
         ),
         optional(
             "controlled_by",
@@ -263,7 +263,13 @@ const CONTROLLERS: &[Word] = &[
     word("pins", "Pins and their functions."),
 ];
 
-const DEVICES: &[Word] = &[word("ctucanfd", "CTU CAN FD controller.")];
+const DEVICES: &[Word] = &[
+    word("ctucanfd", "CTU CAN FD controller."),
+    word(
+        "edu",
+        "QEMU's `edu` function, which copies memory by DMA; for tests.",
+    ),
+];
 
 const PCI: Table = table(
     "`pci`",
