@@ -4,10 +4,12 @@
 
 mod systems;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use bulkhead_mutants::judge::{Verdict, judge};
-use bulkhead_mutants::mutate::{Base, Class, Mutant};
+use bulkhead_mutants::mutate::{Base, Class};
 
 /// Mutations of a run; `BULKHEAD_MUTATIONS` asks for more.
 const MUTATIONS: u64 = 10_000;
@@ -19,11 +21,31 @@ fn mutations() -> u64 {
         .unwrap_or(MUTATIONS)
 }
 
-/// What the checker says.
-fn accepts(mutant: &Mutant) -> Result<(), Vec<String>> {
-    systems::prove(&mutant.files)
-        .map(|_| ())
-        .map_err(|failures| failures.iter().map(ToString::to_string).collect())
+/// What a worker found.
+#[derive(Default)]
+struct Found {
+    counts: BTreeMap<(Class, Verdict), u64>,
+    disagreements: Vec<String>,
+}
+
+impl Found {
+    fn compare(&mut self, base: &Base, seed: u64) {
+        let mutant = base.mutate(seed);
+        let found = judge(&mutant.files);
+        let verdict = found.verdict();
+        *self.counts.entry((mutant.class, verdict)).or_default() += 1;
+        let checker = systems::prove(&mutant.files);
+        if checker.is_ok() != (verdict == Verdict::Harmless) {
+            self.disagreements.push(format!(
+                "seed {seed}, {:?}: {}\n  second opinion: {verdict:?} {:?} {:?}\n  checker: {:?}",
+                mutant.class,
+                mutant.text,
+                found.harmful,
+                found.form,
+                checker.map(|proof| proof.pages)
+            ));
+        }
+    }
 }
 
 /// None missed, none falsely accused. Verifies: BH-CHK-080, BH-DMA-010.
@@ -33,34 +55,42 @@ fn the_checker_agrees_with_the_second_opinion() {
         .into_iter()
         .map(|files| Base::new(files).unwrap())
         .collect();
-    let mut counts: BTreeMap<(Class, Verdict), u64> = BTreeMap::new();
-    let mut disagreements = Vec::new();
-    for seed in 0..mutations() {
-        let base = &bases[usize::try_from(seed).unwrap() % bases.len()];
-        let mutant = base.mutate(seed);
-        let found = judge(&mutant.files);
-        let verdict = found.verdict();
-        *counts.entry((mutant.class, verdict)).or_default() += 1;
-        let checker = accepts(&mutant);
-        if checker.is_ok() != (verdict == Verdict::Harmless) {
-            disagreements.push(format!(
-                "seed {seed}, {:?}: {}\n  second opinion: {verdict:?} {:?} {:?}\n  checker: {checker:?}",
-                mutant.class, mutant.text, found.harmful, found.form
-            ));
+    let next = AtomicU64::new(0);
+    let work = || {
+        let mut found = Found::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= mutations() {
+                return found;
+            }
+            found.compare(&bases[usize::try_from(seed).unwrap() % bases.len()], seed);
         }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let all: Vec<Found> = thread::scope(|scope| {
+        let started: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        started.into_iter().map(|worker| worker.join().unwrap()).collect()
+    });
+    let mut counts: BTreeMap<(Class, Verdict), u64> = BTreeMap::new();
+    for (what, count) in all.iter().flat_map(|found| &found.counts) {
+        *counts.entry(*what).or_default() += count;
     }
     for ((class, verdict), count) in &counts {
         println!("{class:?} {verdict:?} {count}");
     }
-    let shown = disagreements
-        .iter()
-        .take(40)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("\n");
+    let disagreements: Vec<&String> = all.iter().flat_map(|found| &found.disagreements).collect();
+    let shown: Vec<&str> = disagreements.iter().take(40).map(|d| d.as_str()).collect();
     assert!(
         disagreements.is_empty(),
-        "{} disagreements:\n{shown}",
-        disagreements.len()
+        "{} disagreements:\n{}",
+        disagreements.len(),
+        shown.join("\n")
     );
+    // A run of the usual size asks for everything.
+    let classes = counts
+        .keys()
+        .map(|(class, _)| class)
+        .collect::<BTreeSet<_>>()
+        .len();
+    assert!(mutations() < MUTATIONS || classes == 14, "{classes} classes");
 }
