@@ -66,6 +66,16 @@ impl Set {
         self.0 & other.0 != 0
     }
 
+    /// Its colours, ascending.
+    fn iter(self) -> impl Iterator<Item = u64> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let lowest = (left != 0).then_some(left.trailing_zeros());
+            left &= left.wrapping_sub(1);
+            lowest.map(u64::from)
+        })
+    }
+
     fn has(self, colour: u64) -> bool {
         self.0 >> colour & 1 == 1
     }
@@ -115,7 +125,7 @@ impl Colours {
         periods
             .take_while(move |start| *start < range.end)
             .flat_map(move |start| {
-                let colours = (0..count).filter(move |colour| self.set.has(*colour));
+                let colours = self.set.iter().take_while(move |colour| *colour < count);
                 colours.map(move |colour| Range::sized(start.saturating_add(colour * granule), granule))
             })
             .filter_map(move |granule| granule.intersection(range))

@@ -4,43 +4,6 @@
 use crate::range::Range;
 use crate::system::{Party, Root};
 
-/// The latest end seen of two different parties.
-#[derive(Default)]
-struct Ends {
-    latest: Option<(u64, Party)>,
-    other: Option<(u64, Party)>,
-}
-
-impl Ends {
-    /// Latest end of a range of another party.
-    fn of_others(&self, party: Party) -> u64 {
-        let seen = [self.latest, self.other].into_iter().flatten();
-        seen.filter(|(_, p)| *p != party)
-            .map(|(end, _)| end)
-            .max()
-            .unwrap_or(0)
-    }
-
-    fn add(&mut self, end: u64, party: Party) {
-        match self.latest {
-            Some((latest, p)) if p == party => self.latest = Some((latest.max(end), p)),
-            Some((latest, _)) if latest >= end => {
-                if self.other.is_none_or(|(other, p)| p == party || other < end) {
-                    let before = self
-                        .other
-                        .filter(|(_, p)| *p == party)
-                        .map_or(0, |(other, _)| other);
-                    self.other = Some((end.max(before), party));
-                }
-            }
-            Some(_) | None => {
-                self.other = self.latest;
-                self.latest = Some((end, party));
-            }
-        }
-    }
-}
-
 /// What more than one party reaches, ascending, joined.
 ///
 /// The sort is by address and keeps what is sorted already; a root's mappings mostly are.
@@ -52,13 +15,19 @@ pub(crate) fn ranges(roots: &[Root]) -> Vec<Range> {
         all.extend(root.walk.runs.iter().map(|run| (run.physical(), party)));
     }
     all.sort_by_key(|(range, _)| range.start);
-    let mut ends = Ends::default();
+    // The party of the range that reaches furthest so far. A further range of that party meets no other one in what
+    // that range has not met already.
+    let mut furthest = (0, Party::El2);
     let mut contested = Vec::new();
     for (range, party) in all {
-        let end = ends.of_others(party).min(range.end);
-        let start = range.start;
-        join(&mut contested, Range { start, end });
-        ends.add(range.end, party);
+        let (end, other) = furthest;
+        if other != party {
+            let (start, end) = (range.start, range.end.min(end));
+            join(&mut contested, Range { start, end });
+        }
+        if range.end > end {
+            furthest = (range.end, party);
+        }
     }
     contested
 }

@@ -299,14 +299,15 @@ fn check(pool: &Pool, (input, size): (u64, u64), (output, span): (u64, u64)) -> 
     Ok(())
 }
 
-/// Tables that a tree with these grants has below its root.
+/// Tables that a tree with these grants has below its root. counted, so that they are built once.
+/// Implements: BH-MEM-006.
 pub fn lower_tables<'a>(grants: impl Iterator<Item = &'a Grant>) -> u64 {
     let (mut level2, mut level3) = (BTreeSet::new(), BTreeSet::new());
     for grant in grants {
         let (start, end) = (grant.address, grant.address + grant.size());
         let blocks = grant.pattern.is_none() && (start ^ grant.range.start).is_multiple_of(BLOCK);
         for number in start / BLOCK..end.div_ceil(BLOCK) {
-            level2.insert(number * BLOCK >> 30);
+            level2.insert((number * BLOCK) >> 30);
             let whole = start <= number * BLOCK && (number + 1) * BLOCK <= end;
             if !(blocks && whole) {
                 level3.insert(number);

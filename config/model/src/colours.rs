@@ -64,7 +64,12 @@ impl ColourSet {
 
     /// The colours, ascending.
     pub fn iter(self) -> impl Iterator<Item = u32> + Clone {
-        (0..MAX_COLOURS).filter(move |c| self.has(*c))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let lowest = (left != 0).then_some(left.trailing_zeros());
+            left &= left.wrapping_sub(1);
+            lowest
+        })
     }
 
     /// The lowest `count` colours of a board that are not in it, fewer when there are not as many.

@@ -77,9 +77,10 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
     let mut sources = Sources::default();
     let mut list = Vec::new();
     let root = read_document(text, &paths.spec, overrides, &mut sources, &mut list);
-    let mut values = Vec::new();
+    let mut values = root
+        .as_ref()
+        .map_or_else(Vec::new, |root| values::collect(Document::Spec, root));
     let spec = root.as_ref().and_then(|root| {
-        values.extend(values::collect(Document::Spec, root));
         structure::check(root, &language::SPEC, &mut list);
         Decoder {
             diagnostics: &mut list,

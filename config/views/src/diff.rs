@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `diff`: what changed between two built systems, and for whom.
 //!
-//! Each partition is judged by everything that it depends on ([`footprint`]), taken from the blobs, the tables
+//! Each partition is judged by everything that it depends on (module `footprint`), taken from the blobs, the tables
 //! and the image. A partition is *moved* when the same content, rights and times lie at other physical addresses
 //! or under another VMID, and *changed* when anything else differs. Implements: BH-EXPL-005.
 

@@ -25,7 +25,7 @@ h1 { margin-bottom: 0; } h2 { margin-top: 2.2em; border-bottom: 1px solid #c6cbd
 nav a { margin-right: 1em; } a { color: #2b6ca3; }
 table { border-collapse: collapse; margin: .6em 0; } th { text-align: left; background: #f4f6fa; }
 th, td { border: 1px solid #dde1e8; padding: .2em .6em; vertical-align: top; }
-td.number, th.number { text-align: right; } code { font: 13px/1.4 Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+td.number, th.number { text-align: right; white-space: nowrap; } code { font: 13px/1.4 Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; } .note { color: #4a5364; } summary { cursor: pointer; font-weight: bold; }
 .good { color: #2f7d32; } .open { color: #94701a; } .bad { color: #b0261b; }
 @media print { details > * { display: block; } }

@@ -102,6 +102,8 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
         }
     }
     let windows = system.windows();
+    // Neighbours count as one: a partition may read both through one mapping.
+    let channels = union(system.blob.channels.clone());
     overlaps(system, |a, b, both| {
         let (guest, index) = match (a.party, b.party) {
             (Party::El2, Party::Partition(index)) => (b, index),
@@ -121,7 +123,7 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
             Use::Partition(_) => r.access.memory == MemoryType::NormalNc,
             Use::Core(_) | Use::Stream(_) => false,
         });
-        let channel = cleared && system.blob.channels.iter().any(|c| c.contains(both));
+        let channel = cleared && channels.iter().any(|c| c.contains(both));
         if !window && !loader && !channel {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
         }

@@ -269,6 +269,11 @@ pub(super) const TESTS: &[Test] = &[
         "coloured",
         "Linux and a bare-metal partition run in pages of their colours"
     ),
+    target!(
+        "large",
+        "large",
+        "32 partitions run on 32 cores, and the tables of 64 GiB are verified"
+    ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
         "power-on",

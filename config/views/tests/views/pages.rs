@@ -171,6 +171,8 @@ fn the_report_is_html_complete_and_self_contained() {
         "core 2",
         "core 3",
         "partition:cluster",
+        "adas/braking",
+        "Response times against deadlines",
         "INTID",
         "0x8",
     ]) {

@@ -121,3 +121,37 @@ fn the_overview_names_everything() {
         "{text}"
     );
 }
+
+// Verifies: BH-EXPL-004
+#[test]
+fn a_task_is_explained_by_its_supply_and_its_bound() {
+    let sample = Sample::reference();
+    let analysis = Analysis::of(&sample.system, &sample.system.board.bounds);
+    let mut asked = 0;
+    for vcpu in analysis.report(&sample.system) {
+        for task in &vcpu.tasks {
+            let answer = ask(&sample, &format!("{}/{}", vcpu.partition, task.name));
+            let bound = task.response_ns.unwrap();
+            let number = answer.answer.strip_prefix("ends within ").unwrap();
+            let (number, unit) = number.split_once(' ').unwrap();
+            let factor = if unit.starts_with("µs") {
+                1_000.0
+            } else {
+                1_000_000.0
+            };
+            let said = number.parse::<f64>().unwrap() * factor;
+            assert!(
+                (said - bound as f64).abs() < 1.0,
+                "{}: {} is {bound}",
+                task.name,
+                answer.answer
+            );
+            assert!(fact(&answer, "supply").contains(&format!("core {}", vcpu.core)));
+            asked += 1;
+        }
+    }
+    assert_eq!(asked, 5);
+    assert_eq!(ask(&sample, "gauge").question, "cluster/gauge");
+    let several = why(&sample.system, &analysis, &sample.built(), "receive");
+    assert!(several.unwrap_err().to_string().contains("several partitions"));
+}
