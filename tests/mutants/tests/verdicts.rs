@@ -5,21 +5,17 @@
 mod systems;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use bulkhead_mutants::judge::{Verdict, judge};
 use bulkhead_mutants::mutate::{Base, Class};
 
-/// Mutations of a run; `BULKHEAD_MUTATIONS` asks for more.
-const MUTATIONS: u64 = 10_000;
-
-fn mutations() -> u64 {
-    std::env::var("BULKHEAD_MUTATIONS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(MUTATIONS)
-}
+/// Mutations of a usual run, and of a long one.
+const USUAL: u64 = 10_000;
+const LONG: u64 = 200_000;
 
 /// What a worker found.
 #[derive(Default)]
@@ -51,16 +47,28 @@ impl Found {
 /// None missed, none falsely accused. Verifies: BH-CHK-080, BH-DMA-010.
 #[test]
 fn the_checker_agrees_with_the_second_opinion() {
+    compare(0..USUAL);
+}
+
+/// Other mutations, and more. Verifies: BH-CHK-080.
+#[test]
+#[ignore = "takes many minutes: ./bulkhead test --long"]
+fn the_checker_agrees_for_ever() {
+    compare(USUAL..USUAL + LONG);
+}
+
+fn compare(seeds: Range<u64>) {
+    let begin = Instant::now();
     let bases: Vec<Base> = systems::all()
         .into_iter()
         .map(|files| Base::new(files).unwrap())
         .collect();
-    let next = AtomicU64::new(0);
+    let next = AtomicU64::new(seeds.start);
     let work = || {
         let mut found = Found::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= mutations() {
+            if seed >= seeds.end {
                 return found;
             }
             found.compare(&bases[usize::try_from(seed).unwrap() % bases.len()], seed);
@@ -86,11 +94,25 @@ fn the_checker_agrees_with_the_second_opinion() {
         disagreements.len(),
         shown.join("\n")
     );
-    // A run of the usual size asks for everything.
-    let classes = counts
-        .keys()
-        .map(|(class, _)| class)
-        .collect::<BTreeSet<_>>()
-        .len();
-    assert!(mutations() < MUTATIONS || classes == 14, "{classes} classes");
+    let classes: BTreeSet<Class> = counts.keys().map(|(class, _)| *class).collect();
+    assert_eq!(
+        classes.len(),
+        14,
+        "a class of mutations was not tried: {classes:?}"
+    );
+    let verdicts = |wanted| -> u64 {
+        counts
+            .iter()
+            .filter(|((_, v), _)| *v == wanted)
+            .map(|(_, c)| c)
+            .sum()
+    };
+    println!(
+        "{} mutations in {:?}: {} harmful, {} ill-formed, {} harmless; none missed, none falsely accused",
+        seeds.end - seeds.start,
+        begin.elapsed(),
+        verdicts(Verdict::Harmful),
+        verdicts(Verdict::IllFormed),
+        verdicts(Verdict::Harmless),
+    );
 }
