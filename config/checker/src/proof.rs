@@ -48,7 +48,7 @@ pub struct Proof {
     pub descriptors: u64,
 }
 
-/// Decides all properties. Implements: BH-CHK-070.
+/// Decides all properties. Implements: BH-CHK-070, BH-CHK-080.
 ///
 /// # Errors
 /// Everything that contradicts one of them.

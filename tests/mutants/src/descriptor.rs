@@ -90,7 +90,7 @@ fn table(regime: Regime, raw: u64, address_bits: u32) -> (Meaning, Option<&'stat
     }
     let taken = match regime {
         // APTable[1] takes writing away, XNTable executing; stage 2 has no such fields.
-        Regime::El2(_) => u8::from(bits(raw, 62, 62) == 1) * W | u8::from(bits(raw, 60, 60) == 1) * X,
+        Regime::El2(_) => (u8::from(bits(raw, 62, 62) == 1) * W) | (u8::from(bits(raw, 60, 60) == 1) * X),
         Regime::Stage2 => 0,
     };
     let wrong = (raw & !(next | 3) != 0).then_some("a table descriptor with attributes");

@@ -4,63 +4,115 @@
 
 mod systems;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
 
 use bulkhead_mutants::judge::{Verdict, judge};
-use bulkhead_mutants::mutate::{Base, Class, Mutant};
+use bulkhead_mutants::mutate::{Base, Class};
 
-/// Mutations of a run; `BULKHEAD_MUTATIONS` asks for more.
-const MUTATIONS: u64 = 10_000;
+/// Mutations of a usual run, and of a long one.
+const USUAL: u64 = 10_000;
+const LONG: u64 = 200_000;
 
-fn mutations() -> u64 {
-    std::env::var("BULKHEAD_MUTATIONS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(MUTATIONS)
+/// What a worker found.
+#[derive(Default)]
+struct Found {
+    counts: BTreeMap<(Class, Verdict), u64>,
+    disagreements: Vec<String>,
 }
 
-/// What the checker says.
-fn accepts(mutant: &Mutant) -> Result<(), Vec<String>> {
-    systems::prove(&mutant.files)
-        .map(|_| ())
-        .map_err(|failures| failures.iter().map(ToString::to_string).collect())
+impl Found {
+    fn compare(&mut self, base: &Base, seed: u64) {
+        let mutant = base.mutate(seed);
+        let found = judge(&mutant.files);
+        let verdict = found.verdict();
+        *self.counts.entry((mutant.class, verdict)).or_default() += 1;
+        let checker = systems::prove(&mutant.files);
+        if checker.is_ok() != (verdict == Verdict::Harmless) {
+            self.disagreements.push(format!(
+                "seed {seed}, {:?}: {}\n  second opinion: {verdict:?} {:?} {:?}\n  checker: {:?}",
+                mutant.class,
+                mutant.text,
+                found.harmful,
+                found.form,
+                checker.map(|proof| proof.pages)
+            ));
+        }
+    }
 }
 
 /// None missed, none falsely accused. Verifies: BH-CHK-080, BH-DMA-010.
 #[test]
 fn the_checker_agrees_with_the_second_opinion() {
+    compare(0..USUAL);
+}
+
+/// Other mutations, and more. Verifies: BH-CHK-080.
+#[test]
+#[ignore = "takes many minutes: ./bulkhead test --long"]
+fn the_checker_agrees_for_ever() {
+    compare(USUAL..USUAL + LONG);
+}
+
+fn compare(seeds: Range<u64>) {
+    let begin = Instant::now();
     let bases: Vec<Base> = systems::all()
         .into_iter()
         .map(|files| Base::new(files).unwrap())
         .collect();
-    let mut counts: BTreeMap<(Class, Verdict), u64> = BTreeMap::new();
-    let mut disagreements = Vec::new();
-    for seed in 0..mutations() {
-        let base = &bases[usize::try_from(seed).unwrap() % bases.len()];
-        let mutant = base.mutate(seed);
-        let found = judge(&mutant.files);
-        let verdict = found.verdict();
-        *counts.entry((mutant.class, verdict)).or_default() += 1;
-        let checker = accepts(&mutant);
-        if checker.is_ok() != (verdict == Verdict::Harmless) {
-            disagreements.push(format!(
-                "seed {seed}, {:?}: {}\n  second opinion: {verdict:?} {:?} {:?}\n  checker: {checker:?}",
-                mutant.class, mutant.text, found.harmful, found.form
-            ));
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut found = Found::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return found;
+            }
+            found.compare(&bases[usize::try_from(seed).unwrap() % bases.len()], seed);
         }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let all: Vec<Found> = thread::scope(|scope| {
+        let started: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        started.into_iter().map(|worker| worker.join().unwrap()).collect()
+    });
+    let mut counts: BTreeMap<(Class, Verdict), u64> = BTreeMap::new();
+    for (what, count) in all.iter().flat_map(|found| &found.counts) {
+        *counts.entry(*what).or_default() += count;
     }
     for ((class, verdict), count) in &counts {
         println!("{class:?} {verdict:?} {count}");
     }
-    let shown = disagreements
-        .iter()
-        .take(40)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("\n");
+    let disagreements: Vec<&String> = all.iter().flat_map(|found| &found.disagreements).collect();
+    let shown: Vec<&str> = disagreements.iter().take(40).map(|d| d.as_str()).collect();
     assert!(
         disagreements.is_empty(),
-        "{} disagreements:\n{shown}",
-        disagreements.len()
+        "{} disagreements:\n{}",
+        disagreements.len(),
+        shown.join("\n")
+    );
+    let classes: BTreeSet<Class> = counts.keys().map(|(class, _)| *class).collect();
+    assert_eq!(
+        classes.len(),
+        14,
+        "a class of mutations was not tried: {classes:?}"
+    );
+    let verdicts = |wanted| -> u64 {
+        counts
+            .iter()
+            .filter(|((_, v), _)| *v == wanted)
+            .map(|(_, c)| c)
+            .sum()
+    };
+    println!(
+        "{} mutations in {:?}: {} harmful, {} ill-formed, {} harmless; none missed, none falsely accused",
+        seeds.end - seeds.start,
+        begin.elapsed(),
+        verdicts(Verdict::Harmful),
+        verdicts(Verdict::IllFormed),
+        verdicts(Verdict::Harmless),
     );
 }

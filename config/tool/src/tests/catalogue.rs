@@ -177,8 +177,33 @@ pub(super) const TESTS: &[Test] = &[
             "--workspace",
             "--exclude",
             "bulkhead-on-target",
+            "--exclude",
+            "bulkhead-mutants",
         ],
     ),
+    cargo(
+        "mutations",
+        "host",
+        "10 000 mutated systems: a second opinion finds none that the checker missed or falsely accused",
+        &["test", "--locked", "--package=bulkhead-mutants", "--", "--nocapture"],
+    ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "mutations-long",
+            "host",
+            "200 000 more mutated systems, none missed, none falsely accused",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-mutants",
+                "--test=verdicts",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ],
+        )
+    },
     Test {
         lane: Lane::Long,
         ..cargo(
@@ -274,6 +299,28 @@ pub(super) const TESTS: &[Test] = &[
         "large",
         "32 partitions run on 32 cores, and the tables of 64 GiB are verified"
     ),
+    target!(
+        "mutants",
+        "mutants",
+        "what mutated systems reach by CPU and DMA when they run is what a second opinion read in their tables"
+    ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "mutants-long",
+            "target",
+            "500 more mutated systems run",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-on-target",
+                "--test=mutants",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ],
+        )
+    },
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
         "power-on",

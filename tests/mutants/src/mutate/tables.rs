@@ -56,7 +56,7 @@ impl Base {
         };
         let (high, low) = rng.pick(&FIELDS).copied().unwrap_or((1, 0));
         let mask = (u64::MAX >> (63 - (high - low))) << low;
-        let value = seen.raw & !mask | rng.next() & mask;
+        let value = seen.raw & !mask | rng.word() & mask;
         put(blob, seen.offset, &value.to_le_bytes());
         format!(
             "root {} at {:#x}: {:#x} becomes {value:#x}",
@@ -73,8 +73,8 @@ impl Base {
             .map_or(0, |map| map.output + rng.below(map.size / PAGE) * PAGE);
         match rng.below(8) {
             // Nobody's: unused RAM, nothing at all, beyond the address space.
-            0 => rng.next() & ADDRESS & 0x7FFF_FFFF,
-            1 => rng.next() & ADDRESS,
+            0 => rng.word() & ADDRESS & 0x7FFF_FFFF,
+            1 => rng.word() & ADDRESS,
             _ => page,
         }
     }

@@ -176,7 +176,7 @@ pub(crate) fn pages(case: &Case<'_>, found: &mut Found) {
         });
         described.push(section);
     }
-    for (page, _) in &case.reach.tables {
+    for page in case.reach.tables.keys() {
         let start = page.wrapping_sub(blob.base);
         if let Some(range) = Range::sized(start, PAGE) {
             described.push(range);

@@ -120,7 +120,7 @@ fn never(case: &Case<'_>, piece: &Piece, found: &mut Found) {
         case.blob.channels.iter().any(|(base, size)| {
             Range::sized(*base, *size).is_some_and(|channel| piece.range.within(channel))
         });
-    if piece.parties.contains_key(&None) && !(channel && !piece.cached) {
+    if piece.parties.contains_key(&None) && (!channel || piece.cached) {
         let own = partitions().all(|(p, rights)| {
             let partition = p.and_then(|i| case.blob.partitions.get(i));
             let window = partition.and_then(|p| Range::sized(p.window, WINDOW));

@@ -11,22 +11,17 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use crate::machine::Machine;
 use crate::plan::{Expected, Plan, carry_out, plan};
 use crate::scene::Scene;
 
-/// Boots of a run; `BULKHEAD_MUTANT_BOOTS` asks for more.
-const BOOTS: usize = 24;
+/// Boots of a usual run, and of a long one.
+const USUAL: usize = 24;
+const LONG: usize = 500;
 /// Emulators at a time: each runs one busy core.
 const WORKERS: usize = 2;
-
-fn boots() -> usize {
-    std::env::var("BULKHEAD_MUTANT_BOOTS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(BOOTS)
-}
 
 fn boot(scene: &Scene, plan: &Plan) -> Result<(), String> {
     let image = scene.image_of(&plan.blob, &plan.certificate);
@@ -50,8 +45,20 @@ fn kind(expected: &Expected) -> &'static str {
 /// Verifies: BH-MEM-010.
 #[test]
 fn a_running_system_reaches_what_its_tables_say() {
+    boot_mutants(0, USUAL);
+}
+
+/// Other mutations, and more. Verifies: BH-MEM-010.
+#[test]
+#[ignore = "takes many minutes: ./bulkhead test --long"]
+fn many_running_systems_reach_what_their_tables_say() {
+    boot_mutants(1 << 32, LONG);
+}
+
+fn boot_mutants(first: u64, boots: usize) {
+    let begin = Instant::now();
     let scene = Scene::build();
-    let (seed, planned) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let (seed, planned) = (AtomicU64::new(first), AtomicUsize::new(0));
     let (failures, counts) = (
         Mutex::new(Vec::new()),
         Mutex::new(BTreeMap::<String, usize>::new()),
@@ -60,7 +67,7 @@ fn a_running_system_reaches_what_its_tables_say() {
         loop {
             let seed = seed.fetch_add(1, Ordering::Relaxed);
             let Some(plan) = plan(&scene, seed) else { continue };
-            if planned.fetch_add(1, Ordering::Relaxed) >= boots() {
+            if planned.fetch_add(1, Ordering::Relaxed) >= boots {
                 return;
             }
             let result = boot(&scene, &plan);
@@ -88,6 +95,7 @@ fn a_running_system_reaches_what_its_tables_say() {
     for (what, count) in counts.into_inner().unwrap() {
         println!("{what}: {count}");
     }
+    println!("{boots} boots in {:?}", begin.elapsed());
     let failures = failures.into_inner().unwrap();
     assert!(
         failures.is_empty(),
