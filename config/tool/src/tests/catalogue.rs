@@ -185,7 +185,13 @@ pub(super) const TESTS: &[Test] = &[
         "mutations",
         "host",
         "10 000 mutated systems: a second opinion finds none that the checker missed or falsely accused",
-        &["test", "--locked", "--package=bulkhead-mutants", "--", "--nocapture"],
+        &[
+            "test",
+            "--locked",
+            "--package=bulkhead-mutants",
+            "--",
+            "--nocapture",
+        ],
     ),
     Test {
         lane: Lane::Long,
