@@ -49,6 +49,23 @@ pub(crate) struct Core {
     pub predictors: Option<&'static str>,
     /// Major frame in ns.
     pub major_frame: u64,
+    /// Budget of memory traffic.
+    pub budget: Budget,
+}
+
+/// A core's budget of memory traffic; all zero when it has none.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Budget {
+    /// Events in a period.
+    pub events: u32,
+    /// Number of the event.
+    pub event: u32,
+    /// Event counters of the core.
+    pub counters: u32,
+    /// INTID of the overflow interrupt.
+    pub intid: u32,
+    /// Period in ns.
+    pub period: u64,
 }
 
 impl Core {
@@ -75,6 +92,13 @@ impl Core {
                 _ => None,
             },
             major_frame: u64_at(e, 56)?,
+            budget: Budget {
+                events: u32_at(e, 64)?,
+                event: u32_at(e, 68)?,
+                counters: u32_at(e, 72)?,
+                intid: u32_at(e, 76)?,
+                period: u64_at(e, 80)?,
+            },
         })
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The blob's section tables, derived from the model and the plan.
 
-use bulkhead_model::board::Trigger;
-use bulkhead_model::system::{Console, Run, Seed, System};
+use bulkhead_model::board::{Traffic, Trigger};
+use bulkhead_model::system::{Bandwidth, Console, Run, Seed, System};
 use bulkhead_types::tables::{
     BoardDevices, Channel, Core, CoreVcpu, NONE, Partition, PciBar, PciFunction, RamBank, SPI_WORDS, Slot,
     Spi, Vcpu, core_mode, partition_flag, slot_kind,
@@ -112,7 +112,7 @@ fn vcpus(system: &System, plan: &Plan) -> Vec<Vcpu> {
                 vtcr: stage2::vtcr(system.board.physical_address_bits),
                 vttbr: stage2::vttbr(plan.live_root(number), vmid(number)),
                 cnthctl: words::CNTHCTL,
-                mdcr: words::MDCR,
+                mdcr: words::mdcr(budget(system, core.value).map(|(_, traffic)| traffic.counters)),
                 cptr: words::CPTR,
                 hstr: words::HSTR,
                 ich_hcr: words::ich_hcr(&partition.cores),
@@ -121,6 +121,11 @@ fn vcpus(system: &System, plan: &Plan) -> Vec<Vcpu> {
         }
     }
     result
+}
+
+/// The budget of memory traffic of a core, and how its board counts it.
+fn budget(system: &System, core: usize) -> Option<(&Bandwidth, Traffic)> {
+    system.schedule.budget(core).zip(system.board.traffic)
 }
 
 fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVcpu>, Vec<Slot>) {
@@ -136,6 +141,7 @@ fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVc
             slots.extend(core_slots(system, number));
         }
         let own_slots = slots.get(slot_first as usize..).unwrap_or_default();
+        let budget = budget(system, number);
         cores.push(Core {
             mpidr: core.mpidr,
             midr: core.midr,
@@ -148,6 +154,11 @@ fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVc
             slot_count: id(own_slots.len()),
             predictors: words::predictors(core.predictors),
             major_frame_ns: own_slots.iter().map(|s| s.length_ns).sum(),
+            budget: budget.map_or(0, |(b, _)| b.events.value),
+            budget_event: budget.map_or(0, |(_, t)| t.event),
+            budget_counters: budget.map_or(0, |(_, t)| t.counters),
+            budget_intid: budget.map_or(0, |(_, t)| t.interrupt),
+            budget_period_ns: budget.map_or(0, |(b, _)| b.period.value),
         });
     }
     (cores, core_vcpus, slots)

@@ -69,7 +69,16 @@ pub fn ich_hcr(cores: &Cores) -> u64 {
 pub const CNTHCTL: u64 = 0b11;
 
 /// `MDCR_EL2`: PMU (TPM, TPMCR), debug registers (TDA), OS lock (TDOSA), debug ROM (TDRA) trapped.
-pub const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11;
+const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11;
+
+/// `MDCR_EL2` of a vCPU on a core with so many event counters for a budget of memory traffic: the last one is EL2's
+/// (HPMN) and runs (HPME).
+pub fn mdcr(budget_counters: Option<u32>) -> u64 {
+    match budget_counters {
+        Some(counters) => MDCR | 1 << 7 | u64::from(counters.saturating_sub(1)),
+        None => MDCR,
+    }
+}
 
 /// `CPTR_EL2`: RES1 bits, trace registers trapped (TTA); floating point is the guest's.
 pub const CPTR: u64 = 0x33ff | 1 << 20;

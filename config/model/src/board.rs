@@ -36,6 +36,8 @@ pub struct Board {
     pub pcie: Option<Pcie>,
     /// Bound of every hardware poll, iterations.
     pub poll_bound: u64,
+    /// How its cores count memory traffic.
+    pub traffic: Option<Traffic>,
     /// Page colours of the last-level cache, where the board file declares them.
     pub colouring: Option<Colouring>,
     /// Devices that can be assigned.
@@ -46,6 +48,17 @@ pub struct Board {
     pub qemu: Option<Qemu>,
     /// What EL2 costs on it.
     pub bounds: Bounds,
+}
+
+/// How the performance monitors of a board's cores count memory traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// The event that stands for it, 16 bits.
+    pub event: u32,
+    /// Event counters of each core, 1 to 31.
+    pub counters: u32,
+    /// INTID of the interrupt that they raise, a PPI.
+    pub interrupt: u32,
 }
 
 /// A range of addresses.

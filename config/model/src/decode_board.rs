@@ -3,7 +3,7 @@
 
 use crate::board::{
     Board, Controller, ControllerKind, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie,
-    Predictors, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
+    Predictors, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, Trigger, Traffic, Uart, UartKind,
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
@@ -49,6 +49,7 @@ impl Decoder<'_> {
             smmu: present(fields.get("smmu").map(|n| smmu(n, key_of("smmu"))))?,
             pcie: present(pcie)?,
             poll_bound: value(fields, "poll_bound")?,
+            traffic: present(fields.get("traffic").map(traffic))?,
             colouring: present(colouring)?,
             devices: devices.into_iter().collect::<Option<_>>()?,
             controllers: controllers?,
@@ -243,6 +244,15 @@ fn core(node: &Node) -> Option<Core> {
         capacity: value(fields, "capacity")?,
         predictors: predictors.map_or(Predictors::None, |p| p.value),
         span: node.span,
+    })
+}
+
+fn traffic(node: &Node) -> Option<Traffic> {
+    let fields = Fields::of(node)?;
+    Some(Traffic {
+        event: value(fields, "event")?,
+        counters: value(fields, "counters")?,
+        interrupt: value(fields, "interrupt")?,
     })
 }
 

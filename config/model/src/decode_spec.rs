@@ -12,7 +12,7 @@ use crate::spec::{
     ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode,
     PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
 };
-use crate::system::{Console, Criticality, Interrupts, Seed};
+use crate::system::{Bandwidth, Console, Criticality, Interrupts, Seed};
 use crate::tree::{Entry, Node, Value};
 
 const CRITICALITIES: [Criticality; 5] = [
@@ -195,7 +195,17 @@ fn schedule(node: &Node, owner: Span) -> Option<ScheduleSpec> {
     Some(ScheduleSpec {
         major_frame: fields.get("major_frame").and_then(nanoseconds),
         cores: fields.entries("cores").iter().filter_map(core_schedule).collect(),
+        bandwidth: fields.entries("bandwidth").iter().filter_map(bandwidth).collect(),
         span: owner,
+    })
+}
+
+fn bandwidth(entry: &Entry) -> Option<Bandwidth> {
+    let fields = Fields::of(&entry.value)?;
+    Some(Bandwidth {
+        core: key(entry)?,
+        events: fields.get("events").and_then(small)?,
+        period: fields.get("period").and_then(nanoseconds)?,
     })
 }
 

@@ -144,6 +144,7 @@ fn schedule(spec: &Spec) -> Option<Schedule> {
         major_frame: written.major_frame?,
         system_core,
         cores,
+        bandwidth: written.bandwidth.clone(),
     })
 }
 

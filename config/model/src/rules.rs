@@ -3,6 +3,7 @@
 //! its breaches; tests/invalid holds one spec for each.
 
 mod assignment;
+mod bandwidth;
 pub(crate) mod boards;
 pub(crate) mod channels;
 pub(crate) mod colours;
@@ -47,6 +48,7 @@ const CHECKS: &[&[Check]] = &[
     assignment::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
+    bandwidth::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -76,6 +78,7 @@ pub fn all() -> Vec<&'static Rule> {
         assignment::ALL,
         channels::ALL,
         schedule::ALL,
+        bandwidth::ALL,
         tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()

@@ -5,7 +5,7 @@
 
 use crate::decode_tasks::TaskSpec;
 use crate::span::{Span, Spanned};
-use crate::system::{Console, Criticality, Interrupts, Seed};
+use crate::system::{Bandwidth, Console, Criticality, Interrupts, Seed};
 
 /// A reference by name.
 pub(crate) type Name = Spanned<String>;
@@ -131,6 +131,7 @@ pub(crate) struct ChannelSpec {
 pub(crate) struct ScheduleSpec {
     pub(crate) major_frame: Option<Spanned<u64>>,
     pub(crate) cores: Vec<CoreScheduleSpec>,
+    pub(crate) bandwidth: Vec<Bandwidth>,
     /// Its key.
     pub(crate) span: Span,
 }

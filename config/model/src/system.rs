@@ -276,12 +276,30 @@ pub struct Schedule {
     pub system_core: usize,
     /// One table for each sliced core.
     pub cores: Vec<CoreSchedule>,
+    /// Budgets of memory traffic, at most one for each sliced core.
+    pub bandwidth: Vec<Bandwidth>,
+}
+
+/// How much memory traffic a sliced core may make.
+#[derive(Clone, Copy, Debug)]
+pub struct Bandwidth {
+    /// The core.
+    pub core: Spanned<usize>,
+    /// Events in a period, above 0.
+    pub events: Spanned<u32>,
+    /// Length of a period in ns; the major frame is a whole number of them.
+    pub period: Spanned<u64>,
 }
 
 impl Schedule {
     /// The table of a core.
     pub fn core(&self, core: usize) -> Option<&CoreSchedule> {
         self.cores.iter().find(|c| c.core.value == core)
+    }
+
+    /// The budget of a core.
+    pub fn budget(&self, core: usize) -> Option<&Bandwidth> {
+        self.bandwidth.iter().find(|b| b.core.value == core)
     }
 }
 

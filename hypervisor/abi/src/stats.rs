@@ -21,7 +21,7 @@ pub const MAX_VCPUS: usize = 64;
 /// Value of [`CoreStats::magic`].
 pub const MAGIC: u32 = 0x5453_4b42;
 /// Version of this layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Counters in [`VcpuStats::entries`]: one for each exception class of `ESR_EL2.EC` (synchronous), then
 /// [`ENTRY_IRQ`], [`ENTRY_FIQ`], [`ENTRY_SERROR`].
@@ -97,6 +97,10 @@ pub struct CoreStats {
     pub worst_slot_lateness: u64,
     /// Bytes that the console drainer moved to the UART.
     pub drained: u64,
+    /// Times that the core spent its budget of memory traffic before the period ended.
+    pub budget_spent: u64,
+    /// Ticks of `idle_ticks` in which it stood still for that reason.
+    pub budget_ticks: u64,
     /// When `state` is [`core_state::FAILED`]: vector number, `ESR_EL2`, `ELR_EL2`, `FAR_EL2`.
     pub failure: [u64; 4],
     /// Snapshot at the steady-state mark.

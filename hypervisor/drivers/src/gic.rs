@@ -283,14 +283,16 @@ impl Redistributor {
         u64::from_le_bytes([aff0, aff1, aff2, 0, aff3, 0, 0, 0])
     }
 
-    /// Wakes the redistributor and brings its SGIs and PPIs into their start state: EL2's two interrupts
-    /// ([`KICK_SGI`], [`EL2_TIMER_PPI`]) enabled in Group 0, all others disabled, idle, in Group 1.
+    /// Wakes the redistributor and brings its SGIs and PPIs into their start state: EL2's interrupts
+    /// ([`KICK_SGI`], [`EL2_TIMER_PPI`], and those in the set of bits `more`) enabled in Group 0, all others disabled,
+    /// idle, in Group 1.
     ///
     /// `mpidr` is the affinity of the core that must own it. Implements: BH-IRQ-002.
     ///
     /// # Errors
     /// What does not fit, or a poll that did not end within `bound` tries.
-    pub fn init(&self, mpidr: u64, bound: u64) -> Result<(), GicError> {
+    pub fn init(&self, mpidr: u64, more: u32, bound: u64) -> Result<(), GicError> {
+        let own = EL2_INTERRUPTS | more;
         let affinity = self.affinity();
         if affinity != mpidr {
             return Err(GicError::Affinity(affinity));
@@ -307,18 +309,18 @@ impl Redistributor {
         }
         self.write32(gicr::ICPENDR0, u32::MAX);
         self.write32(gicr::ICACTIVER0, u32::MAX);
-        self.write32(gicr::IGROUPR0, !EL2_INTERRUPTS);
+        self.write32(gicr::IGROUPR0, !own);
         self.write32(gicr::ICFGR1, 0);
         for word in 0..8u32 {
             let byte = |lane: u32| {
                 let intid = word.saturating_mul(4).saturating_add(lane);
-                let el2 = matches!(intid, KICK_SGI | EL2_TIMER_PPI);
+                let el2 = own.checked_shr(intid).is_some_and(|bits| bits & 1 == 1);
                 if el2 { EL2_PRIORITY } else { PARTITION_PRIORITY }
             };
             let value = priorities([byte(0), byte(1), byte(2), byte(3)]);
             self.write32(at(gicr::IPRIORITYR, word, 4), value);
         }
-        self.write32(gicr::ISENABLER0, EL2_INTERRUPTS);
+        self.write32(gicr::ISENABLER0, own);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 //! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
+//! - [`bandwidth`]: how much memory traffic a core may make.
 //! - [`uart`]: the emulated PL011.
 //! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
 //! - [`ring`], [`mux`]: byte rings with claimed indices; the serial multiplex.
@@ -20,6 +21,7 @@
     clippy::wildcard_enum_match_arm
 )]
 
+pub mod bandwidth;
 mod bits;
 pub mod fault;
 pub mod lifecycle;

@@ -71,6 +71,12 @@ impl Position {
         self.index
     }
 
+    /// First tick of the major frame.
+    #[inline]
+    pub const fn frame_begin(&self) -> u64 {
+        self.frame_begin
+    }
+
     /// First tick of the slot.
     #[inline]
     pub const fn begin(&self) -> u64 {

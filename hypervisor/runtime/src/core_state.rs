@@ -10,6 +10,7 @@ use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_arch::{gic_cpu, registers};
 use bulkhead_drivers::gic::{Distributor, Redistributor};
+use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Position, Timetable};
 use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
@@ -79,6 +80,8 @@ pub struct Running {
     pub ledger: Ledger,
     /// Slot table (sliced cores).
     pub timetable: Option<Timetable<MAX_SLOTS>>,
+    /// Budget of memory traffic (sliced cores that have one).
+    pub regulator: Option<Regulator>,
     /// Current slot (sliced cores).
     pub position: Option<Position>,
     /// Index in `PerCore::vcpus` of the vCPU whose slot it is.
@@ -179,6 +182,7 @@ impl PerCore {
             stats,
             ledger: Ledger::open(stats, handoff.epoch),
             timetable,
+            regulator: Regulator::new(core, handoff.frequency),
             position: None,
             owner: None,
             loaded: None,
@@ -258,6 +262,9 @@ impl PerCore {
     fn pick(&mut self) -> Option<usize> {
         let owner = self.running.as_ref()?.owner?;
         self.follow_life(owner);
+        if self.running.as_ref()?.is_out_of_budget() {
+            return None;
+        }
         let vcpu = self.vcpus.get(owner)?.as_ref()?;
         match vcpu.readiness {
             Readiness::Ready => {
@@ -281,13 +288,18 @@ impl PerCore {
             return;
         }
         if let Some(running) = self.running.as_mut() {
-            running.ledger.charge(Account::El2);
+            let slept = running.ledger.charge(Account::El2);
             wait_for_interrupt();
             let owner = running
                 .owner
                 .and_then(|o| self.vcpus.get(o))
                 .and_then(Option::as_ref);
-            running.ledger.charge(Account::Idle(owner.map(|v| v.stats)));
+            let woke = running.ledger.charge(Account::Idle(owner.map(|v| v.stats)));
+            if running.is_out_of_budget() {
+                running
+                    .stats
+                    .add64(core_field!(budget_ticks), woke.saturating_sub(slept));
+            }
         } else {
             wait_for_interrupt();
         }
@@ -308,13 +320,15 @@ impl PerCore {
 
     /// Takes EL2's own interrupts, at most one of each kind.
     pub fn take_group0(&mut self) {
-        for _ in 0..2 {
+        for _ in 0..3 {
             let Some(intid) = gic_cpu::acknowledge0() else {
                 return;
             };
             // A kick only makes the core look: `pick` sees life, power and refresh requests.
             if intid == gic_cpu::EL2_TIMER_PPI {
                 self.on_slot_timer();
+            } else if self.running.as_ref().is_some_and(|r| r.core.budget_intid == intid) {
+                self.on_budget_spent();
             }
             gic_cpu::end0(intid);
         }

@@ -3,7 +3,7 @@
 //!
 //! - [`entry`]: the functions that the vectors call; the only `unsafe` of this crate beside [`view`].
 //! - [`core`](mod@core_state): one core's state and what dedicated and sliced cores share.
-//! - [`sliced`]: the slot table at work. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
+//! - [`sliced`]: the slot table at work. [`budget`]: memory traffic. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
 //!   [`direct`]: the same for dedicated cores. [`predictors`]: what the switch does about them.
 //! - [`lifecycle`]: start, restart and stop of partitions. [`errors`]: SErrors. [`psci`]: guests' calls.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
@@ -12,6 +12,7 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+pub mod budget;
 pub mod console;
 pub mod core_state;
 pub mod direct;

@@ -8,6 +8,7 @@
 use bulkhead_arch::aarch64_cpu::registers::{CNTHP_CTL_EL2, Writeable};
 use bulkhead_arch::barrier::{counter, isb};
 use bulkhead_arch::registers;
+use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Occupant, Position};
 
 use crate::core_state::PerCore;
@@ -15,10 +16,11 @@ use crate::shared::{self, NOBODY};
 use crate::stats::Account;
 use crate::{core_field, vcpu_field};
 
-/// Programs EL2's timer for the end of the slot.
-fn arm(position: &Position) {
+/// Programs EL2's timer for the end of the slot, or of the budget's period.
+fn arm(position: &Position, regulator: Option<&Regulator>) {
     let epoch = crate::view::handoff().epoch;
-    registers::cnthp_cval::write(epoch.wrapping_add(position.end()));
+    let look = regulator.map_or(position.end(), |r| r.look_at(position));
+    registers::cnthp_cval::write(epoch.wrapping_add(look));
     CNTHP_CTL_EL2.set(1);
     isb();
 }
@@ -39,6 +41,7 @@ impl PerCore {
                 return;
             };
             running.ledger = crate::stats::Ledger::open(running.stats, epoch);
+            running.start_budget();
             running
                 .timetable
                 .as_ref()
@@ -51,7 +54,7 @@ impl PerCore {
 
     /// The slot timer fired.
     pub fn on_slot_timer(&mut self) {
-        let Some(running) = self.running.as_ref() else {
+        let Some(running) = self.running.as_mut() else {
             return;
         };
         let (Some(timetable), Some(position)) = (running.timetable.as_ref(), running.position) else {
@@ -67,7 +70,8 @@ impl PerCore {
             }
         });
         if next == position {
-            arm(&position);
+            running.renew_budget(now);
+            arm(&position, running.regulator.as_ref());
         } else {
             self.begin_slot(next);
         }
@@ -86,8 +90,9 @@ impl PerCore {
                 .write64(core_field!(frames), position.frame().wrapping_add(1));
         }
         running.position = Some(position);
-        arm(&position);
         let now = running.ledger.charge(Account::El2);
+        running.renew_budget(now.wrapping_sub(crate::view::handoff().epoch));
+        arm(&position, running.regulator.as_ref());
         let lateness = position.lateness(now.wrapping_sub(crate::view::handoff().epoch));
         if lateness > running.stats.read64(core_field!(worst_slot_lateness)) {
             running.stats.write64(core_field!(worst_slot_lateness), lateness);

@@ -59,6 +59,17 @@ pub struct Core {
     pub predictors: u32,
     /// Major frame in ns (sliced cores, else 0).
     pub major_frame_ns: u64,
+    /// Memory traffic that the core may make in a period, in events of its last performance counter; 0 when it is
+    /// not regulated, and then the next four are 0 too.
+    pub budget: u32,
+    /// The event that this counter counts (`PMEVTYPER<n>_EL0.evtCount`).
+    pub budget_event: u32,
+    /// Event counters that the core must have (`PMCR_EL0.N`).
+    pub budget_counters: u32,
+    /// INTID of the interrupt that its performance counters raise, a PPI.
+    pub budget_intid: u32,
+    /// Length of a period in ns; the major frame is a whole number of them.
+    pub budget_period_ns: u64,
 }
 
 /// What happens in a slot ([`Slot::kind`]).

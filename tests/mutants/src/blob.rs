@@ -8,11 +8,11 @@ pub const HEADER: u64 = 256;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Sizes of the structures of this version, in the order in which their hash covers them.
-const SIZES: [u64; 11] = [HEADER, 64, 256, 104, 8, 24, 16, 112, 16, 80, 16];
+const SIZES: [u64; 11] = [HEADER, 88, 256, 104, 8, 24, 16, 112, 16, 80, 16];
 
 /// Offset of each section record in the header, and the bytes of an entry.
 pub const SECTIONS: [(&str, u64, u64); 10] = [
-    ("cores", 176, 64),
+    ("cores", 176, 88),
     ("partitions", 184, 256),
     ("vcpus", 192, 104),
     ("core_vcpus", 200, 8),
@@ -52,6 +52,10 @@ pub struct Core {
     pub predictors: u32,
     /// Major frame in ns.
     pub frame: u64,
+    /// Memory traffic: events in a period, number of the event, counters, INTID.
+    pub traffic: [u32; 4],
+    /// Period of its budget in ns.
+    pub period: u64,
 }
 
 /// A slot.
@@ -327,6 +331,13 @@ fn core(b: &[u8], e: u64) -> Option<Core> {
         slots: (u32_at(b, e + 44)?, u32_at(b, e + 48)?),
         predictors: u32_at(b, e + 52)?,
         frame: u64_at(b, e + 56)?,
+        traffic: [
+            u32_at(b, e + 64)?,
+            u32_at(b, e + 68)?,
+            u32_at(b, e + 72)?,
+            u32_at(b, e + 76)?,
+        ],
+        period: u64_at(b, e + 80)?,
     })
 }
 

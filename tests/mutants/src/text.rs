@@ -5,7 +5,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 20] = [
+const KINDS: [(&str, usize, usize); 21] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -14,6 +14,7 @@ const KINDS: [(&str, usize, usize); 20] = [
     ("live", 1, 1),
     ("stream-table", 2, 2),
     ("core", 5, 5),
+    ("bandwidth", 6, 6),
     ("partition", 3, 3),
     ("vcpu", 4, 4),
     ("slot", 5, 5),

@@ -53,6 +53,7 @@ pub(crate) fn records(system: &System<'_>, out: &mut Vec<String>) {
         .map(|table| format!("stream-table {table} {bits}"));
     compare(system, "stream-table", table.into_iter().collect(), out);
     compare(system, "core", cores(system), out);
+    compare(system, "bandwidth", bandwidth(system), out);
     compare(system, "partition", partitions(system), out);
     compare(system, "vcpu", vcpus(system), out);
     compare(system, "slot", slots(system), out);
@@ -106,6 +107,19 @@ fn cores(system: &System<'_>) -> Vec<String> {
             let mode = c.mode.map_or("?", |mode| mode.name());
             let predictors = c.predictors.unwrap_or("?");
             format!("core {k} {:#x} {:#x} {mode} {predictors}", c.mpidr, c.midr)
+        })
+        .collect()
+}
+
+fn bandwidth(system: &System<'_>) -> Vec<String> {
+    let cores = system.blob.cores.iter().map(|c| &c.budget).enumerate();
+    cores
+        .filter(|(_, b)| b.events != 0)
+        .map(|(k, b)| {
+            format!(
+                "bandwidth {k} {} {} {:#x} {} {}",
+                b.events, b.period, b.event, b.counters, b.intid
+            )
         })
         .collect()
 }

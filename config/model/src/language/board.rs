@@ -57,6 +57,12 @@ const KEYS: &[Key] = &[
         "Iterations after which a wait for hardware is given up.",
     ),
     optional(
+        "traffic",
+        Kind::Map(&TRAFFIC),
+        "none: no core has a budget",
+        "How the performance monitors of its cores count memory traffic.",
+    ),
+    optional(
         "colours",
         Kind::Map(&COLOURS),
         "none",
@@ -114,6 +120,27 @@ const CORE: Table = table(
             Kind::Word(PREDICTORS),
             "`none`",
             "What keeps the predictions of partitions apart; boot compares.",
+        ),
+    ],
+);
+
+const TRAFFIC: Table = table(
+    "`traffic`",
+    &[
+        needed(
+            "event",
+            Kind::range(0, 0xffff),
+            "Number of the event that stands for memory traffic.",
+        ),
+        needed(
+            "counters",
+            Kind::range(1, 31),
+            "Event counters of each core; the last one is the hypervisor's.",
+        ),
+        needed(
+            "interrupt",
+            Kind::range(16, 31),
+            "INTID of the interrupt that a core's performance monitors raise.",
         ),
     ],
 );

@@ -95,13 +95,6 @@ const KEYS: &[Key] = &[
         "leave it out",
     ),
     refused(
-        "bandwidth",
-        Kind::Map(&BANDWIDTH),
-        "How much it may load the memory.",
-        "a bandwidth budget",
-        "measure the interference on the board and put it into the analysis",
-    ),
-    refused(
         "dma",
         Kind::Named(Meaning::Device, &Kind::Map(&DMA), Count::Any),
         "The part of its RAM that each of its bus masters may reach.",
@@ -364,14 +357,6 @@ const DUMPS: &[Word] = &[
     word("registers", "The registers of its vCPUs."),
     word("memory", "The registers of its vCPUs and its RAM."),
 ];
-
-const BANDWIDTH: Table = table(
-    "`bandwidth`",
-    &[
-        needed("bytes", Kind::Bytes, "Bytes in each period."),
-        needed("period", Kind::Time, "The period."),
-    ],
-);
 
 const DMA: Table = table(
     "a DMA grant",

@@ -89,6 +89,28 @@ const SCHEDULE: Table = table(
             Kind::Numbered(&Kind::Core, &Kind::List(&Kind::Map(&SLOT), Count::Any)),
             "The slots of each sliced core, in time order; they fill the frame exactly, and exactly one core has `system` slots.",
         ),
+        optional(
+            "bandwidth",
+            Kind::Numbered(&Kind::Core, &Kind::Map(&BANDWIDTH)),
+            "none",
+            "How much memory traffic each of these sliced cores may make; one that has spent its budget stands still until the period ends.",
+        ),
+    ],
+);
+
+const BANDWIDTH: Table = table(
+    "a budget of memory traffic",
+    &[
+        needed(
+            "events",
+            Kind::U32,
+            "How often the event may happen in a period that the board file names for memory traffic.",
+        ),
+        needed(
+            "period",
+            Kind::Time,
+            "The period; the major frame is a whole number of them.",
+        ),
     ],
 );
 

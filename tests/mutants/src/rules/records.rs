@@ -118,6 +118,15 @@ pub fn expected(case: &Case<'_>) -> Vec<String> {
             core.mpidr, core.midr
         ));
     }
+    for (i, core) in blob.cores.iter().enumerate() {
+        let [events, event, counters, intid] = core.traffic;
+        if events != 0 {
+            let period = core.period;
+            out.push(format!(
+                "bandwidth {i} {events} {period} {event:#x} {counters} {intid}"
+            ));
+        }
+    }
     for (i, p) in blob.partitions.iter().enumerate() {
         out.push(format!(
             "partition {i} {} {}",
