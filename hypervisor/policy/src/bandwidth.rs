@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The budget of memory traffic of a core: so many events of its performance counter in each period.
+//!
+//! Periods are counted from the begin of each major frame, which is a whole number of them. A core that has
+//! spent its budget stands still until the next period begins. Times are counter ticks since the epoch.
+//! Implements: BH-BW-001.
+
+use bulkhead_types::tables::Core;
+
+use crate::schedule::{Position, ticks};
+
+/// How much a core may do in a period, and how far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Regulator {
+    budget: u32,
+    period_ns: u64,
+    frequency: u64,
+    /// Begin of the frame from which the periods are counted.
+    anchor: u64,
+    /// First tick of the next period.
+    next: u64,
+    spent: bool,
+}
+
+impl Regulator {
+    /// The regulator of a core whose counter has the given frequency in Hz, as its first frame begins at the epoch;
+    /// nothing when the core is not regulated.
+    pub fn new(core: &Core, frequency: u64) -> Option<Self> {
+        if core.budget == 0 || ticks(core.budget_period_ns, frequency) == 0 {
+            return None;
+        }
+        Some(Self {
+            budget: core.budget,
+            period_ns: core.budget_period_ns,
+            frequency,
+            anchor: 0,
+            next: 0,
+            spent: false,
+        })
+    }
+
+    /// Events that the core may make in a period.
+    pub const fn budget(&self) -> u32 {
+        self.budget
+    }
+
+    /// Whether the core stands still until the period ends.
+    #[inline]
+    pub const fn spent(&self) -> bool {
+        self.spent
+    }
+
+    /// The counter overflowed: the budget of this period is used.
+    pub const fn exhaust(&mut self) {
+        self.spent = true;
+    }
+
+    /// When EL2 has to look again, at `position`: at the end of the slot, or of the period if that is earlier.
+    #[inline]
+    pub const fn look_at(&self, position: &Position) -> u64 {
+        if self.next < position.end() {
+            self.next
+        } else {
+            position.end()
+        }
+    }
+
+    /// Whether a new period has begun by `now`, in the frame of `position`: the core then has its whole budget again.
+    /// A period that was passed over gives nothing.
+    ///
+    /// # Timing
+    /// One compare, and three divisions when a period has begun.
+    pub fn renew(&mut self, position: &Position, now: u64) -> bool {
+        let begin = position.frame_begin();
+        if now < self.next && begin == self.anchor {
+            return false;
+        }
+        self.anchor = begin;
+        let period = ticks(self.period_ns, self.frequency).max(1);
+        // The begin of period k is rounded down, so the quotient may be one too high, never too low.
+        let passed = now.saturating_sub(begin).checked_div(period).unwrap_or(0);
+        let at = |k: u64| begin.wrapping_add(ticks(k.wrapping_mul(self.period_ns), self.frequency));
+        let following = at(passed);
+        self.next = if following > now {
+            following
+        } else {
+            at(passed.wrapping_add(1))
+        };
+        self.spent = false;
+        true
+    }
+}
