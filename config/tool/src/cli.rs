@@ -97,6 +97,15 @@ Examples:
   bulkhead test --suite controls --report tests.json
   bulkhead test --sabotage --only policy-trap-ipa")]
     Test(TestArgs),
+    /// Count instructions against native, and hold every path through EL2 against its bound
+    #[command(after_help = "\
+Exit status 1 when a path breaches tests/benches/bounds.toml.
+
+Examples:
+  bulkhead bench
+  bulkhead bench --json
+  bulkhead bench --table")]
+    Bench(BenchArgs),
     /// Print what a command line needs from outside, one `debian-arm64 PACKAGE` a line
     #[command(after_help = "Example:\n  bulkhead needs run my-system.yaml --headless")]
     Needs(NeedsArgs),
@@ -162,6 +171,14 @@ pub(crate) struct TestArgs {
     /// Write the results as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// Print the README's table instead
+    #[arg(long)]
+    pub(crate) table: bool,
 }
 
 /// Arguments of `prove`.

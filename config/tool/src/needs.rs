@@ -24,7 +24,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Check(spec) => spec,
         Verb::Build(build) => &build.spec,
         Verb::Run(run) => &run.spec,
-        Verb::Test(_) => &reference,
+        Verb::Bench(_) | Verb::Test(_) => &reference,
         Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules => return Ok(()),
     };
     let path = place::spec(spec.spec.as_deref())?;

@@ -47,6 +47,13 @@ static struct mark {
 } marks[MOST_MARKS];
 static unsigned int mark_count;
 
+// Instructions of EL2 at addresses from `start` to before `end`.
+static struct range {
+    const char *name;
+    uint64_t start, end, length;
+} ranges[MOST_MARKS];
+static unsigned int range_count;
+
 // The same for every CPU; a reading is of the CPU whose thread asks.
 static struct qemu_plugin_register *registers[REGISTERS];
 // Under `-icount` QEMU passes the index of the CPU that the code was translated for, since one thread runs all CPUs.
@@ -134,6 +141,12 @@ static uint64_t detail(uint64_t esr)
     }
 }
 
+static void in_range(unsigned int index, void *data)
+{
+    (void)index;
+    ((struct range *)data)->length++;
+}
+
 static void plain(unsigned int index, void *data)
 {
     (void)data;
@@ -189,7 +202,11 @@ static void translate_el2(struct qemu_plugin_insn *insn)
 {
     uint32_t opcode = 0;
     qemu_plugin_insn_data(insn, &opcode, sizeof opcode);
-    uint64_t offset = qemu_plugin_insn_vaddr(insn) - get(VBAR) - 0x400;
+    uint64_t address = qemu_plugin_insn_vaddr(insn), offset = address - get(VBAR) - 0x400;
+    for (unsigned int k = 0; k < range_count; k++) {
+        if (ranges[k].start <= address && address < ranges[k].end)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, in_range, NO_REGISTERS, &ranges[k]);
+    }
     if (offset < 0x400 && offset % 0x80 == 0)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, entry, READS_REGISTERS, (void *)(uintptr_t)(offset / 0x80));
     else if (opcode == OPCODE_ERET)
@@ -272,6 +289,8 @@ static void finish(qemu_plugin_id_t id, void *data)
             fprintf(file, "mark\t%s\t%u\t%lu\t%lu\t%lu\n", mark->name, mark->cpu, mark->counts[0], mark->counts[1],
                     mark->counts[2]);
     }
+    for (unsigned int k = 0; k < range_count; k++)
+        fprintf(file, "range\t%s\t%lu\n", ranges[k].name, ranges[k].length);
     fclose(file);
 }
 
@@ -293,6 +312,19 @@ static int parse_mark(char *text, int once)
     return 0;
 }
 
+// `range=NAME:START:END`.
+static int parse_range(char *text)
+{
+    char *start = strchr(text, ':');
+    char *end = start ? strchr(start + 1, ':') : 0;
+    if (!end || range_count == MOST_MARKS)
+        return -1;
+    *start = *end = 0;
+    ranges[range_count++] =
+        (struct range){.name = text, .start = strtoul(start + 1, 0, 0), .end = strtoul(end + 1, 0, 0)};
+    return 0;
+}
+
 EXPORT int qemu_plugin_version = API_VERSION;
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
@@ -308,11 +340,14 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
             error |= parse_mark(argv[k] + 5, 1);
         else if (!strncmp(argv[k], "last=", 5))
             error |= parse_mark(argv[k] + 5, 0);
+        else if (!strncmp(argv[k], "range=", 6))
+            error |= parse_range(argv[k] + 6);
         else
             error = -1;
     }
     if (error || !out) {
-        fprintf(stderr, "count: out=FILE [lower=on] [mark=NAME:LEVEL:ADDRESS]... [last=NAME:LEVEL:ADDRESS]...\n");
+        fprintf(stderr, "count: out=FILE [lower=on] [mark=NAME:LEVEL:ADDRESS]... [last=NAME:LEVEL:ADDRESS]... "
+                        "[range=NAME:START:END]...\n");
         return -1;
     }
     if (lower) {
