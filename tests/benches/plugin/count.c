@@ -23,8 +23,8 @@ enum { PLAIN, ENTRY, ERET, WFI };
 // Where a path begins: vectors 0 to 7 are those of lower levels in their order.
 enum { FROM_START = 8, FROM_WFI = 9 };
 
-enum { CPSR, X0, VBAR, ESR, FAR, HPFAR, TPIDR, REGISTERS };
-static const char *const names[REGISTERS] = {"cpsr", "x0", "VBAR_EL2", "ESR_EL2", "FAR_EL2", "HPFAR_EL2", "TPIDR_EL2"};
+enum { CPSR, X0, VBAR, ESR, FAR, HPFAR, TPIDR, ELR, REGISTERS };
+static const char *const names[REGISTERS] = {"cpsr", "x0", "VBAR_EL2", "ESR_EL2", "FAR_EL2", "HPFAR_EL2", "TPIDR_EL2", "ELR_EL2"};
 
 struct path {
     uint32_t from, class, ended, switched;
@@ -60,6 +60,7 @@ static struct qemu_plugin_register *registers[REGISTERS];
 static void *known[MOST_CPUS];
 static unsigned int cpu_count;
 static const char *out;
+static uint64_t loader;
 static int lower;
 static qemu_plugin_u64 levels[2];
 
@@ -102,7 +103,7 @@ static void end(struct cpu *cpu, uint32_t how, uint64_t loaded)
         return;
     cpu->inside = 0;
     now->ended = how;
-    now->switched = cpu->loaded != loaded;
+    now->switched = how == ERET && loader && get(ELR) == loader ? 2 : cpu->loaded != loaded;
     cpu->loaded = loaded;
     uint64_t hash = now->from ^ now->class << 4 ^ now->ended << 11 ^ now->switched << 12;
     hash = (hash ^ now->detail * 31 ^ now->length * 131) * 0x9e3779b97f4a7c15u;
@@ -336,6 +337,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
             out = argv[k] + 4;
         else if (!strcmp(argv[k], "lower=on"))
             lower = 1;
+        else if (!strncmp(argv[k], "loader=", 7))
+            loader = strtoul(argv[k] + 7, 0, 0);
         else if (!strncmp(argv[k], "mark=", 5))
             error |= parse_mark(argv[k] + 5, 1);
         else if (!strncmp(argv[k], "last=", 5))
@@ -346,7 +349,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
             error = -1;
     }
     if (error || !out) {
-        fprintf(stderr, "count: out=FILE [lower=on] [mark=NAME:LEVEL:ADDRESS]... [last=NAME:LEVEL:ADDRESS]... "
+        fprintf(stderr, "count: out=FILE [lower=on] [loader=ADDRESS] [mark=NAME:LEVEL:ADDRESS]... [last=NAME:LEVEL:ADDRESS]... "
                         "[range=NAME:START:END]...\n");
         return -1;
     }

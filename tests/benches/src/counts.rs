@@ -83,7 +83,7 @@ const SLEEP: u32 = 9;
 ///
 /// # References
 /// Arm DDI 0487, "ESR_EL2", "ISS encoding for an exception from MSR, MRS, or System instruction execution".
-pub fn reason(from: u32, class: u32, detail: u64, ended: &str, switched: bool) -> String {
+pub fn reason(from: u32, class: u32, detail: u64, ended: &str, switched: &str) -> String {
     /// `ICC_SGI1R_EL1`, written.
     const SGI1R: u64 = 0x003a_3016;
     const STORE: u64 = 1 << 63;
@@ -109,7 +109,11 @@ pub fn reason(from: u32, class: u32, detail: u64, ended: &str, switched: bool) -
         (2 | 6, _) => "fiq",
         _ => "serror",
     };
-    let switch = if switched && from != START { "_switch" } else { "" };
+    let switch = match switched {
+        "2" => "_start",
+        "1" if from != START => "_switch",
+        _ => "",
+    };
     let sleep = if ended == "wfi" { "_sleep" } else { "" };
     format!("{base}{switch}{sleep}")
 }
@@ -150,7 +154,7 @@ fn parse(text: &str) -> Option<Counts> {
                     }
                     continue;
                 }
-                let name = reason(from, class, number(detail)?, ended, *switched == "1");
+                let name = reason(from, class, number(detail)?, ended, switched);
                 counts.paths.entry(name).or_default().add(length, times);
             }
             ["mark", name, _, el0, el1, el2] => {
@@ -177,6 +181,7 @@ mod tests {
             path\t0\t0\t0x16\t0xc6000001\teret\t0\t30\t2\n\
             path\t1\t0\t0x16\t0xc6000001\teret\t0\t32\t3\n\
             path\t0\t2\t0\t0\teret\t1\t300\t1\n\
+            path\t0\t2\t0\t0\teret\t2\t900\t1\n\
             path\t0\t0\t0x24\t0x8000000008000104\teret\t0\t90\t1\n\
             path\t0\t9\t0\t0\twfi\t0\t7\t1\n\
             mark\tuser\t0\t1\t2\t3\nrange\tv\t5\nrange\tv\t6\n";
@@ -187,7 +192,10 @@ mod tests {
             (5, Some(30), Some(32), Some(32))
         );
         let names: Vec<&str> = counts.paths.keys().map(String::as_str).collect();
-        assert_eq!(names, ["fiq_switch", "gicd_write", "hvc_null", "wake_sleep"]);
+        assert_eq!(
+            names,
+            ["fiq_start", "fiq_switch", "gicd_write", "hvc_null", "wake_sleep"]
+        );
         assert_eq!(counts.boot, 500);
         assert_eq!(counts.ranges.get("v"), Some(&11));
         assert_eq!(counts.marks.get("user"), Some(&Moment([1, 2, 3])));

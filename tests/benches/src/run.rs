@@ -21,6 +21,9 @@ pub type Builder<'a> = dyn Fn(&Path, &[String], &Path) -> Result<(), String> + '
 /// The guest's program in the images folder.
 pub(crate) const GUEST: &str = "conformance.elf";
 
+/// Where EL2 enters a partition that starts, in each partition's address space.
+const LOADER: u64 = 0x7f_0000_0000;
+
 /// Rows that a guest printed, by name.
 pub(crate) type Printed = BTreeMap<String, Histogram>;
 
@@ -175,6 +178,7 @@ impl System<'_> {
         let mut words = vec![
             format!("file={}", library.display()),
             format!("out={}", file.display()),
+            format!("loader={LOADER:#x}"),
         ];
         words.extend(self.count.iter().cloned());
         vec!["-plugin".to_owned(), words.join(",")]
