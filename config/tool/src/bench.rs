@@ -27,6 +27,7 @@ pub(crate) fn run(args: &BenchArgs, format: Format) -> Result<(), Failure> {
     let place = Place {
         root: &root,
         images: &known.images,
+        periods: if args.long { 10_000 } else { 2_000 },
     };
     let report = bulkhead_benches::run(place, &builder).map_err(Failure::unable)?;
     match format {

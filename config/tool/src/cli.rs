@@ -179,6 +179,9 @@ pub(crate) struct BenchArgs {
     /// Print the README's table instead
     #[arg(long)]
     pub(crate) table: bool,
+    /// Take 10 000 periods of the timer on a shared core, not 2 000
+    #[arg(long)]
+    pub(crate) long: bool,
 }
 
 /// Arguments of `prove`.

@@ -64,6 +64,8 @@ pub struct Place<'a> {
     pub root: &'a Path,
     /// Built images.
     pub images: &'a Path,
+    /// Expiries of the timer on a shared core.
+    pub periods: u32,
 }
 
 /// Runs everything.

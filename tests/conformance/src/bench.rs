@@ -16,7 +16,7 @@ use crate::{gic, suite};
 /// Samples of each row.
 const SAMPLES: u64 = 1000;
 /// Ticks that the lateness of a shared core is rounded to, so that the values are few.
-const GRAIN: u64 = 256;
+const GRAIN: u64 = 4096;
 /// Different values that a row can have.
 const VALUES: usize = 4096;
 
@@ -134,7 +134,7 @@ fn periodic(count: u64) {
         values.add(late - late % GRAIN);
     }
     values.print("sliced_timer_lateness");
-    line(format_args!("bench worst {worst}"));
+    line(format_args!("bench worst {worst} 1"));
 }
 
 /// Busy for ever, with all floating-point registers of its vCPU as they are.
