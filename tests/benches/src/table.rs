@@ -61,7 +61,7 @@ const KNOWN: [Known; 14] = [
         "EL2's first instruction to the first partition's",
         ["374 954", "89 200 000", "20 000"],
     ),
-    known("boot_verify", "of that, apart: checksums", ["–", "–", "–"]),
+    known("boot_verify", "checksums, apart from that", ["–", "–", "–"]),
     known("payload_ready", "payload loaded and entered", ["–", "–", "–"]),
     known("text_bytes", "EL2's executable bytes", ["65 KB", "–", "32 KB"]),
     known(
