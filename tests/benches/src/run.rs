@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -174,7 +174,7 @@ impl System<'_> {
         })
     }
 
-    fn plugin_arguments(&self, library: &Path, file: &PathBuf) -> Vec<String> {
+    fn plugin_arguments(&self, library: &Path, file: &Path) -> Vec<String> {
         let mut words = vec![
             format!("file={}", library.display()),
             format!("out={}", file.display()),
