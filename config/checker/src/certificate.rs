@@ -46,6 +46,7 @@ pub fn json(proof: &Proof) -> Value {
         "properties": properties,
         "pages": proof.pages,
         "roots": proof.roots,
+        "descriptors": proof.descriptors,
     })
 }
 

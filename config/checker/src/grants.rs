@@ -4,12 +4,15 @@
 //! Records that the blob determines completely are kept as text and compared with what the blob says
 //! (`properties/text.rs`); the others are parsed here.
 
+use crate::colours::{Coloured, Colours, Geometry, Set};
 use crate::range::Range;
 use crate::reach::{Access, MemoryType, Run};
 
 const FIRST_LINE: &str = "bulkhead-grants 1";
+/// Longest range of a `coloured` record, bytes.
+const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 25] = [
     "system",
     "board",
     "image",
@@ -22,15 +25,19 @@ const KINDS: [&str; 21] = [
     "vcpu",
     "slot",
     "root",
+    "colours",
+    "colour",
     "word",
     "shared",
     "grant",
+    "coloured",
     "emulated",
     "spi",
     "pci",
     "bar",
     "stream",
     "memory",
+    "coloured-memory",
 ];
 
 /// What a root may reach under one name.
@@ -75,6 +82,14 @@ pub(crate) struct Grants {
     pub boards: Vec<(u64, u64)>,
     /// Grants.
     pub grants: Vec<Grant>,
+    /// Colours of the board.
+    pub geometries: Vec<Geometry>,
+    /// Colours of each partition that is named: its own, or `None` for any.
+    pub colours: Vec<(String, Option<Set>)>,
+    /// Grants of pages of colours.
+    pub coloured: Vec<Coloured>,
+    /// Ranges of which only pages of the owner's colours were placed.
+    pub coloured_memory: Vec<Placed>,
     /// Shared ranges.
     pub shared: Vec<Shared>,
     /// Placed things.
@@ -179,6 +194,11 @@ fn placed(fields: &[&str]) -> Option<Placed> {
     })
 }
 
+fn geometry(fields: &[&str]) -> Option<Geometry> {
+    let &[count, granule] = fields else { return None };
+    Geometry::new(dec(count)?, hex(granule)?)
+}
+
 fn board(fields: &[&str]) -> Option<(u64, u64)> {
     let &[board, number, bits] = fields else {
         return None;
@@ -230,6 +250,16 @@ impl Grants {
         match *kind {
             "board" => self.boards.push(board(rest)?),
             "grant" => self.grants.push(grant(rest)?),
+            "colours" => self.geometries.push(geometry(rest)?),
+            "colour" => {
+                let colour = self.colour(rest)?;
+                self.colours.push(colour);
+            }
+            "coloured" => {
+                let coloured = self.coloured(rest)?;
+                self.coloured.push(coloured);
+            }
+            "coloured-memory" => self.coloured_memory.push(placed(rest)?),
             "shared" => self.shared.push(shared(rest)?),
             "memory" => self.memory.push(placed(rest)?),
             "system" => matches!(rest, [one] if is_name(one)).then_some(())?,
@@ -237,6 +267,43 @@ impl Grants {
         }
         self.records.push(((*kind).to_owned(), fields.join(" ")));
         Some(())
+    }
+
+    fn colour(&self, fields: &[&str]) -> Option<(String, Option<Set>)> {
+        let (&[partition, colours], &[geometry]) = (fields, self.geometries.as_slice()) else {
+            return None;
+        };
+        let set = match colours {
+            "any" => None,
+            colours => Some(Set::parse(colours, geometry)?),
+        };
+        Some((format!("partition:{}", name(partition)?), set))
+    }
+
+    /// A grant of pages of colours, with the form of `grant`.
+    fn coloured(&self, fields: &[&str]) -> Option<Coloured> {
+        let Grant { root, name, run } = grant(fields)?;
+        self.colours_of(&root)?;
+        if run.input.size() > LONGEST {
+            return None;
+        }
+        Some(Coloured {
+            root,
+            name,
+            range: run.physical(),
+            input: run.input.start,
+            access: run.access,
+        })
+    }
+
+    /// Colours of `partition:NAME`, when it has its own.
+    pub(crate) fn colours_of(&self, party: &str) -> Option<Colours> {
+        let &geometry = self.geometries.first()?;
+        let (_, set) = self.colours.iter().find(|(name, _)| name == party)?;
+        Some(Colours {
+            geometry,
+            set: (*set)?,
+        })
     }
 
     /// Records of a kind, in order.

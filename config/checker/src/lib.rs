@@ -8,6 +8,8 @@
 
 mod blob;
 pub mod certificate;
+mod colours;
+mod contest;
 mod grants;
 mod image;
 mod proof;

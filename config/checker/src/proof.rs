@@ -44,9 +44,11 @@ pub struct Proof {
     pub pages: u64,
     /// Roots that were walked.
     pub roots: u64,
+    /// Descriptors that were decoded.
+    pub descriptors: u64,
 }
 
-/// Decides all properties. Implements: BH-CHK-070.
+/// Decides all properties. Implements: BH-CHK-070, BH-CHK-080.
 ///
 /// # Errors
 /// Everything that contradicts one of them.
@@ -71,5 +73,6 @@ pub fn prove(inputs: &Inputs<'_>) -> Result<Proof, Vec<Failure>> {
         blob_hash: Sha256::digest(inputs.blob).into(),
         pages: runs.map(|run| run.input.size() / PAGE).sum(),
         roots: u64::try_from(system.roots.len()).unwrap_or(u64::MAX),
+        descriptors: system.roots.iter().map(|root| root.walk.descriptors).sum(),
     })
 }

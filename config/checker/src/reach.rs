@@ -174,24 +174,39 @@ impl fmt::Display for Difference {
     }
 }
 
-fn at(runs: &[Run], input: u64) -> Option<(u64, Access)> {
-    let run = runs.get(runs.partition_point(|r| r.input.end <= input))?;
-    (run.input.start <= input).then(|| (run.translate(input), run.access))
+/// What a run says of an input address.
+fn at(run: Option<&Run>, input: u64) -> Option<(u64, Access)> {
+    run.filter(|r| r.input.start <= input)
+        .map(|r| (r.translate(input), r.access))
 }
 
-/// Compares two sorted sets of runs; an empty answer means that they are the same function.
+/// Compares two sorted sets of runs in one pass; an empty answer means that they are the same function.
 pub(crate) fn differences(found: &[Run], expected: &[Run]) -> Vec<Difference> {
-    let mut bounds: Vec<u64> = found
-        .iter()
-        .chain(expected)
-        .flat_map(|r| [r.input.start, r.input.end])
-        .collect();
-    bounds.sort_unstable();
-    bounds.dedup();
+    let (mut left, mut right) = (found.iter().peekable(), expected.iter().peekable());
     let mut all: Vec<Difference> = Vec::new();
-    for pair in bounds.windows(2) {
-        let &[start, end] = pair else { continue };
-        let (found, expected) = (at(found, start), at(expected, start));
+    let mut start = 0;
+    while let Some(first) = [left.peek(), right.peek()]
+        .into_iter()
+        .flatten()
+        .map(|r| r.input.start)
+        .min()
+    {
+        start = first.max(start);
+        let bound = |run: Option<&&Run>| {
+            run.map(|r| {
+                if r.input.start > start {
+                    r.input.start
+                } else {
+                    r.input.end
+                }
+            })
+        };
+        let end = [bound(left.peek()), bound(right.peek())]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(start);
+        let (found, expected) = (at(left.peek().copied(), start), at(right.peek().copied(), start));
         if found != expected {
             let next = Difference {
                 input: Range { start, end },
@@ -203,6 +218,9 @@ pub(crate) fn differences(found: &[Run], expected: &[Run]) -> Vec<Difference> {
                 Some(_) | None => all.push(next),
             }
         }
+        left.next_if(|r| r.input.end <= end);
+        right.next_if(|r| r.input.end <= end);
+        start = end;
     }
     all
 }

@@ -2,6 +2,7 @@
 //! Everything that is known of a built system: decoded files and walked roots.
 
 use crate::blob::Blob;
+use crate::contest;
 use crate::grants::Grants;
 use crate::image::ImageInfo;
 use crate::range::{PAGE, Range};
@@ -95,6 +96,8 @@ pub(crate) struct System<'a> {
     pub streams: Vec<Stream>,
     /// All roots.
     pub roots: Vec<Root>,
+    /// Physical ranges that more than one party reaches, ascending, joined.
+    pub contested: Vec<Range>,
 }
 
 impl<'a> System<'a> {
@@ -124,9 +127,11 @@ impl<'a> System<'a> {
             grants,
             streams,
             roots: Vec::new(),
+            contested: Vec::new(),
         };
         system.streams = ste::read(&system);
         system.roots = system.walk_all();
+        system.contested = contest::ranges(&system.roots);
         Ok(system)
     }
 

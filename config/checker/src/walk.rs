@@ -84,10 +84,19 @@ pub(crate) struct Walk {
     pub runs: Vec<Run>,
     /// Offsets in the blob of all table pages, the root first.
     pub pages: Vec<u64>,
+    /// Descriptors that were looked at and are not zero.
+    pub descriptors: u64,
     /// Table pages that are out of place or reached twice.
     pub table_faults: Vec<String>,
     /// Descriptors that are not of a defined form.
     pub descriptor_faults: Vec<String>,
+}
+
+impl Walk {
+    /// Bytes of input addresses that are mapped.
+    pub(crate) fn size(&self) -> u64 {
+        self.runs.iter().map(|run| run.input.size()).sum()
+    }
 }
 
 /// Where tables may lie.
@@ -105,6 +114,8 @@ struct Walker<'a> {
     tables: Tables<'a>,
     stage: Stage,
     seen: BTreeSet<u64>,
+    /// Attribute bits of the leaf before and what they mean: neighbours are mostly alike.
+    last: Option<(u64, Access)>,
     walk: Walk,
 }
 
@@ -114,6 +125,7 @@ pub(crate) fn walk(tables: Tables<'_>, stage: Stage, offset: u64) -> Walk {
         tables,
         stage,
         seen: BTreeSet::new(),
+        last: None,
         walk: Walk::default(),
     };
     walker.table(offset, 1, 0);
@@ -145,6 +157,7 @@ impl Walker<'_> {
         for bytes in page.chunks_exact(8) {
             let descriptor = bytes.try_into().map_or(0, u64::from_le_bytes);
             if descriptor != 0 {
+                self.walk.descriptors += 1;
                 self.entry(descriptor, level, next);
             }
             next += entry_size(level);
@@ -185,7 +198,13 @@ impl Walker<'_> {
 
     fn leaf(&mut self, descriptor: u64, address: u64, level: u32, input: u64) {
         let bits = descriptor & !address & !0b11;
-        match decode(self.stage, bits) {
+        let known = self
+            .last
+            .filter(|(last, _)| *last == bits)
+            .map(|(_, access)| access);
+        let access = known.or_else(|| decode(self.stage, bits));
+        self.last = access.map(|access| (bits, access));
+        match access {
             None => self.undefined(descriptor, level, input, blame(bits)),
             Some(access) => {
                 let input = Range::sized(input, entry_size(level));

@@ -8,6 +8,8 @@ use std::fmt;
 
 use bulkhead_types::image::Range;
 
+use crate::colour::{self, Pattern};
+
 /// What software may do with memory. Every grant can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rights {
@@ -85,6 +87,8 @@ pub struct Grant {
     pub name: String,
     /// Physical addresses.
     pub range: Range,
+    /// Which of its pages are meant, ascending from `address`; all of them when absent.
+    pub pattern: Option<Pattern>,
     /// What may be done with it.
     pub rights: Rights,
     /// How it is accessed.
@@ -96,6 +100,6 @@ pub struct Grant {
 impl Grant {
     /// Bytes.
     pub fn size(&self) -> u64 {
-        self.range.end - self.range.start
+        colour::size(self.range, self.pattern.as_ref())
     }
 }

@@ -10,9 +10,11 @@ use sha2::{Digest, Sha256};
 use zerocopy::IntoBytes;
 
 use crate::access::{Grant, Root};
-use crate::plan::{Plan, TableSizes};
+use crate::devices::Assigned;
+use crate::plan::{Plan, TableSizes, pattern};
 use crate::sections::Sections;
-use crate::table::{MapError, Page, Pool, Tree, bytes};
+use crate::streams::{self, Stream};
+use crate::table::{MapError, Page, Pool, Tree, lower_tables, write};
 use crate::units::{id, index, length};
 use crate::{stage1, stage2};
 
@@ -32,11 +34,13 @@ pub struct Tables {
     /// EL2's roots: boot, then the cores.
     pub el2_roots: Vec<Page>,
     /// EL2's lower tables.
-    pub el2: Vec<Page>,
+    pub el2: Pool,
     /// Stage-2 roots of the partitions.
     pub stage2_roots: Vec<Page>,
-    /// Stage-2 lower tables.
-    pub stage2: Vec<Page>,
+    /// Stage-2 lower tables, and the roots and tables of streams.
+    pub stage2: Pool,
+    /// Streams of bus masters.
+    pub streams: Vec<Stream>,
 }
 
 impl Tables {
@@ -44,13 +48,20 @@ impl Tables {
     ///
     /// # Errors
     /// Names the grant that collides with an earlier one of its root, or that no descriptor can express.
-    pub fn build(system: &System, plan: &Plan, grants: &[Grant]) -> Result<Self, TableError> {
+    pub fn build(
+        system: &System,
+        plan: &Plan,
+        grants: &[Grant],
+        devices: &[Assigned],
+    ) -> Result<Self, TableError> {
         let bits = system.board.physical_address_bits;
         let cores = system.board.cores.len();
-        let mut el2_pool = Pool::new(plan.el2_root(1 + cores), bits);
-        let mut stage2_pool = Pool::new(plan.blob.start + plan.layout.stage2, bits);
+        let mut el2_pool = Pool::new(plan.el2_root(1 + cores), bits, plan.tables.el2);
+        let plain = (plan.layout.coloured - plan.layout.stage2) / PAGE;
+        let mut stage2_pool = Pool::new(plan.blob.start + plan.layout.stage2, bits, plain);
         let mut el2 = vec![Tree::default(); 1 + cores];
-        let mut partitions = vec![Tree::default(); system.partitions.len()];
+        let patterns = (0..system.partitions.len()).map(|p| pattern(system, p));
+        let mut partitions: Vec<Tree> = patterns.map(Tree::new).collect();
         for grant in grants {
             let (tree, pool, leaf) = match grant.root {
                 Root::Boot => (
@@ -68,27 +79,33 @@ impl Tables {
                     (&mut partitions[p], &mut stage2_pool, leaf)
                 }
             };
-            let mapped = tree.map(pool, grant.address, grant.range.start, grant.size(), leaf);
-            mapped.map_err(|error| TableError {
+            tree.give(pool, grant, leaf).map_err(|error| TableError {
                 name: grant.name.clone(),
                 error,
             })?;
         }
+        let streams = streams::build(system, plan, devices, &mut stage2_pool)
+            .map_err(|(name, error)| TableError { name, error })?;
         let roots = |trees: Vec<Tree>| trees.iter().map(|t| *t.root()).collect();
         Ok(Tables {
             el2_roots: roots(el2),
-            el2: el2_pool.pages().to_vec(),
             stage2_roots: roots(partitions),
-            stage2: stage2_pool.pages().to_vec(),
+            el2: el2_pool,
+            stage2: stage2_pool,
+            streams,
         })
     }
+}
 
-    /// Sizes of the lower tables.
-    pub fn sizes(&self) -> TableSizes {
-        TableSizes {
-            el2: length(&self.el2),
-            stage2: length(&self.stage2),
-        }
+/// Tables that grants need below their roots, and streams with theirs.
+pub fn sizes(system: &System, plan: &Plan, grants: &[Grant], devices: &[Assigned]) -> TableSizes {
+    let of = |root: Root| lower_tables(grants.iter().filter(|g| g.root == root));
+    let cores = (0..system.board.cores.len()).map(Root::Core);
+    TableSizes {
+        el2: [Root::Boot].into_iter().chain(cores).map(of).sum(),
+        stage2: (0..system.partitions.len())
+            .map(|p| of(Root::Partition(p)) + streams::tables(system, plan, devices, p))
+            .collect(),
     }
 }
 
@@ -98,13 +115,10 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
 }
 
 /// Emits the blob, without its certificate.
-pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: &Tables, sections: &Sections) -> Vec<u8> {
-    let layout = plan.layout;
+pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: Tables, sections: &Sections) -> Vec<u8> {
+    let layout = &plan.layout;
     let mut blob = vec![0; index(layout.certificate)];
-    let mut put = |offset: u64, data: &[u8]| {
-        let start = index(offset);
-        blob[start..start + data.len()].copy_from_slice(data);
-    };
+    let put = |blob: &mut [u8], offset: u64, pages: &[Page]| write(pages, &mut blob[index(offset)..]);
     let (table_bytes, offsets) = sections.emit(layout.early_end);
     let [
         cores,
@@ -150,13 +164,27 @@ pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: &Tables, sec
         board,
         channels,
     };
-    let pages = |pages: &[Page]| bytes(pages).collect::<Vec<u8>>();
-    put(0, header.as_bytes());
-    put(PAGE, &pages(&tables.el2_roots));
-    put(PAGE + length(&tables.el2_roots) * PAGE, &pages(&tables.el2));
-    put(layout.early_end, &table_bytes);
-    put(layout.stage2, &pages(&tables.stage2));
-    put(layout.live, &pages(&tables.stage2_roots));
+    blob[..header.as_bytes().len()].copy_from_slice(header.as_bytes());
+    put(&mut blob, PAGE, &tables.el2_roots);
+    put(
+        &mut blob,
+        PAGE + length(&tables.el2_roots) * PAGE,
+        tables.el2.pages(),
+    );
+    let sections = index(layout.early_end);
+    blob[sections..sections + table_bytes.len()].copy_from_slice(&table_bytes);
+    put(&mut blob, layout.stage2, tables.stage2.pages());
+    for (partition, root) in tables.stage2_roots.iter().enumerate() {
+        put(
+            &mut blob,
+            plan.pristine_root(partition),
+            std::slice::from_ref(root),
+        );
+    }
+    for (offset, entry) in streams::entries(plan, &tables.streams) {
+        let offset = index(layout.live + offset);
+        blob[offset..offset + entry.len()].copy_from_slice(&entry);
+    }
     header.early_digest = sha256(&blob[EARLY_START..index(layout.early_end)]);
     let header = header.as_bytes();
     blob[..header.len()].copy_from_slice(header);

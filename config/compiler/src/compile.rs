@@ -5,7 +5,7 @@ use bulkhead_model::system::System;
 use bulkhead_types::image::ImageInfo;
 
 use crate::access::Grant;
-use crate::blob::{Tables, emit, sha256};
+use crate::blob::{self, Tables, emit, sha256};
 use crate::devices::{self, Assigned};
 use crate::devicetree::{self, DeviceTree};
 use crate::error::BuildError;
@@ -33,6 +33,8 @@ pub struct Compiled {
     pub sections: Sections,
     /// Translation tables.
     pub tables: TableSizes,
+    /// Block and page descriptors in all translation tables.
+    pub descriptors: u64,
     /// The blob without its certificate.
     pub blob: Vec<u8>,
     /// SHA-256 of the blob.
@@ -73,10 +75,10 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
         trees.push(tree);
     }
     let sizes: Vec<u64> = areas.iter().map(Area::size).collect();
-    let mut tables_size = TableSizes::default();
+    let mut tables_size = TableSizes::none(system);
     let mut section_size = 0;
     for _ in 0..TRIES {
-        let plan = Plan::new(system, &info, map.clone(), &sizes, section_size, tables_size)?;
+        let plan = Plan::new(system, &info, map.clone(), &sizes, section_size, &tables_size)?;
         let sections = sections::derive(system, &plan, &devices);
         let sources = Sources {
             system,
@@ -86,14 +88,13 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
             areas: &areas,
         };
         let grants = grant_list::all(sources);
-        let tables = Tables::build(system, &plan, &grants)?;
-        let (needed, sections_needed) = (tables.sizes(), sections.size());
-        if needed.el2 <= tables_size.el2
-            && needed.stage2 <= tables_size.stage2
-            && sections_needed <= section_size
-        {
-            let blob = emit(system, &info, &plan, &tables, &sections);
+        let needed = blob::sizes(system, &plan, &grants, &devices);
+        let sections_needed = sections.size();
+        if needed.fits(&tables_size) && sections_needed <= section_size {
+            let tables = Tables::build(system, &plan, &grants, &devices)?;
             let text = grants::render(sources, &grants, &sections);
+            let descriptors = tables.el2.written() + tables.stage2.written();
+            let blob = emit(system, &info, &plan, tables, &sections);
             return Ok(Compiled {
                 info,
                 blob_hash: sha256(&blob),
@@ -101,6 +102,7 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
                 grants,
                 sections,
                 tables: needed,
+                descriptors,
                 blob,
                 text,
                 trees,
@@ -109,8 +111,7 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
             });
         }
         section_size = section_size.max(sections_needed);
-        tables_size.el2 = tables_size.el2.max(needed.el2);
-        tables_size.stage2 = tables_size.stage2.max(needed.stage2);
+        tables_size = tables_size.max(needed);
     }
     Err(BuildError::Tables { tries: TRIES })
 }

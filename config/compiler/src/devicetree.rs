@@ -309,6 +309,7 @@ fn device(system: &System, assigned: &Assigned) -> Result<Builder, ModelError> {
     let registers = assigned.registers;
     let (node, compatible) = match device.kind {
         DeviceKind::CtuCanFd => ("can", "ctu,ctucanfd"),
+        DeviceKind::Edu => ("edu", "qemu,edu"),
     };
     let mut builder = Builder::new(&format!("{node}@{:x}", registers.start))?
         .with("compatible", compatible)?

@@ -74,6 +74,9 @@ pub enum BuildError {
     /// A description cannot be written as JSON.
     #[error("cannot describe the system: {0}")]
     Json(#[from] serde_json::Error),
+    /// What was emitted cannot be read back for the report.
+    #[error("cannot describe the system: {0}")]
+    Views(#[from] bulkhead_views::BuiltError),
 }
 
 impl BuildError {
@@ -110,7 +113,8 @@ impl BuildError {
             | BuildError::Proof(_)
             | BuildError::Io { .. }
             | BuildError::Foreign { .. }
-            | BuildError::Json(_) => None,
+            | BuildError::Json(_)
+            | BuildError::Views(_) => None,
         }
     }
 }

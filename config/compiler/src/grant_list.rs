@@ -9,6 +9,7 @@ use bulkhead_types::image::{ImageInfo, Range};
 use bulkhead_types::load::{LIST_IPA, LOADER_IPA, PAYLOAD_IPA};
 
 use crate::access::{Grant, MemoryType, Rights, Root};
+use crate::colour::Extent;
 use crate::devices::Assigned;
 use crate::devicetree::has_window;
 use crate::machine::{self, GICD_SIZE, GICR_SIZE, UART_SIZE};
@@ -44,10 +45,28 @@ impl List {
                 root: self.root,
                 name: name.to_owned(),
                 range,
+                pattern: None,
                 rights,
                 memory,
                 address,
             });
+        }
+    }
+
+    /// Maps Normal memory of a partition, page after page from an input address.
+    fn extent(&mut self, name: &str, extent: &Extent, rights: Rights, mut address: u64) {
+        for range in &extent.ranges {
+            let grant = Grant {
+                root: self.root,
+                name: name.to_owned(),
+                range: *range,
+                pattern: extent.pattern,
+                rights,
+                memory: MemoryType::NormalWb,
+                address,
+            };
+            address += grant.size();
+            self.grants.push(grant);
         }
     }
 
@@ -183,7 +202,9 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     list.normal("stats", after, Rights::Read);
     list.normal("per-core:own", per_core(info, core as u64), Rights::ReadWrite);
     list.normal("blob", plan.blob, Rights::Read);
-    list.normal("live-roots", plan.live_roots(), Rights::ReadWrite);
+    for roots in plan.live_roots() {
+        list.normal("live-roots", roots, Rights::ReadWrite);
+    }
     list.device("gicd", board.gic.distributor, GICD_SIZE);
     list.device("gicr:own", gicr(board, core), GICR_SIZE);
     let is_system_core = core == system.schedule.system_core;
@@ -209,6 +230,16 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     list.sorted()
 }
 
+/// What the bus masters of a partition reach: its RAM, never to execute, at the partition's addresses.
+pub fn dma(plan: &Plan, partition: usize) -> Vec<Grant> {
+    let mut list = List {
+        root: Root::Partition(partition),
+        grants: Vec::new(),
+    };
+    list.extent("ram", &plan.ram[partition], Rights::ReadWrite, machine::RAM);
+    list.grants
+}
+
 /// One partition.
 fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
     let Sources {
@@ -222,23 +253,12 @@ fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
         root: Root::Partition(index),
         grants: Vec::new(),
     };
-    let area = plan.payloads[index];
-    let list_end = area.start + length(&areas[index].list);
-    let (steps, payload) = (
-        Range {
-            end: list_end,
-            ..area
-        },
-        Range {
-            start: list_end,
-            ..area
-        },
-    );
+    let (steps, payload) = plan.payloads[index].clone().split(length(&areas[index].list));
     let wb = MemoryType::NormalWb;
-    list.at("ram", plan.ram[index], Rights::All, wb, machine::RAM);
+    list.extent("ram", &plan.ram[index], Rights::All, machine::RAM);
     list.at("loader", info.loader, Rights::ReadExecute, wb, LOADER_IPA);
-    list.at("load-list", steps, Rights::Read, wb, LIST_IPA);
-    list.at("payload", payload, Rights::Read, wb, PAYLOAD_IPA);
+    list.extent("load-list", &steps, Rights::Read, LIST_IPA);
+    list.extent("payload", &payload, Rights::Read, PAYLOAD_IPA);
     if has_window(&system.partitions[index]) {
         list.at(
             "window",

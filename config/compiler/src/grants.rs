@@ -68,6 +68,7 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
     text.line(VERSION);
     header(&mut text, sources);
     parties(&mut text, sources, sections);
+    colours(&mut text, sources.system);
     words(&mut text, sources, sections);
     text.title("what more than one party may reach");
     for shared in shared(sources) {
@@ -84,7 +85,7 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
         ));
     }
     text.title("what each root reaches: root, name, physical range, rights, memory type, input address");
-    for grant in grants {
+    for grant in grants.iter().filter(|g| g.pattern.is_none()) {
         text.line(format!(
             "grant {:<24} {:<20} {:<29} {} {:<12} {:#x}",
             root(sources.system, grant.root),
@@ -95,6 +96,7 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
             grant.address
         ));
     }
+    coloured(&mut text, sources, grants);
     devices(&mut text, sources, sections);
     text.title("everything that was placed: physical range, owner, name");
     for area in sources.plan.map.areas() {
@@ -105,7 +107,59 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
             area.name
         ));
     }
+    let placed = sources.plan.map.coloured();
+    if !placed.is_empty() {
+        text.title("of which only the pages of the owner's colours were placed: physical range, owner, name");
+    }
+    for area in placed.iter().map(|c| &c.area) {
+        let range = range(area.range);
+        text.line(format!(
+            "coloured-memory {range:<29} {:<24} {}",
+            area.owner, area.name
+        ));
+    }
     text.0
+}
+
+/// Grants of pages of the root's colours.
+fn coloured(text: &mut Text, sources: Sources<'_>, grants: &[Grant]) {
+    let mut titled = false;
+    for grant in grants.iter().filter(|g| g.pattern.is_some()) {
+        if !titled {
+            text.title(
+                "only the pages of the partition's colours in the range, ascending from the input address",
+            );
+            titled = true;
+        }
+        text.line(format!(
+            "coloured {:<24} {:<20} {:<29} {} {:<12} {:#x}",
+            root(sources.system, grant.root),
+            grant.name,
+            range(grant.range),
+            grant.rights,
+            grant.memory.to_string(),
+            grant.address
+        ));
+    }
+}
+
+/// The board's colours, when a partition has some, and those of each partition.
+fn colours(text: &mut Text, system: &System) {
+    let coloured = system.partitions.iter().any(|p| p.memory.colours.is_some());
+    let Some(colouring) = system.board.colouring.filter(|_| coloured) else {
+        return;
+    };
+    text.title(
+        "page colours: their number, bytes of a granule; a granule's colour is its number modulo theirs",
+    );
+    text.line(format!("colours {} {:#x}", colouring.count, colouring.granule));
+    for partition in &system.partitions {
+        let name = &partition.name.value;
+        match partition.memory.colours {
+            Some(set) => text.line(format!("colour {name} {set}")),
+            None => text.line(format!("colour {name} any")),
+        }
+    }
 }
 
 fn header(text: &mut Text, sources: Sources<'_>) {
@@ -263,5 +317,12 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
                 function.bdf, bar.address
             ));
         }
+    }
+    for function in sections.pci_functions.iter().filter(|f| f.bus_master == 1) {
+        text.line(format!(
+            "stream {:#x} {}",
+            function.bdf,
+            name(system, function.partition)
+        ));
     }
 }

@@ -7,7 +7,11 @@
 use std::fmt;
 
 use bulkhead_model::board::Region;
+use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::Range;
+
+use crate::colour::{Extent, Pattern};
+use crate::units::page_up;
 
 /// Something that occupies physical addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +66,22 @@ pub enum LayoutError {
         /// What the zone is.
         zone: &'static str,
     },
+    /// The colours have not enough free pages.
+    #[error(
+        "no room for {name} of {owner}: {size:#x} bytes in pages of colours {colours} do not fit into what is left of {zone}"
+    )]
+    Colours {
+        /// Whose.
+        owner: String,
+        /// What.
+        name: String,
+        /// Bytes.
+        size: u64,
+        /// Colours.
+        colours: String,
+        /// What the zone is.
+        zone: &'static str,
+    },
     /// A range is empty or wraps around.
     #[error("{name} of {owner} at {start:#x}: its size {size:#x} makes no range")]
     Empty {
@@ -85,16 +105,125 @@ pub struct Zone {
     pub regions: Vec<Region>,
 }
 
+/// Pages of some colours in a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColouredArea {
+    /// The range, whose, what.
+    pub area: Area,
+    /// Which of its pages.
+    pub pattern: Pattern,
+}
+
 /// What lies where, by address.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryMap {
     areas: Vec<Area>,
+    coloured: Vec<ColouredArea>,
 }
 
 impl MemoryMap {
     /// Everything, by address.
     pub fn areas(&self) -> &[Area] {
         &self.areas
+    }
+
+    /// Every range of which only pages of some colours are taken, in the order of taking.
+    pub fn coloured(&self) -> &[ColouredArea] {
+        &self.coloured
+    }
+
+    /// What a zone has that nothing lies in, ascending. Pages of colours count as free.
+    pub fn free(&self, zone: &Zone) -> Vec<Range> {
+        let mut regions = zone.regions.clone();
+        regions.sort_by_key(|r| r.base);
+        let mut free = Vec::new();
+        for region in regions {
+            let mut start = region.base;
+            for area in &self.areas {
+                if area.range.end <= start || area.range.start >= region.end() {
+                    continue;
+                }
+                free.push(Range {
+                    start,
+                    end: area.range.start.max(start),
+                });
+                start = area.range.end;
+            }
+            free.push(Range {
+                start,
+                end: region.end().max(start),
+            });
+        }
+        let pages = |r: Range| Range {
+            start: page_up(r.start),
+            end: r.end - r.end % PAGE,
+        };
+        free.into_iter().map(pages).filter(|r| r.start < r.end).collect()
+    }
+
+    /// Takes the lowest `pages` pages of the colours of `pattern` in a zone that are free.
+    ///
+    /// # Errors
+    /// [`LayoutError::Colours`], [`LayoutError::Overlap`].
+    pub fn place_coloured(
+        &mut self,
+        zone: &Zone,
+        owner: &str,
+        name: &str,
+        pages: u64,
+        pattern: Pattern,
+    ) -> Result<Extent, LayoutError> {
+        let mut free = self.free(zone);
+        for taken in self
+            .coloured
+            .iter()
+            .filter(|c| c.pattern.set.overlaps(pattern.set))
+        {
+            free = free
+                .into_iter()
+                .flat_map(|range| without(range, taken.area.range))
+                .collect();
+        }
+        let ranges = pattern.take(&free, pages).ok_or_else(|| LayoutError::Colours {
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            size: pages * PAGE,
+            colours: pattern.set.to_string(),
+            zone: zone.name,
+        })?;
+        for range in &ranges {
+            self.claim_coloured(owner, name, *range, pattern)?;
+        }
+        let pattern = Some(pattern);
+        Ok(Extent { ranges, pattern })
+    }
+
+    /// Takes the pages of the colours of `pattern` in a range.
+    fn claim_coloured(
+        &mut self,
+        owner: &str,
+        name: &str,
+        range: Range,
+        pattern: Pattern,
+    ) -> Result<(), LayoutError> {
+        let (owner, name) = (owner.to_owned(), name.to_owned());
+        let area = Area { range, owner, name };
+        let meets = |other: &Area| other.range.start < range.end && range.start < other.range.end;
+        let coloured = self
+            .coloured
+            .iter()
+            .filter(|c| c.pattern.set.overlaps(pattern.set));
+        let old = self
+            .areas
+            .iter()
+            .chain(coloured.map(|c| &c.area))
+            .find(|a| meets(a));
+        if let Some(old) = old.cloned().map(Box::new) {
+            let new = Box::new(area);
+            return Err(LayoutError::Overlap { new, old });
+        }
+        self.coloured.push(ColouredArea { area, pattern });
+        Ok(())
     }
 
     /// Takes a fixed range.
@@ -114,7 +243,14 @@ impl MemoryMap {
         let range = Range { start, end };
         let new = Box::new(Area { range, owner, name });
         let at = self.areas.partition_point(|a| a.range.end <= start);
-        if let Some(old) = self.areas.get(at).filter(|old| old.range.start < end) {
+        let whole = self.areas.get(at).filter(|old| old.range.start < end);
+        let coloured = self.coloured.iter().map(|c| &c.area);
+        let coloured = || {
+            coloured
+                .into_iter()
+                .find(|a| a.range.start < end && start < a.range.end)
+        };
+        if let Some(old) = whole.or_else(coloured) {
             let old = Box::new(old.clone());
             return Err(LayoutError::Overlap { new, old });
         }
@@ -175,15 +311,31 @@ impl MemoryMap {
     /// Lowest aligned free address in a region, if any.
     fn first_fit(&self, region: &Region, size: u64, align: u64) -> Option<u64> {
         let mut start = region.base.checked_next_multiple_of(align)?;
-        for area in &self.areas {
-            if area.range.end <= start {
+        let coloured = self.coloured.iter().map(|c| c.area.range);
+        let mut taken: Vec<Range> = self.areas.iter().map(|a| a.range).chain(coloured).collect();
+        taken.sort_by_key(|r| r.start);
+        for range in taken {
+            if range.end <= start {
                 continue;
             }
-            if area.range.start >= start.checked_add(size)? {
+            if range.start >= start.checked_add(size)? {
                 break;
             }
-            start = area.range.end.checked_next_multiple_of(align)?;
+            start = range.end.checked_next_multiple_of(align)?;
         }
         (start.checked_add(size)? <= region.end()).then_some(start)
     }
+}
+
+/// What remains of a range, at most two parts.
+fn without(range: Range, hole: Range) -> impl Iterator<Item = Range> {
+    let before = Range {
+        start: range.start,
+        end: range.end.min(hole.start),
+    };
+    let after = Range {
+        start: range.start.max(hole.end),
+        end: range.end,
+    };
+    [before, after].into_iter().filter(|r| r.start < r.end)
 }

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod blob;
+pub mod colour;
 pub mod compile;
 pub mod devices;
 pub mod devicetree;
@@ -21,6 +22,7 @@ pub mod machine;
 pub mod manifest;
 pub mod output;
 pub mod pack;
+mod page;
 pub mod payload;
 pub mod plan;
 pub mod prove;
@@ -28,6 +30,7 @@ pub mod report;
 pub mod sections;
 pub mod stage1;
 pub mod stage2;
+pub mod streams;
 pub mod table;
 pub mod units;
 pub mod words;
@@ -60,7 +63,8 @@ pub struct Summary {
 /// `images` is the images folder; paths in the manifest are relative to it. `prove` is called with a folder
 /// that holds `system.blob`, `grants.txt` and `hypervisor.bin`, and adds `certificate.bin` and
 /// `certificate.json`: in production [`run_checker`]. When anything is wrong, nothing is written and an
-/// earlier build stays as it was. Implements: BH-CFG-016.
+/// earlier build stays as it was. Nothing is taken from time, place or environment.
+/// Implements: BH-CFG-016, BH-CFG-019.
 ///
 /// # Errors
 /// The first thing that is wrong.
@@ -87,6 +91,7 @@ pub fn build(
     }
     let manifest = manifest::describe(system, &compiled, images);
     let report = report::describe(system, &compiled, length(&image));
+    output.write("report.html", page::describe(system, &compiled, &image, &output)?)?;
     output.write("image.bin", image)?;
     output.write("report.json", serde_json::to_string_pretty(&report)? + "\n")?;
     output.write("manifest.json", serde_json::to_string_pretty(&manifest)? + "\n")?;

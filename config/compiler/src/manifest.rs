@@ -12,7 +12,7 @@ use crate::grants::hex;
 use crate::sections::global_vcpu;
 use crate::units::id;
 
-/// Describes a compiled system; `images` is the images folder.
+/// Describes a compiled system; `images` is the images folder. Implements: BH-LANG-003.
 pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest {
     let board = &system.board;
     Manifest {
@@ -48,6 +48,7 @@ fn partition(system: &System, compiled: &Compiled, images: &Path, index: usize) 
     };
     manifest::Partition {
         name: partition.name.value.clone(),
+        criticality: partition.criticality.word().to_owned(),
         console: match partition.console.value {
             system::Console::Defmt => manifest::Console::Defmt,
             system::Console::Uart => manifest::Console::Uart,

@@ -298,7 +298,8 @@ fn finish(mut file: Vec<u8>, info: &ImageInfo) -> Result<Vec<u8>, PackError> {
     if !inside || file[field.clone()].iter().any(|byte| *byte != 0) {
         return Err(PackError::Info { start, end });
     }
-    set_size(&mut file);
+    let size = length(&file);
+    set_size(&mut file, size);
     file[field].copy_from_slice(info.as_bytes());
     let id = build_id(&file);
     file[BUILD_ID_OFFSET..BUILD_ID_OFFSET + BUILD_ID_SIZE].copy_from_slice(&id);

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `report.json`: the machine made visible: memory map, schedule, interrupts, totals.
 
+use bulkhead_analysis::Analysis;
+use bulkhead_analysis::report::VcpuReport;
 use bulkhead_model::board::Predictors;
+use bulkhead_model::origin::Origin;
 use bulkhead_model::system::{Run, Seed, System};
 use bulkhead_types::blob::PAGE;
 use serde::Serialize;
 
+use crate::colour::Pattern;
 use crate::compile::Compiled;
 use crate::grants::hex;
+use crate::layout::Area;
 use crate::units::length;
 
 /// Version of the report.
@@ -30,10 +35,14 @@ pub struct Report {
     pub memory: Vec<Placed>,
     /// Slot tables.
     pub schedule: Vec<CoreSlots>,
+    /// Response times of all tasks.
+    pub tasks: Vec<VcpuReport>,
     /// Partitions whose random seeds are constants.
     pub fixed_seeds: Vec<String>,
     /// Cores that partitions share and that have no means to keep their predictions apart.
     pub unsanitised_cores: Vec<usize>,
+    /// Where each value of the spec comes from.
+    pub origin: Vec<Origin>,
     /// Sums.
     pub totals: Totals,
 }
@@ -49,6 +58,9 @@ pub struct Placed {
     pub owner: String,
     /// What.
     pub name: String,
+    /// Only the pages of these colours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colours: Option<String>,
 }
 
 /// A core's slots.
@@ -84,8 +96,10 @@ pub struct Totals {
     pub payloads: u64,
     /// Translation tables of EL2, with roots.
     pub el2_tables: u64,
-    /// Stage-2 tables, without roots.
+    /// Stage-2 tables, without roots, with the pages between those of coloured partitions.
     pub stage2_tables: u64,
+    /// Block and page descriptors in all tables.
+    pub descriptors: u64,
     /// RAM of all partitions.
     pub partition_ram: u64,
     /// RAM of the board.
@@ -94,12 +108,16 @@ pub struct Totals {
 
 /// Describes a compiled system.
 pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
-    let memory = compiled.plan.map.areas().iter().map(|area| Placed {
+    let placed = |area: &Area, pattern: Option<&Pattern>| Placed {
         start: area.range.start,
         size: area.range.end - area.range.start,
         owner: area.owner.clone(),
         name: area.name.clone(),
-    });
+        colours: pattern.map(|p| p.set.to_string()),
+    };
+    let map = &compiled.plan.map;
+    let coloured = map.coloured().iter().map(|c| placed(&c.area, Some(&c.pattern)));
+    let memory = map.areas().iter().map(|area| placed(area, None)).chain(coloured);
     let fixed = system.partitions.iter().filter(|p| p.seed == Seed::Fixed);
     Report {
         version: VERSION,
@@ -109,14 +127,17 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
         hypervisor_id: hex(&compiled.info.build_id),
         memory: memory.collect(),
         schedule: schedule(system),
+        tasks: Analysis::of(system, &system.board.bounds).report(system),
         fixed_seeds: fixed.map(|p| p.name.value.clone()).collect(),
         unsanitised_cores: unsanitised(system),
+        origin: system.origins.clone(),
         totals: Totals {
             image,
             blob: length(&compiled.blob),
             payloads: compiled.areas.iter().map(|a| a.size()).sum(),
             el2_tables: (1 + length(&system.board.cores) + compiled.tables.el2) * PAGE,
-            stage2_tables: compiled.tables.stage2 * PAGE,
+            stage2_tables: compiled.plan.layout.live - compiled.plan.layout.stage2,
+            descriptors: compiled.descriptors,
             partition_ram: system.partitions.iter().map(|p| p.memory.size.value).sum(),
             board_ram: system.board.ram.iter().map(|r| r.value.size).sum(),
         },

@@ -250,7 +250,7 @@ fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
             bdf: pci.bdf(),
             id: u32::from(pci.vendor) | u32::from(pci.device) << 16,
             partition: id(assigned.partition),
-            bus_master: 0,
+            bus_master: u32::from(system.board.devices[assigned.device].bus_master),
             bars: bars.map(|bar| PciBar {
                 address: bar.start,
                 size: bar.end - bar.start,

@@ -3,7 +3,9 @@
 //!
 //! Addresses and sizes are in bytes.
 
-use crate::span::Spanned;
+use crate::bounds::Bounds;
+use crate::colours::Colouring;
+use crate::span::{Span, Spanned};
 
 /// A board.
 #[derive(Clone, Debug)]
@@ -34,10 +36,16 @@ pub struct Board {
     pub pcie: Option<Pcie>,
     /// Bound of every hardware poll, iterations.
     pub poll_bound: u64,
+    /// Page colours of the last-level cache, where the board file declares them.
+    pub colouring: Option<Colouring>,
     /// Devices that can be assigned.
     pub devices: Vec<Device>,
+    /// Clock, reset, power and pin controllers; nobody is given one.
+    pub controllers: Vec<Controller>,
     /// How QEMU models it.
     pub qemu: Option<Qemu>,
+    /// What EL2 costs on it.
+    pub bounds: Bounds,
 }
 
 /// A range of addresses.
@@ -99,6 +107,16 @@ pub enum Predictors {
     Firmware,
 }
 
+impl Predictors {
+    /// All, as a board file names them.
+    pub(crate) const NAMED: [(&'static str, Self); 4] = [
+        ("none", Self::None),
+        ("isolated", Self::Isolated),
+        ("restricted", Self::Restricted),
+        ("firmware", Self::Firmware),
+    ];
+}
+
 /// A physical core.
 #[derive(Clone, Debug)]
 pub struct Core {
@@ -112,6 +130,8 @@ pub struct Core {
     pub capacity: u32,
     /// What keeps the predictions of different partitions apart.
     pub predictors: Predictors,
+    /// Its entry.
+    pub span: Span,
 }
 
 /// GIC.
@@ -125,6 +145,8 @@ pub struct Gic {
     pub redistributors: u64,
     /// SPIs, a multiple of 32.
     pub spi_lines: u32,
+    /// Its key.
+    pub span: Span,
 }
 
 /// UART.
@@ -136,6 +158,8 @@ pub struct Uart {
     pub base: u64,
     /// INTID.
     pub interrupt: u32,
+    /// Its key.
+    pub span: Span,
 }
 
 /// Programming model of a UART.
@@ -154,6 +178,10 @@ pub struct Smmu {
     pub base: u64,
     /// log2 of the number of StreamIDs.
     pub stream_bits: u32,
+    /// INTIDs of its interrupts.
+    pub interrupts: Vec<u32>,
+    /// Its key.
+    pub span: Span,
 }
 
 /// Programming model of an SMMU.
@@ -172,6 +200,8 @@ pub struct Pcie {
     pub buses: u32,
     /// Where BARs may be placed.
     pub window: Region,
+    /// Its key.
+    pub span: Span,
 }
 
 /// A device that can be assigned.
@@ -189,6 +219,44 @@ pub struct Device {
     pub interrupt: Option<Spanned<Interrupt>>,
     /// Whether it is a CAN controller: `wiring` may name it.
     pub can: bool,
+    /// Whether it masters the bus: its owner's RAM is then its too, through the SMMU.
+    pub bus_master: bool,
+    /// Controllers that it depends on, indices into [`Board::controllers`].
+    pub controlled_by: Vec<Spanned<usize>>,
+}
+
+/// A controller that can stop devices: whoever reaches it can harm each device that depends on it.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// What it controls.
+    pub kind: ControllerKind,
+    /// Its registers.
+    pub registers: Spanned<Region>,
+}
+
+/// What a controller controls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControllerKind {
+    /// Clocks.
+    Clock,
+    /// Resets.
+    Reset,
+    /// Power domains.
+    Power,
+    /// Pins and their functions.
+    Pins,
+}
+
+impl ControllerKind {
+    /// All, as a board file names them.
+    pub(crate) const NAMED: [(&'static str, Self); 4] = [
+        ("clock", Self::Clock),
+        ("reset", Self::Reset),
+        ("power", Self::Power),
+        ("pins", Self::Pins),
+    ];
 }
 
 /// What a device is.
@@ -196,6 +264,18 @@ pub struct Device {
 pub enum DeviceKind {
     /// CTU CAN FD controller.
     CtuCanFd,
+    /// QEMU's `edu` function, which copies memory by DMA; for tests.
+    Edu,
+}
+
+impl DeviceKind {
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            DeviceKind::CtuCanFd => "CTU CAN FD controller",
+            DeviceKind::Edu => "DMA test device",
+        }
+    }
 }
 
 /// A PCI function on bus 0.
@@ -244,5 +324,5 @@ pub struct Qemu {
     /// Argument of `-cpu`.
     pub cpu: String,
     /// Argument of `-device` for a device, by index into [`Board::devices`]; `{bus}` stands for the CAN bus.
-    pub devices: Vec<(usize, String)>,
+    pub devices: Vec<(usize, Spanned<String>)>,
 }

@@ -1,39 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! From nodes to values: each function reports what is wrong and returns nothing then, so that one run finds
-//! every error.
+//! From nodes to values. What has not the right form was reported by `structure` and is nothing here, so that
+//! one run finds every error.
 
 use crate::diagnostic::Diagnostic;
-use crate::rules::document;
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node, Value, find};
-use crate::units::{self, QuantityError};
+use crate::units;
 
-/// Collects what is wrong.
+/// Collects what is wrong beyond the form.
 pub(crate) struct Decoder<'d> {
     pub(crate) diagnostics: &'d mut Vec<Diagnostic>,
 }
 
-/// The entries of a map, of which those not asked for are unknown.
+/// The entries of a map.
+#[derive(Clone, Copy)]
 pub(crate) struct Fields<'n> {
     entries: &'n [Entry],
-    asked: Vec<&'static str>,
-    what: &'static str,
-    /// Where the map's owner is named.
-    pub(crate) span: Span,
 }
 
 impl<'n> Fields<'n> {
-    /// The value of a key that may be absent.
-    pub(crate) fn optional(&mut self, key: &'static str) -> Option<&'n Node> {
-        if !self.asked.contains(&key) {
-            self.asked.push(key);
-        }
-        find(self.entries, key).map(|e| &e.value)
+    /// Reads a map.
+    pub(crate) fn of(node: &'n Node) -> Option<Self> {
+        Some(Fields { entries: map(node)? })
     }
 
-    /// Whether one of the keys is there; does not count as asking.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        find(self.entries, key).is_some()
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
+        find(self.entries, key).map(|e| &e.value)
     }
 
     /// Where a key is written.
@@ -41,22 +34,14 @@ impl<'n> Fields<'n> {
         find(self.entries, key).map(|e| e.key.span)
     }
 
-    /// The value of a key that must be there.
-    pub(crate) fn required(&mut self, key: &'static str, decoder: &mut Decoder<'_>) -> Option<&'n Node> {
-        let node = self.optional(key);
-        if node.is_none() {
-            decoder.report(document::missing_key(self.span, self.what, key));
-        }
-        node
+    /// The entries of a map under a key, none when it is absent.
+    pub(crate) fn entries(&self, key: &str) -> &'n [Entry] {
+        self.get(key).and_then(map).unwrap_or_default()
     }
 
-    /// Reports the keys that nobody asked for.
-    pub(crate) fn finish(self, decoder: &mut Decoder<'_>) {
-        for entry in self.entries {
-            if !self.asked.iter().any(|known| *known == entry.key.value) {
-                decoder.report(document::unknown_key(&entry.key, self.what, &self.asked));
-            }
-        }
+    /// The items of a list under a key, none when it is absent.
+    pub(crate) fn items(&self, key: &str) -> &'n [Node] {
+        self.get(key).and_then(list).unwrap_or_default()
     }
 }
 
@@ -64,129 +49,84 @@ impl Decoder<'_> {
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }
+}
 
-    /// A map with fixed keys; `owner` is where it is named, for keys that are missing.
-    pub(crate) fn fields<'n>(
-        &mut self,
-        node: &'n Node,
-        what: &'static str,
-        owner: Span,
-    ) -> Option<Fields<'n>> {
-        let entries = self.map(node, what)?;
-        Some(Fields {
-            entries,
-            asked: Vec::new(),
-            what,
-            span: owner,
-        })
+pub(crate) fn map(node: &Node) -> Option<&[Entry]> {
+    match &node.value {
+        Value::Map(entries) => Some(entries),
+        Value::Null | Value::Scalar(_) | Value::List(_) => None,
     }
+}
 
-    /// A map with free keys.
-    pub(crate) fn map<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Entry]> {
-        if let Value::Map(entries) = &node.value {
-            return Some(entries);
-        }
-        self.report(document::wrong_type(node, what, "a map"));
-        None
+pub(crate) fn list(node: &Node) -> Option<&[Node]> {
+    match &node.value {
+        Value::List(items) => Some(items),
+        Value::Null | Value::Scalar(_) | Value::Map(_) => None,
     }
+}
 
-    pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
-        if let Value::List(items) = &node.value {
-            return Some(items);
-        }
-        self.report(document::wrong_type(node, what, "a list"));
-        None
+/// A list with at least one entry that could be read.
+pub(crate) fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+pub(crate) fn text(node: &Node) -> Option<Spanned<String>> {
+    match &node.value {
+        Value::Scalar(text) => Some(Spanned::new(text.clone(), node.span)),
+        Value::Null | Value::List(_) | Value::Map(_) => None,
     }
+}
 
-    /// A list of texts. Entries that are not texts are reported and left out.
-    pub(crate) fn texts(&mut self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
-        let items = self.list(node, what)?;
-        Some(items.iter().filter_map(|item| self.text(item, what)).collect())
-    }
+/// A list of texts, without entries that are none.
+pub(crate) fn texts(node: &Node) -> Option<Vec<Spanned<String>>> {
+    Some(list(node)?.iter().filter_map(text).collect())
+}
 
-    pub(crate) fn non_empty<T>(&mut self, list: Vec<T>, span: Span, what: &str) -> Option<Vec<T>> {
-        if list.is_empty() {
-            self.report(document::empty(span, what));
-            return None;
-        }
-        Some(list)
-    }
+fn parsed<T, E>(node: &Node, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<Spanned<T>> {
+    let text = text(node)?;
+    Some(Spanned::new(parse(&text).ok()?, text.span))
+}
 
-    pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
-        if let Value::Scalar(text) = &node.value {
-            return Some(Spanned::new(text.clone(), node.span));
-        }
-        self.report(document::wrong_type(node, what, "a single value"));
-        None
-    }
+pub(crate) fn number(node: &Node) -> Option<Spanned<u64>> {
+    parsed(node, units::number)
+}
 
-    fn parsed<T>(
-        &mut self,
-        node: &Node,
-        wanted: &str,
-        parse: impl FnOnce(&str) -> Result<T, QuantityError>,
-    ) -> Option<Spanned<T>> {
-        let text = self.text(node, wanted)?;
-        match parse(&text) {
-            Ok(value) => Some(Spanned::new(value, text.span)),
-            Err(error) => {
-                self.report(document::quantity(text.span, &text, &error, wanted));
-                None
-            }
-        }
-    }
+/// A number of a smaller type.
+pub(crate) fn small<T: TryFrom<u64>>(node: &Node) -> Option<Spanned<T>> {
+    let number = number(node)?;
+    Some(Spanned::new(T::try_from(number.value).ok()?, number.span))
+}
 
-    pub(crate) fn number(&mut self, node: &Node) -> Option<Spanned<u64>> {
-        self.parsed(
-            node,
-            "a whole number like 3, 100_000 or 0x4000_0000",
-            units::number,
-        )
-    }
+/// The number that a key of a map is.
+pub(crate) fn key<T: TryFrom<u64>>(entry: &Entry) -> Option<Spanned<T>> {
+    let number = units::number(&entry.key.value).ok()?;
+    Some(Spanned::new(T::try_from(number).ok()?, entry.key.span))
+}
 
-    /// A number of a smaller type.
-    pub(crate) fn small<T: TryFrom<u64>>(&mut self, node: &Node) -> Option<Spanned<T>> {
-        let number = self.number(node)?;
-        match T::try_from(number.value) {
-            Ok(value) => Some(Spanned::new(value, number.span)),
-            Err(_) => {
-                let (text, wanted) = (number.value.to_string(), "a number that small");
-                self.report(document::quantity(
-                    number.span,
-                    &text,
-                    &QuantityError::TooLarge,
-                    wanted,
-                ));
-                None
-            }
-        }
-    }
+pub(crate) fn bytes(node: &Node) -> Option<Spanned<u64>> {
+    parsed(node, units::bytes)
+}
 
-    pub(crate) fn bytes(&mut self, node: &Node) -> Option<Spanned<u64>> {
-        self.parsed(node, "a size like 64MiB, 32KiB or 4096", units::bytes)
-    }
+pub(crate) fn nanoseconds(node: &Node) -> Option<Spanned<u64>> {
+    parsed(node, units::nanoseconds)
+}
 
-    pub(crate) fn nanoseconds(&mut self, node: &Node) -> Option<Spanned<u64>> {
-        self.parsed(node, "a time like 10ms, 250us or 1s", units::nanoseconds)
-    }
+/// One of fixed words.
+pub(crate) fn choice<T: Copy>(node: &Node, choices: &[(&str, T)]) -> Option<Spanned<T>> {
+    let word = text(node)?;
+    let (_, value) = choices.iter().find(|(name, _)| *name == word.value)?;
+    Some(Spanned::new(*value, word.span))
+}
 
-    /// One of fixed words.
-    pub(crate) fn choice<T: Copy>(
-        &mut self,
-        node: &Node,
-        what: &str,
-        choices: &[(&str, T)],
-    ) -> Option<Spanned<T>> {
-        let word = self.text(node, what)?;
-        if let Some((_, value)) = choices.iter().find(|(name, _)| *name == word.value) {
-            return Some(Spanned::new(*value, word.span));
-        }
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        self.report(document::choice(&word, what, &names));
-        None
-    }
+pub(crate) fn boolean(node: &Node) -> Option<Spanned<bool>> {
+    choice(node, &[("true", true), ("false", false)])
+}
 
-    pub(crate) fn boolean(&mut self, node: &Node, what: &str) -> Option<Spanned<bool>> {
-        self.choice(node, what, &[("true", true), ("false", false)])
+/// What was not said is nothing; what was said and could not be read is an error.
+pub(crate) fn present<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(None) => None,
+        Some(read) => Some(read),
     }
 }

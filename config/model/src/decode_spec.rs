@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From nodes to a [`Spec`].
 
-use crate::decode::{Decoder, Fields};
-use crate::rules::{channels, document, payload};
+use crate::decode::{
+    Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, present, small, some, text,
+    texts,
+};
+use crate::decode_tasks::task;
+use crate::rules::{channels, payload};
 use crate::span::{Span, Spanned};
 use crate::spec::{
-    ChannelSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, Mode, Name, PartitionSpec,
-    PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
+    ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode,
+    PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
 };
-use crate::system::{Console, Criticality, Interrupts, Memory, Seed};
+use crate::system::{Console, Criticality, Interrupts, Seed};
 use crate::tree::{Entry, Node, Value};
 
-const CRITICALITIES: &[(&str, Criticality)] = &[
-    ("qm", Criticality::Qm),
-    ("asil-a", Criticality::AsilA),
-    ("asil-b", Criticality::AsilB),
-    ("asil-c", Criticality::AsilC),
-    ("asil-d", Criticality::AsilD),
+const CRITICALITIES: [Criticality; 5] = [
+    Criticality::Qm,
+    Criticality::AsilA,
+    Criticality::AsilB,
+    Criticality::AsilC,
+    Criticality::AsilD,
 ];
 const CONSOLES: &[(&str, Console)] = &[
     ("text", Console::Text),
@@ -24,191 +28,66 @@ const CONSOLES: &[(&str, Console)] = &[
     ("uart", Console::Uart),
     ("none", Console::None),
 ];
+const INTERRUPTS: &[(&str, Interrupts)] = &[("direct", Interrupts::Direct), ("guarded", Interrupts::Guarded)];
+const ACCEPTED: &[(&str, bool)] = &[("accepted", true), ("refused", false)];
+const SEEDS: &[(&str, Seed)] = &[("board", Seed::Board), ("fixed", Seed::Fixed)];
 
 impl Decoder<'_> {
-    /// A whole spec. A version that is not known ends it: other keys may mean something else there.
+    /// A whole spec.
     pub(crate) fn spec(&mut self, root: &Node) -> Option<Spec> {
-        let mut fields = self.fields(root, "a spec", root.span)?;
-        self.version(&mut fields, "bulkhead")?;
-        let name = fields
-            .required("name", self)
-            .and_then(|n| self.text(n, "the system's name"));
-        let board = fields
-            .required("board", self)
-            .and_then(|n| self.text(n, "the board"));
-        let partitions = fields.required("partitions", self).and_then(|n| {
-            let entries = self.map(n, "`partitions`")?.iter();
-            let list = entries.filter_map(|e| self.partition(e)).collect();
-            self.non_empty(
-                list,
-                fields.key_span("partitions").unwrap_or(n.span),
-                "`partitions`",
-            )
-        });
-        let channels = self.entries(&mut fields, "channels", Self::channel);
-        let wiring = self.entries(&mut fields, "wiring", |d, e| {
-            Some(WireSpec {
-                device: e.key.clone(),
-                bus: d.text(&e.value, "a bus")?,
-            })
-        });
-        let owner = fields.key_span("schedule");
-        let schedule = fields
-            .required("schedule", self)
-            .and_then(|n| self.schedule(n, owner.unwrap_or(n.span)));
-        let expect = self.expectations(&mut fields, "expect");
-        let never = self.expectations(&mut fields, "never");
-        fields.finish(self);
-        let partitions = partitions.unwrap_or_default();
+        let fields = Fields::of(root)?;
+        let partitions = fields.entries("partitions").iter();
+        let channels = fields.entries("channels").iter();
+        let wiring = fields.entries("wiring").iter();
+        let schedule_key = fields.key_span("schedule").unwrap_or(root.span);
         Some(Spec {
-            name,
-            board,
-            partitions,
-            channels,
-            schedule,
-            wiring,
-            expect,
-            never,
+            name: fields.get("name").and_then(text),
+            board: fields.get("board").and_then(text),
+            partitions: partitions.filter_map(|e| self.partition(e)).collect(),
+            channels: channels.filter_map(|e| self.channel(e)).collect(),
+            schedule: fields.get("schedule").and_then(|n| schedule(n, schedule_key)),
+            wiring: wiring.filter_map(wire).collect(),
+            expect: fields.items("expect").iter().filter_map(expectation).collect(),
+            never: fields.items("never").iter().filter_map(expectation).collect(),
         })
-    }
-
-    /// The version that the first key says.
-    pub(crate) fn version(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<()> {
-        let version = fields.required(key, self).and_then(|n| self.number(n))?;
-        if version.value == 1 {
-            return Some(());
-        }
-        self.report(document::version(&version, key));
-        None
-    }
-
-    /// The entries of an optional map with free keys.
-    fn entries<T>(
-        &mut self,
-        fields: &mut Fields<'_>,
-        key: &'static str,
-        mut decode: impl FnMut(&mut Self, &Entry) -> Option<T>,
-    ) -> Vec<T> {
-        let entries = fields
-            .optional(key)
-            .and_then(|n| self.map(n, key))
-            .unwrap_or_default();
-        entries.iter().filter_map(|e| decode(self, e)).collect()
     }
 
     fn partition(&mut self, entry: &Entry) -> Option<PartitionSpec> {
         let owner = entry.key.span;
-        let mut fields = self.fields(&entry.value, "a partition", owner)?;
-        let criticality = fields
-            .required("criticality", self)
-            .and_then(|n| self.choice(n, "the criticality", CRITICALITIES));
-        let cores_key = fields.key_span("cores").unwrap_or(owner);
-        let cores = fields
-            .required("cores", self)
-            .and_then(|n| self.cores(n, cores_key));
-        let memory_key = fields.key_span("memory").unwrap_or(owner);
-        let memory = fields
-            .required("memory", self)
-            .and_then(|n| self.memory(n, memory_key));
+        let fields = Fields::of(&entry.value)?;
         let payload_key = fields.key_span("payload").unwrap_or(owner);
-        let payload = fields
-            .required("payload", self)
-            .and_then(|n| self.payload(n, payload_key));
-        let args = fields.optional("args").and_then(|n| self.text(n, "`args`"));
-        let console = match fields.optional("console") {
-            Some(node) => self.choice(node, "the console", CONSOLES),
+        let payload = fields.get("payload").and_then(|n| self.payload(n, payload_key));
+        let console = match fields.get("console") {
+            Some(node) => choice(node, CONSOLES),
             None => Some(Spanned::new(Console::None, owner)),
         };
-        let devices = fields
-            .optional("devices")
-            .and_then(|n| self.texts(n, "`devices`"))
-            .unwrap_or_default();
-        let restart_limit = fields
-            .optional("restart_limit")
-            .and_then(|n| self.small(n))
-            .map_or(0, |l| l.value);
-        let marks_steady = fields
-            .optional("marks_steady")
-            .and_then(|n| self.boolean(n, "`marks_steady`"));
-        let seeds = [("board", Seed::Board), ("fixed", Seed::Fixed)];
-        let seed = fields
-            .optional("seed")
-            .and_then(|n| self.choice(n, "the seed", &seeds));
-        let autostart = fields
-            .optional("autostart")
-            .and_then(|n| self.boolean(n, "`autostart`"));
-        fields.finish(self);
+        let seed = fields.get("seed").and_then(|n| choice(n, SEEDS));
+        let autostart = fields.get("autostart").and_then(boolean);
         Some(PartitionSpec {
             name: entry.key.clone(),
-            criticality,
-            cores,
-            memory,
+            criticality: fields
+                .get("criticality")
+                .and_then(|n| choice(n, &CRITICALITIES.map(|c| (c.word(), c)))),
+            cores: fields.get("cores").and_then(cores),
+            memory: fields.get("memory").and_then(memory),
             payload,
-            args,
+            args: fields.get("args").and_then(text),
             console,
-            devices,
-            restart_limit,
-            marks_steady,
+            devices: fields.get("devices").and_then(texts).unwrap_or_default(),
+            restart_limit: fields.get("restart_limit").and_then(small).map_or(0, |l| l.value),
+            marks_steady: fields.get("marks_steady").and_then(boolean),
             seed: seed.map_or(Seed::Board, |s| s.value),
             autostart: autostart.is_none_or(|a| a.value),
+            tasks: fields.entries("tasks").iter().filter_map(task).collect(),
         })
     }
 
-    fn cores(&mut self, node: &Node, owner: Span) -> Option<CoresSpec> {
-        let mut fields = self.fields(node, "`cores`", owner)?;
-        let dedicated = fields.has("dedicated") || !fields.has("sliced");
-        let (key, what) = if dedicated {
-            ("dedicated", "`dedicated`")
-        } else {
-            ("sliced", "`sliced`")
-        };
-        let cores = fields.required(key, self).and_then(|n| {
-            let items = self.list(n, what)?.iter();
-            let list = items.filter_map(|i| self.small(i)).collect();
-            self.non_empty(list, n.span, what)
-        });
-        let mode = if dedicated {
-            let choices = [("direct", Interrupts::Direct), ("guarded", Interrupts::Guarded)];
-            let interrupts = fields.required("interrupts", self);
-            Mode::Dedicated(interrupts.and_then(|n| self.choice(n, "`interrupts`", &choices)))
-        } else {
-            let choices = [("accepted", true), ("refused", false)];
-            let unaligned = fields
-                .optional("unaligned")
-                .and_then(|n| self.choice(n, "`unaligned`", &choices));
-            Mode::Sliced {
-                unaligned: unaligned.is_some_and(|u| u.value),
-            }
-        };
-        fields.finish(self);
-        Some(CoresSpec { cores: cores?, mode })
-    }
-
-    fn memory(&mut self, node: &Node, owner: Span) -> Option<Memory> {
-        if let Value::Scalar(_) = node.value {
-            return Some(Memory {
-                size: self.bytes(node)?,
-                at: None,
-            });
-        }
-        let mut fields = self.fields(node, "`memory`", owner)?;
-        let size = fields.required("size", self).and_then(|n| self.bytes(n));
-        let at = fields.optional("at").and_then(|n| self.number(n));
-        fields.finish(self);
-        Some(Memory { size: size?, at })
-    }
-
     fn payload(&mut self, node: &Node, owner: Span) -> Option<PayloadSpec> {
-        let mut fields = self.fields(node, "a payload", owner)?;
-        let elf = fields.optional("elf");
-        let linux_key = fields.key_span("linux").unwrap_or(owner);
-        let linux = fields.optional("linux");
-        let raw = fields.optional("raw");
-        fields.finish(self);
-        match (elf, linux, raw) {
-            (Some(elf), None, None) => self.text(elf, "an ELF file").map(PayloadSpec::Elf),
-            (None, Some(linux), None) => self.linux(linux, linux_key),
-            (None, None, Some(raw)) => self.text(raw, "a flat binary").map(PayloadSpec::Raw),
+        let fields = Fields::of(node)?;
+        match (fields.get("elf"), fields.get("linux"), fields.get("raw")) {
+            (Some(elf), None, None) => text(elf).map(PayloadSpec::Elf),
+            (None, Some(linux), None) => self.linux(linux, fields.key_span("linux").unwrap_or(owner)),
+            (None, None, Some(raw)) => text(raw).map(PayloadSpec::Raw),
             _ => {
                 self.report(payload::not_one(owner));
                 None
@@ -217,153 +96,140 @@ impl Decoder<'_> {
     }
 
     fn linux(&mut self, node: &Node, owner: Span) -> Option<PayloadSpec> {
-        let mut fields = self.fields(node, "a Linux payload", owner)?;
-        let kernel = fields
-            .required("kernel", self)
-            .and_then(|n| self.text(n, "the kernel"));
-        let command_line = fields
-            .required("command_line", self)
-            .and_then(|n| self.text(n, "the command line"));
-        let initramfs_key = fields.key_span("initramfs");
-        let initramfs = fields.optional("initramfs");
-        let initrd = fields.optional("initrd");
-        fields.finish(self);
-        let initrd = match (initramfs, initrd) {
+        let fields = Fields::of(node)?;
+        let initrd = match (fields.get("initramfs"), fields.get("initrd")) {
             (Some(_), Some(other)) => {
-                self.report(payload::two_disks(other.span, initramfs_key.unwrap_or(owner)));
+                let first = fields.key_span("initramfs").unwrap_or(owner);
+                self.report(payload::two_disks(other.span, first));
                 None
             }
-            (Some(build), None) => self.initramfs(build, initramfs_key.unwrap_or(owner)),
-            (None, Some(file)) => self.text(file, "the initial RAM disk").map(InitrdSpec::File),
+            (Some(build), None) => initramfs(build),
+            (None, Some(file)) => text(file).map(InitrdSpec::File),
             (None, None) => None,
         };
         Some(PayloadSpec::Linux {
-            kernel,
+            kernel: fields.get("kernel").and_then(text),
             initrd,
-            command_line,
+            command_line: fields.get("command_line").and_then(text),
         })
-    }
-
-    fn initramfs(&mut self, node: &Node, owner: Span) -> Option<InitrdSpec> {
-        let mut fields = self.fields(node, "`initramfs`", owner)?;
-        let busybox = fields
-            .required("busybox", self)
-            .and_then(|n| self.text(n, "busybox"));
-        let programs = fields
-            .optional("programs")
-            .and_then(|n| self.texts(n, "`programs`"))
-            .unwrap_or_default();
-        fields.finish(self);
-        Some(InitrdSpec::Build { busybox, programs })
     }
 
     fn channel(&mut self, entry: &Entry) -> Option<ChannelSpec> {
-        let owner = entry.key.span;
-        let mut fields = self.fields(&entry.value, "a channel", owner)?;
-        let sampling_key = fields.key_span("sampling").unwrap_or(owner);
-        let message = fields.required("sampling", self).and_then(|n| {
-            let mut sampling = self.fields(n, "`sampling`", sampling_key)?;
-            let message = sampling.required("message", self).and_then(|n| self.bytes(n));
-            sampling.finish(self);
-            message
-        });
-        let writer = fields.optional("writer");
-        if writer.is_none() {
+        let fields = Fields::of(&entry.value)?;
+        if fields.get("writer").is_none() {
             self.report(channels::no_writer(&entry.key));
         }
-        let writer = writer.and_then(|n| self.text(n, "the writer"));
-        let readers = fields.required("readers", self).and_then(|n| {
-            let readers = self.texts(n, "`readers`")?;
-            self.non_empty(readers, n.span, "`readers`")
-        });
-        fields.finish(self);
+        let sampling = fields.get("sampling").and_then(Fields::of);
+        let from_qm = fields.get("from_qm").and_then(|n| choice(n, ACCEPTED));
         Some(ChannelSpec {
             name: entry.key.clone(),
-            message,
-            writer,
-            readers: readers.unwrap_or_default(),
+            message: sampling.and_then(|s| s.get("message")).and_then(bytes),
+            writer: fields.get("writer").and_then(text),
+            readers: fields.get("readers").and_then(texts).unwrap_or_default(),
+            from_qm: from_qm.is_some_and(|f| f.value),
         })
     }
+}
 
-    fn schedule(&mut self, node: &Node, owner: Span) -> Option<ScheduleSpec> {
-        let mut fields = self.fields(node, "the schedule", owner)?;
-        let major_frame = fields
-            .required("major_frame", self)
-            .and_then(|n| self.nanoseconds(n));
-        let tables = fields
-            .required("cores", self)
-            .and_then(|n| self.map(n, "`cores`"))
-            .unwrap_or_default();
-        let cores = tables.iter().filter_map(|e| self.core_schedule(e)).collect();
-        fields.finish(self);
-        Some(ScheduleSpec {
-            major_frame,
-            cores,
-            span: owner,
-        })
-    }
+fn wire(entry: &Entry) -> Option<WireSpec> {
+    Some(WireSpec {
+        device: entry.key.clone(),
+        bus: text(&entry.value)?,
+    })
+}
 
-    fn core_schedule(&mut self, entry: &Entry) -> Option<CoreScheduleSpec> {
-        let key = Node {
-            value: Value::Scalar(entry.key.value.clone()),
-            span: entry.key.span,
-        };
-        let core = self.small(&key)?;
-        let items = self.list(&entry.value, "the slots of a core")?;
-        let mut slots: Vec<SlotSpec> = Vec::new();
-        for item in items {
-            let offset = slots
-                .last()
-                .map_or(0, |s| s.offset.saturating_add(s.length.value));
-            slots.extend(self.slot(item, offset));
-        }
-        Some(CoreScheduleSpec {
-            core,
-            complete: slots.len() == items.len(),
-            slots,
-        })
-    }
+fn cores(node: &Node) -> Option<CoresSpec> {
+    let fields = Fields::of(node)?;
+    let (cores, mode) = if let Some(cores) = fields.get("dedicated") {
+        let interrupts = fields.get("interrupts").and_then(|n| choice(n, INTERRUPTS));
+        (cores, Mode::Dedicated(interrupts))
+    } else {
+        let unaligned = fields.get("unaligned").and_then(|n| choice(n, ACCEPTED));
+        let unaligned = unaligned.is_some_and(|u| u.value);
+        (fields.get("sliced")?, Mode::Sliced { unaligned })
+    };
+    let cores = some(list(cores)?.iter().filter_map(small).collect())?;
+    Some(CoresSpec { cores, mode })
+}
 
-    fn slot(&mut self, node: &Node, offset: u64) -> Option<SlotSpec> {
-        let mut fields = self.fields(node, "a slot", node.span)?;
-        let run = fields
-            .required("run", self)
-            .and_then(|n| self.text(n, "what runs"));
-        let length = fields.required("for", self).and_then(|n| self.nanoseconds(n));
-        fields.finish(self);
-        Some(SlotSpec {
-            run: run?,
-            offset,
-            length: length?,
-        })
+fn memory(node: &Node) -> Option<MemorySpec> {
+    if let Value::Scalar(_) = node.value {
+        return Some(MemorySpec {
+            size: bytes(node)?,
+            at: None,
+            colours: None,
+            uncoloured: Vec::new(),
+        });
     }
+    let fields = Fields::of(node)?;
+    Some(MemorySpec {
+        size: fields.get("size").and_then(bytes)?,
+        at: fields.get("at").and_then(number),
+        colours: present(fields.get("colours").map(colours))?,
+        uncoloured: fields.get("uncoloured").and_then(texts).unwrap_or_default(),
+    })
+}
 
-    fn expectations(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Vec<ExpectationSpec> {
-        let items = fields
-            .optional(key)
-            .and_then(|n| self.list(n, key))
-            .unwrap_or_default();
-        items.iter().filter_map(|i| self.expectation(i)).collect()
-    }
+/// A list of colours, or how many.
+fn colours(node: &Node) -> Option<ColoursSpec> {
+    let Some(items) = list(node) else {
+        return small(node).map(ColoursSpec::Any);
+    };
+    let colours: Option<Vec<_>> = items.iter().map(small).collect();
+    Some(ColoursSpec::Listed {
+        colours: some(colours?)?,
+        span: node.span,
+    })
+}
 
-    fn expectation(&mut self, node: &Node) -> Option<ExpectationSpec> {
-        let mut fields = self.fields(node, "an expectation", node.span)?;
-        let partition: Option<Name> = fields
-            .required("partition", self)
-            .and_then(|n| self.text(n, "the partition"));
-        let text = fields
-            .required("text", self)
-            .and_then(|n| self.text(n, "the text"));
-        fields.finish(self);
-        let text = text?;
-        if text.is_empty() {
-            self.report(document::empty(text.span, "the text"));
-            return None;
-        }
-        Some(ExpectationSpec {
-            partition: partition?,
-            text,
-            span: node.span,
-        })
+fn initramfs(node: &Node) -> Option<InitrdSpec> {
+    let fields = Fields::of(node)?;
+    Some(InitrdSpec::Build {
+        busybox: fields.get("busybox").and_then(text),
+        programs: fields.get("programs").and_then(texts).unwrap_or_default(),
+    })
+}
+
+fn schedule(node: &Node, owner: Span) -> Option<ScheduleSpec> {
+    let fields = Fields::of(node)?;
+    Some(ScheduleSpec {
+        major_frame: fields.get("major_frame").and_then(nanoseconds),
+        cores: fields.entries("cores").iter().filter_map(core_schedule).collect(),
+        span: owner,
+    })
+}
+
+fn core_schedule(entry: &Entry) -> Option<CoreScheduleSpec> {
+    let core = key(entry)?;
+    let items = list(&entry.value)?;
+    let mut slots: Vec<SlotSpec> = Vec::new();
+    for item in items {
+        let offset = slots
+            .last()
+            .map_or(0, |s| s.offset.saturating_add(s.length.value));
+        slots.extend(slot(item, offset));
     }
+    Some(CoreScheduleSpec {
+        core,
+        complete: slots.len() == items.len(),
+        slots,
+    })
+}
+
+fn slot(node: &Node, offset: u64) -> Option<SlotSpec> {
+    let fields = Fields::of(node)?;
+    Some(SlotSpec {
+        run: fields.get("run").and_then(text)?,
+        offset,
+        length: fields.get("for").and_then(nanoseconds)?,
+    })
+}
+
+fn expectation(node: &Node) -> Option<ExpectationSpec> {
+    let fields = Fields::of(node)?;
+    Some(ExpectationSpec {
+        partition: fields.get("partition").and_then(text)?,
+        text: fields.get("text").and_then(text)?,
+        span: node.span,
+    })
 }

@@ -2,7 +2,7 @@
 //! Diagnostics: what is wrong, where, and what to do.
 //!
 //! A [`Rule`] is a stable identity; a [`Diagnostic`] is one breach of it. How diagnostics are shown is in
-//! the module `render`. Implements: BH-CFG-003.
+//! the module `render`. Implements: BH-CFG-003, BH-LANG-005.
 
 use crate::span::Span;
 
@@ -15,6 +15,25 @@ pub struct Rule {
     pub id: &'static str,
     /// What must hold, in one sentence.
     pub text: &'static str,
+    /// What to do about a breach, in one sentence.
+    pub fix: &'static str,
+}
+
+impl Rule {
+    /// What it is about: the first part of its name.
+    pub fn topic(&self) -> &'static str {
+        self.id.split('/').next().unwrap_or(self.id)
+    }
+
+    /// The breach in a few words: the second part of its name.
+    pub fn title(&self) -> String {
+        self.id.rsplit('/').next().unwrap_or(self.id).replace('-', " ")
+    }
+
+    /// A spec that breaks it and no other rule, relative to the source tree.
+    pub fn example(&self) -> String {
+        format!("tests/invalid/{}.yaml", self.id.replace('/', "."))
+    }
 }
 
 /// A place that a diagnostic points at.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 
-use crate::span::Spanned;
+use crate::span::{Sources, Spanned};
 use crate::spec::{InitrdSpec, PayloadSpec, Spec};
 use crate::system::{FileRef, Initrd, Linux, Origin, Payload};
 
@@ -58,32 +58,41 @@ const KERNEL: Place = Place::Package(&["boot/vmlinuz-*"]);
 const BUSYBOX: Place = Place::Package(&["bin/busybox", "usr/bin/busybox"]);
 
 /// Looks every file of the spec up.
-pub(crate) fn locate(spec: &Spec, paths: &Paths) -> Payloads {
+pub(crate) fn locate(spec: &Spec, paths: &Paths, sources: &Sources) -> Payloads {
     let mut payloads = Payloads::default();
+    let places = Places { paths, sources };
     for partition in &spec.partitions {
         let payload = partition
             .payload
             .as_ref()
-            .and_then(|p| payloads.payload(p, paths));
+            .and_then(|p| payloads.payload(p, places));
         payloads.list.push(payload);
     }
     payloads
 }
 
+/// What names are looked up in.
+#[derive(Clone, Copy)]
+struct Places<'p> {
+    paths: &'p Paths,
+    /// For files relative to the one that names them.
+    sources: &'p Sources,
+}
+
 impl Payloads {
-    fn payload(&mut self, payload: &PayloadSpec, paths: &Paths) -> Option<Payload> {
+    fn payload(&mut self, payload: &PayloadSpec, places: Places<'_>) -> Option<Payload> {
         match payload {
-            PayloadSpec::Elf(name) => self.find(name, Place::Elf, paths).map(Payload::Elf),
-            PayloadSpec::Raw(name) => self.find(name, Place::File, paths).map(Payload::Raw),
+            PayloadSpec::Elf(name) => self.find(name, Place::Elf, places).map(Payload::Elf),
+            PayloadSpec::Raw(name) => self.find(name, Place::File, places).map(Payload::Raw),
             PayloadSpec::Linux {
                 kernel,
                 initrd,
                 command_line,
             } => {
-                let kernel = kernel.as_ref().and_then(|n| self.find(n, KERNEL, paths));
+                let kernel = kernel.as_ref().and_then(|n| self.find(n, KERNEL, places));
                 let initrd = match initrd {
                     None => Some(None),
-                    Some(disk) => self.initrd(disk, paths).map(Some),
+                    Some(disk) => self.initrd(disk, places).map(Some),
                 };
                 let linux = Linux {
                     kernel: kernel?,
@@ -95,14 +104,14 @@ impl Payloads {
         }
     }
 
-    fn initrd(&mut self, disk: &InitrdSpec, paths: &Paths) -> Option<Initrd> {
+    fn initrd(&mut self, disk: &InitrdSpec, places: Places<'_>) -> Option<Initrd> {
         match disk {
-            InitrdSpec::File(name) => self.find(name, Place::File, paths).map(Initrd::File),
+            InitrdSpec::File(name) => self.find(name, Place::File, places).map(Initrd::File),
             InitrdSpec::Build { busybox, programs } => {
-                let busybox = busybox.as_ref().and_then(|n| self.find(n, BUSYBOX, paths));
+                let busybox = busybox.as_ref().and_then(|n| self.find(n, BUSYBOX, places));
                 let programs: Vec<Option<FileRef>> = programs
                     .iter()
-                    .map(|n| self.find(n, Place::Program, paths))
+                    .map(|n| self.find(n, Place::Program, places))
                     .collect();
                 let programs = programs.into_iter().collect::<Option<_>>()?;
                 Some(Initrd::Build {
@@ -113,8 +122,8 @@ impl Payloads {
         }
     }
 
-    fn find(&mut self, name: &Spanned<String>, place: Place, paths: &Paths) -> Option<FileRef> {
-        let (origin, candidate) = candidate(name, place, paths);
+    fn find(&mut self, name: &Spanned<String>, place: Place, places: Places<'_>) -> Option<FileRef> {
+        let (origin, candidate) = candidate(name, place, places);
         let help = match &origin {
             Origin::Image => {
                 "build the target images (`bulkhead-tool images --build`), or write a path like ./file.elf"
@@ -157,8 +166,14 @@ pub(crate) fn reason(error: &io::Error) -> String {
 
 type Candidate = Result<PathBuf, (PathBuf, String)>;
 
-fn candidate(name: &str, place: Place, paths: &Paths) -> (Origin, Candidate) {
-    let beside = || (Origin::File, Ok(beside(&paths.spec, name)));
+fn candidate(name: &Spanned<String>, place: Place, places: Places<'_>) -> (Origin, Candidate) {
+    let Places { paths, sources } = places;
+    let beside = || {
+        (
+            Origin::File,
+            Ok(beside(sources.file(name.span).unwrap_or(&paths.spec), name)),
+        )
+    };
     let is_path = name.contains('/') || name.contains('.');
     match (place, name.strip_prefix("debian:")) {
         (Place::Package(patterns), Some(package)) => {
@@ -170,8 +185,11 @@ fn candidate(name: &str, place: Place, paths: &Paths) -> (Origin, Candidate) {
             let missing = || (folder.clone(), format!("it holds no {}", patterns.join(" or ")));
             (Origin::Debian(package.to_owned()), found.ok_or_else(missing))
         }
-        (Place::Elf, None) if !is_path => (Origin::Image, Ok(paths.images.join(format!("{name}.elf")))),
-        (Place::Program, None) if !is_path => (Origin::Image, Ok(paths.images.join(name))),
+        (Place::Elf, None) if !is_path => (
+            Origin::Image,
+            Ok(paths.images.join(format!("{}.elf", name.value))),
+        ),
+        (Place::Program, None) if !is_path => (Origin::Image, Ok(paths.images.join(&name.value))),
         (Place::Elf | Place::Program | Place::Package(_) | Place::File, _) => beside(),
     }
 }

@@ -6,22 +6,33 @@
 //! files (`files`), [`rules`], names to indices (`resolve`). The result is a [`system::System`].
 
 pub mod board;
+pub mod bounds;
+pub mod colours;
 mod decode;
 mod decode_board;
 mod decode_spec;
+mod decode_tasks;
 pub mod diagnostic;
 pub mod files;
+mod include;
+pub mod keys;
+pub mod language;
 mod load;
 pub mod manifest;
+pub mod origin;
 mod overrides;
 mod render;
 mod resolve;
 pub mod rules;
+pub mod schema;
 pub mod span;
 mod spec;
+mod structure;
 pub mod system;
+pub mod task;
 mod tree;
 pub mod units;
+pub mod values;
 mod yaml;
 
 pub use files::Paths;

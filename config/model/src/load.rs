@@ -3,18 +3,21 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::board::Board;
+use crate::bounds::Bounds;
 use crate::decode::Decoder;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Paths};
 use crate::resolve::resolve;
 use crate::rules::{self, Facts, boards};
 use crate::span::{Sources, Spanned};
-use crate::spec::Spec;
 use crate::system::System;
-use crate::{overrides, yaml};
+use crate::tree::Node;
+use crate::values::{Document, Value};
+use crate::{bounds, include, language, origin, overrides, structure, values, yaml};
 
 /// Why there is no system.
 #[derive(Debug)]
@@ -73,10 +76,23 @@ pub fn load(paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
 pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
     let mut sources = Sources::default();
     let mut list = Vec::new();
-    let spec = read_spec(text, paths, overrides, &mut sources, &mut list);
+    let root = read_document(text, &paths.spec, overrides, &mut sources, &mut list);
+    let mut values = root
+        .as_ref()
+        .map_or_else(Vec::new, |root| values::collect(Document::Spec, root));
+    let spec = root.as_ref().and_then(|root| {
+        structure::check(root, &language::SPEC, &mut list);
+        Decoder {
+            diagnostics: &mut list,
+        }
+        .spec(root)
+    });
     let board = spec.as_ref().and_then(|s| s.board.as_ref());
-    let board = board.and_then(|name| read_board(name, paths, &mut sources, &mut list));
-    let payloads = spec.as_ref().map(|s| files::locate(s, paths)).unwrap_or_default();
+    let board = board.and_then(|name| read_board(name, paths, &mut sources, &mut list, &mut values));
+    let payloads = spec
+        .as_ref()
+        .map(|s| files::locate(s, paths, &sources))
+        .unwrap_or_default();
     if let Some(spec) = &spec {
         rules::check(
             &Facts {
@@ -94,41 +110,55 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
     let diagnostics = |sources| LoadError::Defect(Diagnostics { sources, list });
     match (spec, board) {
         (Some(spec), Some(board)) => {
-            resolve(spec, board, payloads, sources).ok_or_else(|| diagnostics(Sources::default()))
+            let folder = paths.spec.parent().unwrap_or(Path::new(""));
+            let origins = root.map_or_else(Vec::new, |root| origin::of(&root, &sources, folder));
+            let system = resolve(spec, board, payloads, sources);
+            let with_origins = |system| System {
+                origins,
+                values,
+                ..system
+            };
+            system
+                .map(with_origins)
+                .ok_or_else(|| diagnostics(Sources::default()))
         }
         _ => Err(diagnostics(sources)),
     }
 }
 
-fn read_spec(
+/// The document that a spec, the files that it includes and the overrides make together.
+fn read_document(
     text: &str,
-    paths: &Paths,
+    path: &Path,
     overrides: &[String],
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Spec> {
-    let source = sources.add(paths.spec.display().to_string(), text);
-    let mut root = yaml::parse(text, source, diagnostics)?;
+) -> Option<Node> {
+    let mut root = include::read(path, text, sources, diagnostics)?;
     for change in overrides {
         overrides::apply(&mut root, change, sources, diagnostics);
     }
-    Decoder { diagnostics }.spec(&root)
+    if let Some(span) = include::left_over(&root) {
+        diagnostics.push(overrides::too_late(span));
+    }
+    structure::check_version(&root, &language::SPEC, diagnostics).then_some(root)
 }
 
-/// A name is a file in the boards folder; a path is relative to the spec.
+/// A name is a file in the boards folder; a path is relative to the file that names it.
 fn read_board(
     name: &Spanned<String>,
     paths: &Paths,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
+    values: &mut Vec<Value>,
 ) -> Option<Board> {
     let path = if name.contains('/') || name.ends_with(".yaml") {
-        files::beside(&paths.spec, name)
+        files::beside(sources.file(name.span).unwrap_or(&paths.spec), name)
     } else {
         paths.boards.join(format!("{}.yaml", name.value))
     };
     match fs::read_to_string(&path) {
-        Ok(text) => parse_board(&path, &text, sources, diagnostics),
+        Ok(text) => parse_board(&path, &text, sources, diagnostics, values),
         Err(error) => {
             let known = board_names(&paths.boards);
             diagnostics.push(boards::not_found(name, &path, &files::reason(&error), &known));
@@ -158,7 +188,7 @@ pub fn load_board(path: &Path) -> Result<Board, LoadError> {
     let text = fs::read_to_string(path).map_err(unreadable)?;
     let mut sources = Sources::default();
     let mut list = Vec::new();
-    let board = parse_board(path, &text, &mut sources, &mut list);
+    let board = parse_board(path, &text, &mut sources, &mut list, &mut Vec::new());
     match board {
         Some(board) if list.is_empty() => Ok(board),
         _ => Err(LoadError::Invalid(Diagnostics { sources, list })),
@@ -170,10 +200,38 @@ fn parse_board(
     text: &str,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
+    values: &mut Vec<Value>,
 ) -> Option<Board> {
-    let source = sources.add(path.display().to_string(), text);
+    let source = sources.add_file(path, text);
     let root = yaml::parse(text, source, diagnostics)?;
-    Decoder { diagnostics }.board(&root)
+    values.extend(values::collect(Document::Board, &root));
+    if !structure::check_version(&root, &language::BOARD, diagnostics) {
+        return None;
+    }
+    structure::check(&root, &language::BOARD, diagnostics);
+    let mut board = Decoder { diagnostics }.board(&root)?;
+    board.bounds = read_bounds(path, sources, diagnostics);
+    Some(board)
+}
+
+/// A board without a bounds file has no bounds.
+fn read_bounds(board: &Path, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) -> Bounds {
+    let path = bounds::file_of(board);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let source = sources.add(path.display().to_string(), text.as_str());
+            bounds::parse(&text, source).unwrap_or_else(|refused| {
+                diagnostics.push(boards::bounds(&path, refused));
+                Bounds::default()
+            })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Bounds::default(),
+        Err(error) => {
+            let source = sources.add(path.display().to_string(), "");
+            diagnostics.push(boards::no_bounds(source, &path, &files::reason(&error)));
+            Bounds::default()
+        }
+    }
 }
 
 /// The Debian packages (arm64) that a spec names, whether they are there or not.
@@ -186,15 +244,10 @@ pub fn debian_packages(spec: &Path, overrides: &[String]) -> Result<Vec<String>,
         reason: files::reason(&e),
     };
     let text = fs::read_to_string(spec).map_err(unreadable)?;
-    let mut sources = Sources::default();
-    let mut list = Vec::new();
-    let source = sources.add(spec.display().to_string(), text.as_str());
-    let Some(mut root) = yaml::parse(&text, source, &mut list) else {
+    let (mut sources, mut list) = (Sources::default(), Vec::new());
+    let Some(root) = read_document(&text, spec, overrides, &mut sources, &mut list) else {
         return Err(LoadError::Invalid(Diagnostics { sources, list }));
     };
-    for change in overrides {
-        overrides::apply(&mut root, change, &mut sources, &mut list);
-    }
     let spec = Decoder {
         diagnostics: &mut list,
     }

@@ -44,6 +44,8 @@ pub struct Manifest {
 pub struct Partition {
     /// Name.
     pub name: String,
+    /// `qm`, `asil-a`, `asil-b`, `asil-c` or `asil-d`.
+    pub criticality: String,
     /// Encoding of its console.
     pub console: Console,
     /// Physical address of its window.

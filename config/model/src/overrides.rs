@@ -38,6 +38,15 @@ pub(crate) fn apply(root: &mut Node, text: &str, sources: &mut Sources, diagnost
     }
 }
 
+/// An override of `include`.
+pub(crate) fn too_late(span: Span) -> Diagnostic {
+    no_such_path(
+        span,
+        "`--set` cannot include files".to_owned(),
+        "write `include: [FILE]` into a spec of your own and set other values".to_owned(),
+    )
+}
+
 fn segments(path: &str, source: usize) -> Vec<Spanned<String>> {
     let mut start = 0;
     path.split('.')

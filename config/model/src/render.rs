@@ -20,11 +20,14 @@ pub struct Record {
     /// What is wrong.
     pub message: String,
     /// Why, and where to look first.
+    #[serde(flatten)]
     pub primary: RecordLabel,
-    /// Other places that take part.
-    pub others: Vec<RecordLabel>,
     /// What to do.
+    #[serde(rename = "fix")]
     pub help: String,
+    /// Other places that take part.
+    #[serde(rename = "related")]
+    pub others: Vec<RecordLabel>,
 }
 
 /// A place for machines.
@@ -36,9 +39,12 @@ pub struct RecordLabel {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// Bytes.
-    pub length: usize,
+    /// Line of the first character after it.
+    pub end_line: usize,
+    /// Column of the first character after it.
+    pub end_column: usize,
     /// What is there.
+    #[serde(rename = "cause")]
     pub text: String,
 }
 
@@ -50,22 +56,21 @@ impl Diagnostics {
             number: d.rule.number,
             message: d.message.clone(),
             primary: self.label(&d.primary),
-            others: d.others.iter().map(|l| self.label(l)).collect(),
             help: d.help.clone(),
+            others: d.others.iter().map(|l| self.label(l)).collect(),
         };
         self.list.iter().map(record).collect()
     }
 
     fn label(&self, label: &Label) -> RecordLabel {
-        let position = self.sources.position(label.span);
+        let (position, end) = (self.sources.position(label.span), self.sources.end(label.span));
+        let source = self.sources.get(label.span);
         RecordLabel {
-            file: self
-                .sources
-                .get(label.span)
-                .map_or_else(String::new, |s| s.name.clone()),
+            file: source.map_or_else(String::new, |s| s.name.clone()),
             line: position.line,
             column: position.column,
-            length: label.span.length,
+            end_line: end.line,
+            end_column: end.column,
             text: label.text.clone(),
         }
     }

@@ -2,22 +2,28 @@
 //! From a spec that breaks no rule to a [`System`].
 
 use crate::board::Board;
+use crate::colours::ColourSet;
+use crate::decode_tasks;
 use crate::files::Payloads;
+use crate::rules;
 use crate::span::{Sources, Spanned};
 use crate::spec::{
-    ChannelSpec, CoreScheduleSpec, ExpectationSpec, Mode, Name, PartitionSpec, SYSTEM, SlotSpec, Spec,
+    ChannelSpec, CoreScheduleSpec, ExpectationSpec, MemorySpec, Mode, Name, PartitionSpec, SYSTEM, SlotSpec,
+    Spec,
 };
 use crate::system::{
-    Channel, CoreSchedule, Cores, Expectation, Partition, Payload, Run, Schedule, Slot, System, Wire,
+    Channel, CoreSchedule, Cores, Expectation, Memory, Partition, Payload, Run, Schedule, Slot, System, Wire,
 };
 
 /// Resolves every name. Nothing only when a rule was broken.
 pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sources) -> Option<System> {
+    let colours = colours(&spec, &board);
     let partitions: Option<Vec<Partition>> = spec
         .partitions
         .iter()
         .zip(payloads.list)
-        .map(|(p, payload)| partition(p, payload?, &board))
+        .zip(colours)
+        .map(|((p, payload), colours)| partition(p, payload?, colours, &board))
         .collect();
     let channels: Option<Vec<Channel>> = spec.channels.iter().map(|c| channel(c, &spec)).collect();
     let mut buses: Vec<String> = Vec::new();
@@ -47,6 +53,8 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
         expect: expectations(&spec.expect)?,
         never: expectations(&spec.never)?,
         board,
+        origins: Vec::new(),
+        values: Vec::new(),
         sources,
     })
 }
@@ -60,7 +68,22 @@ fn partition_index(name: &Name, spec: &Spec) -> Option<Spanned<usize>> {
     Some(Spanned::new(spec.partition(name)?.0, name.span))
 }
 
-fn partition(spec: &PartitionSpec, payload: Payload, board: &Board) -> Option<Partition> {
+/// The colours of each partition.
+fn colours(spec: &Spec, board: &Board) -> Vec<Option<ColourSet>> {
+    let memories: Vec<Option<&MemorySpec>> = spec.partitions.iter().map(|p| p.memory.as_ref()).collect();
+    match board.colouring {
+        Some(colouring) => rules::colours::assign(&memories, colouring),
+        None => vec![None; memories.len()],
+    }
+}
+
+fn partition(
+    spec: &PartitionSpec,
+    payload: Payload,
+    colours: Option<ColourSet>,
+    board: &Board,
+) -> Option<Partition> {
+    let memory = spec.memory.as_ref()?;
     let written = spec.cores.as_ref()?;
     let cores = written.cores.clone();
     let cores = match written.mode {
@@ -74,7 +97,11 @@ fn partition(spec: &PartitionSpec, payload: Payload, board: &Board) -> Option<Pa
         name: spec.name.clone(),
         criticality: spec.criticality?,
         cores,
-        memory: spec.memory.clone()?,
+        memory: Memory {
+            size: memory.size,
+            at: memory.at,
+            colours,
+        },
         payload,
         args: spec.args.clone(),
         console: spec.console?,
@@ -87,6 +114,7 @@ fn partition(spec: &PartitionSpec, payload: Payload, board: &Board) -> Option<Pa
         marks_steady: spec.marks_steady.is_some_and(|m| m.value),
         seed: spec.seed,
         autostart: spec.autostart,
+        tasks: decode_tasks::resolve(spec, board)?,
     })
 }
 

@@ -2,15 +2,21 @@
 //! The rules of the language, by topic. Each rule has a stable number and name and one function that finds
 //! its breaches; tests/invalid holds one spec for each.
 
+mod assignment;
 pub(crate) mod boards;
 pub(crate) mod channels;
+pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod document;
+mod hardware;
+pub(crate) mod include;
+pub(crate) mod language;
 pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
 pub(crate) mod schedule;
+pub(crate) mod tasks;
 
 use crate::board::Board;
 use crate::diagnostic::{Diagnostic, Rule};
@@ -31,13 +37,17 @@ type Check = fn(&Facts<'_>, &mut Vec<Diagnostic>);
 
 /// The rules on the meaning of a spec, in the order in which they are reported.
 const CHECKS: &[&[Check]] = &[
+    hardware::CHECKS,
     partitions::CHECKS,
     cores::CHECKS,
+    colours::CHECKS,
     memory::CHECKS,
     payload::CHECKS,
     devices::CHECKS,
+    assignment::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
+    tasks::CHECKS,
 ];
 
 /// Looks for breaches of every rule on the meaning of a spec.
@@ -53,14 +63,20 @@ pub(crate) fn check(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 pub fn all() -> Vec<&'static Rule> {
     let groups = [
         document::ALL,
+        language::ALL,
+        include::ALL,
         boards::ALL,
+        hardware::ALL,
         partitions::ALL,
         cores::ALL,
+        colours::ALL,
         memory::ALL,
         payload::ALL,
         devices::ALL,
+        assignment::ALL,
         channels::ALL,
         schedule::ALL,
+        tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()
 }

@@ -5,6 +5,7 @@
 //! [`Sources`] that were loaded in the same run.
 
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A range of bytes in a source. The default span is the first byte of the first source.
@@ -64,6 +65,8 @@ pub struct Source {
     pub name: String,
     /// Its text.
     pub text: Arc<str>,
+    /// Where it was read; nothing for the text of a `--set`.
+    pub path: Option<PathBuf>,
 }
 
 /// All sources of one run.
@@ -87,8 +90,23 @@ impl Sources {
         self.list.push(Source {
             name: name.into(),
             text: text.into(),
+            path: None,
         });
         self.list.len() - 1
+    }
+
+    /// Adds the text of a file and returns its index.
+    pub fn add_file(&mut self, path: &Path, text: impl Into<Arc<str>>) -> usize {
+        let source = self.add(path.display().to_string(), text);
+        if let Some(added) = self.list.get_mut(source) {
+            added.path = Some(path.to_owned());
+        }
+        source
+    }
+
+    /// The file that something was written in, if it was one.
+    pub fn file(&self, span: Span) -> Option<&Path> {
+        self.get(span)?.path.as_deref()
     }
 
     /// The source of a span.
@@ -105,6 +123,14 @@ impl Sources {
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or("").chars().count() + 1,
         }
+    }
+
+    /// Line and column of the first character after a span.
+    pub fn end(&self, span: Span) -> Position {
+        self.position(Span {
+            start: span.start.saturating_add(span.length),
+            ..span
+        })
     }
 
     /// The text that a span covers.

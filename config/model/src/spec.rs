@@ -3,8 +3,9 @@
 //!
 //! The rules look at this form, so that one part that is wrong does not hide the errors of another.
 
+use crate::decode_tasks::TaskSpec;
 use crate::span::{Span, Spanned};
-use crate::system::{Console, Criticality, Interrupts, Memory, Seed};
+use crate::system::{Console, Criticality, Interrupts, Seed};
 
 /// A reference by name.
 pub(crate) type Name = Spanned<String>;
@@ -27,7 +28,7 @@ pub(crate) struct PartitionSpec {
     pub(crate) name: Name,
     pub(crate) criticality: Option<Spanned<Criticality>>,
     pub(crate) cores: Option<CoresSpec>,
-    pub(crate) memory: Option<Memory>,
+    pub(crate) memory: Option<MemorySpec>,
     pub(crate) payload: Option<PayloadSpec>,
     pub(crate) args: Option<Name>,
     /// Absent when it could not be read.
@@ -37,6 +38,46 @@ pub(crate) struct PartitionSpec {
     pub(crate) marks_steady: Option<Spanned<bool>>,
     pub(crate) seed: Seed,
     pub(crate) autostart: bool,
+    pub(crate) tasks: Vec<TaskSpec>,
+}
+
+#[derive(Debug)]
+pub(crate) struct MemorySpec {
+    pub(crate) size: Spanned<u64>,
+    pub(crate) at: Option<Spanned<u64>>,
+    pub(crate) colours: Option<ColoursSpec>,
+    /// Partitions without colours that it accepts beside it.
+    pub(crate) uncoloured: Vec<Name>,
+}
+
+#[derive(Debug)]
+pub(crate) enum ColoursSpec {
+    /// These.
+    Listed {
+        colours: Vec<Spanned<u32>>,
+        /// The list.
+        span: Span,
+    },
+    /// As many, which ones is the compiler's choice.
+    Any(Spanned<u32>),
+}
+
+impl ColoursSpec {
+    /// Where it is written.
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            ColoursSpec::Listed { span, .. } => *span,
+            ColoursSpec::Any(count) => count.span,
+        }
+    }
+
+    /// Colours that are wanted.
+    pub(crate) fn count(&self) -> u32 {
+        match self {
+            ColoursSpec::Listed { colours, .. } => u32::try_from(colours.len()).unwrap_or(u32::MAX),
+            ColoursSpec::Any(count) => count.value,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -82,6 +123,8 @@ pub(crate) struct ChannelSpec {
     /// Absent when the spec names none.
     pub(crate) writer: Option<Name>,
     pub(crate) readers: Vec<Name>,
+    /// Whether readers with a safety level accept a writer without one.
+    pub(crate) from_qm: bool,
 }
 
 #[derive(Debug)]

@@ -8,7 +8,10 @@
 use std::path::PathBuf;
 
 use crate::board::Board;
+use crate::colours::ColourSet;
 use crate::span::{Sources, Span, Spanned};
+use crate::task::Task;
+use crate::values::Value;
 
 /// A system.
 #[derive(Clone, Debug)]
@@ -31,6 +34,10 @@ pub struct System {
     pub expect: Vec<Expectation>,
     /// Lines that must not be seen in a run.
     pub never: Vec<Expectation>,
+    /// Where each value of the spec comes from.
+    pub origins: Vec<crate::origin::Origin>,
+    /// Every value that was written in the spec and in the board file.
+    pub values: Vec<Value>,
     /// The texts that all spans point into.
     pub sources: Sources,
 }
@@ -62,6 +69,8 @@ pub struct Partition {
     pub seed: Seed,
     /// Whether it is started at boot.
     pub autostart: bool,
+    /// Its tasks in the order of the spec.
+    pub tasks: Vec<Task>,
 }
 
 impl System {
@@ -103,6 +112,31 @@ pub enum Criticality {
     AsilD,
 }
 
+impl Criticality {
+    /// As a spec says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Criticality::Qm => "qm",
+            Criticality::AsilA => "asil-a",
+            Criticality::AsilB => "asil-b",
+            Criticality::AsilC => "asil-c",
+            Criticality::AsilD => "asil-d",
+        }
+    }
+
+    /// Whether more depends on it than on another.
+    pub fn is_more_critical_than(self, other: Self) -> bool {
+        let rank = |c: Self| match c {
+            Criticality::Qm => 0,
+            Criticality::AsilA => 1,
+            Criticality::AsilB => 2,
+            Criticality::AsilC => 3,
+            Criticality::AsilD => 4,
+        };
+        rank(self) > rank(other)
+    }
+}
+
 /// How a partition uses its cores. Each list is non-empty and names each core once.
 #[derive(Clone, Debug)]
 pub enum Cores {
@@ -136,6 +170,8 @@ pub struct Memory {
     pub size: Spanned<u64>,
     /// Physical address when the spec pins it, a multiple of 2 MiB.
     pub at: Option<Spanned<u64>>,
+    /// Colours of its pages; then never pinned, and of no other partition.
+    pub colours: Option<ColourSet>,
 }
 
 /// What a partition executes.

@@ -204,6 +204,80 @@ fn overrides_that_lead_nowhere_are_refused_where_they_go_wrong() {
     assert_eq!(refused("=x"), ["document/no-such-path --set 1:1"]);
 }
 
+// Verifies: BH-LANG-006, BH-LANG-007
+#[test]
+fn a_spec_is_laid_over_what_it_includes() {
+    let overrides = ["partitions.linux.restart_limit=7".to_owned()];
+    let system = load(&Fixture::new().paths("tests/systems/every-key.yaml"), &overrides).unwrap();
+    let panel = system
+        .partitions
+        .iter()
+        .find(|p| p.name.value == "panel")
+        .unwrap();
+    // The fragment adds `args`; the spec, which comes later, replaces the fragment's `criticality`.
+    let args = panel.args.as_ref().unwrap();
+    assert_eq!(
+        (args.value.as_str(), panel.criticality.value),
+        ("from=fragment", Criticality::AsilA)
+    );
+    let file = |span| system.sources.file(span).unwrap().to_owned();
+    assert!(file(args.span).ends_with("every-key/panel.yaml"));
+    assert!(file(panel.criticality.span).ends_with("systems/every-key.yaml"));
+
+    let from = |path: &str| {
+        let origin = system.origins.iter().find(|o| o.path == path).unwrap();
+        (origin.value.as_str(), origin.from.as_str())
+    };
+    let (value, place) = from("partitions.panel.args");
+    assert_eq!(value, "from=fragment");
+    assert!(place.ends_with("every-key/panel.yaml:5"), "{place}");
+    assert_eq!(
+        from("partitions.linux.restart_limit"),
+        ("7", "--set partitions.linux.restart_limit=7")
+    );
+    assert_eq!(from("partitions.panel.console").0, "text");
+    assert_eq!(from("partitions.panel.seed"), ("board", "default"));
+    assert!(from("schedule.cores.1.1.for").1.contains("every-key.yaml:"));
+    let paths: Vec<&str> = system.origins.iter().map(|o| o.path.as_str()).collect();
+    let unique: std::collections::BTreeSet<&&str> = paths.iter().collect();
+    assert_eq!(unique.len(), paths.len());
+}
+
+// Verifies: BH-LANG-006
+#[test]
+fn files_are_relative_to_the_file_that_names_them() {
+    let fixture = Fixture::new();
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let valid = fs::read_to_string(root().join("tests/invalid/valid.yaml")).unwrap();
+    let including = valid.replace("bulkhead: 1\n", "bulkhead: 1\ninclude: [parts/panel.yaml]\n");
+    put(
+        "spec.yaml",
+        &including.replace("    payload: { elf: cluster }\n", ""),
+    );
+    let part = "bulkhead: 1\npartitions: { panel: { payload: { raw: flat.bin } } }\n";
+    put("parts/panel.yaml", part);
+    put("parts/flat.bin", "code");
+    let mut paths = fixture.paths("");
+    paths.spec = folder.path().join("spec.yaml");
+    let system = load(&paths, &[]).unwrap();
+    // What is included comes first, also in the order of the partitions.
+    let panel = &system.partitions[0];
+    let Payload::Raw(file) = &panel.payload else {
+        panic!("{panel:?}")
+    };
+    assert!(file.path.ends_with("parts/flat.bin"));
+    let late = load(&paths, &["include=[parts/panel.yaml]".to_owned()]);
+    let Err(LoadError::Invalid(found)) = late else {
+        panic!("{late:?}")
+    };
+    assert_eq!(found.records()[0].rule, "document/no-such-path");
+}
+
 /// One random change to a text.
 #[derive(Clone, Debug)]
 enum Mutation {

@@ -8,7 +8,9 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 
-use bulkhead_model::{LoadError, Record, load, rules};
+use bulkhead_analysis::rules::load;
+use bulkhead_model::diagnostic::Rule;
+use bulkhead_model::{LoadError, Record};
 use common::{Fixture, root};
 
 /// What the comment of an invalid spec says: the rule, the place, the source of the place, overrides.
@@ -18,6 +20,8 @@ struct Case {
     place: String,
     source: String,
     overrides: Vec<String>,
+    /// The valid spec that it was made from.
+    sibling: String,
     body: String,
 }
 
@@ -27,7 +31,7 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for path in files.filter(|p| p.extension().is_some_and(|e| e == "yaml")) {
         let file = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if file == "valid.yaml" {
+        if file.starts_with("valid.") {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
@@ -47,11 +51,23 @@ fn cases() -> Vec<Case> {
                 .filter_map(|c| c.strip_prefix("--set "))
                 .map(str::to_owned)
                 .collect(),
+            sibling: comments
+                .iter()
+                .find_map(|c| c.strip_prefix("from "))
+                .unwrap_or("valid.yaml")
+                .to_owned(),
             body: text.lines().skip(comments.len()).collect::<Vec<_>>().join("\n"),
             file,
         });
     }
     cases
+}
+
+/// The rules of the model, then those that need the analysis.
+fn all_rules() -> Vec<&'static Rule> {
+    let mut rules = bulkhead_model::rules::all();
+    rules.extend(bulkhead_analysis::rules::ALL);
+    rules
 }
 
 fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> {
@@ -70,7 +86,12 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 // BH-CFG-031, BH-CFG-032, BH-CFG-033, BH-CFG-040, BH-CFG-041, BH-CFG-042, BH-CFG-043, BH-CFG-050, BH-CFG-051,
 // BH-CFG-052, BH-CFG-053, BH-CFG-060, BH-CFG-061, BH-CFG-062, BH-CFG-063, BH-CFG-064, BH-CFG-065, BH-CFG-066,
 // BH-CFG-067, BH-CFG-068, BH-CFG-070, BH-CFG-071, BH-CFG-080, BH-CFG-081, BH-CFG-082, BH-CFG-083, BH-CFG-084,
-// BH-CFG-085, BH-CFG-086.
+// BH-CFG-085, BH-CFG-086, BH-CFG-100, BH-CFG-101, BH-CFG-102, BH-CFG-103, BH-CFG-104, BH-CFG-105,
+// BH-CFG-106, BH-LANG-004, BH-LANG-006, BH-LANG-010,
+// BH-LANG-011, BH-LANG-012, BH-LANG-013, BH-LANG-014, BH-LANG-015, BH-LANG-016, BH-LANG-017, BH-LANG-018,
+// BH-LANG-020,
+// BH-TASK-001, BH-TASK-002, BH-TASK-003, BH-TASK-004, BH-TASK-005, BH-TASK-006, BH-TASK-007, BH-TASK-008,
+// BH-TASK-009, BH-TASK-024, BH-TASK-025, BH-TASK-026.
 #[test]
 fn every_rule_fires() {
     let fixture = Fixture::new();
@@ -102,7 +123,7 @@ fn every_rule_fires() {
         }
     }
     let tested: BTreeSet<&str> = cases.iter().map(|c| c.rule.as_str()).collect();
-    let rules: BTreeSet<&str> = rules::all().iter().map(|r| r.id).collect();
+    let rules: BTreeSet<&str> = all_rules().iter().map(|r| r.id).collect();
     wrong.extend(
         rules
             .difference(&tested)
@@ -115,10 +136,12 @@ fn every_rule_fires() {
 #[test]
 fn the_valid_sibling_is_valid_and_one_edit_away() {
     let fixture = Fixture::new();
-    assert_eq!(breaches(&fixture, "valid.yaml", &[]), []);
-    let valid = fs::read_to_string(root().join("tests/invalid/valid.yaml")).unwrap();
-    let valid: Vec<&str> = valid.lines().skip(1).collect();
     for case in cases() {
+        let sibling = &case.sibling;
+        assert!(sibling.starts_with("valid."), "{}: {sibling}", case.file);
+        assert_eq!(breaches(&fixture, sibling, &[]), [], "{sibling}");
+        let valid = fs::read_to_string(root().join("tests/invalid").join(sibling)).unwrap();
+        let valid: Vec<&str> = valid.lines().skip(1).collect();
         let body: Vec<&str> = case.body.lines().collect();
         let head = valid.iter().zip(&body).take_while(|(a, b)| a == b).count();
         let rest = (&valid[head..], &body[head..]);
@@ -132,12 +155,12 @@ fn the_valid_sibling_is_valid_and_one_edit_away() {
         let removed = rest.0.len() - tail;
         assert!(
             removed <= 2,
-            "{}: changes {removed} lines of valid.yaml",
+            "{}: changes {removed} lines of {sibling}",
             case.file
         );
         assert!(
             body != valid || !case.overrides.is_empty(),
-            "{}: equals valid.yaml",
+            "{}: equals {sibling}",
             case.file
         );
     }
@@ -145,7 +168,7 @@ fn the_valid_sibling_is_valid_and_one_edit_away() {
 
 #[test]
 fn rules_have_unique_names_and_ascending_numbers() {
-    let rules = rules::all();
+    let rules = all_rules();
     let numbers: Vec<&str> = rules.iter().map(|r| r.number).collect();
     assert!(numbers.is_sorted(), "{numbers:?}");
     assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), numbers.len());
@@ -167,6 +190,65 @@ fn a_conflict_names_both_places_and_a_fix() {
     assert_eq!(record.others.len(), 1);
     assert_eq!((record.others[0].line, record.others[0].column), (11, 26));
     assert!(record.help.contains("another core"), "{}", record.help);
+}
+
+/// Rules on two things that do not go together.
+const CONFLICTS: &[&str] = &[
+    "document/duplicate-key",
+    "cores/claimed-twice",
+    "memory/overlap",
+    "partitions/steady-twice",
+    "partitions/expect-silent",
+    "payload/two-disks",
+    "devices/owned-twice",
+    "devices/shared-interrupt",
+    "devices/board-interrupt",
+    "devices/no-such-line",
+    "devices/unguarded",
+    "devices/no-such-stream",
+    "devices/controller",
+    "board/shared-page",
+    "board/same-function",
+    "board/same-core",
+    "channels/from-qm",
+    "channels/named-twice",
+    "schedule/not-filled",
+    "schedule/not-its-core",
+    "schedule/unaligned",
+    "schedule/dedicated-core",
+];
+
+// Verifies: BH-LANG-005
+#[test]
+fn a_conflict_underlines_both_places() {
+    let fixture = Fixture::new();
+    for case in cases().iter().filter(|c| CONFLICTS.contains(&c.rule.as_str())) {
+        let path = fixture.paths(&format!("tests/invalid/{}", case.file));
+        let Err(LoadError::Invalid(found)) = load(&path, &case.overrides) else {
+            panic!("{}", case.file)
+        };
+        let (record, drawn) = (&found.records()[0], found.graphical(120, false));
+        assert!(!record.others.is_empty(), "{}: one place only", case.file);
+        for label in record.others.iter().chain([&record.primary]) {
+            let has_extent = (label.end_line, label.end_column) > (label.line, label.column);
+            assert!(has_extent, "{}: nothing to underline: {label:?}", case.file);
+            assert!(drawn.contains(&label.text), "{}: {drawn}", case.file);
+        }
+    }
+}
+
+// Verifies: BH-LANG-005
+#[test]
+fn every_rule_says_what_to_do_and_has_an_example() {
+    for rule in all_rules() {
+        assert!(rule.fix.ends_with('.') && rule.fix.len() > 15, "{}", rule.id);
+        let example = root().join(rule.example());
+        assert!(example.is_file(), "{}: no {}", rule.id, example.display());
+        assert_eq!(
+            rule.id,
+            format!("{}/{}", rule.topic(), rule.title().replace(' ', "-"))
+        );
+    }
 }
 
 // Verifies: BH-CFG-003

@@ -17,7 +17,7 @@ use crate::{output, place};
 /// Builds a spec.
 pub(crate) fn run(args: &BuildArgs, format: Format) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
-    let system = bulkhead_model::load(&paths, &args.spec.overrides)?;
+    let (system, _) = bulkhead_analysis::rules::load(&paths, &args.spec.overrides)?;
     let summary = compile(&system, &paths, &args.output)?;
     match format {
         Format::Json => output::json(&summary.report),
@@ -33,16 +33,21 @@ pub(crate) fn run(args: &BuildArgs, format: Format) -> Result<(), Failure> {
 
 /// Compiles and proves a system into a folder.
 pub(crate) fn compile(system: &System, paths: &Paths, folder: &Path) -> Result<Summary, Failure> {
-    let binary = paths.images.join(&system.board.name.value).join("hypervisor.bin");
-    let hypervisor = fs::read(&binary).map_err(|error| {
-        Failure::file(&binary, &error).help("build the target images first: bulkhead-tool images --build")
-    })?;
+    let hypervisor = hypervisor(system, paths)?;
     bulkhead_compiler::build(system, &hypervisor, &paths.images, run_checker, folder)
         .map_err(|error| failure(&error, system))
 }
 
+/// Reads `hypervisor.bin` of a system's board.
+pub(crate) fn hypervisor(system: &System, paths: &Paths) -> Result<Vec<u8>, Failure> {
+    let binary = paths.images.join(&system.board.name.value).join("hypervisor.bin");
+    fs::read(&binary).map_err(|error| {
+        Failure::file(&binary, &error).help("build the target images first: bulkhead-tool images --build")
+    })
+}
+
 /// An error of the compiler with its place in the spec.
-fn failure(error: &BuildError, system: &System) -> Failure {
+pub(crate) fn failure(error: &BuildError, system: &System) -> Failure {
     let message = match error.span() {
         Some(span) => {
             let position = system.sources.position(span);
@@ -54,6 +59,7 @@ fn failure(error: &BuildError, system: &System) -> Failure {
     match error {
         BuildError::Io { .. }
         | BuildError::Json(_)
+        | BuildError::Views(_)
         | BuildError::Tables { .. }
         | BuildError::Proof(ProveError::Unavailable { .. } | ProveError::Certificate(_)) => {
             Failure::unable(message)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `check`: a spec against every rule.
 
+use bulkhead_analysis::report::VcpuReport;
 use serde::Serialize;
 
-use crate::cli::{Format, SpecArgs};
+use crate::cli::{CheckArgs, Format};
 use crate::failure::Failure;
 use crate::{output, place};
 
@@ -14,12 +15,14 @@ struct Verdict<'a> {
     system: &'a str,
     board: &'a str,
     partitions: usize,
+    /// Response times of all tasks.
+    tasks: Vec<VcpuReport>,
 }
 
 /// Checks a spec.
-pub(crate) fn run(args: &SpecArgs, format: Format) -> Result<(), Failure> {
-    let paths = place::paths(args)?;
-    let system = bulkhead_model::load(&paths, &args.overrides)?;
+pub(crate) fn run(args: &CheckArgs, format: Format) -> Result<(), Failure> {
+    let paths = place::paths(&args.spec)?;
+    let (system, analysis) = bulkhead_analysis::rules::load(&paths, &args.spec.overrides)?;
     let (board, partitions) = (&system.board.name.value, system.partitions.len());
     match format {
         Format::Json => output::json(&Verdict {
@@ -28,11 +31,18 @@ pub(crate) fn run(args: &SpecArgs, format: Format) -> Result<(), Failure> {
             system: &system.name.value,
             board,
             partitions,
+            tasks: analysis.report(&system),
         }),
-        Format::Text => output::line(&format!(
-            "{}: system `{}` for board `{board}`, {partitions} partitions, breaks no rule",
-            paths.spec.display(),
-            system.name.value
-        )),
+        Format::Text => {
+            output::line(&format!(
+                "{}: system `{}` for board `{board}`, {partitions} partitions, breaks no rule",
+                paths.spec.display(),
+                system.name.value
+            ))?;
+            if args.verbose {
+                output::line(&format!("\n{}", analysis.table(&system).trim_end()))?;
+            }
+            Ok(())
+        }
     }
 }

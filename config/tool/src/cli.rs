@@ -65,12 +65,13 @@ pub(crate) enum Verb {
 Examples:
   bulkhead check my-system.yaml
   bulkhead check --json
+  bulkhead check --verbose
   bulkhead check --set partitions.cluster.memory=4MiB")]
-    Check(SpecArgs),
+    Check(CheckArgs),
     /// Compile a spec into a bootable image, with its proof
     #[command(after_help = "\
 DIR receives hypervisor.bin, system.blob, certificate.bin, certificate.json, image.bin, manifest.json,
-grants.txt, dt/PARTITION.dtb and .dts, report.json. Nothing is written when anything is wrong.
+grants.txt, dt/PARTITION.dtb and .dts, report.json, report.html. Nothing is written when anything is wrong.
 
 Examples:
   bulkhead build -o out
@@ -89,6 +90,40 @@ Examples:
   bulkhead run --console infotainment
   bulkhead run --headless --for 60s --set partitions.adas.autostart=false")]
     Run(Box<RunSpecArgs>),
+    /// Say in words what a system is, or answer a question about it
+    #[command(after_help = "\
+Questions:
+  who-can ADDRESS|DEVICE   which partition, EL2 or stream reads, writes, executes it, and by which route;
+                           0x5400_0000 is physical, adas:0x4000_0000 an address of partition adas,
+                           can0 a device, adas/ram or el2/gicd a thing in memory
+  at CORE TIME             whose the core is at that time of the major frame, and what may interrupt
+  why RULE|TASK|VALUE      whether a rule holds and what shows it; why a task (PARTITION/TASK) ends in time;
+                           where a value comes from and what it decides
+
+who-can and at also take a folder that `build` wrote instead of a spec.
+
+Examples:
+  bulkhead explain
+  bulkhead explain my-system.yaml who-can can0
+  bulkhead explain out who-can infotainment:0x4000_0000
+  bulkhead explain at 1 8500us
+  bulkhead explain why cores/claimed-twice
+  bulkhead explain why partitions.adas.memory")]
+    Explain(ExplainArgs),
+    /// Draw partitions, cores, channels, devices and streams as SVG
+    #[command(after_help = "\
+Examples:
+  bulkhead graph my-system.yaml -o system.svg
+  bulkhead graph -o - > system.svg")]
+    Graph(GraphArgs),
+    /// Say what changed between two systems, for EL2 and for each partition; exit 1 when anything did
+    #[command(after_help = "\
+A and B are specs, or folders that `build` wrote. --set changes B.
+
+Examples:
+  bulkhead diff released/ my-system.yaml
+  bulkhead diff my-system.yaml my-system.yaml --set partitions.cluster.memory=4MiB")]
+    Diff(DiffArgs),
     /// Run the tests of the tree
     #[command(after_help = "\
 Examples:
@@ -115,6 +150,14 @@ Examples:
     /// List the rules of the language
     #[command(after_help = "Example:\n  bulkhead rules --format json")]
     Rules,
+    /// Print the JSON Schema of specs or board files, for completion and hover texts in editors
+    #[command(after_help = "\
+Examples:
+  bulkhead schema
+  bulkhead schema --board qemu-virt
+  bulkhead schema board
+  bulkhead schema --keys")]
+    Schema(SchemaArgs),
 }
 
 /// A spec and changes to it.
@@ -127,6 +170,16 @@ pub(crate) struct SpecArgs {
     pub(crate) overrides: Vec<String>,
 }
 
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Show the response time of every task, and what it rests on
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
 /// Arguments of `build`.
 #[derive(Args, Debug)]
 pub(crate) struct BuildArgs {
@@ -135,6 +188,41 @@ pub(crate) struct BuildArgs {
     /// Folder that receives the result: a new one, an empty one, or an earlier build
     #[arg(short, long = "output", value_name = "DIR")]
     pub(crate) output: PathBuf,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// The spec [default: the reference system], then a question [default: the overview]
+    #[arg(value_name = "SPEC|QUESTION")]
+    pub(crate) words: Vec<String>,
+    /// Change a value of the spec before it is checked; may be repeated
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+/// Arguments of `graph`.
+#[derive(Args, Debug)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// File that receives the drawing; `-` for stdout
+    #[arg(short, long = "output", value_name = "FILE.svg")]
+    pub(crate) output: PathBuf,
+}
+
+/// Arguments of `diff`.
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    /// A spec or a build folder
+    #[arg(value_name = "A")]
+    pub(crate) before: PathBuf,
+    /// A spec or a build folder
+    #[arg(value_name = "B")]
+    pub(crate) after: PathBuf,
+    /// Change a value of B, a spec, before it is checked; may be repeated
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) overrides: Vec<String>,
 }
 
 /// Arguments of `run`.
@@ -182,6 +270,31 @@ pub(crate) struct BenchArgs {
     /// Take 10 000 periods of the timer on a shared core, not 2 000
     #[arg(long)]
     pub(crate) long: bool,
+}
+
+/// Arguments of `schema`.
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// What is described
+    #[arg(value_enum, default_value_t = Document::Spec)]
+    pub(crate) document: Document,
+    /// Know the devices and cores of a board: a name, or the path of a board file
+    #[arg(long, value_name = "BOARD")]
+    pub(crate) board: Option<String>,
+    /// Print the keys as a table in Markdown instead
+    #[arg(long)]
+    pub(crate) keys: bool,
+}
+
+/// A kind of document.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Document {
+    /// A system
+    Spec,
+    /// A file that a system includes
+    Fragment,
+    /// A board file
+    Board,
 }
 
 /// Arguments of `prove`.

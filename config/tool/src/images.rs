@@ -2,7 +2,7 @@
 //! `images`: everything that runs on the target, built by cargo and put into the images folder.
 //!
 //! Which packages are built follows from their folders: `BOARD/board` holds the boot and run-time parts of
-//! EL2, `hypervisor/loader` the loader, `partitions/*`, `tests/partitions/*` and `tests/conformance` the partitions. A program of
+//! EL2 (a binary may be called after its board, `BOARD-boot`), `hypervisor/loader` the loader, `partitions/*`, `tests/partitions/*` and `tests/conformance` the partitions. A program of
 //! `partitions/infotainment` runs in Linux and keeps its bare name.
 
 mod cargo;
@@ -89,7 +89,8 @@ fn images_of(binaries: Vec<cargo::Binary>) -> Vec<Image> {
         } else if binary.folder == LOADER || [parent, &binary.folder].iter().any(|f| PARTITIONS.contains(f)) {
             Some(PathBuf::from(elf))
         } else {
-            (name == "board").then(|| Path::new(parent).join(elf))
+            let prefix = format!("{parent}-");
+            (name == "board").then(|| Path::new(parent).join(elf.strip_prefix(&prefix).unwrap_or(&elf)))
         }
     };
     let image = |b: cargo::Binary| {
@@ -193,6 +194,7 @@ mod tests {
             binary("config/tool", "bulkhead-tool"),
             binary("qemu-virt/board", "runtime"),
             binary("qemu-virt/board", "boot"),
+            binary("qemu-virt-32/board", "qemu-virt-32-boot"),
             binary("hypervisor/loader", "loader"),
             binary("partitions/adas", "adas"),
             binary("partitions/infotainment", "vehicle-state"),
@@ -208,10 +210,11 @@ mod tests {
             "loader.elf",
             "qemu-virt/boot.elf",
             "qemu-virt/runtime.elf",
+            "qemu-virt-32/boot.elf",
             "vehicle-state",
         ];
         assert_eq!(files, wanted);
-        assert_eq!(boards(&images), ["qemu-virt"]);
+        assert_eq!(boards(&images), ["qemu-virt", "qemu-virt-32"]);
     }
 
     #[test]

@@ -7,9 +7,13 @@
 
 mod bench;
 mod build;
+mod built;
 mod check;
 mod cli;
+mod diff;
+mod explain;
 mod failure;
+mod graph;
 mod images;
 mod needs;
 mod output;
@@ -17,6 +21,7 @@ mod place;
 mod prove;
 mod rules;
 mod run;
+mod schema;
 mod tests;
 mod version;
 
@@ -52,9 +57,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Prove(args) => prove::run(&args, format),
         Verb::Run(args) => run::run(&args),
         Verb::Bench(args) => bench::run(&args, format),
+        Verb::Explain(args) => explain::run(&args, format),
+        Verb::Graph(args) => graph::run(&args),
+        Verb::Diff(args) => diff::run(&args, format),
         Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),
         Verb::Rules => rules::run(format),
+        Verb::Schema(args) => schema::run(&args),
     }
 }

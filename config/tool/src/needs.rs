@@ -2,12 +2,13 @@
 //! `needs`: what a command line needs from outside the tree.
 
 use std::iter;
+use std::path::Path;
 
 use clap::Parser;
 
-use crate::cli::{Cli, NeedsArgs, SpecArgs, Verb};
+use crate::cli::{Cli, DiffArgs, NeedsArgs, SpecArgs, Verb};
 use crate::failure::Failure;
-use crate::{output, place};
+use crate::{explain, output, place};
 
 /// Prints the Debian packages that the spec of a command line names. Implements: BH-TOOL-002.
 pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
@@ -20,15 +21,47 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         )));
     };
     let reference = SpecArgs::default();
+    let of_words;
     let spec = match &cli.verb {
-        Verb::Check(spec) => spec,
+        Verb::Check(check) => &check.spec,
         Verb::Build(build) => &build.spec,
+        Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
         Verb::Bench(_) | Verb::Test(_) => &reference,
-        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules => return Ok(()),
+        Verb::Explain(explain) => {
+            of_words = SpecArgs {
+                spec: explain::spec(&explain.words).map(Path::to_owned),
+                overrides: explain.overrides.clone(),
+            };
+            &of_words
+        }
+        Verb::Diff(diff) => return of_both(diff),
+        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) => return Ok(()),
     };
-    let path = place::spec(spec.spec.as_deref())?;
-    for package in bulkhead_model::debian_packages(&path, &spec.overrides)? {
+    for package in packages(spec.spec.as_deref(), &spec.overrides)? {
+        output::line(&format!("debian-arm64 {package}"))?;
+    }
+    Ok(())
+}
+
+/// Packages of a spec, or of the reference system; none for a build folder, which holds what it needs.
+fn packages(spec: Option<&Path>, overrides: &[String]) -> Result<Vec<String>, Failure> {
+    let path = place::spec(spec)?;
+    if path.is_dir() {
+        return Ok(Vec::new());
+    }
+    Ok(bulkhead_model::debian_packages(&path, overrides)?)
+}
+
+/// Packages of two specs, each once.
+fn of_both(diff: &DiffArgs) -> Result<(), Failure> {
+    let mut all = packages(Some(&diff.before), &[])?;
+    for package in packages(Some(&diff.after), &diff.overrides)? {
+        if !all.contains(&package) {
+            all.push(package);
+        }
+    }
+    for package in all {
         output::line(&format!("debian-arm64 {package}"))?;
     }
     Ok(())

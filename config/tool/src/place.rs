@@ -84,9 +84,14 @@ fn short(path: PathBuf) -> PathBuf {
 
 /// Everything that a spec's names are looked up in.
 pub(crate) fn paths(args: &SpecArgs) -> Result<Paths, Failure> {
+    paths_of(args.spec.as_deref())
+}
+
+/// As [`paths`], for a spec that was named, or the reference system.
+pub(crate) fn paths_of(named: Option<&Path>) -> Result<Paths, Failure> {
     let root = root()?;
     Ok(Paths {
-        spec: spec(args.spec.as_deref())?,
+        spec: spec(named)?,
         boards: short(root.join(BOARDS)),
         images: images(&root),
         guest: guest()?,

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &RunSpecArgs) -> Result<(), Failure> {
 /// Loads the spec, with the changes that the kind of run needs below those of the user.
 fn load(args: &RunSpecArgs, paths: &Paths) -> Result<System, Failure> {
     let SpecArgs { overrides, .. } = &args.spec;
-    let system = bulkhead_model::load(paths, overrides)?;
+    let (system, _) = bulkhead_analysis::rules::load(paths, overrides)?;
     let mut all = args
         .run
         .overrides(system.partitions.iter().map(|p| p.name.value.as_str()));
@@ -41,7 +41,7 @@ fn load(args: &RunSpecArgs, paths: &Paths) -> Result<System, Failure> {
         return Ok(system);
     }
     all.extend(overrides.iter().cloned());
-    Ok(bulkhead_model::load(paths, &all)?)
+    Ok(bulkhead_analysis::rules::load(paths, &all)?.0)
 }
 
 /// Where the system is built: removed after the run, unless the user named it or needs it afterwards.

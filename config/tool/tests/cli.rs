@@ -74,8 +74,16 @@ fn machines_get_every_error_as_json() {
         assert_eq!(value["verdict"], "fail");
         assert_eq!(value["errors"].as_array().unwrap().len(), 1);
         assert_eq!(value["errors"][0]["rule"], "document/unknown-key");
-        assert_eq!(value["errors"][0]["primary"]["line"], 34);
-        assert_eq!(value["errors"][0]["help"], "did you mean `devices`?");
+        assert_eq!(value["errors"][0]["file"], spec);
+        assert_eq!(value["errors"][0]["line"], 34);
+        assert_eq!(value["errors"][0]["cause"], "unknown key");
+        let extent = |key: &str| value["errors"][0][key].as_u64().unwrap();
+        assert_eq!(
+            (extent("end_line"), extent("end_column") - extent("column")),
+            (34, 7)
+        );
+        assert_eq!(value["errors"][0]["related"].as_array().unwrap().len(), 0);
+        assert_eq!(value["errors"][0]["fix"], "did you mean `devices`?");
     }
 }
 
@@ -142,10 +150,13 @@ fn every_rule_with_a_file_is_listed() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|r| r["rule"].as_str().unwrap())
+        .map(|r| r["id"].as_str().unwrap())
         .collect();
     for entry in fs::read_dir(root().join("tests/invalid")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.starts_with("valid.") {
+            continue;
+        }
         let mut parts = name.split('.');
         if let (Some(topic), Some(rule), Some(_)) = (parts.next(), parts.next(), parts.next()) {
             assert!(rules.contains(&format!("{topic}/{rule}").as_str()), "{name}");
@@ -168,4 +179,42 @@ fn tests_that_do_not_exist_are_refused() {
     assert!(
         stdout(&tool(&Fixture::new(), &["test", "--list", "--only", "two-buses"])).starts_with("two-buses ")
     );
+}
+
+// Verifies: BH-TASK-023
+#[test]
+fn response_times_are_shown_on_demand() {
+    let shown = tool(&Fixture::new(), &["check", "--verbose"]);
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert_eq!(status(&shown), 0);
+    assert!(
+        text.contains("cluster/gauge") && text.contains("unproven") && text.contains("world_switch"),
+        "{text}"
+    );
+    let short = tool(&Fixture::new(), &["check"]);
+    assert!(!String::from_utf8_lossy(&short.stdout).contains("cluster/gauge"));
+}
+
+// Verifies: BH-TASK-026
+#[test]
+fn a_task_that_may_be_late_is_not_built() {
+    let fixture = Fixture::new();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let output = tool(
+        &fixture,
+        &[
+            "build",
+            "tests/invalid/tasks.not-schedulable.yaml",
+            "-o",
+            out.to_str().unwrap(),
+        ],
+    );
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(status(&output), 1, "{text}");
+    assert!(
+        text.contains("36:7") && text.contains("tasks/not-schedulable"),
+        "{text}"
+    );
+    assert!(!out.exists());
 }

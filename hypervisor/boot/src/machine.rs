@@ -72,7 +72,7 @@ pub(crate) fn clear_runtime(info: &ImageInfo) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Copies the live image to its place. Implements: BH-BOOT-013.
+/// Copies the live image to its place. Implements: BH-BOOT-013, BH-MEM-010.
 ///
 /// # Errors
 /// The live area or the queues are not writable in the boot root.

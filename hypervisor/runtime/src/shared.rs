@@ -12,10 +12,11 @@ use bulkhead_policy::uart::Pl011;
 use bulkhead_policy::vgic::direct::Direct;
 use bulkhead_policy::vgic::{MAX_VCPUS, Vgic};
 
-/// Partitions for which there is room.
-pub const MAX_PARTITIONS: usize = 16;
-/// Cores for which there is room.
-pub const MAX_CORES: usize = 8;
+/// Partitions for which there is room: as many as a spec may have.
+pub const MAX_PARTITIONS: usize = bulkhead_types::image::MAX_PARTITIONS;
+/// Cores for which there is room here, on every board; a board's linker script limits them to those for which it
+/// has stacks and blocks.
+pub const MAX_CORES: usize = 32;
 /// In [`RUNNING`]: no vCPU's slot.
 pub const NOBODY: u32 = u32::MAX;
 

@@ -9,6 +9,7 @@ pub(crate) const HASH: &str = "5f5f";
 fn partition(name: &str, metrics: bool) -> Partition {
     Partition {
         name: name.to_owned(),
+        criticality: "qm".to_owned(),
         console: Console::Text,
         window: 0x4600_0000,
         metrics,

@@ -20,7 +20,7 @@ mod error;
 mod event;
 #[cfg(test)]
 mod fixture;
-mod halt;
+mod inspect;
 pub mod int_log;
 pub mod judge;
 pub mod qemu;

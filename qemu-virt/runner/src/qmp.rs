@@ -303,6 +303,7 @@ mod tests {
     fn program_counters_are_found_in_a_register_dump() {
         const ANSWERS: &[&str] = &[
             "{\"return\": {}}",
+            RUNNING,
             r#"{"return": "\r\nCPU#0\r\n PC=0000000040260800 X00=0\r\nCPU#1\r\n PC=ffffffc008010abc X00=1\r\n"}"#,
             r#"{"return": "unknown command"}"#,
         ];

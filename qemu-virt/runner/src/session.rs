@@ -263,14 +263,6 @@ impl Session {
         Ok(&self.counts.snapshot)
     }
 
-    /// Reads `length` bytes of the machine's physical memory now.
-    ///
-    /// # Errors
-    /// QEMU does not answer.
-    pub fn memory(&mut self, address: u64, length: usize) -> Result<Vec<u8>, RunnerError> {
-        self.counts.memory(address, length)
-    }
-
     /// Handles what happens within that much host time, or until something was handled.
     /// Implements: BH-QEMU-008.
     ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where things lie: in the blob, and in physical memory.
 
-use crate::range::{PAGE, Range};
+use crate::range::{PAGE, Range, slice};
 use crate::ste::MAX_STREAM_BITS;
 use crate::system::System;
 
@@ -85,8 +85,9 @@ fn in_blob(system: &System<'_>, out: &mut Vec<String>) {
         start: header.early_end,
         end: header.live_image,
     };
-    for (name, range) in header.sections.iter().filter(|(_, range)| !range.is_empty()) {
-        if !late.contains(*range) || !range.start.is_multiple_of(8) {
+    for (name, range) in &header.sections {
+        let placed = range.is_empty() || late.contains(*range);
+        if !placed || !range.start.is_multiple_of(8) {
             out.push(format!(
                 "header: table {name} at {range} is not aligned between early part and live image"
             ));
@@ -114,6 +115,27 @@ fn in_blob(system: &System<'_>, out: &mut Vec<String>) {
         areas.push(("blob: stream table".to_owned(), stored));
     }
     apart(&areas, out);
+    reserved(system.bytes, &areas, out);
+}
+
+/// Bytes of the blob after its first page that are in none of `areas` are zero.
+fn reserved(blob: &[u8], areas: &[(String, Range)], out: &mut Vec<String>) {
+    let end = u64::try_from(blob.len()).unwrap_or(u64::MAX);
+    let mut described: Vec<Range> = areas.iter().map(|(_, range)| *range).collect();
+    described.push(Range { start: end, end });
+    described.sort();
+    let mut at = PAGE;
+    for range in described {
+        let gap = range.start.checked_sub(at).and_then(|size| slice(blob, at, size));
+        if gap.is_some_and(|gap| gap.iter().any(|byte| *byte != 0)) {
+            let gap = Range {
+                start: at,
+                end: range.start,
+            };
+            out.push(format!("blob: reserved bytes in {gap} are not zero"));
+        }
+        at = at.max(range.end);
+    }
 }
 
 fn in_memory(system: &System<'_>, out: &mut Vec<String>) {

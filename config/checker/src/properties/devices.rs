@@ -25,6 +25,12 @@ pub(crate) fn spis(system: &System<'_>, out: &mut Vec<String>) {
             out.push(format!("SPI {}: listed after {}, or twice", b.intid, a.intid));
         }
     }
+    let own = blob.board.uart_intid;
+    if own != u32::MAX && !(SPI_FIRST..=SPI_LAST).contains(&own) {
+        out.push(format!(
+            "board: {own} is no SPI, yet EL2's UART is said to raise it"
+        ));
+    }
     for spi in &blob.spis {
         let intid = spi.intid;
         if !(SPI_FIRST..=SPI_LAST).contains(&intid) || spi.edge > 1 {

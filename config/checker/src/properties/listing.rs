@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The text form's names and owners are those that the tables show.
 
+use crate::colours::Colours;
+use crate::grants::{Grant, Placed};
 use crate::range::Range;
 use crate::reach::{Access, MemoryType, Run};
 use crate::system::{Party, System};
@@ -26,48 +28,119 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
             ));
         }
     }
-    let mut owned: Vec<(String, Range)> = vec![("el2".to_owned(), system.image.extent)];
-    owned.extend(
-        system
-            .el2_private()
-            .into_iter()
-            .map(|(_, range)| ("el2".to_owned(), range)),
-    );
-    owned.extend(
-        system
-            .windows()
-            .into_iter()
-            .map(|(i, window)| (system.party(i), window)),
-    );
-    let owner = |f: usize| {
-        system
-            .blob
-            .pci_functions
-            .get(f)
-            .map_or(0, |function| function.partition)
-    };
-    let bars = system.bars().into_iter();
-    owned.extend(bars.map(|(f, _, range)| (format!("partition:{}", name(system, owner(f))), range)));
+    for placed in &system.grants.memory {
+        let known = match placed.owner.as_str() {
+            "board" | "el2" => true,
+            owner if owner.starts_with("channel:") => system.grants.grants.iter().any(|g| g.name == owner),
+            owner => system.partition_indices().any(|i| system.party(i) == owner),
+        };
+        if !known {
+            out.push(format!(
+                "grants.txt: memory {}: nobody is called {}",
+                placed.range, placed.owner
+            ));
+        }
+    }
+    for (index, a) in system.grants.coloured_memory.iter().enumerate() {
+        let memory = system.grants.memory.iter();
+        let same = system
+            .grants
+            .coloured_memory
+            .iter()
+            .skip(index + 1)
+            .filter(|b| b.owner == a.owner);
+        for b in memory
+            .chain(same)
+            .filter(|b| a.range.intersection(b.range).is_some())
+        {
+            out.push(format!(
+                "grants.txt: coloured-memory {} {} overlaps {} {}",
+                a.name, a.range, b.name, b.range
+            ));
+        }
+        if system.grants.colours_of(&a.owner).is_none() {
+            out.push(format!(
+                "grants.txt: coloured-memory {} {} is of no partition with colours",
+                a.name, a.range
+            ));
+        }
+    }
+    let el2 = system.el2_private().into_iter().map(|(_, range)| range);
+    Listed::of(system, "el2").demand(el2.chain([system.image.extent]), out);
     for index in system.partition_indices() {
+        let party = system.party(index);
+        let listed = Listed::of(system, &party);
+        let windows = system.windows().into_iter().filter(|(owner, _)| *owner == index);
+        listed.demand(windows.map(|(_, window)| window), out);
+        let owner = |f: usize| {
+            system
+                .blob
+                .pci_functions
+                .get(f)
+                .map_or(0, |function| function.partition)
+        };
+        let bars = system.bars().into_iter();
+        let own = bars.filter(|(f, _, _)| format!("partition:{}", name(system, owner(*f))) == party);
+        listed.demand(own.map(|(_, _, range)| range), out);
         let runs = system.reach(Party::Partition(index)).map(|(_, run)| run);
         let own = runs.filter(|run| {
             run.access.memory != MemoryType::NormalNc && !system.is_loader(run.physical(), run.access)
         });
-        owned.extend(own.map(|run| (system.party(index), run.physical())));
+        listed.demand(own.map(Run::physical), out);
     }
-    let channels = system
-        .grants
-        .grants
-        .iter()
-        .filter(|grant| grant.name.starts_with("channel:"));
-    owned.extend(channels.map(|grant| (grant.name.clone(), grant.run.physical())));
-    for (owner, range) in owned {
-        let listed = system.grants.memory.iter().filter(|placed| placed.owner == owner);
-        let ranges: Vec<Range> = listed.map(|placed| placed.range).collect();
-        for stray in range.minus(&ranges) {
-            out.push(format!(
-                "grants.txt: no `memory` record lists {stray} as of {owner}"
-            ));
+    let channels = system.grants.grants.iter();
+    let of_channels =
+        channels.filter(|grant| grant.name.starts_with("channel:") && !grant.root.starts_with("el2:core:"));
+    for grant in of_channels {
+        Listed::of(system, &grant.name).demand([grant.run.physical()], out);
+    }
+}
+
+/// What the text form lists as somebody's.
+struct Listed<'a> {
+    owner: &'a str,
+    whole: Vec<Range>,
+    coloured: Vec<Range>,
+    colours: Option<Colours>,
+}
+
+impl<'a> Listed<'a> {
+    fn of(system: &System<'_>, owner: &'a str) -> Self {
+        let of = |records: &[Placed]| {
+            records
+                .iter()
+                .filter(|p| p.owner == owner)
+                .map(|p| p.range)
+                .collect()
+        };
+        Self {
+            owner,
+            whole: of(&system.grants.memory),
+            coloured: of(&system.grants.coloured_memory),
+            colours: system.grants.colours_of(owner),
+        }
+    }
+
+    /// Whether pages of the owner's colours in this range are listed.
+    fn has_colours(&self, range: Range) -> bool {
+        self.coloured.iter().any(|listed| listed.contains(range))
+            && self.colours.is_some_and(|c| c.have(range))
+    }
+
+    /// Tells which parts of `ranges` are not listed.
+    fn demand(&self, ranges: impl IntoIterator<Item = Range>, out: &mut Vec<String>) {
+        for range in ranges {
+            if self.has_colours(range) || self.whole.iter().any(|listed| listed.contains(range)) {
+                continue;
+            }
+            let owner = self.owner;
+            let rest = range
+                .minus(&self.whole)
+                .into_iter()
+                .filter(|rest| !self.has_colours(*rest));
+            out.extend(
+                rest.map(|stray| format!("grants.txt: no `memory` record lists {stray} as of {owner}")),
+            );
         }
     }
 }
@@ -91,7 +164,22 @@ fn called(system: &System<'_>, index: usize, run: &Run) -> Option<&'static str> 
 
 /// Implements: BH-CHK-062.
 pub(crate) fn names(system: &System<'_>, out: &mut Vec<String>) {
-    for grant in &system.grants.grants {
+    let coloured = system.grants.coloured.iter().map(|grant| {
+        let size = system
+            .grants
+            .colours_of(&grant.root)
+            .map_or(0, |c| c.size(grant.range, u64::MAX));
+        Grant {
+            root: grant.root.clone(),
+            name: grant.name.clone(),
+            run: Run {
+                input: Range::sized(grant.input, size),
+                output: grant.range.start,
+                access: grant.access,
+            },
+        }
+    });
+    for grant in system.grants.grants.iter().cloned().chain(coloured) {
         let Some(index) = system
             .partition_indices()
             .find(|i| system.party(*i) == grant.root)

@@ -2,6 +2,7 @@
 //! The properties that are proved: an identifier, a sentence, and the function that decides it.
 
 mod areas;
+mod colours;
 mod devices;
 mod el2;
 mod header;
@@ -97,6 +98,11 @@ pub const PROPERTIES: &[Property] = &[
         check: sharing::channels,
     },
     Property {
+        id: "BH-CHK-025",
+        text: "Where a partition has colours, no two have one in common, every other one is stated to use any, and its RAM, load list, payload, root and tables, and the tables of its streams, lie in pages of its colours.",
+        check: colours::check,
+    },
+    Property {
         id: "BH-CHK-030",
         text: "No EL2 page is writable and executable at once through any of its roots, and device memory is never executable.",
         check: el2::write_xor_execute,
@@ -133,7 +139,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-051",
-        text: "The slots of each sliced core cover its major frame, and each names a vCPU of that core.",
+        text: "The slots of each sliced core cover its major frame, each names a vCPU of that core or the system on the system core, and each vCPU and the system have one.",
         check: schedule::slots,
     },
     Property {

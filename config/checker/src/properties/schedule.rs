@@ -155,6 +155,9 @@ pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {
             blob.board.system_core
         ));
     }
+    if !blob.slots.iter().any(|slot| slot.kind == 1) {
+        out.push("board: the system core has no system slot".to_owned());
+    }
     for (k, core) in blob.cores.iter().enumerate() {
         let (Some(slots), Some(vcpus)) = (span(&blob.slots, core.slots), vcpus_of(system, core)) else {
             out.push(format!("core {k}: its slots or vCPUs are outside the table"));

@@ -4,6 +4,7 @@
 //! [`partitions`], [`el2`] and [`targets`] use no grants: they follow from `hypervisor.bin`, the blob and the
 //! walked tables alone.
 
+use crate::contest::{meets, union};
 use crate::grants::Shared;
 use crate::range::Range;
 use crate::reach::{Access, MemoryType};
@@ -20,28 +21,37 @@ struct Reached {
     who: String,
 }
 
-/// Everything that is reached, by physical address.
-fn all(system: &System<'_>) -> Vec<Reached> {
-    let mut all: Vec<Reached> = system
-        .roots
-        .iter()
-        .flat_map(|root| {
-            root.walk.runs.iter().map(|run| Reached {
-                physical: run.physical(),
-                serves: root.serves,
-                party: root.party(),
-                access: run.access,
-                who: format!("{} at {:#x} ({})", root.name, run.input.start, run.access),
-            })
-        })
-        .collect();
+/// Most ranges that two parties reach in a system whose sharing is worth a look: the loader, windows, channels.
+const MOST: usize = 4096;
+
+/// Everything that is reached in part or whole in `ranges`, which are ascending and apart, by physical address.
+fn reached(system: &System<'_>, ranges: &[Range]) -> Vec<Reached> {
+    let mut all: Vec<Reached> = Vec::new();
+    for root in &system.roots {
+        let runs = root.walk.runs.iter();
+        all.extend(
+            runs.filter(|run| meets(ranges, run.physical()))
+                .map(|run| Reached {
+                    physical: run.physical(),
+                    serves: root.serves,
+                    party: root.party(),
+                    access: run.access,
+                    who: format!("{} at {:#x} ({})", root.name, run.input.start, run.access),
+                }),
+        );
+    }
     all.sort_by_key(|r| r.physical);
     all
 }
 
+/// What two parties reach, as far as it is looked at.
+fn contested<'a>(system: &'a System<'_>) -> &'a [Range] {
+    system.contested.get(..MOST).unwrap_or(&system.contested)
+}
+
 /// Calls `found` for each two parties and the range that both reach.
 fn overlaps(system: &System<'_>, mut found: impl FnMut(&Reached, &Reached, Range)) {
-    let all = all(system);
+    let all = reached(system, contested(system));
     for (i, a) in all.iter().enumerate() {
         for b in all
             .iter()
@@ -57,11 +67,20 @@ fn overlaps(system: &System<'_>, mut found: impl FnMut(&Reached, &Reached, Range
 
 /// Implements: BH-CHK-020.
 pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
+    if system.contested.len() > MOST {
+        let count = system.contested.len();
+        out.push(format!("{count} ranges are reachable by more than one party"));
+    }
+    let of_partitions = |r: &&Reached| r.party != Party::El2 && r.access.write;
+    let written = reached(system, contested(system));
+    let written = written.iter().filter(of_partitions).map(|r| r.physical);
+    let written = union(written.collect());
     overlaps(system, |a, b, both| {
         let channel = a.access.memory == MemoryType::NormalNc
             && b.access.memory == MemoryType::NormalNc
             && !(a.access.execute || b.access.execute)
-            && !(a.access.write && b.access.write);
+            && !(a.access.write && b.access.write)
+            && both.minus(&written).is_empty();
         let loader = system.is_loader(both, a.access) && system.is_loader(both, b.access);
         if a.party != Party::El2 && b.party != Party::El2 && !channel && !loader {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
@@ -72,8 +91,10 @@ pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
 /// Implements: BH-CHK-021.
 pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
     let private = system.el2_private();
+    let hidden = union(private.iter().map(|(_, range)| *range).collect());
     for index in system.partition_indices() {
-        for (root, run) in system.reach(Party::Partition(index)) {
+        let touching = system.reach(Party::Partition(index));
+        for (root, run) in touching.filter(|(_, run)| meets(&hidden, run.physical())) {
             for (what, range) in &private {
                 if let Some(both) = run.physical().intersection(*range) {
                     out.push(format!("{}: {} reaches {what} at {both}", root.name, run.input));
@@ -82,6 +103,8 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
         }
     }
     let windows = system.windows();
+    // Neighbours count as one: a partition may read both through one mapping.
+    let channels = union(system.blob.channels.clone());
     overlaps(system, |a, b, both| {
         let (guest, index) = match (a.party, b.party) {
             (Party::El2, Party::Partition(index)) => (b, index),
@@ -101,7 +124,7 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
             Use::Partition(_) => r.access.memory == MemoryType::NormalNc,
             Use::Core(_) | Use::Stream(_) => false,
         });
-        let channel = cleared && system.blob.channels.iter().any(|c| c.contains(both));
+        let channel = cleared && channels.iter().any(|c| c.contains(both));
         if !window && !loader && !channel {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
         }
@@ -125,6 +148,9 @@ pub(crate) fn targets(system: &System<'_>, out: &mut Vec<String>) {
                 MemoryType::Device => (&owned, "the BARs of its own functions"),
                 MemoryType::NormalWb | MemoryType::NormalNc => (&system.blob.ram, "RAM"),
             };
+            if allowed.iter().any(|range| range.contains(run.physical())) {
+                continue;
+            }
             for outside in run.physical().minus(allowed) {
                 out.push(format!(
                     "{}: {} reaches {outside}, outside {what}",
@@ -183,7 +209,10 @@ pub(crate) fn declared(system: &System<'_>, out: &mut Vec<String>) {
             ));
         }
     }
-    let everything = all(system);
+    let everything = reached(
+        system,
+        &union(system.grants.shared.iter().map(|shared| shared.range).collect()),
+    );
     for shared in &system.grants.shared {
         for (party, write, execute) in &shared.parties {
             let reached = everything

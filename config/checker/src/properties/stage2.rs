@@ -9,6 +9,9 @@ use crate::tables::Partition;
 /// IPA of the loader in every partition (`hypervisor/types/src/load.rs`).
 const LOADER_IPA: u64 = 0x7f_0000_0000;
 
+/// End of a partition's input addresses: they have 39 bits.
+const INPUT_END: u64 = 1 << 39;
+
 /// Implements: BH-CHK-010.
 pub(crate) fn grants(system: &System<'_>, out: &mut Vec<String>) {
     compare(system, out, |serves| matches!(serves, Use::Partition(_)));
@@ -20,6 +23,14 @@ pub(crate) fn grants(system: &System<'_>, out: &mut Vec<String>) {
             ));
         }
     }
+    let root = |name: &str| system.roots.iter().position(|root| root.name == name);
+    let grants = system.grants.grants.iter();
+    let places = grants.map(|grant| (root(&grant.root), grant.run.input));
+    let coloured = system.grants.coloured.iter();
+    let coloured = coloured.map(|grant| (root(&grant.root), grant.input));
+    if !places.is_sorted() || !coloured.is_sorted() {
+        out.push("grants.txt: grants are out of order".to_owned());
+    }
 }
 
 /// Compares each root that `chosen` selects with its grants.
@@ -30,7 +41,17 @@ pub(crate) fn compare(system: &System<'_>, out: &mut Vec<String>, chosen: fn(Use
             .grants
             .iter()
             .filter(|grant| grant.root == root.name);
-        match sorted(grants.map(|grant| grant.run).collect()) {
+        let mut runs: Vec<Run> = grants.map(|grant| grant.run).collect();
+        if let Some(colours) = system.grants.colours_of(&root.name) {
+            let coloured = system
+                .grants
+                .coloured
+                .iter()
+                .filter(|grant| grant.root == root.name);
+            let mut budget = root.walk.size().saturating_add(1);
+            coloured.for_each(|grant| grant.expand(colours, &mut runs, &mut budget));
+        }
+        match sorted(runs) {
             Err((a, b)) => out.push(format!(
                 "{}: grants.txt grants {a} and {b}, which overlap",
                 root.name
@@ -151,6 +172,11 @@ fn emulated(p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
         }
     }
     for (i, (what, range)) in frames(p).iter().enumerate() {
+        if !range.is_page_aligned() || range.is_empty() || range.end > INPUT_END {
+            out.push(format!(
+                "partition {name}: emulated {what} {range} is not at an input address"
+            ));
+        }
         for (other, at) in frames(p).iter().skip(i + 1) {
             if range.intersection(*at).is_some() {
                 out.push(format!(

@@ -31,3 +31,20 @@ fn a_good_system_is_proved() {
     assert_eq!(proof.roots, 8 + 1);
     assert_eq!(proof.blob_hash.as_slice(), Sha256::digest(&files.blob).as_slice());
 }
+
+/// One mapping may cover two channels that lie beside each other.
+///
+/// Verifies: BH-CHK-021.
+#[test]
+fn neighbouring_channels_are_reached_through_one_mapping() {
+    let mut model = good(BLOB_SIZE);
+    let (start, size) = model.channels[0];
+    model.channels = vec![(start, size / 2), (start + size / 2, size / 2)];
+    // The text form still has one channel, which is another property's concern.
+    let failures = encode(&model).prove().expect_err("the text form has one channel");
+    let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    assert!(
+        failures.iter().all(|f| f.starts_with("BH-CHK-024")),
+        "{failures:?}"
+    );
+}

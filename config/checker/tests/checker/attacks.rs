@@ -71,6 +71,21 @@ fn a_channel_with_two_writers() {
     });
 }
 
+/// Verifies: BH-CHK-020.
+#[test]
+fn a_channel_without_a_writer() {
+    refused("BH-CHK-020", |model| {
+        for root in ["partition:adas", "partition:info", "partition:cluster"] {
+            let channel = self::root(model, root)
+                .iter_mut()
+                .find(|map| map.name == "channel:state");
+            channel.into_iter().for_each(|map| map.rights = "r--");
+        }
+        let channel = model.shared.last_mut().unwrap();
+        *channel = channel.replace("=rw-", "=r--");
+    });
+}
+
 /// Verifies: BH-CHK-020, BH-CHK-021.
 #[test]
 fn a_writable_loader() {

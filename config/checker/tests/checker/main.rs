@@ -4,11 +4,13 @@
 
 mod accepted;
 mod attacks;
+mod colours;
 mod command;
 mod descriptors;
 mod encode;
 mod model;
 mod mutations;
+mod second_opinion;
 mod tables;
 mod text;
 mod text_mutations;

@@ -87,7 +87,9 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
         .iter()
         .for_each(|shared| line(format!("shared {shared}")));
     for root in &model.roots {
-        for m in &root.maps {
+        let mut maps: Vec<_> = root.maps.iter().collect();
+        maps.sort_by_key(|m| m.input);
+        for m in maps {
             let physical = range(m.physical, m.size);
             let (root, name) = (&root.name, &m.name);
             line(format!(

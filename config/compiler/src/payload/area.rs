@@ -104,6 +104,7 @@ fn reset(registers: &Registers) -> Vec<Step> {
                 [write, poll]
             })
             .collect(),
+        DeviceKind::Edu => Vec::new(),
     }
 }
 

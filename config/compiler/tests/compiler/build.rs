@@ -60,6 +60,7 @@ fn two_builds_are_byte_identical_and_complete() {
         "infotainment.dtb",
         "infotainment.dts",
         "manifest.json",
+        "report.html",
         "report.json",
         "system.blob",
         "vehicle.dtb",
@@ -206,7 +207,7 @@ fn pinned_memory_that_collides_names_both() {
     assert!(error.contains("does not lie in the board's RAM"), "{error}");
     system.partitions[0].memory.at = Some(pinned(0x6000_0000));
     let compiled = compile(&system, &hypervisor_bin()).unwrap();
-    assert_eq!(compiled.plan.ram[0].start, 0x6000_0000);
+    assert_eq!(compiled.plan.ram[0].hull().start, 0x6000_0000);
 }
 
 #[test]
@@ -236,11 +237,18 @@ fn the_image_holds_everything_at_its_place() {
     let image = bulkhead_compiler::image::assemble(&compiled, &hypervisor, &[0xcc; 4096]);
     let base = compiled.info.base;
     let at = |start: u64, size: usize| &image[usize::try_from(start - base).unwrap()..][..size];
-    assert_eq!(image[16..24], (image.len() as u64).to_le_bytes());
+    assert_eq!(image.len() as u64, compiled.plan.file_end - base);
+    let tree = 0x4800_0000_u64;
+    assert_eq!(
+        image[16..24],
+        (tree - base).to_le_bytes(),
+        "up to the board's device tree"
+    );
     assert_eq!(image[24..hypervisor.len()], hypervisor[24..]);
     assert_eq!(at(compiled.plan.blob.start, compiled.blob.len()), compiled.blob);
     assert_eq!(at(compiled.plan.certificate.start, 4096), [0xcc; 4096]);
-    for (area, range) in compiled.areas.iter().zip(&compiled.plan.payloads) {
+    for (area, extent) in compiled.areas.iter().zip(&compiled.plan.payloads) {
+        let range = extent.hull();
         assert_eq!(at(range.start, area.list.len()), area.list);
         assert_eq!(
             at(range.start + area.list.len() as u64, area.payload.len()),

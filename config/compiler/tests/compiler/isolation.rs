@@ -29,7 +29,7 @@ fn no_partition_reaches_another() {
     let walks: Vec<Vec<Leaf>> = (0..4).map(|p| stage2(&compiled, p)).collect();
     let (plan, info) = (&compiled.plan, &compiled.info);
     for (p, walk) in walks.iter().enumerate() {
-        let own = plan.ram[p];
+        let own = plan.ram[p].hull();
         let ram: u64 = walk
             .iter()
             .filter(|l| own.start <= l.output && l.output < own.end)

@@ -8,11 +8,14 @@
 )]
 
 mod build;
+mod colours;
 mod devicetree;
 mod grants;
 mod isolation;
 mod layout;
 mod pack;
 mod payload;
+mod streams;
 mod support;
 mod tables;
+mod walk;

@@ -126,7 +126,7 @@ fn mappings() -> impl Strategy<Value = Vec<Mapping>> {
 }
 
 fn build(list: &[Mapping], stage: Stage) -> (Tree, Pool) {
-    let (mut tree, mut pool) = (Tree::default(), Pool::new(POOL, BITS));
+    let (mut tree, mut pool) = (Tree::default(), Pool::new(POOL, BITS, 0));
     for m in list {
         tree.map(&mut pool, m.input, m.output, m.size, m.leaf(stage))
             .unwrap();
@@ -202,7 +202,7 @@ fn points_translate() {
 
 #[test]
 fn bad_ranges_are_refused() {
-    let (mut tree, mut pool) = (Tree::default(), Pool::new(POOL, BITS));
+    let (mut tree, mut pool) = (Tree::default(), Pool::new(POOL, BITS, 0));
     let leaf = stage2::leaf(Rights::Read, MemoryType::NormalWb);
     let mut map = |input, output, size| tree.map(&mut pool, input, output, size, leaf);
     for (input, output, size) in [(1, 0, PAGE), (0, 8, PAGE), (0, 0, 100), (0, 0, 0)] {
@@ -231,7 +231,7 @@ fn bad_ranges_are_refused() {
 #[test]
 fn blocks_and_pages_exclude_each_other() {
     let leaf = stage2::leaf(Rights::Read, MemoryType::NormalWb);
-    let (mut tree, mut pool) = (Tree::default(), Pool::new(POOL, BITS));
+    let (mut tree, mut pool) = (Tree::default(), Pool::new(POOL, BITS, 0));
     tree.map(&mut pool, 0x20_1000, 0, PAGE, leaf).unwrap();
     let over = tree.map(&mut pool, 0x20_0000, BLOCK, BLOCK, leaf);
     assert_eq!(over, Err(MapError::Overlap { input: 0x20_0000 }));

@@ -4,34 +4,52 @@
 use super::{Facts, meant};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Spanned;
+use crate::system::Criticality;
 
 /// Nobody writes.
 static NO_WRITER: Rule = Rule {
     number: "BH080",
     id: "channels/no-writer",
     text: "A channel has a writer.",
+    fix: "Add `writer: PARTITION`.",
 };
 /// No such partition.
 static UNKNOWN_PARTITION: Rule = Rule {
     number: "BH081",
     id: "channels/unknown-partition",
     text: "Writer and readers of a channel are partitions of the spec.",
+    fix: "Use the name of a partition of this spec.",
 };
 /// One partition in two roles.
 static NAMED_TWICE: Rule = Rule {
     number: "BH082",
     id: "channels/named-twice",
     text: "A partition has one role in a channel: it writes, or it reads once.",
+    fix: "Name the partition once; a writer sees what it wrote without reading it.",
 };
 /// A message that does not fit.
 static MESSAGE_SIZE: Rule = Rule {
     number: "BH083",
     id: "channels/message-size",
     text: "A message is a multiple of 8 bytes, from 8 to 16288.",
+    fix: "Round the size up to a multiple of 8, or split the message.",
+};
+/// A reader that is worth more than what it reads.
+static FROM_QM: Rule = Rule {
+    number: "BH084",
+    id: "channels/from-qm",
+    text: "A partition with a safety level reads from one without only where the channel says `from_qm: accepted`.",
+    fix: "Let a partition with a safety level write, or write `from_qm: accepted` and let the readers check age and range.",
 };
 
-pub(super) static ALL: &[&Rule] = &[&NO_WRITER, &UNKNOWN_PARTITION, &NAMED_TWICE, &MESSAGE_SIZE];
-pub(super) const CHECKS: &[super::Check] = &[unknown_partition, named_twice, message_size];
+pub(super) static ALL: &[&Rule] = &[
+    &NO_WRITER,
+    &UNKNOWN_PARTITION,
+    &NAMED_TWICE,
+    &MESSAGE_SIZE,
+    &FROM_QM,
+];
+pub(super) const CHECKS: &[super::Check] = &[unknown_partition, named_twice, message_size, from_qm];
 
 /// Largest message: a port, with all its slots, takes at most the 64 KiB that lie between two channels.
 const LARGEST: u64 = 16_288;
@@ -106,5 +124,37 @@ fn message_size(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             format!("must be a multiple of 8, from 8 to {LARGEST}"),
             format!("write {fits}"),
         ));
+    }
+}
+
+/// A sampling port never blocks its reader and is never larger than it says, so that what a channel without
+/// safety level can do is to say wrong things or nothing. Implements: BH-LANG-020.
+fn from_qm(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let level = |name: &Spanned<String>| facts.spec.partition(name)?.1.criticality;
+    let is_qm = |c: Spanned<Criticality>| c.value == Criticality::Qm;
+    for channel in facts.spec.channels.iter().filter(|c| !c.from_qm) {
+        let Some(writer) = channel.writer.as_ref().filter(|w| level(w).is_some_and(is_qm)) else {
+            continue;
+        };
+        let readers = channel.readers.iter();
+        let above: Vec<_> = readers.filter(|r| level(r).is_some_and(|l| !is_qm(l))).collect();
+        if above.is_empty() {
+            continue;
+        }
+        let mut diagnostic = Diagnostic::new(
+            &FROM_QM,
+            writer.span,
+            format!(
+                "channel `{}` flows from `qm` to a higher safety level",
+                channel.name.value
+            ),
+            format!("`{}` is `qm`", writer.value),
+            FROM_QM.fix,
+        );
+        for reader in above {
+            let word = level(reader).map_or("", |l| l.word());
+            diagnostic = diagnostic.and(reader.span, format!("`{}` is `{word}`", reader.value));
+        }
+        diagnostics.push(diagnostic);
     }
 }

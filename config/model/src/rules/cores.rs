@@ -10,18 +10,21 @@ static CLAIMED_TWICE: Rule = Rule {
     number: "BH040",
     id: "cores/claimed-twice",
     text: "A dedicated core belongs to one partition, and a partition lists a core once.",
+    fix: "Give one of the two another core; to share the core, make both partitions `sliced`.",
 };
 /// A core that does not exist.
 static NOT_ON_BOARD: Rule = Rule {
     number: "BH041",
     id: "cores/not-on-board",
     text: "The board has every core that the spec uses.",
+    fix: "Use a core that the board has, or a board with more cores.",
 };
 /// More vCPUs on a core than EL2 has room for.
 static TOO_MANY_VCPUS: Rule = Rule {
     number: "BH042",
     id: "cores/too-many-vcpus",
     text: "At most 7 vCPUs share a core, and a system has at most 64.",
+    fix: "Move partitions to other cores, or join some of them.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&CLAIMED_TWICE, &NOT_ON_BOARD, &TOO_MANY_VCPUS];

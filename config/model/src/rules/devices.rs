@@ -11,42 +11,52 @@ static UNKNOWN: Rule = Rule {
     number: "BH070",
     id: "devices/unknown",
     text: "The board has every device that the spec names.",
+    fix: "Use the name of a device in the board file.",
 };
 /// A device with two owners.
 static OWNED_TWICE: Rule = Rule {
     number: "BH071",
     id: "devices/owned-twice",
     text: "A device is listed once in the whole spec.",
+    fix: "Remove the device from one of the lists: it has one owner.",
 };
 /// An interrupt line with two owners.
 static SHARED_INTERRUPT: Rule = Rule {
     number: "BH072",
     id: "devices/shared-interrupt",
     text: "Devices of different partitions have different interrupts.",
+    fix: "Give both devices to one partition, or use a device with another interrupt.",
 };
 /// A wire to something that is not on a bus.
 static NOT_CAN: Rule = Rule {
     number: "BH073",
     id: "devices/not-can",
     text: "`wiring` names CAN controllers of the board.",
+    fix: "Name a device whose entry in the board file says `can: true`.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&UNKNOWN, &OWNED_TWICE, &SHARED_INTERRUPT, &NOT_CAN];
 pub(super) const CHECKS: &[super::Check] = &[unknown, owned_twice, shared_interrupt, not_can];
 
-fn owned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (usize, &'a str, &'a Spanned<String>)> {
+pub(super) fn owned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (usize, &'a str, &'a Spanned<String>)> {
     let partitions = facts.spec.partitions.iter().enumerate();
     partitions.flat_map(|(i, p)| p.devices.iter().map(move |d| (i, p.name.value.as_str(), d)))
 }
 
-fn find<'a>(board: &'a Board, name: &str) -> Option<&'a Device> {
+pub(super) fn find<'a>(board: &'a Board, name: &str) -> Option<&'a Device> {
     board.devices.iter().find(|d| d.name.value == name)
+}
+
+pub(super) fn is_controller(board: &Board, name: &str) -> bool {
+    board.controllers.iter().any(|c| c.name.value == name)
 }
 
 /// Implements: BH-CFG-040.
 fn unknown(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    for (_, _, device) in owned(facts).filter(|(_, _, d)| find(board, d).is_none()) {
+    for (_, _, device) in
+        owned(facts).filter(|(_, _, d)| find(board, d).is_none() && !is_controller(board, d))
+    {
         let names = board.devices.iter().map(|d| d.name.value.as_str());
         diagnostics.push(Diagnostic::new(
             &UNKNOWN,

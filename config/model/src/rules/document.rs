@@ -11,60 +11,70 @@ static SYNTAX: Rule = Rule {
     number: "BH001",
     id: "document/syntax",
     text: "A file is one YAML document.",
+    fix: "Close the bracket or quote, or align the indent with its neighbours.",
 };
 /// A name twice.
 static DUPLICATE_KEY: Rule = Rule {
     number: "BH002",
     id: "document/duplicate-key",
     text: "A name or key is given once in its map.",
+    fix: "Remove one of the two, or give it another name.",
 };
 /// A key that does not exist.
 static UNKNOWN_KEY: Rule = Rule {
     number: "BH003",
     id: "document/unknown-key",
     text: "Only keys of the language are used.",
+    fix: "Correct the spelling; `schema --keys` lists all keys.",
 };
 /// A key that is needed.
 static MISSING_KEY: Rule = Rule {
     number: "BH004",
     id: "document/missing-key",
     text: "Every key that is needed is given.",
+    fix: "Add the key where the message points.",
 };
 /// A map where a list belongs, and the like.
 static WRONG_TYPE: Rule = Rule {
     number: "BH005",
     id: "document/wrong-type",
     text: "Maps, lists and single values are where they belong.",
+    fix: "Write a map, a list or a single value, as the message says.",
 };
 /// A number or unit that cannot be read.
 static QUANTITY: Rule = Rule {
     number: "BH006",
     id: "document/quantity",
     text: "Numbers are whole, in range, and carry a unit that fits.",
+    fix: "Write a whole number in range with a unit like `MiB` or `ms`.",
 };
 /// A word that is none of the choices.
 static CHOICE: Rule = Rule {
     number: "BH007",
     id: "document/choice",
     text: "A value with fixed choices is one of them.",
+    fix: "Write one of the words that the message lists.",
 };
 /// Nothing where something is needed.
 static EMPTY: Rule = Rule {
     number: "BH008",
     id: "document/empty",
     text: "Lists and texts that must say something are not empty.",
+    fix: "Name at least one, or remove the key if it is optional.",
 };
 /// A version of the language that this tool does not read.
 static VERSION: Rule = Rule {
     number: "BH009",
     id: "document/version",
     text: "The file is written in version 1 of the language.",
+    fix: "Write version 1 and use only keys of version 1, or use the Bulkhead that reads the other version.",
 };
 /// An override that leads nowhere.
 static NO_SUCH_PATH: Rule = Rule {
     number: "BH010",
     id: "document/no-such-path",
     text: "`--set` names a place that the spec has.",
+    fix: "Give a path of keys and list indices that the spec has, joined by dots.",
 };
 
 /// All rules of this module.
@@ -102,7 +112,7 @@ pub(crate) fn duplicate_key(first: &Spanned<String>, second: Span) -> Diagnostic
     .and(first.span, "first given here")
 }
 
-pub(crate) fn unknown_key(key: &Spanned<String>, what: &str, known: &[&'static str]) -> Diagnostic {
+pub(crate) fn unknown_key(key: &Spanned<String>, what: &str, known: &[&str]) -> Diagnostic {
     let help = match nearest(key, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("{what} has {}", listed(known.iter().copied())),

@@ -5,7 +5,7 @@ use super::Facts;
 use crate::board::{Board, Region};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::{Span, Spanned};
-use crate::system::Memory;
+use crate::spec::MemorySpec;
 use crate::units::show_bytes;
 
 /// Not whole blocks.
@@ -13,24 +13,28 @@ static ALIGNMENT: Rule = Rule {
     number: "BH050",
     id: "memory/alignment",
     text: "Size and address of a partition's memory are multiples of 2 MiB, and the size is not 0.",
+    fix: "Round size or address to a multiple of 2MiB.",
 };
 /// More than there is.
 static TOO_LARGE: Rule = Rule {
     number: "BH051",
     id: "memory/too-large",
     text: "All partitions together fit into the RAM that the board has free.",
+    fix: "Take memory from partitions, or use a board with more RAM.",
 };
 /// Two partitions at one place.
 static OVERLAP: Rule = Rule {
     number: "BH052",
     id: "memory/overlap",
     text: "Pinned memory of two partitions does not overlap.",
+    fix: "Pin one of the two elsewhere, or leave `at` out: the compiler finds a place.",
 };
 /// A place that is taken or not RAM.
 static NOT_FREE: Rule = Rule {
     number: "BH053",
     id: "memory/not-free",
     text: "Pinned memory lies in RAM that neither the board file nor the hypervisor reserves.",
+    fix: "Choose another address, or leave `at` out: the compiler finds a place.",
 };
 
 pub(super) static ALL: &[&Rule] = &[&ALIGNMENT, &TOO_LARGE, &OVERLAP, &NOT_FREE];
@@ -39,7 +43,7 @@ pub(super) const CHECKS: &[super::Check] = &[alignment, too_large, overlap, not_
 /// Unit of partition memory: a level-2 block of the 4 KiB granule.
 const BLOCK: u64 = 2 << 20;
 
-fn memories<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a str, &'a Memory)> {
+fn memories<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a str, &'a MemorySpec)> {
     facts
         .spec
         .partitions
@@ -59,7 +63,7 @@ fn pinned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a str, Spanned<Re
     })
 }
 
-fn is_aligned(memory: &Memory) -> bool {
+fn is_aligned(memory: &MemorySpec) -> bool {
     let at = memory.at.map_or(0, |a| a.value);
     memory.size.value > 0 && memory.size.is_multiple_of(BLOCK) && at.is_multiple_of(BLOCK)
 }
@@ -112,21 +116,36 @@ fn taken_by(board: &Board, region: &Region) -> Option<(String, Option<Span>)> {
     Some((format!("reserved: {}", reserved.name), Some(reserved.region.span)))
 }
 
+/// Bytes of RAM in whole blocks that are neither reserved nor where the hypervisor begins.
+pub(super) fn free_ram(board: &Board) -> u64 {
+    let mut taken: Vec<Region> = board.reserved.iter().map(|r| r.region.value).collect();
+    taken.push(Region {
+        base: board.hypervisor - board.hypervisor % BLOCK,
+        size: BLOCK,
+    });
+    let mut free = 0;
+    for ram in &board.ram {
+        let (first, end) = (ram.base.div_ceil(BLOCK), ram.end() / BLOCK);
+        let mut blocks: Vec<(u64, u64)> = taken
+            .iter()
+            .map(|t| ((t.base / BLOCK).max(first), t.end().div_ceil(BLOCK).min(end)))
+            .filter(|(from, to)| from < to)
+            .collect();
+        blocks.sort_unstable();
+        let mut at = first;
+        for (from, to) in blocks {
+            free += from.saturating_sub(at);
+            at = at.max(to);
+        }
+        free += end.saturating_sub(at);
+    }
+    free * BLOCK
+}
+
 /// Counts free blocks; where they go is the compiler's decision. Implements: BH-CFG-031.
 fn too_large(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    let blocks = board.ram.iter().flat_map(|ram| {
-        let first = ram.base.div_ceil(BLOCK);
-        (first..ram.end() / BLOCK).map(|n| Region {
-            base: n * BLOCK,
-            size: BLOCK,
-        })
-    });
-    let free = BLOCK
-        * blocks
-            .filter(|b| taken_by(board, b).is_none())
-            .map(|_| 1)
-            .sum::<u64>();
+    let free = free_ram(board);
     let wanted = memories(facts).fold(0_u64, |sum, (_, m)| sum.saturating_add(m.size.value));
     let largest = memories(facts).max_by_key(|(_, m)| m.size.value);
     if let Some((name, memory)) = largest.filter(|_| wanted > free) {

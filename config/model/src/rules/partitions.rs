@@ -12,42 +12,49 @@ static NAME: Rule = Rule {
     number: "BH030",
     id: "partitions/name",
     text: "A name is 1 to 31 lower-case letters, digits and hyphens, begins with a letter, and is no word of the schedule.",
+    fix: "Choose a name like `engine-control`.",
 };
 /// More than EL2 has room for.
 static TOO_MANY: Rule = Rule {
     number: "BH031",
     id: "partitions/too-many",
     text: "A system has at most 32 partitions.",
+    fix: "Remove or join partitions.",
 };
 /// An emulated UART on a dedicated core.
 static UART_DEDICATED: Rule = Rule {
     number: "BH032",
     id: "partitions/uart-dedicated",
     text: "A dedicated partition has no emulated UART: every access would enter EL2.",
+    fix: "Use `console: text` or `console: defmt`, or make the cores `sliced`.",
 };
 /// A console that Linux cannot have.
 static LINUX_CONSOLE: Rule = Rule {
     number: "BH033",
     id: "partitions/linux-console",
     text: "The console of a Linux partition is `uart` or `none`.",
+    fix: "Write `console: uart`, or `console: none`.",
 };
 /// Two beginnings of the steady state.
 static STEADY_TWICE: Rule = Rule {
     number: "BH034",
     id: "partitions/steady-twice",
     text: "At most one partition marks the begin of the steady state.",
+    fix: "Keep `marks_steady: true` in one partition only.",
 };
 /// A run that waits for nobody.
 static EXPECT_UNKNOWN: Rule = Rule {
     number: "BH035",
     id: "partitions/expect-unknown",
     text: "`expect` and `never` name partitions of the spec.",
+    fix: "Use the name of a partition of this spec.",
 };
 /// A line that can never be seen.
 static EXPECT_SILENT: Rule = Rule {
     number: "BH036",
     id: "partitions/expect-silent",
     text: "`expect` and `never` name partitions with a console.",
+    fix: "Give the partition a console, or remove the entry.",
 };
 
 pub(super) static ALL: &[&Rule] = &[
@@ -72,7 +79,7 @@ pub(super) const CHECKS: &[super::Check] = &[
 /// Longest name; the blob has room for it and a zero byte.
 const LONGEST: usize = 31;
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     name.len() <= LONGEST
         && name.starts_with(|c: char| c.is_ascii_lowercase())

@@ -15,48 +15,56 @@ static MISSING: Rule = Rule {
     number: "BH060",
     id: "payload/missing",
     text: "Every file that a payload names is there.",
+    fix: "Build the target images, fetch the package, or correct the path.",
 };
 /// Not a kernel.
 static NOT_AN_IMAGE: Rule = Rule {
     number: "BH061",
     id: "payload/not-an-image",
     text: "A Linux kernel is an uncompressed arm64 `Image`.",
+    fix: "Name an uncompressed arm64 `Image`.",
 };
 /// More than the memory.
 static TOO_LARGE: Rule = Rule {
     number: "BH062",
     id: "payload/too-large",
     text: "A payload fits into its partition's memory.",
+    fix: "Give the partition more memory, or make the payload smaller.",
 };
 /// Not for this processor.
 static WRONG_MACHINE: Rule = Rule {
     number: "BH063",
     id: "payload/wrong-machine",
     text: "ELF payloads and programs are 64-bit little-endian AArch64.",
+    fix: "Build the program for AArch64, little-endian.",
 };
 /// Linked for another place.
 static OUTSIDE_MEMORY: Rule = Rule {
     number: "BH064",
     id: "payload/outside-memory",
     text: "An ELF payload is linked into its partition's memory, which begins at 0x40000000.",
+    fix: "Link the program to 0x4000_0000, inside the partition's memory.",
 };
 /// None, or several.
 static NOT_ONE: Rule = Rule {
     number: "BH065",
     id: "payload/not-one",
     text: "A payload is one of `elf`, `linux` and `raw`.",
+    fix: "Keep one of `elf`, `linux` and `raw`.",
 };
 /// Two initial RAM disks.
 static TWO_DISKS: Rule = Rule {
     number: "BH066",
     id: "payload/two-disks",
     text: "Linux has one initial RAM disk: `initramfs` or `initrd`.",
+    fix: "Keep one of `initramfs` and `initrd`.",
 };
 /// Two command lines.
 static ARGS_WITH_LINUX: Rule = Rule {
     number: "BH067",
     id: "payload/args-with-linux",
     text: "A Linux partition has its arguments in `command_line`, not in `args`.",
+    fix: "Move the text to `command_line`.",
 };
 
 pub(super) static ALL: &[&Rule] = &[

@@ -12,54 +12,63 @@ static NOT_FILLED: Rule = Rule {
     number: "BH090",
     id: "schedule/not-filled",
     text: "The slots of each core fill the major frame exactly.",
+    fix: "Lengthen or shorten slots, or add an `idle` slot.",
 };
 /// No such partition.
 static UNKNOWN_PARTITION: Rule = Rule {
     number: "BH091",
     id: "schedule/unknown-partition",
     text: "A slot runs a partition of the spec, `system` or `idle`.",
+    fix: "Use the name of a partition of this spec, `system` or `idle`.",
 };
 /// A partition on a core of others.
 static NOT_ITS_CORE: Rule = Rule {
     number: "BH092",
     id: "schedule/not-its-core",
     text: "A slot runs a partition only on a core that the partition lists.",
+    fix: "Add the core to the partition's cores, or let another partition run here.",
 };
 /// A vCPU that never runs.
 static NO_SLOT: Rule = Rule {
     number: "BH093",
     id: "schedule/no-slot",
     text: "A sliced partition has a slot on each of its cores.",
+    fix: "Add a slot on that core, or take the core from the partition's list.",
 };
 /// vCPUs that do not run together.
 static UNALIGNED: Rule = Rule {
     number: "BH094",
     id: "schedule/unaligned",
     text: "The slots of a partition begin and end together on all its cores, unless it says `unaligned: accepted`.",
+    fix: "Move the slots together, or write `unaligned: accepted`.",
 };
 /// No core, or several, for EL2's housekeeping.
 static SYSTEM_CORE: Rule = Rule {
     number: "BH095",
     id: "schedule/system-core",
     text: "Exactly one core has system slots.",
+    fix: "Give exactly one core slots with `run: system`.",
 };
 /// A sliced core without slots.
 static NO_TABLE: Rule = Rule {
     number: "BH096",
     id: "schedule/no-table",
     text: "Every sliced core has a slot table.",
+    fix: "Add the core under `schedule.cores`.",
 };
 /// A slot table for a core that is not shared.
 static DEDICATED_CORE: Rule = Rule {
     number: "BH097",
     id: "schedule/dedicated-core",
     text: "A dedicated core has no slot table.",
+    fix: "Remove the table, or make the partition `sliced`.",
 };
 /// A slot that is over before it began.
 static TOO_SHORT: Rule = Rule {
     number: "BH098",
     id: "schedule/too-short",
     text: "A slot lasts at least 100 µs.",
+    fix: "Lengthen the slot to 100us or more.",
 };
 
 pub(super) static ALL: &[&Rule] = &[

@@ -156,6 +156,12 @@ pub(super) const TESTS: &[Test] = &[
         },
     },
     script(
+        "schema-second-judge",
+        "host",
+        "a second validator accepts every valid document and rejects every structural error",
+        "tests/schema/validate.sh",
+    ),
+    script(
         "lint-shell",
         "style",
         "no warning in a shell script",
@@ -171,8 +177,55 @@ pub(super) const TESTS: &[Test] = &[
             "--workspace",
             "--exclude",
             "bulkhead-on-target",
+            "--exclude",
+            "bulkhead-mutants",
         ],
     ),
+    cargo(
+        "mutations",
+        "host",
+        "10 000 mutated systems: a second opinion finds none that the checker missed or falsely accused",
+        &[
+            "test",
+            "--locked",
+            "--package=bulkhead-mutants",
+            "--",
+            "--nocapture",
+        ],
+    ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "mutations-long",
+            "host",
+            "200 000 more mutated systems, none missed, none falsely accused",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-mutants",
+                "--test=verdicts",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ],
+        )
+    },
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "analysis-oracle",
+            "host",
+            "no simulated response of a million task sets exceeds its bound",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-analysis",
+                "--test=oracle",
+                "--",
+                "--ignored",
+            ],
+        )
+    },
     script(
         "setup",
         "bootstrap",
@@ -240,8 +293,40 @@ pub(super) const TESTS: &[Test] = &[
     target!(
         "builds",
         "builds",
-        "all systems have one hypervisor, and building needs no Rust"
+        "all systems have one hypervisor, building needs no Rust and gives the same bytes everywhere"
     ),
+    target!(
+        "coloured",
+        "coloured",
+        "Linux and a bare-metal partition run in pages of their colours"
+    ),
+    target!(
+        "large",
+        "large",
+        "32 partitions run on 32 cores, and the tables of 64 GiB are verified"
+    ),
+    target!(
+        "mutants",
+        "mutants",
+        "what mutated systems reach by CPU and DMA when they run is what a second opinion read in their tables"
+    ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "mutants-long",
+            "target",
+            "500 more mutated systems run",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-on-target",
+                "--test=mutants",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ],
+        )
+    },
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
         "power-on",

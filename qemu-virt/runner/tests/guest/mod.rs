@@ -94,6 +94,7 @@ pub(crate) fn build() -> TempDir {
     let guest = guest().to_str().expect("path").to_owned();
     let partition = |name: &str, index: usize| Partition {
         name: name.to_owned(),
+        criticality: "qm".to_owned(),
         console: Console::Text,
         window: WINDOWS[index],
         metrics: index == 0,

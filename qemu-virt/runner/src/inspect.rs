@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Stopping a session at a moment at which counts and logs can be compared.
+//! What a test does to the machine: it reads memory, and stops it when counts and logs can be compared.
 
 use std::ops::Range;
 
@@ -17,5 +17,12 @@ impl Session {
             Ok(false) => Err(RunnerError::Ended(format!("a core stays in {code:x?}"))),
             Err(error) => Err(error),
         }
+    }
+    /// Reads `length` bytes of the machine's physical memory now.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub fn memory(&mut self, address: u64, length: usize) -> Result<Vec<u8>, RunnerError> {
+        self.counts.memory(address, length)
     }
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Streams of bus masters: a DMA root of their own each, and the stream table. Implements: BH-DMA-010.
+//!
+//! # References
+//! Arm IHI 0070, "Stream Table Entry".
+
+use bulkhead_model::system::System;
+
+use crate::devices::Assigned;
+use crate::grant_list;
+use crate::plan::{Plan, pattern};
+use crate::stage1::output_size;
+use crate::stage2;
+use crate::table::{INPUT_BITS, MapError, Pool, Tree, lower_tables};
+use crate::units::{id, length};
+
+/// Bytes of an entry.
+pub const ENTRY: u64 = 64;
+
+/// The StreamID of a bus master and its stream table entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// StreamID: bus, device, function.
+    pub id: u32,
+    /// The entry's doublewords.
+    pub words: [u64; 8],
+}
+
+/// The entry of a stream that is translated by the root page at `root` alone, with the VMID of its partition:
+/// `V`, `Config` = stage 2 only, `SHCFG` = as the device says; the walk as `VTCR_EL2` says it for partitions;
+/// `S2PTW`, and `S2R`: a fault is recorded and aborts.
+pub fn entry(root: u64, vmid: u32, physical_address_bits: u32) -> [u64; 8] {
+    let walk = u64::from(64 - INPUT_BITS) | 1 << 6 | 1 << 8 | 1 << 10 | 3 << 12;
+    let size = output_size(physical_address_bits) << 48;
+    let translation = u64::from(vmid) | walk << 32 | size | 1 << 51 | 1 << 54 | 1 << 58;
+    [1 | 0b110 << 1, 1 << 44, translation, root, 0, 0, 0, 0]
+}
+
+/// Assigned bus masters.
+fn masters<'a>(system: &'a System, devices: &'a [Assigned]) -> impl Iterator<Item = &'a Assigned> {
+    let masters = |d: &&Assigned| system.board.devices[d.device].bus_master;
+    devices.iter().filter(masters)
+}
+
+/// Pages of the DMA roots of a partition's bus masters and of the tables below them.
+pub fn tables(system: &System, plan: &Plan, devices: &[Assigned], partition: usize) -> u64 {
+    let own = masters(system, devices).filter(|d| d.partition == partition);
+    own.map(|_| 1 + lower_tables(grant_list::dma(plan, partition).iter()))
+        .sum()
+}
+
+/// Builds the DMA root of each bus master, in pages of its partition's colours.
+///
+/// # Errors
+/// What no descriptor can express, with the device.
+pub fn build(
+    system: &System,
+    plan: &Plan,
+    devices: &[Assigned],
+    pool: &mut Pool,
+) -> Result<Vec<Stream>, (String, MapError)> {
+    let mut streams = Vec::new();
+    for assigned in masters(system, devices) {
+        let device = &system.board.devices[assigned.device];
+        let failed = |error| (device.name.value.clone(), error);
+        let mut tree = Tree::new(pattern(system, assigned.partition));
+        for grant in grant_list::dma(plan, assigned.partition) {
+            let leaf = stage2::leaf(grant.rights, grant.memory);
+            tree.give(pool, &grant, leaf).map_err(failed)?;
+        }
+        let root = pool.put_root(&tree).map_err(failed)?;
+        let bits = system.board.physical_address_bits;
+        streams.push(Stream {
+            id: device.pci.bdf(),
+            words: entry(root, id(assigned.partition) + 1, bits),
+        });
+    }
+    Ok(streams)
+}
+
+/// Offset in the live image of each entry, and its bytes.
+pub fn entries<'a>(plan: &'a Plan, streams: &'a [Stream]) -> impl Iterator<Item = (u64, Vec<u8>)> + 'a {
+    streams.iter().map(|stream| {
+        let bytes: Vec<u8> = stream.words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        debug_assert_eq!(length(&bytes), ENTRY, "eight doublewords");
+        (plan.layout.stream_table + u64::from(stream.id) * ENTRY, bytes)
+    })
+}

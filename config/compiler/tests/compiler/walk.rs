@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A walk over every key of the language: changed alone, each changes what is built, or is refused.
+//!
+//! The tables of the language say which keys there are and what they take, so that a key that is added is
+//! walked without further ado.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::support::{Workshop, hypervisor_bin, kernel, partition_elf, repository};
+use bulkhead_analysis::rules::admit;
+use bulkhead_compiler::compile::compile;
+use bulkhead_compiler::manifest;
+use bulkhead_model::LoadError;
+use bulkhead_model::keys::{Row, rows};
+use bulkhead_model::language::{Choose, Kind, Meaning, Need, SPEC, Status, Table};
+use serde_json::{Value, json};
+
+/// Keys of which a change alone is always refused: the version, lengths that must fit together, and
+/// permissions, which show only where they are missing.
+const ONLY_REFUSED: [&str; 6] = [
+    "bulkhead",
+    "channels.NAME.from_qm",
+    "partitions.NAME.cores.unaligned",
+    "partitions.NAME.memory.uncoloured",
+    "schedule.major_frame",
+    "schedule.cores.NUMBER.N.for",
+];
+
+/// Keys of which only the order counts, so that some changes mean nothing.
+const ORDINAL: [&str; 1] = ["partitions.NAME.tasks.NAME.priority"];
+
+/// What becomes of a spec.
+#[derive(PartialEq)]
+enum Outcome {
+    /// Rules that it breaks.
+    Refused(BTreeSet<&'static str>),
+    /// Blob, flat text, device trees, payload areas, manifest and analysis.
+    Built(Vec<Vec<u8>>),
+}
+
+struct Walker {
+    workshop: Workshop,
+    hypervisor: Vec<u8>,
+}
+
+impl Walker {
+    /// Files that take the place of those that the documents name.
+    fn furnish(&self) {
+        let put = |name: &str, content: &[u8]| fs::write(self.workshop.path(name), content).unwrap();
+        for (name, byte) in [("flat.bin", 1), ("disk.bin", 2), ("other.bin", 3)] {
+            put(name, &[byte; 5000]);
+        }
+        fs::create_dir(self.workshop.path("every-key")).unwrap();
+        let fragment = fs::read(repository().join("tests/systems/every-key/panel.yaml")).unwrap();
+        put("every-key/panel.yaml", &fragment);
+        put("program.elf", &partition_elf(9));
+        put("kernel.bin", &kernel(0x20_0000, 0x30_0000));
+        let board = fs::read_to_string(repository().join("config/boards/qemu-virt.yaml")).unwrap();
+        let other = board.replace("\nname: qemu-virt\n", "\nname: other-board\n");
+        put("other.yaml", other.as_bytes());
+    }
+
+    fn outcome(&self, spec: &Value) -> Outcome {
+        let system = match self.workshop.try_load(&spec.to_string()) {
+            Ok(system) => system,
+            Err(LoadError::Invalid(found)) => {
+                return Outcome::Refused(found.list.iter().map(|d| d.rule.id).collect());
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let (system, analysis) = match admit(system) {
+            Ok(admitted) => admitted,
+            Err(LoadError::Invalid(found)) => {
+                return Outcome::Refused(found.list.iter().map(|d| d.rule.id).collect());
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let Ok(compiled) = compile(&system, &self.hypervisor) else {
+            return Outcome::Refused(BTreeSet::new());
+        };
+        let manifest = manifest::describe(&system, &compiled, &self.workshop.path("images"));
+        let mut parts = vec![
+            compiled.blob.clone(),
+            compiled.text.clone().into_bytes(),
+            serde_json::to_vec(&manifest).unwrap(),
+            serde_json::to_vec(&analysis.report(&system)).unwrap(),
+        ];
+        parts.extend(compiled.trees.iter().map(|t| t.dtb.clone()));
+        parts.extend(compiled.areas.iter().map(|a| format!("{a:?}").into_bytes()));
+        Outcome::Built(parts)
+    }
+}
+
+/// The places of a document that a path of the tables stands for.
+fn places(document: &Value, path: &str) -> Vec<String> {
+    let mut found = vec![(String::new(), document)];
+    for segment in path.split('.') {
+        let is_free = segment.chars().all(|c| c.is_ascii_uppercase());
+        found = found
+            .into_iter()
+            .flat_map(|(pointer, value)| -> Vec<(String, &Value)> {
+                match value {
+                    Value::Object(map) => map
+                        .iter()
+                        .filter(|(key, _)| is_free || *key == segment)
+                        .map(|(key, inner)| (format!("{pointer}/{key}"), inner))
+                        .collect(),
+                    Value::Array(items) if is_free => items
+                        .iter()
+                        .enumerate()
+                        .map(|(index, inner)| (format!("{pointer}/{index}"), inner))
+                        .collect(),
+                    _ => Vec::new(),
+                }
+            })
+            .collect();
+    }
+    found.into_iter().map(|(pointer, _)| pointer).collect()
+}
+
+/// Other values for what stands at a key.
+fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
+    let text = value.as_str().unwrap_or_default();
+    let names = |list: &[&str]| list.iter().filter(|n| **n != text).map(|n| json!(n)).collect();
+    match kind {
+        Kind::Version => vec![json!(2)],
+        Kind::Number { .. } | Kind::Core => {
+            let number = value.as_u64().or(bulkhead_model::units::number(text).ok());
+            vec![json!(number.unwrap() + 0x20_0000), json!(number.unwrap() + 1)]
+        }
+        Kind::Bytes => {
+            let size = value.as_u64().or(bulkhead_model::units::bytes(text).ok());
+            vec![json!(size.unwrap() * 2)]
+        }
+        Kind::Time => {
+            let time = bulkhead_model::units::nanoseconds(text).unwrap();
+            vec![json!(format!("{}ns", time * 2))]
+        }
+        Kind::Boolean => vec![json!(value != &json!(true))],
+        Kind::Word(words) => names(&words.iter().map(|w| w.name).collect::<Vec<_>>()),
+        Kind::Text(meaning) => match meaning {
+            Meaning::Free | Meaning::Something | Meaning::Name => vec![json!(format!("{text}x"))],
+            Meaning::Partition | Meaning::Run => {
+                let partitions = document["partitions"].as_object().unwrap();
+                names(&partitions.keys().map(String::as_str).collect::<Vec<_>>())
+            }
+            Meaning::Device | Meaning::Can => names(&["can0", "can1"]),
+            Meaning::File => names(&["vehicle", "other.bin", "program.elf", "kernel.bin"]),
+            Meaning::Board => vec![json!("other.yaml")],
+            Meaning::PciId => Vec::new(),
+        },
+        Kind::List(item, _) => {
+            let (mut shorter, mut reversed) = (value.as_array().unwrap().clone(), Vec::new());
+            reversed.extend(shorter.iter().rev().cloned());
+            shorter.pop();
+            // The k-th core is that of the k-th vCPU; the order of other lists means nothing.
+            let is_ordered = matches!(item, Kind::Core);
+            let lists = [shorter, reversed].map(Value::Array);
+            lists
+                .into_iter()
+                .take(1 + usize::from(is_ordered))
+                .filter(|l| l != value)
+                .collect()
+        }
+        Kind::Named(..) | Kind::Numbered(..) => {
+            let map = value.as_object().unwrap();
+            let without = |key: &String| {
+                let mut map = map.clone();
+                map.remove(key);
+                Value::Object(map)
+            };
+            map.keys().map(without).collect()
+        }
+        // What is inside has rows of its own.
+        Kind::Map(_) | Kind::Forms(_) => Vec::new(),
+        Kind::Either(_, long) if value.is_object() || value.is_array() => others(*long, value, document),
+        Kind::Either(short, _) => others(*short, value, document),
+    }
+}
+
+/// Whether a key only holds others, which have rows of their own.
+fn others_are_inside(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Map(_) | Kind::Forms(_) | Kind::Named(..) | Kind::Numbered(..)
+    )
+}
+
+/// Some value of a kind, for keys that are refused anyway.
+fn sample(kind: Kind) -> Value {
+    match kind {
+        Kind::Version => json!(1),
+        Kind::Number { least, .. } => json!(least),
+        Kind::Core => json!(0),
+        Kind::Bytes => json!("4KiB"),
+        Kind::Time => json!("1ms"),
+        Kind::Boolean => json!(true),
+        Kind::Word(words) => json!(words[0].name),
+        Kind::Text(_) => json!("control"),
+        Kind::List(item, _) => json!([sample(*item)]),
+        Kind::Named(_, value, _) => json!({ "control": sample(*value) }),
+        Kind::Numbered(_, value) => json!({ "0": sample(*value) }),
+        Kind::Map(table) => map(table),
+        Kind::Forms(forms) => forms.first().map_or(json!({}), |t| map(t)),
+        Kind::Either(short, _) => sample(*short),
+    }
+}
+
+fn map(table: &Table) -> Value {
+    let keys = table.keys.iter().filter(|k| k.need == Need::Needed);
+    assert!(table.choose == Choose::Free, "{}", table.what);
+    Value::Object(keys.map(|k| (k.name.to_owned(), sample(k.value))).collect())
+}
+
+/// The changes of one document at one key: what is done, and what comes of it.
+fn changes(document: &Value, row: &Row) -> Vec<(String, Value)> {
+    let mut result = Vec::new();
+    for pointer in places(document, &row.path) {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let value = document.pointer(&pointer).unwrap();
+        for other in others(row.key.value, value, document) {
+            let mut changed = document.clone();
+            *changed.pointer_mut(&pointer).unwrap() = other.clone();
+            result.push((format!("{pointer} = {other}"), changed));
+        }
+        let mut changed = document.clone();
+        if let Some(map) = changed.pointer_mut(parent).and_then(Value::as_object_mut) {
+            map.remove(name);
+            result.push((format!("{pointer} removed"), changed));
+        }
+    }
+    result
+}
+
+/// The document with a refused key added wherever it may stand.
+fn additions(document: &Value, row: &Row) -> Vec<(String, Value)> {
+    let (parents, name) = match row.path.rsplit_once('.') {
+        Some((parent, name)) => (places(document, parent), name),
+        None => (vec![String::new()], row.path.as_str()),
+    };
+    let mut result = Vec::new();
+    for parent in parents {
+        let mut changed = document.clone();
+        let Some(map) = changed.pointer_mut(&parent).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        map.insert(name.to_owned(), sample(row.key.value));
+        result.push((format!("{parent}/{name} added"), changed));
+    }
+    result
+}
+
+/// The walk's documents: one with every key, and one with those that exclude some of them.
+fn documents() -> [Value; 2] {
+    let text = fs::read_to_string(repository().join("tests/systems/every-key.yaml")).unwrap();
+    let first: Value = serde_saphyr::from_str(&text).unwrap();
+    let mut second = first.clone();
+    second["partitions"]["panel"]["payload"] = json!({ "raw": "flat.bin" });
+    let linux = second["partitions"]["linux"]["payload"]["linux"]
+        .as_object_mut()
+        .unwrap();
+    linux.remove("initramfs");
+    linux.insert("initrd".to_owned(), json!("disk.bin"));
+    // Two dedicated cores for one partition, so that their order can be changed.
+    second["partitions"].as_object_mut().unwrap().remove("car");
+    second["partitions"]["control"]["cores"]["dedicated"] = json!([2, 3]);
+    for name in ["control", "linux"] {
+        second["partitions"][name]["memory"]["uncoloured"] = json!(["panel"]);
+    }
+    second["expect"] = json!([{ "partition": "linux", "text": "ready" }]);
+    second["never"] = json!([]);
+    [first, second]
+}
+
+// Verifies: BH-LANG-003, BH-LANG-004
+#[test]
+fn every_key_has_an_effect_or_is_refused() {
+    let walker = Walker {
+        workshop: Workshop::new(),
+        hypervisor: hypervisor_bin(),
+    };
+    walker.furnish();
+    let documents = documents();
+    let bases = documents.each_ref().map(|d| walker.outcome(d));
+    for base in &bases {
+        if let Outcome::Refused(rules) = base {
+            panic!("the walk begins at a spec that breaks {rules:?}");
+        }
+    }
+    let mut wrong = Vec::new();
+    for row in rows(&SPEC) {
+        if row.is_refused {
+            if row.key.status == Status::Enforced {
+                continue;
+            }
+            let added = additions(&documents[0], &row);
+            if added.is_empty() {
+                wrong.push(format!("{}: there is no place for it", row.path));
+            }
+            for (change, document) in added {
+                let is_refused = match walker.outcome(&document) {
+                    Outcome::Refused(rules) => rules.iter().eq(&["language/not-enforced"]),
+                    Outcome::Built(_) => false,
+                };
+                if !is_refused {
+                    wrong.push(format!("{change}: not refused as not enforced, and nothing else"));
+                }
+            }
+            continue;
+        }
+        let is_container = others_are_inside(row.key.value);
+        let (mut built, mut refused) = (0, 0);
+        for (document, base) in documents.iter().zip(&bases) {
+            for (change, changed) in changes(document, &row) {
+                match walker.outcome(&changed) {
+                    Outcome::Refused(_) => refused += 1,
+                    same if same == *base && ORDINAL.contains(&row.path.as_str()) => {}
+                    same if same == *base => wrong.push(format!("{change}: accepted without effect")),
+                    Outcome::Built(_) => built += 1,
+                }
+            }
+            if built > 0 {
+                break;
+            }
+        }
+        if built + refused == 0 {
+            wrong.push(format!("{}: the walk's documents do not use it", row.path));
+        }
+        if built == 0 && !is_container && !ONLY_REFUSED.contains(&row.path.as_str()) {
+            wrong.push(format!(
+                "{}: every change of it is refused, so that nothing shows its effect",
+                row.path
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

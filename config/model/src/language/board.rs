@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The keys of a board file.
+
+use crate::colours::MAX_COLOURS;
+
+use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
+
+/// A board file.
+pub static BOARD: Table = table("a board file", KEYS);
+
+const KEYS: &[Key] = &[
+    needed(
+        "board",
+        Kind::Version,
+        "Version of the language in which this file is written.",
+    ),
+    needed("name", Kind::Text(Meaning::Name), "The name that specs use."),
+    needed(
+        "id",
+        Kind::U32,
+        "Its number; the hypervisor image and the blob carry it.",
+    ),
+    needed("title", Kind::Text(Meaning::Free), "One line for people."),
+    needed("ram", Kind::List(&Kind::Map(&REGION), Count::Some), "Its RAM."),
+    needed(
+        "reserved",
+        Kind::List(&Kind::Map(&RESERVED), Count::Some),
+        "Parts of RAM that nothing may be placed in.",
+    ),
+    needed(
+        "hypervisor",
+        Kind::U64,
+        "Physical address where the hypervisor image begins.",
+    ),
+    needed(
+        "physical_address_bits",
+        Kind::range(32, 52),
+        "Bits of a physical address.",
+    ),
+    needed(
+        "cores",
+        Kind::List(&Kind::Map(&CORE), Count::Some),
+        "Its cores by index; core 0 is the one that boots.",
+    ),
+    needed("gic", Kind::Map(&GIC), "The interrupt controller."),
+    needed("uart", Kind::Map(&UART), "The hypervisor's own UART."),
+    optional(
+        "smmu",
+        Kind::Map(&SMMU),
+        "none",
+        "The SMMU that guards the bus masters.",
+    ),
+    optional("pcie", Kind::Map(&PCIE), "none", "The PCIe host bridge."),
+    needed(
+        "poll_bound",
+        Kind::U64,
+        "Iterations after which a wait for hardware is given up.",
+    ),
+    optional(
+        "colours",
+        Kind::Map(&COLOURS),
+        "none",
+        "Page colours of the last-level cache.",
+    ),
+    optional(
+        "devices",
+        Kind::Named(Meaning::Name, &Kind::Map(&DEVICE), Count::Any),
+        "none",
+        "Devices that a partition can own, by name.",
+    ),
+    optional(
+        "controllers",
+        Kind::Named(Meaning::Name, &Kind::Map(&CONTROLLER), Count::Any),
+        "none",
+        "Clock, reset, power and pin controllers, by name; no partition is given one.",
+    ),
+    optional("qemu", Kind::Map(&QEMU), "none", "How QEMU models the board."),
+];
+
+const BASE: Key = needed("base", Kind::U64, "First address.");
+const SIZE: Key = needed("size", Kind::Bytes, "Bytes.");
+
+const REGION: Table = table("a range", &[BASE, SIZE]);
+
+const RESERVED: Table = table(
+    "a reserved range",
+    &[
+        needed("name", Kind::Text(Meaning::Free), "What lies there."),
+        BASE,
+        SIZE,
+        optional(
+            "use",
+            Kind::Word(USES),
+            "nothing of the hypervisor",
+            "What the hypervisor does with it.",
+        ),
+    ],
+);
+
+const USES: &[Word] = &[word(
+    "device-tree",
+    "The board's device tree lies there; boot compares the board with it.",
+)];
+
+const CORE: Table = table(
+    "a core",
+    &[
+        needed("mpidr", Kind::U64, "Affinity fields of MPIDR_EL1."),
+        needed("midr", Kind::U64, "MIDR_EL1; boot refuses another one."),
+        needed("cluster", Kind::U32, "Number of its cluster."),
+        needed("capacity", Kind::U32, "Relative speed, 1024 for the fastest."),
+        optional(
+            "predictors",
+            Kind::Word(PREDICTORS),
+            "`none`",
+            "What keeps the predictions of partitions apart; boot compares.",
+        ),
+    ],
+);
+
+const PREDICTORS: &[Word] = &[
+    word("none", "Nothing."),
+    word("isolated", "The core by itself (FEAT_CSV2)."),
+    word("restricted", "Instructions at the switch (FEAT_SPECRES)."),
+    word(
+        "firmware",
+        "The firmware at the switch (SMCCC_ARCH_WORKAROUND_1).",
+    ),
+];
+
+const GIC: Table = table(
+    "`gic`",
+    &[
+        needed(
+            "version",
+            Kind::Word(GIC_VERSIONS),
+            "Version of the architecture.",
+        ),
+        needed("distributor", Kind::U64, "Registers of the distributor."),
+        needed(
+            "redistributors",
+            Kind::U64,
+            "Registers of the first redistributor; each takes 128KiB.",
+        ),
+        needed(
+            "spi_lines",
+            Kind::Number {
+                least: 32,
+                most: 960,
+                multiple: 32,
+            },
+            "Number of SPIs.",
+        ),
+    ],
+);
+
+const GIC_VERSIONS: &[Word] = &[word("3", "GICv3.")];
+
+const UART: Table = table(
+    "`uart`",
+    &[
+        needed("kind", Kind::Word(UARTS), "Its programming model."),
+        BASE,
+        needed("interrupt", Kind::range(32, 1019), "INTID of its interrupt."),
+    ],
+);
+
+const UARTS: &[Word] = &[word("pl011", "Arm PrimeCell PL011.")];
+
+const SMMU: Table = table(
+    "`smmu`",
+    &[
+        needed("kind", Kind::Word(SMMUS), "Its programming model."),
+        BASE,
+        needed(
+            "stream_bits",
+            Kind::range(0, 32),
+            "log2 of the number of StreamIDs.",
+        ),
+        optional(
+            "interrupts",
+            Kind::List(&Kind::range(32, 1019), Count::Any),
+            "none",
+            "INTIDs of its interrupts; no device may have one of them.",
+        ),
+    ],
+);
+
+const SMMUS: &[Word] = &[word("smmuv3", "Arm SMMUv3.")];
+
+const PCIE: Table = table(
+    "`pcie`",
+    &[
+        needed("ecam", Kind::U64, "Configuration space of bus 0."),
+        needed("buses", Kind::range(1, 256), "Number of buses."),
+        needed("window", Kind::Map(&WINDOW), "Where the compiler may place BARs."),
+    ],
+);
+
+const WINDOW: Table = table("`window`", &[BASE, SIZE]);
+
+const COLOURS: Table = table(
+    "`colours`",
+    &[
+        needed(
+            "count",
+            Kind::range(2, MAX_COLOURS as u64),
+            "Number of colours, a power of two.",
+        ),
+        needed(
+            "granule",
+            Kind::Bytes,
+            "Bytes that follow each other in one colour, a power of two from 4KiB.",
+        ),
+    ],
+);
+
+const DEVICE: Table = table(
+    "a device",
+    &[
+        needed("kind", Kind::Word(DEVICES), "What it is."),
+        needed("pci", Kind::Map(&PCI), "Its PCI function."),
+        needed(
+            "registers",
+            Kind::Map(&REGISTERS),
+            "Where the registers for its partition are.",
+        ),
+        optional("interrupt", Kind::Map(&INTERRUPT), "none", "Its interrupt."),
+        optional(
+            "can",
+            Kind::Boolean,
+            "`false`",
+            "Whether it is a CAN controller: `wiring` may name it.",
+        ),
+        optional(
+            "bus_master",
+            Kind::Boolean,
+            "`false`",
+            "Whether it reads and writes memory by itself: its partition's RAM, through the SMMU.",
+        ),
+        optional(
+            "controlled_by",
+            Kind::List(&Kind::Text(Meaning::Free), Count::Any),
+            "none",
+            "The controllers of its clock, reset, power and pins.",
+        ),
+    ],
+);
+
+const CONTROLLER: Table = table(
+    "a controller",
+    &[
+        needed("kind", Kind::Word(CONTROLLERS), "What it controls."),
+        BASE,
+        SIZE,
+    ],
+);
+
+const CONTROLLERS: &[Word] = &[
+    word("clock", "Clocks."),
+    word("reset", "Resets."),
+    word("power", "Power domains."),
+    word("pins", "Pins and their functions."),
+];
+
+const DEVICES: &[Word] = &[
+    word("ctucanfd", "CTU CAN FD controller."),
+    word(
+        "edu",
+        "QEMU's `edu` function, which copies memory by DMA; for tests.",
+    ),
+];
+
+const PCI: Table = table(
+    "`pci`",
+    &[
+        needed(
+            "slot",
+            Kind::range(0, 31),
+            "Device number on bus 0; the function is 0.",
+        ),
+        needed("id", Kind::Text(Meaning::PciId), "Vendor and device ID."),
+        needed(
+            "bars",
+            Kind::Numbered(&Kind::range(0, 5), &Kind::Bytes),
+            "Size of each BAR, a power of two.",
+        ),
+    ],
+);
+
+const REGISTERS: Table = table(
+    "`registers`",
+    &[needed("bar", Kind::range(0, 5), "One of the BARs under `pci`.")],
+);
+
+const INTERRUPT: Table = table(
+    "`interrupt`",
+    &[
+        needed("intid", Kind::range(32, 1019), "INTID of the SPI."),
+        needed("trigger", Kind::Word(TRIGGERS), "When it is pending."),
+    ],
+);
+
+const TRIGGERS: &[Word] = &[
+    word("level", "As long as the line is active."),
+    word("edge", "Once for each rising edge."),
+];
+
+const QEMU: Table = table(
+    "`qemu`",
+    &[
+        needed("machine", Kind::Text(Meaning::Free), "Argument of -M."),
+        needed("cpu", Kind::Text(Meaning::Free), "Argument of -cpu."),
+        optional(
+            "devices",
+            Kind::Named(Meaning::Free, &Kind::Text(Meaning::Free), Count::Any),
+            "none",
+            "Argument of -device for devices of the board; `{bus}` stands for the CAN bus.",
+        ),
+    ],
+);

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The keys of a channel.
+
+use super::{
+    Choose, Count, Key, Kind, Meaning, Need, Status, Table, Word, needed, optional, refused, table, word,
+};
+
+/// A channel.
+pub(super) const CHANNEL: Table = Table {
+    what: "a channel",
+    keys: KEYS,
+    choose: Choose::One(&["sampling", "queuing", "shared", "doorbell"]),
+};
+
+const KEYS: &[Key] = &[
+    needed(
+        "sampling",
+        Kind::Map(&SAMPLING),
+        "Readers see the last message whole, and neither side ever waits.",
+    ),
+    refused(
+        "queuing",
+        Kind::Map(&QUEUING),
+        "Messages arrive in order, as many as the queue holds.",
+        "queuing channels",
+        "publish the last value with `sampling`",
+    ),
+    refused(
+        "shared",
+        Kind::Map(&SHARED),
+        "Memory that the writer writes and readers read.",
+        "shared memory without a protocol",
+        "publish the last value with `sampling`",
+    ),
+    refused(
+        "doorbell",
+        Kind::Map(&DOORBELL),
+        "An interrupt without payload.",
+        "doorbells between partitions",
+        "poll a `sampling` channel",
+    ),
+    Key {
+        name: "writer",
+        need: Need::NeededByRule,
+        value: Kind::Text(Meaning::Partition),
+        text: "The one partition that writes.",
+        status: Status::Enforced,
+    },
+    needed(
+        "readers",
+        Kind::List(&Kind::Text(Meaning::Partition), Count::Some),
+        "The partitions that read.",
+    ),
+    optional(
+        "from_qm",
+        Kind::Word(FROM_QM),
+        "`refused`",
+        "Whether readers with a safety level may depend on a writer without one.",
+    ),
+];
+
+const FROM_QM: &[Word] = &[
+    word("accepted", "The readers check age and range of what they read."),
+    word("refused", "They may not."),
+];
+
+const SAMPLING: Table = table(
+    "`sampling`",
+    &[needed(
+        "message",
+        Kind::Bytes,
+        "Size of a message, a multiple of 8 from 8 to 16288.",
+    )],
+);
+
+const QUEUING: Table = table(
+    "`queuing`",
+    &[
+        needed("message", Kind::Bytes, "Size of a message."),
+        needed("depth", Kind::range(1, 65_536), "Messages that the queue holds."),
+    ],
+);
+
+const SHARED: Table = table(
+    "`shared`",
+    &[needed("size", Kind::Bytes, "Size of the memory, whole pages.")],
+);
+
+const DOORBELL: Table = table(
+    "`doorbell`",
+    &[needed(
+        "limit",
+        Kind::range(1, 1_000_000),
+        "Rings that are delivered in a major frame.",
+    )],
+);

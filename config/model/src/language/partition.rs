@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The keys of a partition.
+
+use crate::colours::MAX_COLOURS;
+
+use super::{Choose, Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
+
+/// A partition.
+pub(super) const PARTITION: Table = table("a partition", KEYS);
+
+const KEYS: &[Key] = &[
+    needed(
+        "criticality",
+        Kind::Word(CRITICALITIES),
+        "Automotive safety integrity level of what it does.",
+    ),
+    needed(
+        "cores",
+        Kind::Forms(&[&DEDICATED, &SLICED]),
+        "The cores that it runs on; vCPU k runs on the k-th, always.",
+    ),
+    needed(
+        "memory",
+        Kind::Either(&Kind::Bytes, &Kind::Map(&MEMORY)),
+        "Its RAM, a multiple of 2MiB; the compiler finds a place.",
+    ),
+    needed("payload", Kind::Map(&PAYLOAD), "What it executes."),
+    optional(
+        "args",
+        Kind::Text(Meaning::Free),
+        "none",
+        "Text for a bare-metal payload (`bootargs` of its device tree).",
+    ),
+    optional(
+        "console",
+        Kind::Word(CONSOLES),
+        "`none`",
+        "Where its output goes.",
+    ),
+    optional(
+        "devices",
+        Kind::List(&Kind::Text(Meaning::Device), Count::Any),
+        "none",
+        "Devices of the board that it owns.",
+    ),
+    optional(
+        "restart_limit",
+        Kind::U32,
+        "0",
+        "Times that an error restarts it before it stays stopped.",
+    ),
+    optional(
+        "marks_steady",
+        Kind::Boolean,
+        "`false`",
+        "Whether it marks the begin of the steady state.",
+    ),
+    optional(
+        "seed",
+        Kind::Word(SEEDS),
+        "`board`",
+        "Where the seeds of its random numbers come from.",
+    ),
+    optional(
+        "autostart",
+        Kind::Boolean,
+        "`true`",
+        "Whether it is started at boot.",
+    ),
+    optional(
+        "tasks",
+        Kind::Named(Meaning::Name, &Kind::Map(&TASK), Count::Any),
+        "none",
+        "What has to end in time, by name; for the analysis, the hypervisor does not look at it.",
+    ),
+    refused(
+        "heartbeat",
+        Kind::Map(&HEARTBEAT),
+        "A sign of life that it must give.",
+        "the supervision of a heartbeat",
+        "let the receiver of its messages watch their age",
+    ),
+    refused(
+        "dump",
+        Kind::Word(DUMPS),
+        "What is kept when it crashes.",
+        "the keeping of a crash dump",
+        "read its console and the counters of the report",
+    ),
+    refused(
+        "smc",
+        Kind::List(&Kind::U32, Count::Any),
+        "SMC function identifiers that reach the firmware.",
+        "the passing of SMCs to the firmware: every SMC of a partition is refused at run time",
+        "leave it out",
+    ),
+    refused(
+        "bandwidth",
+        Kind::Map(&BANDWIDTH),
+        "How much it may load the memory.",
+        "a bandwidth budget",
+        "measure the interference on the board and put it into the analysis",
+    ),
+    refused(
+        "dma",
+        Kind::Named(Meaning::Device, &Kind::Map(&DMA), Count::Any),
+        "The part of its RAM that each of its bus masters may reach.",
+        "a DMA range smaller than the partition's RAM",
+        "leave it out: a bus master reaches all RAM of its partition, and nothing else",
+    ),
+    refused(
+        "unguarded_dma",
+        Kind::Named(Meaning::Device, &Kind::Text(Meaning::Something), Count::Any),
+        "Bus masters that no SMMU guards, each with the reason.",
+        "an exception for bus masters without an SMMU: bus mastering stays off there",
+        "use a board with an SMMU, or a device that does not master the bus",
+    ),
+    refused(
+        "device_tree",
+        Kind::Text(Meaning::File),
+        "A device tree of its own instead of the generated one.",
+        "a device tree that the compiler did not generate",
+        "leave it out: the generated one describes what the partition owns",
+    ),
+];
+
+const CRITICALITIES: &[Word] = &[
+    word(
+        "qm",
+        "Quality management only: nothing safety-related depends on it.",
+    ),
+    word("asil-a", "ASIL A, the lowest safety level."),
+    word("asil-b", "ASIL B."),
+    word("asil-c", "ASIL C."),
+    word("asil-d", "ASIL D, the highest safety level."),
+];
+
+const DEDICATED: Table = table(
+    "`cores`",
+    &[
+        needed(
+            "dedicated",
+            Kind::List(&Kind::Core, Count::Some),
+            "Cores that it has for itself.",
+        ),
+        needed(
+            "interrupts",
+            Kind::Word(INTERRUPTS),
+            "How its interrupts reach it.",
+        ),
+    ],
+);
+
+const SLICED: Table = table(
+    "`cores`",
+    &[
+        needed(
+            "sliced",
+            Kind::List(&Kind::Core, Count::Some),
+            "Cores that it shares by the slot tables of `schedule`.",
+        ),
+        optional(
+            "unaligned",
+            Kind::Word(UNALIGNED),
+            "`refused`",
+            "Whether its slots may differ from core to core.",
+        ),
+    ],
+);
+
+const INTERRUPTS: &[Word] = &[
+    word(
+        "direct",
+        "Straight to the partition, WFI not trapped: no entry into the hypervisor.",
+    ),
+    word(
+        "guarded",
+        "Straight to the partition, WFI trapped: it can always be stopped.",
+    ),
+];
+
+const UNALIGNED: &[Word] = &[
+    word("accepted", "Its vCPUs may run at different times."),
+    word("refused", "Its slots begin and end together on all its cores."),
+];
+
+const MEMORY: Table = table(
+    "`memory`",
+    &[
+        needed("size", Kind::Bytes, "A multiple of 2MiB."),
+        optional(
+            "at",
+            Kind::U64,
+            "the compiler finds a place",
+            "Physical address, a multiple of 2MiB.",
+        ),
+        refused(
+            "rights",
+            Kind::Word(RIGHTS),
+            "What the partition may do with its RAM.",
+            "rights of a partition's RAM other than read, write and execute",
+            "let the partition protect itself with its own translation tables",
+        ),
+        optional(
+            "colours",
+            Kind::Either(
+                &Kind::range(1, MAX_COLOURS as u64),
+                &Kind::List(&Kind::range(0, MAX_COLOURS as u64 - 1), Count::Some),
+            ),
+            "none",
+            "Colours of the last-level cache that its pages have: a list, or how many.",
+        ),
+        optional(
+            "uncoloured",
+            Kind::List(&Kind::Text(Meaning::Partition), Count::Any),
+            "none",
+            "Partitions without colours that it accepts beside it.",
+        ),
+    ],
+);
+
+const RIGHTS: &[Word] = &[
+    word("rwx", "Read, write and execute."),
+    word("rw", "Read and write."),
+];
+
+const PAYLOAD: Table = Table {
+    what: "a payload",
+    keys: &[
+        needed(
+            "elf",
+            Kind::Text(Meaning::File),
+            "An AArch64 ELF linked at 0x4000_0000: a built image, or a path.",
+        ),
+        needed(
+            "linux",
+            Kind::Map(&LINUX),
+            "A Linux kernel with its initial RAM disk.",
+        ),
+        needed(
+            "raw",
+            Kind::Text(Meaning::File),
+            "A flat binary, copied to the begin of RAM and entered there: a path.",
+        ),
+    ],
+    choose: Choose::OneByRule(&["elf", "linux", "raw"]),
+};
+
+const LINUX: Table = table(
+    "a Linux payload",
+    &[
+        needed(
+            "kernel",
+            Kind::Text(Meaning::File),
+            "An arm64 `Image`: `debian:PACKAGE`, or a path.",
+        ),
+        needed(
+            "command_line",
+            Kind::Text(Meaning::Free),
+            "The kernel's command line.",
+        ),
+        optional(
+            "initramfs",
+            Kind::Map(&INITRAMFS),
+            "none",
+            "An initial RAM disk that is built from these.",
+        ),
+        optional(
+            "initrd",
+            Kind::Text(Meaning::File),
+            "none",
+            "A finished initial RAM disk: a path. Excludes `initramfs`.",
+        ),
+    ],
+);
+
+const INITRAMFS: Table = table(
+    "`initramfs`",
+    &[
+        needed(
+            "busybox",
+            Kind::Text(Meaning::File),
+            "A static AArch64 busybox: `debian:PACKAGE`, or a path.",
+        ),
+        optional(
+            "programs",
+            Kind::List(&Kind::Text(Meaning::File), Count::Any),
+            "none",
+            "Static AArch64 programs: built images, or paths.",
+        ),
+    ],
+);
+
+const CONSOLES: &[Word] = &[
+    word(
+        "text",
+        "Text in a ring in shared memory, no entry into the hypervisor; bare-metal payloads.",
+    ),
+    word(
+        "defmt",
+        "defmt frames in a ring in shared memory, no entry into the hypervisor; bare-metal payloads.",
+    ),
+    word("uart", "Text through an emulated PL011; sliced partitions."),
+    word("none", "None."),
+];
+
+const SEEDS: &[Word] = &[
+    word("board", "The board's entropy: different at each start."),
+    word("fixed", "Constants: every run is the same. The report says so."),
+];
+
+const TASK: Table = table(
+    "a task",
+    &[
+        needed("period", Kind::Time, "Least time between two activations."),
+        needed(
+            "wcet",
+            Kind::Time,
+            "Longest execution time of an activation, with the guest's own interrupt entry.",
+        ),
+        optional(
+            "deadline",
+            Kind::Time,
+            "its period",
+            "Time after its activation by which it has to end; may be longer than the period.",
+        ),
+        optional(
+            "priority",
+            Kind::U64,
+            "the shortest deadline first, ties by name",
+            "Its urgency on its vCPU, 0 first; all tasks of a vCPU have one, or none.",
+        ),
+        optional("vcpu", Kind::U32, "0", "The vCPU that it runs on."),
+        optional(
+            "jitter",
+            Kind::Time,
+            "0",
+            "Longest time from its activation to its release.",
+        ),
+        optional(
+            "interrupt",
+            Kind::Text(Meaning::Device),
+            "a timer",
+            "The device of its partition whose interrupt releases it.",
+        ),
+    ],
+);
+
+const HEARTBEAT: Table = table(
+    "`heartbeat`",
+    &[
+        needed("every", Kind::Time, "Longest time between two signs of life."),
+        optional(
+            "grace",
+            Kind::Time,
+            "none",
+            "Time after its start in which none is expected.",
+        ),
+    ],
+);
+
+const DUMPS: &[Word] = &[
+    word("none", "Nothing."),
+    word("registers", "The registers of its vCPUs."),
+    word("memory", "The registers of its vCPUs and its RAM."),
+];
+
+const BANDWIDTH: Table = table(
+    "`bandwidth`",
+    &[
+        needed("bytes", Kind::Bytes, "Bytes in each period."),
+        needed("period", Kind::Time, "The period."),
+    ],
+);
+
+const DMA: Table = table(
+    "a DMA grant",
+    &[
+        needed(
+            "offset",
+            Kind::Bytes,
+            "Begin of the range in the partition's RAM.",
+        ),
+        needed("size", Kind::Bytes, "Length of the range."),
+    ],
+);

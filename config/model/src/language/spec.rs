@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The keys of a spec outside its partitions and channels.
+
+use super::channel::CHANNEL;
+use super::partition::PARTITION;
+use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
+
+/// A spec.
+pub static SPEC: Table = table("a spec", KEYS);
+
+const KEYS: &[Key] = &[
+    needed(
+        "bulkhead",
+        Kind::Version,
+        "Version of the language in which this spec is written.",
+    ),
+    optional(
+        "include",
+        crate::include::KIND,
+        "none",
+        "Files that this one is laid over, in order: maps are joined key by key, values and lists replaced; each file says its version.",
+    ),
+    needed("name", Kind::Text(Meaning::Name), "The system's name."),
+    needed(
+        "board",
+        Kind::Text(Meaning::Board),
+        "The board: a file of `config/boards` without its ending, or a path relative to the spec.",
+    ),
+    needed(
+        "partitions",
+        Kind::Named(Meaning::Name, &Kind::Map(&PARTITION), Count::Some),
+        "The partitions by name.",
+    ),
+    optional(
+        "channels",
+        Kind::Named(Meaning::Name, &Kind::Map(&CHANNEL), Count::Any),
+        "none",
+        "What partitions tell each other, by name.",
+    ),
+    needed(
+        "schedule",
+        Kind::Map(&SCHEDULE),
+        "The slot tables of the sliced cores.",
+    ),
+    optional(
+        "wiring",
+        Kind::Named(Meaning::Can, &Kind::Text(Meaning::Name), Count::Any),
+        "none",
+        "The bus that the transceiver of each CAN controller is wired to.",
+    ),
+    optional(
+        "expect",
+        Kind::List(&Kind::Map(&EXPECTATION), Count::Any),
+        "none",
+        "Lines that must be seen in a run.",
+    ),
+    optional(
+        "never",
+        Kind::List(&Kind::Map(&EXPECTATION), Count::Any),
+        "none",
+        "Lines that must not be seen in a run.",
+    ),
+    refused(
+        "locks",
+        Kind::Named(Meaning::Name, &Kind::Map(&LOCK), Count::Any),
+        "Locks with priority inheritance between partitions.",
+        "priority inheritance between partitions",
+        "let one partition own the data and publish it in a sampling channel",
+    ),
+    refused(
+        "health",
+        Kind::Named(Meaning::Name, &Kind::Map(&REACTION), Count::Any),
+        "The health table: what is done about each error.",
+        "reactions other than restart up to `restart_limit`, then stop",
+        "set `restart_limit` of each partition",
+    ),
+];
+
+const SCHEDULE: Table = table(
+    "the schedule",
+    &[
+        needed(
+            "major_frame",
+            Kind::Time,
+            "Length of the frame that every core repeats for ever.",
+        ),
+        needed(
+            "cores",
+            Kind::Numbered(&Kind::Core, &Kind::List(&Kind::Map(&SLOT), Count::Any)),
+            "The slots of each sliced core, in time order; they fill the frame exactly, and exactly one core has `system` slots.",
+        ),
+    ],
+);
+
+const SLOT: Table = table(
+    "a slot",
+    &[
+        needed(
+            "run",
+            Kind::Text(Meaning::Run),
+            "The partition whose vCPU may use the core, `system` for the hypervisor's housekeeping, or `idle`.",
+        ),
+        needed("for", Kind::Time, "Length of the slot."),
+        refused(
+            "budget",
+            Kind::Time,
+            "Time that the partition may use in the slot.",
+            "a budget inside a slot",
+            "make the slot as long as the budget",
+        ),
+        refused(
+            "priority",
+            Kind::range(0, 255),
+            "Priority among the partitions that share the slot.",
+            "priorities inside a slot",
+            "give each partition a slot of its own",
+        ),
+        refused(
+            "slack",
+            Kind::Text(Meaning::Partition),
+            "The partition that receives what the slot's owner leaves over.",
+            "the use of slack",
+            "let the core sleep for the rest of the slot",
+        ),
+    ],
+);
+
+const EXPECTATION: Table = table(
+    "an expectation",
+    &[
+        needed(
+            "partition",
+            Kind::Text(Meaning::Partition),
+            "The partition on whose console the line appears.",
+        ),
+        needed(
+            "text",
+            Kind::Text(Meaning::Something),
+            "A text that the line contains.",
+        ),
+    ],
+);
+
+const LOCK: Table = table(
+    "a lock",
+    &[
+        needed(
+            "participants",
+            Kind::Named(Meaning::Partition, &Kind::Map(&PARTICIPANT), Count::Some),
+            "The partitions that may take it.",
+        ),
+        needed("hold", Kind::Time, "Longest time that it is held."),
+    ],
+);
+
+const PARTICIPANT: Table = table(
+    "a participant",
+    &[
+        needed(
+            "priority",
+            Kind::range(0, 255),
+            "Its priority while it waits; 0 is the most urgent.",
+        ),
+        needed(
+            "acquisitions",
+            Kind::range(1, u32::MAX as u64),
+            "Times that it takes the lock in a major frame.",
+        ),
+    ],
+);
+
+const REACTION: Table = table(
+    "a reaction",
+    &[
+        needed("level", Kind::Word(LEVELS), "Whose error it is."),
+        needed("action", Kind::Word(ACTIONS), "What is done about it."),
+    ],
+);
+
+const LEVELS: &[Word] = &[
+    word("partition", "The error of one partition."),
+    word("core", "An error of the hypervisor on one core."),
+    word("system", "An error that concerns everybody."),
+];
+
+const ACTIONS: &[Word] = &[
+    word("log", "It is recorded."),
+    word("notify", "The health partition is told."),
+    word("restart-partition", "The partition starts again."),
+    word("stop-partition", "The partition stays stopped."),
+    word("stop-core", "The core parks."),
+    word("safe-state", "The safe state is entered."),
+];

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Rules for what a board file says of the hardware.
+
+use super::Facts;
+use crate::board::{Board, Region};
+use crate::diagnostic::{Diagnostic, Rule};
+use crate::span::Span;
+
+/// Two owners in a page.
+static SHARED_PAGE: Rule = Rule {
+    number: "BH023",
+    id: "board/shared-page",
+    text: "No two register blocks of a board, nor its RAM, share a page of 4 KiB.",
+    fix: "Correct the address in the board file; what shares a page cannot have two owners.",
+};
+/// Two devices that are one.
+static SAME_FUNCTION: Rule = Rule {
+    number: "BH024",
+    id: "board/same-function",
+    text: "Each device of a board is a PCI function of its own, and so has StreamIDs of its own.",
+    fix: "Correct the slot in the board file.",
+};
+/// DMA that the SMMU does not see.
+static VIRTIO_BYPASS: Rule = Rule {
+    number: "BH025",
+    id: "board/virtio-bypass",
+    text: "A virtio device is a modern PCI function whose DMA passes the SMMU.",
+    fix: "Use a `virtio-…-pci` device with `iommu_platform=on,disable-legacy=on`.",
+};
+/// Two cores that are one.
+static SAME_CORE: Rule = Rule {
+    number: "BH026",
+    id: "board/same-core",
+    text: "Each core of a board has its own MPIDR.",
+    fix: "Correct the `mpidr` of one of the two in the board file.",
+};
+
+pub(super) static ALL: &[&Rule] = &[&SHARED_PAGE, &SAME_FUNCTION, &VIRTIO_BYPASS, &SAME_CORE];
+pub(super) const CHECKS: &[super::Check] = &[shared_page, same_function, virtio_bypass, same_core];
+
+/// Translation granule.
+const PAGE: u64 = 4096;
+
+/// Something at fixed addresses.
+struct Block {
+    name: String,
+    region: Region,
+    span: Span,
+}
+
+/// Everything at fixed addresses; sizes of blocks that have no size in the file are those of the architecture.
+fn blocks(board: &Board) -> Vec<Block> {
+    let block = |name: &str, base: u64, size: u64, span: Span| Block {
+        name: name.to_owned(),
+        region: Region { base, size },
+        span,
+    };
+    let cores = u64::try_from(board.cores.len()).unwrap_or(u64::MAX);
+    let redistributors = cores.saturating_mul(128 << 10);
+    let mut blocks = vec![
+        block("the distributor", board.gic.distributor, 64 << 10, board.gic.span),
+        block(
+            "the redistributors",
+            board.gic.redistributors,
+            redistributors,
+            board.gic.span,
+        ),
+        block("the UART", board.uart.base, PAGE, board.uart.span),
+    ];
+    if let Some(smmu) = &board.smmu {
+        blocks.push(block("the SMMU", smmu.base, 128 << 10, smmu.span));
+    }
+    if let Some(pcie) = &board.pcie {
+        let size = u64::from(pcie.buses) << 20;
+        blocks.push(block("the PCIe configuration space", pcie.ecam, size, pcie.span));
+        blocks.push(block(
+            "the PCIe window",
+            pcie.window.base,
+            pcie.window.size,
+            pcie.span,
+        ));
+    }
+    for controller in &board.controllers {
+        let Region { base, size } = controller.registers.value;
+        let name = format!("controller `{}`", controller.name.value);
+        blocks.push(block(&name, base, size, controller.registers.span));
+    }
+    for ram in &board.ram {
+        blocks.push(block("RAM", ram.base, ram.size, ram.span));
+    }
+    blocks
+}
+
+/// Whole pages around a block.
+fn pages(region: &Region) -> Region {
+    let base = region.base - region.base % PAGE;
+    let end = region.end().checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
+    Region {
+        base,
+        size: end - base,
+    }
+}
+
+/// Implements: BH-LANG-010.
+fn shared_page(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board else { return };
+    let blocks = blocks(board);
+    for (index, block) in blocks.iter().enumerate() {
+        let shares = |other: &&Block| pages(&other.region).overlaps(&pages(&block.region));
+        for other in blocks.iter().take(index).filter(shares) {
+            let place = |b: &Block| format!("{}: {:#x} to {:#x}", b.name, b.region.base, b.region.end());
+            diagnostics.push(
+                Diagnostic::new(
+                    &SHARED_PAGE,
+                    block.span,
+                    format!("{} and {} share a page", other.name, block.name),
+                    place(block),
+                    SHARED_PAGE.fix,
+                )
+                .and(other.span, place(other)),
+            );
+        }
+    }
+}
+
+/// Implements: BH-LANG-011.
+fn same_function(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let devices = facts.board.map_or(&[][..], |b| &b.devices);
+    for (index, device) in devices.iter().enumerate() {
+        let same = |other: &&crate::board::Device| other.pci.bdf() == device.pci.bdf();
+        for other in devices.iter().take(index).filter(same) {
+            diagnostics.push(
+                Diagnostic::new(
+                    &SAME_FUNCTION,
+                    device.name.span,
+                    format!(
+                        "`{}` and `{}` are one PCI function",
+                        other.name.value, device.name.value
+                    ),
+                    format!("slot {}", device.pci.slot),
+                    SAME_FUNCTION.fix,
+                )
+                .and(other.name.span, format!("slot {}", other.pci.slot)),
+            );
+        }
+    }
+}
+
+/// virtio-mmio has no StreamID, and virtio over PCI goes around the SMMU unless it is told not to. Implements:
+/// BH-LANG-012.
+fn virtio_bypass(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let qemu = facts.board.and_then(|b| b.qemu.as_ref());
+    for (_, argument) in qemu.iter().flat_map(|q| &q.devices) {
+        let mut words = argument.split(',');
+        let model = words.next().unwrap_or_default();
+        if !model.starts_with("virtio") {
+            continue;
+        }
+        let options: Vec<&str> = words.collect();
+        let is_told = ["iommu_platform=on", "disable-legacy=on"]
+            .iter()
+            .all(|o| options.contains(o));
+        let cause = match model.contains("-pci") {
+            true if is_told => continue,
+            true => "its DMA goes around the SMMU without `iommu_platform=on,disable-legacy=on`",
+            false => "a virtio transport without StreamID: its DMA goes around the SMMU",
+        };
+        diagnostics.push(Diagnostic::new(
+            &VIRTIO_BYPASS,
+            argument.span,
+            format!("`{model}` would reach all memory"),
+            cause,
+            VIRTIO_BYPASS.fix,
+        ));
+    }
+}
+
+/// Implements: BH-LANG-013.
+fn same_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board else { return };
+    for (index, core) in board.cores.iter().enumerate() {
+        let earlier = board.cores.iter().take(index);
+        if let Some(other) = earlier.into_iter().find(|o| o.mpidr == core.mpidr) {
+            diagnostics.push(
+                Diagnostic::new(
+                    &SAME_CORE,
+                    core.span,
+                    format!("two cores have the MPIDR {:#x}", core.mpidr),
+                    format!("core {index}"),
+                    SAME_CORE.fix,
+                )
+                .and(other.span, "the other"),
+            );
+        }
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The JSON Schema: equal to the committed files, and judged by a validator of another hand.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bulkhead_model::board::Board;
+use bulkhead_model::language::{BOARD, SPEC, Table};
+use bulkhead_model::{keys, load_board, schema};
+use jsonschema::Validator;
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn board(name: &str) -> Board {
+    load_board(&root().join(format!("config/boards/{name}.yaml"))).unwrap()
+}
+
+fn committed() -> Vec<(String, Value)> {
+    let mut all = vec![
+        ("spec.json".to_owned(), schema::spec(None)),
+        ("board.json".to_owned(), schema::board()),
+        ("fragment.json".to_owned(), schema::fragment()),
+    ];
+    for path in files("config/boards") {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        all.push((format!("spec.{name}.json"), schema::spec(Some(&board(name)))));
+    }
+    all
+}
+
+// Verifies: BH-LANG-002
+#[test]
+fn the_committed_schemas_are_what_the_tables_say() {
+    for (name, schema) in committed() {
+        let path = root().join("config/schema").join(&name);
+        let text = fs::read_to_string(&path).unwrap();
+        let wanted = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        assert!(
+            text == wanted,
+            "{name} is out of date: print it with `bulkhead-tool schema`"
+        );
+    }
+}
+
+// Verifies: BH-LANG-001
+#[test]
+fn the_readme_lists_the_keys_of_the_tables() {
+    let text = fs::read_to_string(root().join("config/README.md")).unwrap();
+    assert!(
+        text.contains(&keys::markdown(&SPEC)),
+        "config/README.md: paste what `bulkhead-tool schema --keys` prints"
+    );
+    let text = fs::read_to_string(root().join("config/boards/README.md")).unwrap();
+    assert!(
+        text.contains(&keys::markdown(&BOARD)),
+        "config/boards/README.md: paste what `bulkhead-tool schema board --keys` prints"
+    );
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "yaml"));
+    files.sort();
+    files
+}
+
+/// A document as any reader of YAML sees it; nothing when it is none.
+fn instance(path: &Path) -> Option<Value> {
+    serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).ok()
+}
+
+fn validator(schema: &Value) -> Validator {
+    jsonschema::draft202012::new(schema).unwrap()
+}
+
+/// What the first line of a file in tests/invalid says.
+fn rule(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let first = text.lines().next().unwrap();
+    first
+        .trim_start_matches("# ")
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
+// Verifies: BH-LANG-002
+#[test]
+fn the_schemas_are_schemas() {
+    for (name, schema) in committed() {
+        assert!(jsonschema::meta::is_valid(&schema), "{name}");
+    }
+}
+
+// Verifies: BH-LANG-002
+#[test]
+fn valid_documents_are_accepted() {
+    let accept = |schema: &Value, path: &Path, document: &Value| {
+        let errors: Vec<String> = validator(schema)
+            .iter_errors(document)
+            .map(|e| e.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+    };
+    let mut specs = files("config/systems");
+    specs.extend(files("tests/systems"));
+    specs.extend(["valid", "valid.controllers"].map(|f| root().join(format!("tests/invalid/{f}.yaml"))));
+    for path in &specs {
+        let document = instance(path).unwrap();
+        accept(&schema::spec(None), path, &document);
+        let name = document["board"].as_str().unwrap();
+        if !name.contains('/') {
+            accept(&schema::spec(Some(&board(name))), path, &document);
+        }
+    }
+    let mut fragments = files("tests/systems/every-key");
+    fragments.extend(["empty", "back"].map(|f| root().join(format!("tests/invalid/fragments/{f}.yaml"))));
+    for path in &fragments {
+        accept(&schema::fragment(), path, &instance(path).unwrap());
+    }
+    let mut boards = files("config/boards");
+    boards.push(root().join("tests/invalid/boards/controllers.yaml"));
+    for path in &boards {
+        accept(&schema::board(), path, &instance(path).unwrap());
+    }
+}
+
+/// Breaches of form that a schema cannot see, since there is no document then: the reader of YAML refuses it,
+/// or the fault is on the command line.
+const NOT_FOR_SCHEMAS: [&str; 3] = [
+    "document/syntax",
+    "document/duplicate-key",
+    "document/no-such-path",
+];
+
+// Verifies: BH-LANG-002
+#[test]
+fn structural_errors_are_rejected() {
+    let of = |schema: Value| validator(&schema);
+    let (spec, virt) = (
+        of(schema::spec(None)),
+        of(schema::spec(Some(&board("qemu-virt")))),
+    );
+    let (board, fragment) = (of(schema::board()), of(schema::fragment()));
+    let mut judged = 0;
+    for path in files("tests/invalid") {
+        let rule = rule(&path);
+        if !rule.starts_with("document/") || NOT_FOR_SCHEMAS.contains(&rule.as_str()) {
+            continue;
+        }
+        let document = instance(&path).unwrap();
+        let other = |name: &str| instance(&root().join("tests/invalid").join(name)).unwrap();
+        let file = document["board"].as_str().filter(|b| b.ends_with(".yaml"));
+        let included = document["include"][0].as_str();
+        let is_rejected = match file {
+            _ if included.is_some() => !fragment.is_valid(&other(included.unwrap())),
+            Some(file) => !board.is_valid(&other(file)),
+            None => !spec.is_valid(&document) && !virt.is_valid(&document),
+        };
+        assert!(is_rejected, "{} is accepted", path.display());
+        judged += 1;
+    }
+    assert!(judged >= 9, "only {judged} files were judged");
+}
+
+// Verifies: BH-LANG-002
+#[test]
+fn a_board_adds_its_names_and_hover_texts() {
+    let schema = schema::spec(Some(&board("qemu-virt")));
+    let partition = &schema["properties"]["partitions"]["additionalProperties"]["properties"];
+    let devices = partition["devices"]["items"]["oneOf"].as_array().unwrap();
+    assert_eq!(devices[0]["const"], "can0");
+    let text = devices[0]["description"].as_str().unwrap();
+    assert!(
+        text.contains("StreamID 0x8") && text.contains("interrupt 36"),
+        "{text}"
+    );
+    let cores = schema["properties"]["schedule"]["properties"]["cores"]["properties"]
+        .as_object()
+        .unwrap();
+    assert_eq!(cores.len(), 4);
+    let mut document = instance(&root().join("tests/invalid/valid.yaml")).unwrap();
+    let validator = validator(&schema);
+    document["partitions"]["control"]["cores"]["dedicated"][0] = 4.into();
+    assert!(!validator.is_valid(&document));
+}
+
+// Verifies: BH-LANG-001
+#[test]
+fn the_tables_are_consistent() {
+    let tables: [&Table; 2] = [&SPEC, &BOARD];
+    for row in tables.into_iter().flat_map(keys::rows) {
+        let (path, key) = (&row.path, row.key);
+        assert!(key.text.ends_with('.'), "{path}: {}", key.text);
+        let inner = row.path.rsplit('.').next().unwrap();
+        assert_eq!(inner, key.name);
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Routes of interrupts and of DMA.
+
+use bulkhead_model::system::System;
+use bulkhead_types::tables::{core_mode, partition_flag};
+use maud::{Markup, html};
+
+use super::hex;
+use crate::built::Built;
+use crate::walk::streams as valid_streams;
+
+fn name<'a>(built: &'a Built<'_>, partition: u32) -> &'a str {
+    usize::try_from(partition).map_or("?", |p| built.partition_name(p))
+}
+
+fn is_sliced(built: &Built<'_>, core: u32) -> bool {
+    let core = usize::try_from(core).ok().and_then(|c| built.cores.get(c));
+    core.is_none_or(|c| c.mode == core_mode::SLICED)
+}
+
+pub(super) fn interrupts(system: &System, built: &Built<'_>) -> Markup {
+    let source = |intid: u32| {
+        let devices = system.board.devices.iter();
+        let mut of = devices.filter(|d| d.interrupt.as_ref().is_some_and(|i| i.value.intid == intid));
+        of.next().map_or("", |d| d.name.value.as_str())
+    };
+    let emulated = built
+        .partitions
+        .iter()
+        .enumerate()
+        .filter(|(_, p)| p.flags & partition_flag::EMULATED_UART != 0);
+    html! {
+        table {
+            tr { th class="number" { "INTID" } th { "source" } th { "trigger" } th { "partition" } th { "core" } th { "route" } }
+            @for spi in &built.spis {
+                tr {
+                    td class="number" { (spi.intid) }
+                    td { (source(spi.intid)) }
+                    td { (if spi.edge == 1 { "edge" } else { "level" }) }
+                    td { (name(built, spi.partition)) }
+                    td { "core " (spi.core) }
+                    td { (if is_sliced(built, spi.core) { "to EL2, then by a list register; pending while another slot runs" } else { "straight to EL1, no EL2 entry" }) }
+                }
+            }
+            @for (index, partition) in emulated {
+                tr {
+                    td class="number" { (partition.uart_intid) } td { "emulated UART" } td { "level" } td { (built.partition_name(index)) }
+                    td { "its own" } td { "raised by EL2, by a list register" }
+                }
+            }
+            @for (k, core) in built.cores.iter().enumerate() {
+                tr {
+                    td class="number" { "27, 30" } td { "virtual and physical timer" } td { "level" }
+                    td { @for (_, vcpu) in built.vcpus_on(core) { (name(built, vcpu.partition)) " " } }
+                    td { "core " (k) }
+                    td { (if core.mode == core_mode::SLICED { "to EL2, then by a list register" } else { "straight to EL1, no EL2 entry" }) }
+                }
+                @if core.mode == core_mode::SLICED {
+                    tr { td class="number" { "26" } td { "slot timer" } td { "level" } td { "EL2" } td { "core " (k) } td { "Group 0: no guest can mask it" } }
+                }
+                tr { td class="number" { "15" } td { "kick" } td { "edge" } td { "EL2" } td { "core " (k) } td { "Group 0: no guest can mask it" } }
+            }
+        }
+        p class="note" { "Every other INTID belongs to nobody and stays disabled." }
+    }
+}
+
+pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
+    let valid = valid_streams(built);
+    let smmu = built.board.smmu != 0;
+    html! {
+        table {
+            tr { th { "device" } th { "PCI function" } th { "owner" } th { "registers" } th { "StreamID" } th { "DMA" } }
+            @for device in &system.board.devices {
+                @let bdf = device.pci.bdf();
+                @let function = built.pci_functions.iter().find(|f| f.bdf == bdf);
+                @let masters = function.is_some_and(|f| f.bus_master == 1);
+                tr {
+                    td { (device.name.value) }
+                    td { (hex(bdf.into())) }
+                    td { (function.map_or("nobody", |f| name(built, f.partition))) }
+                    td { @if let Some(f) = function { @for bar in f.bars.iter().filter(|b| b.size > 0) { (hex(bar.address)) "+" (hex(bar.size)) " " } } }
+                    td { (hex(bdf.into())) }
+                    td {
+                        @if valid.iter().any(|(id, _)| *id == u64::from(bdf)) { "translated by a stage-2 root of its own" }
+                        @else if smmu { "invalid: the SMMU aborts and records it" }
+                        @else { "the board has no SMMU" }
+                        (if masters { "; may master the bus" } else { "; bus mastering stays off" })
+                    }
+                }
+            }
+        }
+        @if smmu { p class="note" { (valid.len()) " of " (1u64.checked_shl(built.board.stream_bits).unwrap_or(0)) " StreamIDs are valid; every other one is aborted and recorded." } }
+    }
+}

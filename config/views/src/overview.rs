@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The overview: a system in words. Implements: BH-EXPL-003.
+
+use std::fmt::Write;
+
+use bulkhead_model::system::{Console, Cores, Criticality, Interrupts, Partition, Payload, System};
+use serde::Serialize;
+
+use crate::at::slot_owner;
+use crate::built::{Built, BuiltError};
+use crate::records::Span;
+use crate::walk::{Use, roots, runs, streams};
+use crate::words::{count, listed, numbers, size, time};
+
+/// A system in words.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overview {
+    /// Version of this form.
+    pub version: u32,
+    /// Name of the system.
+    pub system: String,
+    /// Name of the board, and what it is.
+    pub board: String,
+    /// SHA-256 of the blob.
+    pub blob_hash: String,
+    /// Build ID of the hypervisor.
+    pub hypervisor_id: String,
+    /// Sections in order.
+    pub sections: Vec<Section>,
+}
+
+/// A part of the overview.
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// Its title.
+    pub title: &'static str,
+    /// Entries: what is described, and its sentences.
+    pub entries: Vec<(String, Vec<String>)>,
+}
+
+/// Describes a system.
+///
+/// # Errors
+/// [`BuiltError::Table`].
+pub fn overview(system: &System, built: &Built<'_>) -> Result<Overview, BuiltError> {
+    let sections = vec![
+        Section {
+            title: "partitions",
+            entries: partitions(system, built)?,
+        },
+        Section {
+            title: "cores",
+            entries: cores(system, built),
+        },
+        Section {
+            title: "channels",
+            entries: channels(system, built),
+        },
+        Section {
+            title: "devices",
+            entries: devices(system, built),
+        },
+        Section {
+            title: "EL2 keeps",
+            entries: el2(system, built),
+        },
+        Section {
+            title: "memory",
+            entries: memory(built),
+        },
+    ];
+    Ok(Overview {
+        version: 1,
+        system: system.name.value.clone(),
+        board: format!("{}, {}", system.board.name.value, system.board.title),
+        blob_hash: built.blob_hash(),
+        hypervisor_id: built.hypervisor_id(),
+        sections,
+    })
+}
+
+/// A criticality as the spec writes it.
+pub(crate) fn criticality(level: Criticality) -> &'static str {
+    match level {
+        Criticality::Qm => "qm",
+        Criticality::AsilA => "asil-a",
+        Criticality::AsilB => "asil-b",
+        Criticality::AsilC => "asil-c",
+        Criticality::AsilD => "asil-d",
+    }
+}
+
+/// What a partition executes, in words.
+pub(crate) fn payload(partition: &Partition) -> String {
+    match &partition.payload {
+        Payload::Elf(file) => format!("ELF `{}`", file.name.value),
+        Payload::Linux(linux) => format!("Linux `{}`", linux.kernel.name.value),
+        Payload::Raw(file) => format!("flat binary `{}`", file.name.value),
+    }
+}
+
+/// How a partition uses its cores, in words.
+pub(crate) fn core_use(partition: &Partition) -> String {
+    let cores = numbers(partition.core_list().iter().map(|c| c.value));
+    let word = if partition.core_list().len() == 1 {
+        "core"
+    } else {
+        "cores"
+    };
+    match &partition.cores {
+        Cores::Dedicated { interrupts, .. } => {
+            let interrupts = match interrupts.value {
+                Interrupts::Direct => "interrupts go straight to it, no EL2 entry in steady state",
+                Interrupts::Guarded => "interrupts go straight to it, its WFI traps to EL2",
+            };
+            format!("has {word} {cores} for itself; {interrupts}")
+        }
+        Cores::Sliced { .. } => format!("has slots on {word} {cores}"),
+    }
+}
+
+fn partitions(system: &System, built: &Built<'_>) -> Result<Vec<(String, Vec<String>)>, BuiltError> {
+    let mut entries = Vec::new();
+    for (index, partition) in system.partitions.iter().enumerate() {
+        let name = &partition.name.value;
+        let mut lines = vec![
+            format!(
+                "{}, {}",
+                criticality(partition.criticality.value),
+                core_use(partition)
+            ),
+            format!("executes {}", payload(partition)),
+        ];
+        let mut reached = (0usize, 0u64);
+        for root in roots(built).iter().filter(|r| r.serves == Use::Partition(index)) {
+            runs(built, root, &mut |run| {
+                reached = (reached.0 + 1, reached.1.saturating_add(run.size));
+            })?;
+        }
+        lines.push(format!(
+            "reaches {} in {}",
+            size(reached.1),
+            count(reached.0, "range")
+        ));
+        let own = format!("partition:{name}");
+        for placed in built
+            .records
+            .memory
+            .iter()
+            .filter(|p| p.owner == own && p.name == "ram")
+        {
+            lines.push(format!(
+                "RAM: {} at physical {:#x}",
+                size(placed.physical.size()),
+                placed.physical.start
+            ));
+        }
+        let devices: Vec<&str> = partition
+            .devices
+            .iter()
+            .map(|d| system.board.devices[d.value].name.value.as_str())
+            .collect();
+        if !devices.is_empty() {
+            lines.push(format!("devices: {}", listed(devices)));
+        }
+        lines.push(match partition.console.value {
+            Console::Text => "console: text in a ring, without EL2".to_owned(),
+            Console::Defmt => "console: defmt in a ring, without EL2".to_owned(),
+            Console::Uart => "console: an emulated PL011, each access traps to EL2".to_owned(),
+            Console::None => "console: none".to_owned(),
+        });
+        let start = if partition.autostart {
+            "started at boot"
+        } else {
+            "not started at boot"
+        };
+        lines.push(format!(
+            "{start}; an error restarts it at most {}",
+            count(partition.restart_limit.try_into().unwrap_or(usize::MAX), "time")
+        ));
+        entries.push((name.clone(), lines));
+    }
+    Ok(entries)
+}
+
+fn cores(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
+    let entry = |(index, core): (usize, &bulkhead_types::tables::Core)| {
+        let slots = built.slots_of(core);
+        let line = if slots.is_empty() {
+            let owner = system.partitions.iter().find(|p| p.vcpu_on(index).is_some());
+            owner.map_or_else(|| "unused".to_owned(), |p| format!("{}, always", p.name.value))
+        } else {
+            let slots = slots
+                .iter()
+                .map(|s| format!("{} {}", slot_owner(built, s), time(s.length_ns)));
+            format!(
+                "every {}: {}",
+                time(core.major_frame_ns),
+                slots.collect::<Vec<_>>().join(", then ")
+            )
+        };
+        (format!("core {index}"), vec![line])
+    };
+    built.cores.iter().enumerate().map(entry).collect()
+}
+
+fn channels(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
+    let entry = |channel: &bulkhead_model::system::Channel| {
+        let name = |p: usize| system.partitions[p].name.value.as_str();
+        let readers = channel.readers.iter().map(|r| name(r.value)).collect();
+        let owner = format!("channel:{}", channel.name.value);
+        let at = built.records.memory.iter().find(|p| p.owner == owner);
+        let at = at.map_or_else(String::new, |p| format!(", at physical {:#x}", p.physical.start));
+        let line = format!(
+            "last value of {} bytes: {} writes, {} read{}{at}",
+            channel.message.value,
+            name(channel.writer.value),
+            listed(readers),
+            if channel.readers.len() == 1 { "s" } else { "" }
+        );
+        (channel.name.value.clone(), vec![line])
+    };
+    system.channels.iter().map(entry).collect()
+}
+
+fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
+    let valid: Vec<u64> = streams(built).iter().map(|(id, _)| *id).collect();
+    let entry = |device: &bulkhead_model::board::Device| {
+        let bdf = device.pci.bdf();
+        let function = built.pci_functions.iter().find(|f| f.bdf == bdf);
+        let owner = function.and_then(|f| usize::try_from(f.partition).ok());
+        let mut lines = vec![match owner {
+            Some(owner) => format!("belongs to {}", built.partition_name(owner)),
+            None => "belongs to nobody".to_owned(),
+        }];
+        if let Some(interrupt) = &device.interrupt {
+            lines.push(format!("interrupt: INTID {}", interrupt.value.intid));
+        }
+        let masters = function.is_some_and(|f| f.bus_master == 1);
+        lines.push(match (valid.contains(&u64::from(bdf)), masters) {
+            (true, true) => format!("DMA: through the SMMU as StreamID {bdf:#x}"),
+            (_, false) => format!("DMA: none, bus mastering stays off; StreamID {bdf:#x}"),
+            (false, true) => format!("DMA: StreamID {bdf:#x} is invalid, the SMMU aborts it"),
+        });
+        (device.name.value.clone(), lines)
+    };
+    system.board.devices.iter().map(entry).collect()
+}
+
+fn el2(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
+    let of_el2 = built.records.memory.iter().filter(|p| p.owner == "el2");
+    let mut entries: Vec<(String, Vec<String>)> = of_el2
+        .map(|p| {
+            let Span { start, end } = p.physical;
+            (
+                p.name.clone(),
+                vec![format!("{start:#x}-{end:#x}, {}", size(p.physical.size()))],
+            )
+        })
+        .collect();
+    let slots = system.schedule.core(system.schedule.system_core);
+    let own = slots.map_or(0, |c| {
+        let system = c
+            .slots
+            .iter()
+            .filter(|s| s.run.value == bulkhead_model::system::Run::System);
+        system.map(|s| s.length.value).sum()
+    });
+    let line = format!(
+        "{} of each frame on core {}: consoles, housekeeping",
+        time(own),
+        system.schedule.system_core
+    );
+    entries.push(("system slot".to_owned(), vec![line]));
+    let shared = built
+        .records
+        .shared
+        .iter()
+        .filter(|s| s.parties.iter().any(|p| p.starts_with("el2=")));
+    let shared: Vec<&str> = shared.map(|s| s.name.as_str()).collect();
+    entries.push(("shared with partitions".to_owned(), vec![listed(shared)]));
+    entries
+}
+
+fn memory(built: &Built<'_>) -> Vec<(String, Vec<String>)> {
+    let total: u64 = built.ram.iter().map(|r| r.size).fold(0, u64::saturating_add);
+    let in_ram = |span: Span| {
+        built
+            .ram
+            .iter()
+            .any(|r| r.base <= span.start && span.end <= r.base.saturating_add(r.size))
+    };
+    let sum = |wanted: &dyn Fn(&str) -> bool| {
+        let placed = built
+            .records
+            .memory
+            .iter()
+            .filter(|p| wanted(&p.owner) && in_ram(p.physical));
+        placed.map(|p| p.physical.size()).fold(0, u64::saturating_add)
+    };
+    let (el2, board) = (sum(&|o| o == "el2"), sum(&|o| o == "board"));
+    let partitions = sum(&|o| o.starts_with("partition:"));
+    let channels = sum(&|o| o.starts_with("channel:"));
+    let used = el2
+        .saturating_add(board)
+        .saturating_add(partitions)
+        .saturating_add(channels);
+    vec![(
+        format!("RAM of {}", size(total)),
+        vec![format!(
+            "EL2 {}, partitions {}, channels {}, reserved by the board {}, free {}",
+            size(el2),
+            size(partitions),
+            size(channels),
+            size(board),
+            size(total.saturating_sub(used))
+        )],
+    )]
+}
+
+impl Overview {
+    /// As text.
+    pub fn text(&self) -> String {
+        let mut text = format!("system {} on {}\n", self.system, self.board);
+        let _ = writeln!(text, "blob {}, hypervisor {}", self.blob_hash, self.hypervisor_id);
+        for section in &self.sections {
+            let _ = writeln!(text, "\n{}", section.title);
+            let width = section
+                .entries
+                .iter()
+                .map(|(name, _)| name.chars().count())
+                .max()
+                .unwrap_or(0);
+            for (name, lines) in &section.entries {
+                for (k, line) in lines.iter().enumerate() {
+                    let name = if k == 0 { name.as_str() } else { "" };
+                    let _ = writeln!(text, "  {name:width$}  {line}");
+                }
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a value decides, shown by what was emitted because of it.
+
+use bulkhead_model::system::System;
+use bulkhead_model::values::Document;
+use bulkhead_types::tables::{Partition, partition_flag};
+
+use super::Fact;
+use crate::at::slot_owner;
+use crate::built::Built;
+use crate::content;
+use crate::records::GrantRecord;
+use crate::words::{numbers, size, time};
+
+/// What the value at a path decides.
+pub(crate) fn of(system: &System, built: &Built<'_>, document: Document, path: &str) -> Vec<Fact> {
+    let segments: Vec<&str> = path.split('.').collect();
+    let lines = match document {
+        Document::Board => board(built, &segments),
+        Document::Spec => spec(system, built, &segments),
+    };
+    lines.into_iter().map(|line| Fact::new("decides", line)).collect()
+}
+
+fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
+    match path {
+        ["bulkhead"] => vec!["the version of the language: another one is refused".to_owned()],
+        ["name"] => vec!["the name of the system in every report; no table depends on it".to_owned()],
+        ["board", ..] => vec![format!(
+            "cores, RAM and devices; the blob carries the board's number {}",
+            built.header.board_id
+        )],
+        ["wiring", device, ..] => vec![format!(
+            "to which bus QEMU wires `{device}`; no table depends on it"
+        )],
+        ["expect" | "never", ..] => vec!["the verdict of a run; no table depends on it".to_owned()],
+        ["partitions", name, key, ..] => match built.partition(name) {
+            Some(index) => partition(built, index, name, key),
+            None => Vec::new(),
+        },
+        ["channels", name, ..] => channel(built, name),
+        ["schedule", "major_frame"] => frame(built),
+        ["schedule", "cores", core, ..] => core
+            .parse()
+            .map_or_else(|_| Vec::new(), |core| slots(built, core)),
+        ["schedule", ..] => (0..built.cores.len())
+            .flat_map(|core| slots(built, core))
+            .collect(),
+        _ => unexplained(system),
+    }
+}
+
+/// A key that this module does not follow to its records.
+fn unexplained(system: &System) -> Vec<String> {
+    vec![format!(
+        "part of system `{}`; compare two builds with `diff` to see what it changes",
+        system.name.value
+    )]
+}
+
+fn board(built: &Built<'_>, path: &[&str]) -> Vec<String> {
+    let placed = |owner: &str| -> Vec<String> {
+        let of_owner = built.records.memory.iter().filter(|p| p.owner == owner);
+        let line = |p: &crate::records::Placed| {
+            format!(
+                "`{}` lies at {:#x}-{:#x}",
+                p.name, p.physical.start, p.physical.end
+            )
+        };
+        of_owner.map(line).collect()
+    };
+    let el2 = |names: &[&str]| -> Vec<String> {
+        let mut grants: Vec<&GrantRecord> = Vec::new();
+        grants.extend(
+            built
+                .records
+                .grants
+                .iter()
+                .filter(|g| g.root.starts_with("el2") && names.contains(&g.name.as_str())),
+        );
+        grants.into_iter().map(grant).collect()
+    };
+    match path {
+        ["ram", ..] => built
+            .ram
+            .iter()
+            .map(|r| {
+                format!(
+                    "RAM from {:#x}, {}: everything is placed in it",
+                    r.base,
+                    size(r.size)
+                )
+            })
+            .collect(),
+        ["reserved", ..] => placed("board"),
+        ["gic", ..] => el2(&["gicd", "gicr", "gicr:own"]),
+        ["uart", ..] => el2(&["uart"]),
+        ["smmu", ..] => el2(&["smmu", "stream-table", "smmu-queues"]),
+        ["pcie", ..] => el2(&["ecam"]),
+        ["hypervisor"] => el2(&["text", "rodata", "blob"]),
+        ["cores", core, ..] => match core.parse::<usize>().ok().and_then(|k| built.cores.get(k)) {
+            Some(entry) => vec![format!(
+                "core {core}: boot starts it by MPIDR {:#x} and refuses it unless its MIDR is {:#x} but for the revision",
+                entry.mpidr, entry.midr
+            )],
+            None => Vec::new(),
+        },
+        ["poll_bound"] => vec![format!(
+            "every hardware poll of EL2 ends after {} tries",
+            built.board.poll_bound
+        )],
+        ["id"] => vec![format!(
+            "board number {}: hypervisor.bin and blob must carry the same",
+            built.header.board_id
+        )],
+        ["devices", name, ..] => built
+            .records
+            .grants
+            .iter()
+            .filter(|g| g.name == *name)
+            .map(grant)
+            .collect(),
+        ["qemu", ..] => vec!["how QEMU is started; no table depends on it".to_owned()],
+        _ => vec!["a fact of the board that the compiler computes with".to_owned()],
+    }
+}
+
+fn grant(g: &GrantRecord) -> String {
+    format!(
+        "{} reaches `{}` at {:#x}-{:#x}, {} {}",
+        g.root, g.name, g.physical.start, g.physical.end, g.rights, g.memory
+    )
+}
+
+fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<String> {
+    let root = format!("partition:{name}");
+    let grants = |wanted: &dyn Fn(&GrantRecord) -> bool| -> Vec<String> {
+        built
+            .records
+            .all_grants()
+            .filter(|g| g.root == root && wanted(g))
+            .map(grant)
+            .collect()
+    };
+    let entry = built.partitions.get(index);
+    let flag = |bit: u32, on: &str, off: &str| {
+        entry
+            .map(|p: &Partition| {
+                if p.flags & bit != 0 {
+                    on.to_owned()
+                } else {
+                    off.to_owned()
+                }
+            })
+            .into_iter()
+            .collect()
+    };
+    match key {
+        "criticality" => vec!["how much depends on it: which rules about others apply to it, and how views show it".to_owned()],
+        "cores" => built
+            .vcpus_of(index)
+            .map(|(global, v)| format!("vCPU {} (global {global}) runs on core {}, always; its HCR_EL2 is {:#x}, its ICH_HCR_EL2 {:#x}", v.index, v.core, v.hcr, v.ich_hcr))
+            .collect(),
+        "memory" => grants(&|g| g.name == "ram"),
+        "payload" | "args" => payload(built, index),
+        "console" => {
+            let mut lines = grants(&|g| g.name == "window");
+            let emulated = built.records.emulated.iter().filter(|e| e.partition == name && e.device == "uart");
+            lines.extend(emulated.map(|e| format!("EL2 emulates a PL011 at its address {:#x}", e.input.start)));
+            if lines.is_empty() {
+                lines.push("no window and no emulated UART".to_owned());
+            }
+            lines
+        }
+        "devices" => {
+            let mut lines = grants(&|g| g.memory.starts_with("device"));
+            let intids = built.spis.iter().filter(|s| usize::try_from(s.partition) == Ok(index)).map(|s| s.intid);
+            let intids: Vec<u32> = intids.collect();
+            if !intids.is_empty() {
+                lines.push(format!("it owns INTID {}", numbers(intids)));
+            }
+            if lines.is_empty() {
+                lines.push("it reaches no device".to_owned());
+            }
+            lines
+        }
+        "restart_limit" => entry.map(|p| format!("after {} restarts an error stops it for good", p.restart_limit)).into_iter().collect(),
+        "marks_steady" => flag(partition_flag::MAY_MARK, "its call that marks the steady state is obeyed", "its call that marks the steady state is refused"),
+        "seed" => flag(partition_flag::FIXED_SEED, "its seeds are constants: every run is the same", "its seeds come from the board's entropy at each start"),
+        "autostart" => flag(partition_flag::AUTOSTART, "boot starts it", "it stays off after boot"),
+        _ => vec![format!("part of partition {name}; compare two builds with `diff` to see what it changes")],
+    }
+}
+
+fn payload(built: &Built<'_>, index: usize) -> Vec<String> {
+    let parts = content::of(built, index).unwrap_or_default();
+    let line = |c: &content::Content| {
+        format!(
+            "`{}`: {} in image.bin, read-only, SHA-256 {}",
+            c.name,
+            size(c.size),
+            c.hash
+        )
+    };
+    parts.iter().map(line).collect()
+}
+
+fn channel(built: &Built<'_>, name: &str) -> Vec<String> {
+    let name = format!("channel:{name}");
+    built
+        .records
+        .grants
+        .iter()
+        .filter(|g| g.name == name)
+        .map(grant)
+        .collect()
+}
+
+fn frame(built: &Built<'_>) -> Vec<String> {
+    let sliced = built.cores.iter().enumerate().filter(|(_, c)| c.slot_count > 0);
+    sliced
+        .map(|(k, c)| {
+            format!(
+                "core {k} repeats its {} slots every {}",
+                c.slot_count,
+                time(c.major_frame_ns)
+            )
+        })
+        .collect()
+}
+
+fn slots(built: &Built<'_>, core: usize) -> Vec<String> {
+    let Some(entry) = built.cores.get(core) else {
+        return Vec::new();
+    };
+    let line = |s: &bulkhead_types::tables::Slot| {
+        format!(
+            "core {core} from {} for {}: {}",
+            time(s.offset_ns),
+            time(s.length_ns),
+            slot_owner(built, s)
+        )
+    };
+    built.slots_of(entry).iter().map(line).collect()
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Numbers and lists as people write them.
+
+/// `a, b and c`.
+pub(crate) fn listed<T: AsRef<str>>(words: Vec<T>) -> String {
+    match words.split_last() {
+        None => "none".to_owned(),
+        Some((last, [])) => last.as_ref().to_owned(),
+        Some((last, rest)) => {
+            let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", rest.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// `1 core`, `2 cores`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// Numbers as `0, 1 and 3`.
+pub(crate) fn numbers<T: ToString>(list: impl IntoIterator<Item = T>) -> String {
+    listed(list.into_iter().map(|n| n.to_string()).collect::<Vec<String>>())
+}
+
+/// The candidate that is most like `word`, if one is near enough to be meant.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = candidates.map(|c| (strsim::damerau_levenshtein(word, c), c));
+    let near = scored.filter(|(distance, c)| *distance <= c.chars().count().max(3) / 3);
+    near.min_by_key(|(distance, _)| *distance).map(|(_, c)| c)
+}
+
+/// Bytes in the largest unit in which they are short.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    for (unit, factor) in UNITS {
+        if bytes >= factor {
+            let tenths = (u128::from(bytes) * 10 / u128::from(factor)) % 10;
+            return match bytes.is_multiple_of(factor) {
+                true => format!("{} {unit}", bytes / factor),
+                false => format!("{}.{tenths} {unit}", bytes / factor),
+            };
+        }
+    }
+    format!("{bytes} B")
+}
+
+/// A time, exactly, in the largest unit that needs no more than three decimals.
+pub(crate) fn time(ns: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)];
+    for (unit, factor) in UNITS {
+        if ns >= factor && ns.is_multiple_of(factor / 1_000) {
+            let rest = ns % factor * 1_000 / factor;
+            return match rest {
+                0 => format!("{} {unit}", ns / factor),
+                rest => {
+                    let decimals = format!("{rest:03}");
+                    format!("{}.{} {unit}", ns / factor, decimals.trim_end_matches('0'))
+                }
+            };
+        }
+    }
+    format!("{ns} ns")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_are_short_and_exact() {
+        assert_eq!(time(10_000_000), "10 ms");
+        assert_eq!(time(2_500_000), "2.5 ms");
+        assert_eq!(time(1_000), "1 µs");
+        assert_eq!(time(999), "999 ns");
+        assert_eq!(time(1_000_000_001), "1000000.001 µs");
+        assert_eq!(time(0), "0 ns");
+        assert_eq!(size(2 << 20), "2 MiB");
+        assert_eq!(size((3 << 20) + (1 << 19)), "3.5 MiB");
+        assert_eq!(size(40), "40 B");
+    }
+
+    #[test]
+    fn lists_read_like_prose() {
+        assert_eq!(numbers([0, 1, 3]), "0, 1 and 3");
+        assert_eq!(listed(Vec::<String>::new()), "none");
+        assert_eq!(count(1, "core"), "1 core");
+        assert_eq!(count(2, "core"), "2 cores");
+    }
+}

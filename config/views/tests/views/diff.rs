@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `diff` names exactly those for whom something changed.
+
+use std::fs;
+
+use bulkhead_views::diff::{Difference, Verdict, diff};
+
+use crate::reach::redirect;
+use crate::support::{Workshop, kernel};
+use crate::{Sample, reference_text};
+
+fn compared(a: &Sample, b: &Sample) -> Difference {
+    diff(&a.built(), &b.built()).unwrap()
+}
+
+/// Names of everybody with a verdict.
+fn with(difference: &Difference, verdict: Verdict) -> Vec<&str> {
+    let subjects = difference.subjects.iter().filter(|s| s.verdict == verdict);
+    subjects.map(|s| s.name.as_str()).collect()
+}
+
+fn changed(text: &str, from: &str, to: &str) -> Sample {
+    assert_eq!(text.matches(from).count(), 1, "`{from}`");
+    Sample::of(Workshop::new().load(&text.replacen(from, to, 1)))
+}
+
+// Verifies: BH-EXPL-005
+#[test]
+fn a_system_does_not_differ_from_itself() {
+    let difference = compared(&Sample::reference(), &Sample::reference());
+    assert!(difference.is_empty(), "{}", difference.text());
+    assert_eq!(
+        with(&difference, Verdict::Unchanged).len(),
+        difference.subjects.len()
+    );
+}
+
+// Verifies: BH-EXPL-005
+#[test]
+fn a_new_kernel_concerns_its_partition_alone() {
+    let (workshop, before) = (Workshop::new(), Sample::reference());
+    let path = workshop.path("guest/linux-image-cloud-arm64/boot/vmlinuz-6.1");
+    let mut image = fs::read(&path).unwrap();
+    image[0x1_0000] ^= 1;
+    fs::write(&path, image).unwrap();
+    let difference = compared(&before, &Sample::of(workshop.reference()));
+    assert!(!difference.is_empty());
+    assert_eq!(with(&difference, Verdict::Changed), ["partition:infotainment"]);
+    assert!(
+        difference.text().contains("\nadas: unchanged\n"),
+        "{}",
+        difference.text()
+    );
+    assert_eq!(
+        with(&difference, Verdict::Unchanged).len(),
+        difference.subjects.len() - 1
+    );
+}
+
+// Verifies: BH-EXPL-005
+#[test]
+fn a_larger_kernel_changes_nobody_else() {
+    let (workshop, before) = (Workshop::new(), Sample::reference());
+    let path = workshop.path("guest/linux-image-cloud-arm64/boot/vmlinuz-6.1");
+    fs::write(&path, kernel(0xb0_0000, 0xc0_0000)).unwrap();
+    let difference = compared(&before, &Sample::of(workshop.reference()));
+    let partitions: Vec<&str> = with(&difference, Verdict::Changed)
+        .into_iter()
+        .filter(|n| n.starts_with("partition"))
+        .collect();
+    assert_eq!(partitions, ["partition:infotainment"], "{}", difference.text());
+}
+
+// Verifies: BH-EXPL-005
+#[test]
+fn each_change_of_the_spec_names_the_partitions_that_it_concerns() {
+    let text = reference_text();
+    let before = Sample::reference();
+    let cases: [(&str, &str, &[&str]); 6] = [
+        (
+            "restart_limit: 100",
+            "restart_limit: 99",
+            &["partition:infotainment"],
+        ),
+        ("args: \"seed=1\"", "args: \"seed=2\"", &["partition:vehicle"]),
+        (
+            "interrupts: direct }\n    memory: 2MiB\n    payload: { elf: adas }",
+            "interrupts: guarded }\n    memory: 2MiB\n    payload: { elf: adas }",
+            &["partition:adas"],
+        ),
+        (
+            "readers: [cluster, infotainment]",
+            "readers: [cluster]",
+            &["partition:adas", "partition:infotainment", "partition:cluster"],
+        ),
+        (
+            "      - { run: infotainment, for: 8ms }\n      - { run: cluster, for: 2ms }",
+            "      - { run: infotainment, for: 8ms }\n      - { run: cluster, for: 1ms }\n      - { run: idle, for: 1ms }",
+            &["partition:cluster"],
+        ),
+        (
+            "marks_steady: true",
+            "marks_steady: false",
+            &["partition:vehicle"],
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let difference = compared(&before, &changed(&text, from, to));
+        let partitions: Vec<&str> = with(&difference, Verdict::Changed)
+            .into_iter()
+            .filter(|n| n.starts_with("partition"))
+            .collect();
+        assert_eq!(partitions, expected, "{to}: {}", difference.text());
+    }
+}
+
+// Verifies: BH-EXPL-005
+#[test]
+fn a_partition_that_comes_or_goes_is_said_to() {
+    let text = reference_text();
+    let start = text.find("  # Instrument cluster").unwrap();
+    let end = text.find("channels:").unwrap();
+    let without = format!("{}{}", &text[..start], &text[end..])
+        .replace("readers: [cluster, infotainment]", "readers: [infotainment]")
+        .replace("{ run: cluster, for: 2ms }", "{ run: idle, for: 2ms }")
+        .replace("  - { partition: cluster, text: \" km/h, \" }\n", "");
+    let less = Sample::of(Workshop::new().load(&without));
+    let difference = compared(&Sample::reference(), &less);
+    assert_eq!(with(&difference, Verdict::Removed), ["partition:cluster"]);
+    assert!(!with(&difference, Verdict::Changed).contains(&"partition:vehicle"));
+    assert_eq!(
+        with(&compared(&less, &Sample::reference()), Verdict::Added),
+        ["partition:cluster"]
+    );
+}
+
+// Verifies: BH-EXPL-005
+#[test]
+fn a_leaf_that_leads_elsewhere_is_seen_though_no_name_tells() {
+    let mut after = Sample::reference();
+    let elsewhere = after.placed("partition:cluster", "ram").1;
+    redirect(&mut after, 3, 0x4000_0000, elsewhere);
+    let difference = compared(&Sample::reference(), &after);
+    assert_eq!(with(&difference, Verdict::Moved), ["partition:cluster"]);
+    assert!(!difference.is_empty());
+}
+
+// Verifies: BH-EXPL-005
+#[test]
+fn another_hypervisor_concerns_everybody() {
+    let mut after = Sample::reference();
+    // The build ID in the blob's header.
+    after.compiled.blob[72] ^= 1;
+    let difference = compared(&Sample::reference(), &after);
+    assert_eq!(
+        with(&difference, Verdict::Changed),
+        [
+            "hypervisor",
+            "partition:adas",
+            "partition:vehicle",
+            "partition:infotainment",
+            "partition:cluster"
+        ]
+    );
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `why` and the overview: every value of the spec and every rule has an answer with its place.
+
+use bulkhead_analysis::Analysis;
+use bulkhead_model::LoadError;
+use bulkhead_model::values::Document;
+use bulkhead_views::overview::overview;
+use bulkhead_views::why::{Why, broken_rule, find_rule, why};
+
+use crate::support::Workshop;
+use crate::{Sample, reference_text};
+
+fn ask(sample: &Sample, text: &str) -> Why {
+    let analysis = Analysis::of(&sample.system, &sample.system.board.bounds);
+    why(&sample.system, &analysis, &sample.built(), text).unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+fn fact<'a>(why: &'a Why, kind: &str) -> &'a str {
+    why.facts
+        .iter()
+        .find(|f| f.kind == kind)
+        .map_or("", |f| f.text.as_str())
+}
+
+// Verifies: BH-EXPL-004
+#[test]
+fn every_value_has_its_line_and_an_effect() {
+    let sample = Sample::reference();
+    let spec = reference_text();
+    for value in sample
+        .system
+        .values
+        .iter()
+        .filter(|v| v.document == Document::Spec)
+    {
+        let answer = ask(&sample, &value.path);
+        let from = fact(&answer, "from");
+        let mut place = from.rsplit(':');
+        let (column, line): (usize, usize) = (
+            place.next().unwrap().parse().unwrap(),
+            place.next().unwrap().parse().unwrap(),
+        );
+        let written = spec.lines().nth(line - 1).unwrap();
+        let written: String = written.chars().skip(column - 1).collect();
+        let written = written.trim_start_matches('"');
+        assert!(
+            written.starts_with(&value.text),
+            "{}: `{}` at {line}:{column} is `{written}`",
+            value.path,
+            value.text
+        );
+        assert!(answer.facts.iter().any(|f| f.kind == "decides"), "{}", value.path);
+    }
+    let board = ask(&sample, "board/gic.distributor");
+    assert!(fact(&board, "from").contains("qemu-virt.yaml:") && board.answer == "`0x0800_0000`");
+}
+
+// Verifies: BH-EXPL-004
+#[test]
+fn defaults_choices_and_changes_say_what_they_are() {
+    let sample = Sample::reference();
+    assert!(fact(&ask(&sample, "partitions.adas.seed"), "from").contains("default"));
+    let ram = ask(&sample, "adas/ram");
+    let (start, end) = sample.placed("partition:adas", "ram");
+    assert!(ram.answer.contains(&format!("{start:#x}-{end:#x}")));
+    assert!(fact(&ram, "from").contains("chosen by the compiler"));
+    let pinned = reference_text().replacen("memory: 256MiB", "memory: { size: 256MiB, at: 0x6000_0000 }", 1);
+    let pinned = Sample::of(Workshop::new().load(&pinned));
+    let ram = ask(&pinned, "infotainment/ram");
+    assert!(fact(&ram, "from").contains("pinned by the spec") && ram.answer.starts_with("0x60000000"));
+}
+
+// Verifies: BH-EXPL-004
+#[test]
+fn every_rule_holds_with_evidence_and_a_broken_one_is_said_to_be() {
+    let sample = Sample::reference();
+    for rule in bulkhead_model::rules::all()
+        .iter()
+        .chain(bulkhead_analysis::rules::ALL)
+    {
+        let answer = ask(&sample, rule.id);
+        assert_eq!(answer.holds, Some(true), "{}", rule.id);
+        assert_eq!(fact(&answer, "text"), rule.text);
+        assert!(!fact(&answer, "evidence").is_empty());
+        assert_eq!(ask(&sample, rule.number).facts, answer.facts);
+    }
+    let broken = reference_text().replacen("dedicated: [2]", "dedicated: [3]", 1);
+    let Err(LoadError::Invalid(found)) = Workshop::new().try_load(&broken) else {
+        panic!("two owners of a core")
+    };
+    let answer = broken_rule(find_rule("BH040").unwrap(), &found);
+    assert_eq!(answer.holds, Some(false));
+    assert!(fact(&answer, "breach").contains("core 3") && fact(&answer, "place").contains("spec.yaml:"));
+    let other = broken_rule(find_rule("BH001").unwrap(), &found);
+    assert!(other.holds == Some(true) && fact(&other, "evidence").contains("breaks other rules"));
+}
+
+// Verifies: BH-EXPL-003
+#[test]
+fn the_overview_names_everything() {
+    let sample = Sample::reference();
+    let text = overview(&sample.system, &sample.built()).unwrap().text();
+    for name in [
+        "adas",
+        "vehicle",
+        "infotainment",
+        "cluster",
+        "vehicle-state",
+        "can0",
+        "can1",
+        "core 3",
+        "system slot",
+        "asil-d",
+        "gicd",
+        "free",
+    ] {
+        assert!(text.contains(name), "{name}");
+    }
+    assert!(
+        text.contains("every 10 ms: infotainment 8 ms, then cluster 2 ms"),
+        "{text}"
+    );
+}
+
+// Verifies: BH-EXPL-004
+#[test]
+fn a_task_is_explained_by_its_supply_and_its_bound() {
+    let sample = Sample::reference();
+    let analysis = Analysis::of(&sample.system, &sample.system.board.bounds);
+    let mut asked = 0;
+    for vcpu in analysis.report(&sample.system) {
+        for task in &vcpu.tasks {
+            let answer = ask(&sample, &format!("{}/{}", vcpu.partition, task.name));
+            let bound = task.response_ns.unwrap();
+            let number = answer.answer.strip_prefix("ends within ").unwrap();
+            let (number, unit) = number.split_once(' ').unwrap();
+            let factor = if unit.starts_with("µs") {
+                1_000.0
+            } else {
+                1_000_000.0
+            };
+            let said = number.parse::<f64>().unwrap() * factor;
+            assert!(
+                (said - bound as f64).abs() < 1.0,
+                "{}: {} is {bound}",
+                task.name,
+                answer.answer
+            );
+            assert!(fact(&answer, "supply").contains(&format!("core {}", vcpu.core)));
+            asked += 1;
+        }
+    }
+    assert_eq!(asked, 5);
+    assert_eq!(ask(&sample, "gauge").question, "cluster/gauge");
+    let several = why(&sample.system, &analysis, &sample.built(), "receive");
+    assert!(several.unwrap_err().to_string().contains("several partitions"));
+}

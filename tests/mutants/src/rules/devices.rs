@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! SPIs and PCI functions: `hypervisor/types/src/tables.rs`; PCI Local Bus Specification 3.0, "Base Addresses".
+
+use crate::blob::NONE;
+use crate::bytes::index;
+use crate::image::Range;
+use crate::judge::{Case, Found};
+use crate::rules::el2;
+
+/// Each SPI and each function has one owner.
+pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
+    spis(case, found);
+    functions(case, found);
+}
+
+fn spis(case: &Case<'_>, found: &mut Found) {
+    let blob = &case.blob;
+    let sorted = blob.spis.windows(2).all(|w| w[0].intid < w[1].intid);
+    found.effect(sorted, || "SPIs: one twice, or not ascending".to_owned());
+    let own = blob.board.uart_intid;
+    found.form(own == NONE || (32..1020).contains(&own), || {
+        "INTID of EL2's UART".to_owned()
+    });
+    let mut words = vec![vec![0u32; 31]; blob.partitions.len()];
+    for spi in &blob.spis {
+        let at = || format!("SPI {}", spi.intid);
+        let legal = (32..1020).contains(&spi.intid) && spi.edge < 2;
+        found.form(legal, at);
+        found.effect(spi.intid != own, || format!("SPI {} is EL2's", spi.intid));
+        let runs = |v: &crate::blob::Vcpu| v.partition == spi.partition && v.core == spi.core;
+        found.effect(blob.vcpus.iter().any(runs), || {
+            format!("SPI {} goes to a foreign core", spi.intid)
+        });
+        let Some(owner) = words.get_mut(index(spi.partition.into())) else {
+            found.form(false, at);
+            continue;
+        };
+        let number = spi.intid.saturating_sub(32);
+        if let Some(word) = owner.get_mut(index((number / 32).into())) {
+            *word |= 1 << (number % 32);
+        }
+        let lines = blob
+            .partitions
+            .get(index(spi.partition.into()))
+            .map_or(0, |p| p.spi_lines);
+        found.form(number < lines, || {
+            format!("SPI {} is not shown to its owner", spi.intid)
+        });
+    }
+    for (i, (partition, words)) in blob.partitions.iter().zip(words).enumerate() {
+        found.effect(partition.spis == words, || {
+            format!("partition {i}: SPIs that are not its own")
+        });
+    }
+}
+
+fn functions(case: &Case<'_>, found: &mut Found) {
+    let blob = &case.blob;
+    let mut taken: Vec<Range> = el2::devices(case);
+    let ram: Vec<Range> = blob
+        .ram
+        .iter()
+        .filter_map(|(base, size)| Range::sized(*base, *size))
+        .collect();
+    let apart = taken
+        .iter()
+        .all(|device| !ram.iter().any(|bank| bank.meets(*device)));
+    found.form(apart, || "a device of EL2 lies in RAM".to_owned());
+    taken.extend(ram);
+    for (i, function) in blob.functions.iter().enumerate() {
+        let bdf = function.bdf;
+        let there = u64::from(bdf) < blob.board.ecam_buses.saturating_mul(256) && blob.board.ecam != 0;
+        let owner = index(function.partition.into()) < blob.partitions.len();
+        found.form(there && owner && function.master < 2, || {
+            format!("PCI function {bdf:#x}")
+        });
+        let again = blob.functions.iter().skip(i + 1).any(|other| other.bdf == bdf);
+        found.effect(!again, || format!("PCI function {bdf:#x} twice"));
+        if function.master == 1 {
+            let guarded = case
+                .reach
+                .streams
+                .iter()
+                .any(|s| s.id == u64::from(bdf) && s.owner == Some(index(function.partition.into())));
+            found.effect(guarded, || {
+                format!("PCI function {bdf:#x} masters without a stream")
+            });
+        }
+        for (address, size) in function.bars {
+            if (address, size) == (0, 0) {
+                continue;
+            }
+            let Some(bar) = Range::sized(address, size).filter(|_| size.is_power_of_two()) else {
+                found
+                    .form
+                    .push(format!("PCI function {bdf:#x}: a BAR of no size"));
+                continue;
+            };
+            let aligned = address.is_multiple_of(size) && address != 0;
+            found.form(aligned && bar.end <= 1 << case.text.address_bits, || {
+                format!("PCI function {bdf:#x}: a BAR that is not aligned")
+            });
+            let apart = !taken.iter().any(|t| t.meets(bar));
+            found.effect(apart, || {
+                format!("PCI function {bdf:#x}: a BAR over something else")
+            });
+            taken.push(bar);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Grants: each root reaches exactly them, and those of a partition are what their names say. `FORMAT.md`,
+//! "Meaning"; `hypervisor/types/src/load.rs`.
+
+use crate::blob::Partition;
+use crate::bytes::PAGE;
+use crate::descriptor::{Kind, R, W, X};
+use crate::image::Range;
+use crate::judge::{Case, Found};
+use crate::rules::records::emulated;
+use crate::text::Grant;
+use crate::walk::{Map, join};
+
+/// `WINDOW_SIZE` of `hypervisor/abi/src/window.rs`.
+pub(crate) const WINDOW: u64 = 0x8000;
+/// `LOADER_IPA`, `LIST_IPA`, `PAYLOAD_IPA`.
+const LOADER: u64 = 0x7f_0000_0000;
+const LIST: u64 = 0x7f_0010_0000;
+const PAYLOAD: u64 = 0x7f_4000_0000;
+
+/// All roots with their names.
+pub(crate) fn roots<'c>(case: &'c Case<'_>) -> Vec<(String, &'c [Map])> {
+    let mut all = Vec::new();
+    for (i, maps) in case.reach.el2.iter().enumerate() {
+        let name = if i == 0 {
+            "el2:boot".to_owned()
+        } else {
+            format!("el2:core:{}", i - 1)
+        };
+        all.push((name, maps.as_slice()));
+    }
+    for (partition, maps) in case.blob.partitions.iter().zip(&case.reach.partitions) {
+        all.push((
+            format!("partition:{}", partition.name.as_deref().unwrap_or("?")),
+            maps.as_slice(),
+        ));
+    }
+    all
+}
+
+/// Reach equals grants, root by root; then names.
+pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
+    let all = &case.text.grants;
+    let order: Vec<String> = roots(case).into_iter().map(|(name, _)| name).collect();
+    let place = |grant: &Grant| order.iter().position(|name| *name == grant.root);
+    found.form(all.iter().all(|g| place(g).is_some()), || {
+        "grants of no root".to_owned()
+    });
+    found.form(all.iter().map(place).is_sorted(), || {
+        "grants are not in the order of roots".to_owned()
+    });
+    for (name, maps) in roots(case) {
+        let mut own: Vec<&Grant> = all.iter().filter(|grant| grant.root == name).collect();
+        found.form(own.iter().map(|g| g.input).is_sorted(), || {
+            format!("grants of {name} are not in order")
+        });
+        own.sort_by_key(|grant| grant.input);
+        let (mut granted, mut end) = (Vec::new(), 0);
+        for grant in own {
+            let size = grant.range.size();
+            let numbers = [grant.input, grant.range.start, grant.range.end];
+            let legal = numbers.iter().all(|n| n.is_multiple_of(PAGE))
+                && grant.input >= end
+                && grant.input.checked_add(size).is_some_and(|e| e <= 1 << 39);
+            found.form(legal, || format!("grants of {name} are not pages, or overlap"));
+            end = grant.input.saturating_add(size);
+            let (input, output) = (grant.input, grant.range.start);
+            if legal {
+                join(
+                    &mut granted,
+                    Map {
+                        input,
+                        output,
+                        size,
+                        rights: grant.rights,
+                        kind: grant.kind,
+                    },
+                );
+            }
+        }
+        found.effect(granted == maps, || {
+            format!("{name} reaches something else than its grants")
+        });
+    }
+    for grant in all
+        .iter()
+        .filter(|g| g.root == "el2:boot" && g.name.starts_with("channel:"))
+    {
+        let placed = case
+            .text
+            .placed
+            .iter()
+            .any(|p| p.owner == grant.name && grant.range.within(p.range));
+        found.effect(placed, || {
+            format!("el2:boot: `{}` is no such channel", grant.name)
+        });
+    }
+    for partition in &case.blob.partitions {
+        names(case, partition, found);
+    }
+}
+
+fn names(case: &Case<'_>, partition: &Partition, found: &mut Found) {
+    let name = partition.name.as_deref().unwrap_or("?");
+    let root = format!("partition:{name}");
+    let own: Vec<&Grant> = case.text.grants.iter().filter(|g| g.root == root).collect();
+    for grant in &own {
+        let good = is_what_it_says(case, partition, grant);
+        found.effect(good, || format!("{root}: `{}` is not what it says", grant.name));
+        let input = Range {
+            start: grant.input,
+            end: grant.input.saturating_add(grant.range.size()),
+        };
+        let emulated = emulated(partition).iter().any(|(_, range)| range.meets(input));
+        found.effect(!emulated, || {
+            format!("{root}: `{}` is where EL2 emulates", grant.name)
+        });
+    }
+    for (once, least) in [
+        ("ram", 1),
+        ("loader", 1),
+        ("load-list", 1),
+        ("payload", 0),
+        ("window", 0),
+    ] {
+        let count = own.iter().filter(|g| g.name == once).count();
+        found.effect((least..=1).contains(&count), || {
+            format!("{root}: {count} grants of `{once}`")
+        });
+    }
+    for (i, one) in own.iter().enumerate() {
+        let twice = own.iter().skip(i + 1).any(|other| other.range.meets(one.range));
+        found.effect(!twice, || {
+            format!("{root}: `{}` is reached at two addresses", one.name)
+        });
+    }
+}
+
+fn is_what_it_says(case: &Case<'_>, partition: &Partition, grant: &Grant) -> bool {
+    let (range, kind, rights) = (grant.range, grant.kind, grant.rights);
+    let banks = case
+        .blob
+        .ram
+        .iter()
+        .filter_map(|(base, size)| Range::sized(*base, *size));
+    let in_ram = banks.into_iter().any(|bank| range.within(bank));
+    let owner = format!("partition:{}", partition.name.as_deref().unwrap_or("?"));
+    let placed = |owner: &str| {
+        case.text
+            .placed
+            .iter()
+            .any(|p| p.owner == owner && range.within(p.range))
+    };
+    let memory = |wanted_rights: u8| kind == Kind::WriteBack && rights == wanted_rights && in_ram;
+    match grant.name.as_str() {
+        "ram" => {
+            let place = (grant.input, range.size()) == (partition.ram_ipa, partition.ram_size);
+            memory(R | W | X) && place && placed(&owner)
+        }
+        "loader" => memory(R | X) && grant.input == LOADER && range == case.image.loader,
+        "load-list" => memory(R) && grant.input == LIST && placed(&owner),
+        "payload" => memory(R) && grant.input == PAYLOAD && placed(&owner),
+        "window" => {
+            let place = (range.start, range.size()) == (partition.window, WINDOW);
+            memory(R | W) && place && placed(&owner)
+        }
+        channel if channel.starts_with("channel:") => {
+            kind == Kind::NonCacheable && rights & X == 0 && in_ram && placed(channel)
+        }
+        _ => {
+            let functions = case.blob.functions.iter();
+            let own = functions.filter(|f| {
+                case.blob
+                    .partitions
+                    .get(crate::bytes::index(f.partition.into()))
+                    .map(|p| p.vmid)
+                    == Some(partition.vmid)
+            });
+            let bar = own.flat_map(|f| f.bars).filter(|bar| bar.1 >= PAGE);
+            let bar = bar.filter_map(|(address, size)| Range::sized(address, size));
+            kind == Kind::Device && rights & X == 0 && bar.into_iter().any(|bar| range.within(bar))
+        }
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `grants.txt` by the grammar of `config/compiler/FORMAT.md`.
+
+use crate::descriptor::{Kind, R, W, X};
+use crate::image::Range;
+
+/// Kinds of records in their order, with the number of their fields (least, most).
+const KINDS: [(&str, usize, usize); 20] = [
+    ("system", 1, 1),
+    ("board", 3, 3),
+    ("image", 2, 2),
+    ("blob", 1, 1),
+    ("certificate", 1, 1),
+    ("live", 1, 1),
+    ("stream-table", 2, 2),
+    ("core", 5, 5),
+    ("partition", 3, 3),
+    ("vcpu", 4, 4),
+    ("slot", 5, 5),
+    ("root", 3, 3),
+    ("word", 3, 3),
+    ("shared", 3, usize::MAX),
+    ("grant", 6, 6),
+    ("emulated", 3, 3),
+    ("spi", 4, 4),
+    ("pci", 5, 5),
+    ("bar", 3, 3),
+    ("stream", 2, 2),
+];
+
+/// A grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Its root, as written.
+    pub root: String,
+    /// Its name.
+    pub name: String,
+    /// Physical range.
+    pub range: Range,
+    /// Rights.
+    pub rights: u8,
+    /// Type.
+    pub kind: Kind,
+    /// Input address of its first byte.
+    pub input: u64,
+}
+
+/// A range that more than one party may reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Where.
+    pub range: Range,
+    /// Each party, as written, with its rights.
+    pub parties: Vec<(String, u8)>,
+}
+
+/// Something that was placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Where.
+    pub range: Range,
+    /// Whose.
+    pub owner: String,
+}
+
+/// The text form.
+#[derive(Clone, Debug, Default)]
+pub struct Text {
+    /// Bits of a physical address.
+    pub address_bits: u64,
+    /// Number of the board, as written.
+    pub board: String,
+    /// Grants.
+    pub grants: Vec<Grant>,
+    /// Shared ranges.
+    pub shared: Vec<Shared>,
+    /// Placed things.
+    pub placed: Vec<Placed>,
+    /// All records that the blob determines, one string each, fields separated by one space.
+    pub determined: Vec<String>,
+}
+
+/// A number in the form HEX.
+pub fn hex(field: &str) -> Option<u64> {
+    let digits = field.strip_prefix("0x")?;
+    let plain = digits
+        .bytes()
+        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let shortest = digits == "0" || !digits.starts_with('0');
+    (plain && shortest).then(|| u64::from_str_radix(digits, 16).ok())?
+}
+
+/// A number in the form DEC.
+pub fn decimal(field: &str) -> Option<u64> {
+    let plain = field.bytes().all(|b| b.is_ascii_digit());
+    let shortest = field == "0" || !field.starts_with('0');
+    (plain && shortest).then(|| field.parse().ok())?
+}
+
+fn range(field: &str) -> Option<Range> {
+    let (start, end) = field.split_once('-')?;
+    let range = Range {
+        start: hex(start)?,
+        end: hex(end)?,
+    };
+    (range.start < range.end).then_some(range)
+}
+
+fn rights(field: &str) -> Option<u8> {
+    let [b'r', w, x] = field.as_bytes() else {
+        return None;
+    };
+    let bit = |found: u8, name: u8, bit: u8| match found {
+        b'-' => Some(0),
+        f if f == name => Some(bit),
+        _ => None,
+    };
+    Some(R | bit(*w, b'w', W)? | bit(*x, b'x', X)?)
+}
+
+fn kind(field: &str) -> Option<Kind> {
+    match field {
+        "normal-wb" => Some(Kind::WriteBack),
+        "normal-nc" => Some(Kind::NonCacheable),
+        "device-ngnre" => Some(Kind::Device),
+        _ => None,
+    }
+}
+
+fn is_name(field: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.:".contains(&b);
+    !field.is_empty() && field.bytes().all(plain)
+}
+
+impl Text {
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// The first line that the grammar does not allow.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let whole = std::str::from_utf8(bytes).ok().filter(|t| t.is_ascii());
+        let body = whole
+            .and_then(|t| t.strip_suffix('\n'))
+            .ok_or("not lines of ASCII")?;
+        let mut lines = body.split('\n');
+        if lines.next() != Some("bulkhead-grants 1") {
+            return Err("not version 1".to_owned());
+        }
+        let mut text = Self::default();
+        let (mut reached, mut count) = (0, [0usize; KINDS.len()]);
+        let mut memory = false;
+        for (number, line) in lines.enumerate() {
+            let bad = |why: &str| format!("line {}: {why}", number + 2);
+            let odd = |b: u8| b.is_ascii_control();
+            if line.is_empty() || line.trim() != line || line.bytes().any(odd) {
+                return Err(bad("white space"));
+            }
+            if line.starts_with('#') {
+                continue;
+            }
+            let fields: Vec<&str> = line.split(' ').filter(|f| !f.is_empty()).collect();
+            let (Some(first), false) = (fields.first(), line.contains('#')) else {
+                return Err(bad("a comment after a record"));
+            };
+            let rest = fields.get(1..).unwrap_or_default();
+            if *first == "memory" {
+                memory = true;
+                text.memory(rest).ok_or_else(|| bad("a `memory` record"))?;
+                continue;
+            }
+            let place = KINDS.iter().position(|(name, _, _)| name == first);
+            let place = place.ok_or_else(|| bad("an unknown kind"))?;
+            let (_, least, most) = KINDS[place];
+            if place < reached || memory || !(least..=most).contains(&rest.len()) {
+                return Err(bad("out of order, or another number of fields"));
+            }
+            reached = place;
+            count[place] += 1;
+            text.record(first, rest, &fields).ok_or_else(|| bad("a field"))?;
+        }
+        if count[..6].iter().any(|c| *c != 1) {
+            return Err("a record that stands once is missing or repeated".to_owned());
+        }
+        Ok(text)
+    }
+
+    fn record(&mut self, first: &str, rest: &[&str], fields: &[&str]) -> Option<()> {
+        match (first, rest) {
+            ("system", [name]) => is_name(name).then_some(()),
+            ("board", [name, number, bits]) => {
+                self.board = (*number).to_owned();
+                self.address_bits = decimal(bits)?;
+                (is_name(name) && decimal(number).is_some()).then_some(())
+            }
+            ("grant", [root, name, place, allowed, memory, input]) => {
+                let grant = Grant {
+                    root: (*root).to_owned(),
+                    name: (*name).to_owned(),
+                    range: range(place)?,
+                    rights: rights(allowed)?,
+                    kind: kind(memory)?,
+                    input: hex(input)?,
+                };
+                is_name(name).then(|| self.grants.push(grant))
+            }
+            ("shared", [name, place, parties @ ..]) => {
+                let party = |p: &&str| {
+                    let (who, allowed) = p.split_once('=')?;
+                    Some((who.to_owned(), rights(allowed)?))
+                };
+                let parties = parties.iter().map(party).collect::<Option<Vec<_>>>()?;
+                let range = range(place)?;
+                is_name(name).then(|| self.shared.push(Shared { range, parties }))
+            }
+            _ => {
+                self.determined.push(fields.join(" "));
+                Some(())
+            }
+        }
+    }
+
+    fn memory(&mut self, rest: &[&str]) -> Option<()> {
+        let [place, owner, name] = rest else { return None };
+        let (range, owner) = (range(place)?, (*owner).to_owned());
+        is_name(name).then(|| self.placed.push(Placed { range, owner }))
+    }
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The compiler's values, corrupted between its stages: tables and text form then agree with each other, and the
+//! checker names the property that is broken.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[allow(dead_code, reason = "the other test programs use the rest")]
+mod systems;
+
+use bulkhead_compiler::access::{Grant, MemoryType, Rights, Root};
+use bulkhead_compiler::blob::{Tables, emit};
+use bulkhead_compiler::colour::Extent;
+use bulkhead_compiler::compile::{Compiled, compile};
+use bulkhead_compiler::devices::Assigned;
+use bulkhead_compiler::grant_list::{self, Sources};
+use bulkhead_compiler::grants::render;
+use bulkhead_compiler::plan::Plan;
+use bulkhead_compiler::sections::{self, Sections};
+use bulkhead_model::system::System;
+use bulkhead_mutants::files::Files;
+use bulkhead_mutants::judge::{Verdict, judge};
+use bulkhead_types::image::Range;
+
+use systems::support::{Workshop, hypervisor_bin};
+
+/// Partitions of `systems/masters.yaml`, in order.
+const DIRECT: usize = 0;
+const GUARDED: usize = 1;
+const SLICED: usize = 2;
+
+/// What the stages hand on.
+struct Stages {
+    plan: Plan,
+    devices: Vec<Assigned>,
+    grants: Vec<Grant>,
+    sections: Sections,
+}
+
+/// Compiled once; each corruption changes a copy.
+struct Line {
+    system: System,
+    hypervisor: Vec<u8>,
+    compiled: Compiled,
+}
+
+impl Line {
+    fn new() -> Self {
+        let (workshop, hypervisor) = (Workshop::new(), hypervisor_bin());
+        let system = systems::masters(&workshop);
+        let compiled = compile(&system, &hypervisor).unwrap();
+        Self {
+            system,
+            hypervisor,
+            compiled,
+        }
+    }
+
+    fn sources<'a>(&'a self, stages: &'a Stages) -> Sources<'a> {
+        Sources {
+            system: &self.system,
+            info: &self.compiled.info,
+            plan: &stages.plan,
+            devices: &stages.devices,
+            areas: &self.compiled.areas,
+        }
+    }
+
+    fn stages(&self) -> Stages {
+        let Compiled {
+            plan,
+            devices,
+            grants,
+            sections,
+            ..
+        } = self.compiled.clone();
+        Stages {
+            plan,
+            devices,
+            grants,
+            sections,
+        }
+    }
+
+    /// The last stages: tables, blob and text from what was handed on; `tables` may be changed in between.
+    fn finish(&self, stages: &Stages, change: impl FnOnce(&mut Tables)) -> Files {
+        let Stages {
+            plan,
+            devices,
+            grants,
+            sections,
+        } = stages;
+        let mut tables = Tables::build(&self.system, plan, grants, devices).unwrap();
+        change(&mut tables);
+        let blob = emit(&self.system, &self.compiled.info, plan, tables, sections);
+        let text = render(self.sources(stages), grants, sections);
+        let mut files = Files {
+            hypervisor: self.hypervisor.as_slice().into(),
+            blob,
+            text: text.into_bytes(),
+        };
+        files.seal();
+        files
+    }
+
+    /// Everything after the plan.
+    fn replan(&self, change: impl FnOnce(&mut Plan)) -> Files {
+        let mut stages = self.stages();
+        change(&mut stages.plan);
+        stages.grants = grant_list::all(self.sources(&stages));
+        stages.sections = sections::derive(&self.system, &stages.plan, &stages.devices);
+        self.finish(&stages, |_| {})
+    }
+
+    /// Everything after the grants.
+    fn regrant(&self, change: impl FnOnce(&mut Vec<Grant>)) -> Files {
+        let mut stages = self.stages();
+        change(&mut stages.grants);
+        self.finish(&stages, |_| {})
+    }
+
+    /// Everything after the sections.
+    fn resect(&self, change: impl FnOnce(&mut Sections)) -> Files {
+        let mut stages = self.stages();
+        change(&mut stages.sections);
+        self.finish(&stages, |_| {})
+    }
+}
+
+fn refused(property: &str, files: &Files) {
+    let failures = systems::prove(files).err().unwrap_or_default();
+    let named = failures.iter().any(|failure| failure.property == property);
+    assert!(named, "{property}: {failures:#?}");
+    assert_ne!(
+        judge(files).verdict(),
+        Verdict::Harmless,
+        "{property}: the second opinion accepts"
+    );
+}
+
+fn named<'a>(grants: &'a mut [Grant], root: Root, name: &str) -> &'a mut Grant {
+    grants
+        .iter_mut()
+        .find(|g| g.root == root && g.name == name)
+        .unwrap()
+}
+
+/// First address of a thing of one range.
+fn first(extent: &Extent) -> u64 {
+    extent.ranges[0].start
+}
+
+/// The same thing at another place.
+fn placed(extent: &Extent, start: u64) -> Extent {
+    let ranges = vec![moved(extent.ranges[0], start)];
+    Extent {
+        ranges,
+        ..extent.clone()
+    }
+}
+
+fn moved(range: Range, start: u64) -> Range {
+    Range {
+        start,
+        end: start + (range.end - range.start),
+    }
+}
+
+/// The stages alone give what the compiler gives, and that is proved.
+#[test]
+fn what_is_not_corrupted_is_proved() {
+    let line = Line::new();
+    let files = line.finish(&line.stages(), |_| {});
+    assert!(files.blob == line.compiled.blob && files.text == line.compiled.text.clone().into_bytes());
+    assert_eq!(systems::prove(&files).map(|_| ()), Ok(()));
+    assert_eq!(judge(&files).verdict(), Verdict::Harmless);
+}
+
+/// Verifies: BH-CHK-020, BH-CHK-021.
+#[test]
+fn a_plan_that_puts_two_things_into_one_place() {
+    let line = Line::new();
+    let plan = &line.compiled.plan;
+    let ram = plan.ram.clone();
+    refused(
+        "BH-CHK-020",
+        &line.replan(|plan| plan.ram[GUARDED] = placed(&ram[GUARDED], first(&ram[DIRECT]))),
+    );
+    let page = first(&ram[SLICED]) + 4096;
+    refused(
+        "BH-CHK-020",
+        &line.replan(|plan| plan.payloads[DIRECT] = placed(&plan.payloads[DIRECT], page)),
+    );
+    // Windows, queues and live tables in RAM of a partition.
+    refused(
+        "BH-CHK-021",
+        &line.replan(|plan| plan.windows[GUARDED] = moved(plan.windows[GUARDED], page)),
+    );
+    refused(
+        "BH-CHK-020",
+        &line.replan(|plan| plan.channels[0] = moved(plan.channels[0], page)),
+    );
+    refused(
+        "BH-CHK-021",
+        &line.replan(|plan| plan.queues = plan.queues.map(|queues| moved(queues, page))),
+    );
+    let live = first(&ram[SLICED]);
+    refused(
+        "BH-CHK-021",
+        &line.replan(|plan| plan.live = moved(plan.live, live)),
+    );
+    refused(
+        "BH-CHK-021",
+        &line.replan(|plan| plan.ram[SLICED] = placed(&ram[SLICED], plan.blob.start)),
+    );
+}
+
+/// Verifies: BH-CHK-011, BH-CHK-020, BH-CHK-021, BH-CHK-022, BH-CHK-030, BH-CHK-032, BH-CHK-062.
+#[test]
+fn grants_that_were_shifted_or_widened() {
+    let line = Line::new();
+    let direct = Root::Partition(DIRECT);
+    let shift = |root: Root, name: &'static str, by: i64| {
+        line.regrant(|grants| {
+            let grant = named(grants, root, name);
+            let start = grant.range.start.checked_add_signed(by).unwrap();
+            grant.range = moved(grant.range, start);
+        })
+    };
+    let widen = |root: Root, name: &'static str, rights: Rights| {
+        line.regrant(|grants| named(grants, root, name).rights = rights)
+    };
+    // One block on is the next partition's.
+    refused("BH-CHK-020", &shift(direct, "ram", 2 << 20));
+    // One page back is the certificate.
+    refused("BH-CHK-021", &shift(direct, "load-list", -4096));
+    refused("BH-CHK-021", &shift(direct, "window", 0x8000));
+    refused("BH-CHK-022", &shift(direct, "edu0", 1 << 20));
+    refused("BH-CHK-032", &shift(Root::Core(1), "per-core:own", 0x4000));
+    refused("BH-CHK-021", &widen(direct, "loader", Rights::All));
+    refused("BH-CHK-062", &widen(direct, "payload", Rights::ReadWrite));
+    refused("BH-CHK-011", &widen(direct, "window", Rights::All));
+    refused(
+        "BH-CHK-020",
+        &widen(Root::Partition(SLICED), "channel:state", Rights::ReadWrite),
+    );
+    refused("BH-CHK-030", &widen(Root::Core(0), "text", Rights::All));
+    refused("BH-CHK-032", &widen(Root::Core(2), "stats", Rights::ReadWrite));
+    refused(
+        "BH-CHK-020",
+        &line.regrant(|grants| {
+            named(grants, direct, "channel:state").memory = MemoryType::NormalWb;
+        }),
+    );
+    let given = line.regrant(|grants| {
+        let mut device = named(grants, direct, "can0").clone();
+        device.root = Root::Partition(SLICED);
+        let after = grants
+            .iter()
+            .rposition(|g| g.root == device.root && g.address < device.address);
+        grants.insert(after.unwrap() + 1, device);
+    });
+    refused("BH-CHK-022", &given);
+    let lost = line.regrant(|grants| grants.retain(|g| g.root != direct || g.name != "loader"));
+    refused("BH-CHK-011", &lost);
+}
+
+/// Tables from other grants than the text. Verifies: BH-CHK-010, BH-CHK-033.
+#[test]
+fn tables_that_the_text_does_not_tell() {
+    let line = Line::new();
+    let told = line.finish(&line.stages(), |_| {}).text;
+    for (property, root, name) in [
+        ("BH-CHK-010", Root::Partition(DIRECT), "payload"),
+        ("BH-CHK-033", Root::Core(0), "rodata"),
+    ] {
+        let mut files = line.regrant(|grants| named(grants, root, name).rights = Rights::ReadWrite);
+        files.text.clone_from(&told);
+        refused(property, &files);
+    }
+}
+
+/// Verifies: BH-CHK-054.
+#[test]
+fn streams_that_were_given_to_others() {
+    let line = Line::new();
+    let stages = line.stages();
+    let (one, other) = (0, 1);
+    refused(
+        "BH-CHK-054",
+        &line.finish(&stages, |tables| {
+            let words = tables.streams[one].words;
+            tables.streams[one].words = tables.streams[other].words;
+            tables.streams[other].words = words;
+        }),
+    );
+    refused(
+        "BH-CHK-054",
+        &line.finish(&stages, |tables| {
+            tables.streams[one].words[3] = tables.streams[other].words[3];
+        }),
+    );
+    refused(
+        "BH-CHK-054",
+        &line.finish(&stages, |tables| tables.streams[one].id += 1),
+    );
+    refused(
+        "BH-CHK-054",
+        &line.finish(&stages, |tables| tables.streams.truncate(1)),
+    );
+    refused(
+        "BH-CHK-054",
+        &line.finish(&stages, |tables| {
+            tables.streams[one].words[2] = tables.streams[other].words[2];
+        }),
+    );
+    refused(
+        "BH-CHK-054",
+        &line.resect(|sections| {
+            sections.pci_functions[0].bus_master = 1;
+        }),
+    );
+}
+
+/// Verifies: BH-CHK-004, BH-CHK-041, BH-CHK-050, BH-CHK-051, BH-CHK-052.
+#[test]
+fn sections_that_were_corrupted() {
+    let line = Line::new();
+    refused(
+        "BH-CHK-004",
+        &line.resect(|sections| {
+            sections.partitions[GUARDED].vmid = sections.partitions[DIRECT].vmid;
+            sections.vcpus[1].vttbr = sections.vcpus[1].vttbr & !(0xFF << 48) | 1 << 48;
+        }),
+    );
+    refused(
+        "BH-CHK-004",
+        &line.resect(|sections| {
+            sections.partitions[GUARDED].live_root = sections.partitions[DIRECT].live_root;
+            sections.partitions[GUARDED].pristine_root = sections.partitions[DIRECT].pristine_root;
+        }),
+    );
+    refused("BH-CHK-041", &line.resect(|sections| sections.vcpus[0].hcr &= !1));
+    refused(
+        "BH-CHK-041",
+        &line.resect(|sections| sections.vcpus[1].vttbr = sections.vcpus[0].vttbr),
+    );
+    refused("BH-CHK-050", &line.resect(|sections| sections.vcpus[0].core = 2));
+    refused(
+        "BH-CHK-051",
+        &line.resect(|sections| sections.slots[0].length_ns += 1),
+    );
+    refused(
+        "BH-CHK-052",
+        &line.resect(|sections| sections.spis[0].partition = 1),
+    );
+}

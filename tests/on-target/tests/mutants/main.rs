@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Mutated systems that are booted with a certificate that nobody's verdict stands behind: what a partition and its
+//! bus master then reach is what the second opinion (`tests/mutants`) read in the tables.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod machine;
+mod plan;
+mod scene;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use crate::machine::Machine;
+use crate::plan::{Expected, Plan, carry_out, plan};
+use crate::scene::Scene;
+
+/// Boots of a usual run, and of a long one.
+const USUAL: usize = 24;
+const LONG: usize = 500;
+/// Emulators at a time: each runs one busy core.
+const WORKERS: usize = 2;
+
+fn boot(scene: &Scene, plan: &Plan) -> Result<(), String> {
+    let image = scene.image_of(&plan.blob, &plan.certificate);
+    let mut machine = Machine::start(&image, &scene.manifest, scene.ram, scene.core);
+    carry_out(scene, plan, &mut machine)
+}
+
+/// What the plans ask for, to show that a run asked for everything.
+fn kind(expected: &Expected) -> &'static str {
+    match expected {
+        Expected::Held(_) => "loads",
+        Expected::Reached => "loads outside RAM",
+        Expected::Stored(..) => "stores",
+        Expected::Returned => "calls",
+        Expected::Denied => "denied accesses",
+        Expected::Copied(Some(_), Some(_)) => "copies by DMA",
+        Expected::Copied(..) => "denied copies by DMA",
+    }
+}
+
+/// Verifies: BH-MEM-010.
+#[test]
+fn a_running_system_reaches_what_its_tables_say() {
+    boot_mutants(0, USUAL);
+}
+
+/// Other mutations, and more. Verifies: BH-MEM-010.
+#[test]
+#[ignore = "takes many minutes: ./bulkhead test --long"]
+fn many_running_systems_reach_what_their_tables_say() {
+    boot_mutants(1 << 32, LONG);
+}
+
+fn boot_mutants(first: u64, boots: usize) {
+    let begin = Instant::now();
+    let scene = Scene::build();
+    let (seed, planned) = (AtomicU64::new(first), AtomicUsize::new(0));
+    let (failures, counts) = (
+        Mutex::new(Vec::new()),
+        Mutex::new(BTreeMap::<String, usize>::new()),
+    );
+    let work = || {
+        loop {
+            let seed = seed.fetch_add(1, Ordering::Relaxed);
+            let Some(plan) = plan(&scene, seed) else { continue };
+            if planned.fetch_add(1, Ordering::Relaxed) >= boots {
+                return;
+            }
+            let result = boot(&scene, &plan);
+            let mut counts = counts.lock().unwrap();
+            *counts
+                .entry(format!("boots: {:?} {:?}", plan.class, plan.verdict))
+                .or_default() += 1;
+            for probe in &plan.probes {
+                *counts.entry(kind(&probe.expected).to_owned()).or_default() += 1;
+            }
+            if let Err(error) = result {
+                let about = format!("seed {seed}, {:?}, {}", plan.class, plan.text);
+                failures
+                    .lock()
+                    .unwrap()
+                    .push(format!("{about}\n  {error}\n  all: {:x?}", plan.probes));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(work);
+        }
+    });
+    for (what, count) in counts.into_inner().unwrap() {
+        println!("{what}: {count}");
+    }
+    println!("{boots} boots in {:?}", begin.elapsed());
+    let failures = failures.into_inner().unwrap();
+    assert!(
+        failures.is_empty(),
+        "{} boots differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
