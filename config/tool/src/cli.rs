@@ -132,6 +132,15 @@ Examples:
   bulkhead test --suite controls --report tests.json
   bulkhead test --sabotage --only policy-trap-ipa")]
     Test(TestArgs),
+    /// Count instructions against native, and hold every path through EL2 against its bound
+    #[command(after_help = "\
+Exit status 1 when a path breaches tests/benches/bounds.toml.
+
+Examples:
+  bulkhead bench
+  bulkhead bench --json
+  bulkhead bench --table")]
+    Bench(BenchArgs),
     /// Print what a command line needs from outside, one `debian-arm64 PACKAGE` a line
     #[command(after_help = "Example:\n  bulkhead needs run my-system.yaml --headless")]
     Needs(NeedsArgs),
@@ -262,6 +271,17 @@ pub(crate) struct TestArgs {
     /// Write the results as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// Print the README's table instead
+    #[arg(long)]
+    pub(crate) table: bool,
+    /// Take 10 000 periods of the timer on a shared core, not 2 000
+    #[arg(long)]
+    pub(crate) long: bool,
 }
 
 /// Arguments of `schema`.

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Build(build) => &build.spec,
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
-        Verb::Test(_) => &reference,
+        Verb::Bench(_) | Verb::Test(_) => &reference,
         Verb::Explain(explain) => {
             of_words = SpecArgs {
                 spec: explain::spec(&explain.words).map(Path::to_owned),
