@@ -81,6 +81,8 @@ pub enum Doubt {
     Interrupt(usize),
     /// Characters that arrive at the emulated UART interrupt as they come.
     Console,
+    /// Its core stands still when it has spent a budget of memory traffic.
+    Traffic,
     /// Linux is no fixed-priority kernel whose own code is bounded.
     Linux,
 }
@@ -263,6 +265,10 @@ fn doubts(system: &System, partition: &Partition, vcpu: usize, costs: &[Cost]) -
         if partition.console.value == Console::Uart {
             doubts.push(Doubt::Console);
         }
+    }
+    let core = partition.core_list().get(vcpu);
+    if core.is_some_and(|c| system.schedule.budget(c.value).is_some()) {
+        doubts.push(Doubt::Traffic);
     }
     if matches!(partition.payload, Payload::Linux(_)) {
         doubts.push(Doubt::Linux);

@@ -189,6 +189,8 @@ fn core_report(manifest: &Manifest, stats: &Snapshot, index: u32) -> CoreReport 
         }),
         adds_up: unaccounted.unsigned_abs() <= u128::from(elapsed_ns / 1000),
         worst_slot_lateness_ns: ns(|core| core.stats.worst_slot_lateness),
+        budget_spent: stats.core(index).map_or(0, |core| core.stats.budget_spent),
+        budget_ns: ns(|core| core.stats.budget_ticks),
     }
 }
 

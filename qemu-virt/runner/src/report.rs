@@ -180,6 +180,10 @@ pub struct CoreReport {
     pub adds_up: bool,
     /// Largest lateness of a slot.
     pub worst_slot_lateness_ns: u64,
+    /// Times that its budget of memory traffic was spent before the period ended.
+    pub budget_spent: u64,
+    /// Part of `idle_ns` in which it stood still for that reason.
+    pub budget_ns: u64,
 }
 
 /// One vCPU's time on its core.
