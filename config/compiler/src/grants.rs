@@ -208,8 +208,13 @@ fn parties(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
     }
     for (number, core) in sections.cores.iter().enumerate().filter(|(_, c)| c.budget != 0) {
         text.line(format!(
-            "bandwidth {number} {} {} {:#x} {} {}",
-            core.budget, core.budget_period_ns, core.budget_event, core.budget_counters, core.budget_intid
+            "bandwidth {number} {} {} {:#x} {} {} {}",
+            core.budget,
+            core.budget_period_ns,
+            core.budget_event,
+            core.budget_counters,
+            core.budget_kept,
+            core.budget_intid
         ));
     }
     for (number, partition) in sections.partitions.iter().enumerate() {

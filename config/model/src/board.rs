@@ -53,8 +53,10 @@ pub struct Board {
 /// How the performance monitors of a board's cores count memory traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traffic {
-    /// The event that stands for it, 16 bits.
-    pub event: u32,
+    /// The event that stands for it.
+    pub event: u16,
+    /// Counters of the hypervisor, the last ones.
+    pub kept: u16,
     /// Event counters of each core, 1 to 31.
     pub counters: u32,
     /// INTID of the interrupt that they raise, a PPI.

@@ -271,6 +271,7 @@ fn traffic(node: &Node) -> Option<Traffic> {
     let fields = Fields::of(node)?;
     Some(Traffic {
         event: value(fields, "event")?,
+        kept: present(fields.get("kept").map(small))?.map_or(1, |k| k.value),
         counters: value(fields, "counters")?,
         interrupt: value(fields, "interrupt")?,
     })

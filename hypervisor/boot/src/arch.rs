@@ -11,7 +11,8 @@ use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
-    CNTFRQ_EL0, CNTPCT_EL0, ID_AA64DFR0_EL1, ID_AA64ISAR1_EL1, ID_AA64PFR0_EL1, MIDR_EL1, MPIDR_EL1, PAR_EL1, Readable,
+    CNTFRQ_EL0, CNTPCT_EL0, ID_AA64DFR0_EL1, ID_AA64ISAR1_EL1, ID_AA64PFR0_EL1, MIDR_EL1, MPIDR_EL1, PAR_EL1,
+    Readable,
 };
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::Range;

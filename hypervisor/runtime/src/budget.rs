@@ -10,8 +10,8 @@ impl Running {
     /// Lets the core begin with a whole budget.
     pub fn start_budget(&mut self) {
         if let Some(regulator) = &self.regulator {
-            budget::start(self.core.budget_event);
-            budget::renew(regulator.budget());
+            budget::start(self.core.budget_event, self.core.budget_kept);
+            budget::renew(regulator.budget(), self.core.budget_kept);
         }
     }
 
@@ -20,7 +20,7 @@ impl Running {
         if let (Some(regulator), Some(position)) = (self.regulator.as_mut(), self.position.as_ref())
             && regulator.renew(position, now)
         {
-            budget::renew(regulator.budget());
+            budget::renew(regulator.budget(), self.core.budget_kept);
         }
     }
 

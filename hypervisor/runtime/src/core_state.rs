@@ -268,6 +268,7 @@ impl PerCore {
         let vcpu = self.vcpus.get(owner)?.as_ref()?;
         let goes_on = running.loaded == Some(owner)
             && vcpu.readiness == Readiness::Ready
+            && !running.is_out_of_budget()
             && crate::lifecycle::life(vcpu.shared).is_running()
             && vcpu.shared.refresh.load(Ordering::SeqCst) & vcpu.bit() == 0;
         goes_on.then_some(owner)
@@ -342,7 +343,11 @@ impl PerCore {
             // A kick only makes the core look: `pick` sees life, power and refresh requests.
             if intid == gic_cpu::EL2_TIMER_PPI {
                 self.on_slot_timer();
-            } else if self.running.as_ref().is_some_and(|r| r.core.budget_intid == intid) {
+            } else if self
+                .running
+                .as_ref()
+                .is_some_and(|r| r.core.budget_intid == intid)
+            {
                 self.on_budget_spent();
             }
             gic_cpu::end0(intid);

@@ -60,10 +60,12 @@ pub struct Core {
     /// Major frame in ns (sliced cores, else 0).
     pub major_frame_ns: u64,
     /// Memory traffic that the core may make in a period, in events of its last performance counter; 0 when it is
-    /// not regulated, and then the next four are 0 too.
+    /// not regulated, and then the next five are 0 too.
     pub budget: u32,
     /// The event that this counter counts (`PMEVTYPER<n>_EL0.evtCount`).
-    pub budget_event: u32,
+    pub budget_event: u16,
+    /// Counters that EL2 keeps for it, the last ones (`PMCR_EL0.N` - `MDCR_EL2.HPMN`).
+    pub budget_kept: u16,
     /// Event counters that the core must have (`PMCR_EL0.N`).
     pub budget_counters: u32,
     /// INTID of the interrupt that its performance counters raise, a PPI.

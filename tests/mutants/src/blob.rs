@@ -52,7 +52,7 @@ pub struct Core {
     pub predictors: u32,
     /// Major frame in ns.
     pub frame: u64,
-    /// Memory traffic: events in a period, number of the event, counters, INTID.
+    /// Memory traffic: events in a period, number of the event (15:0) and counters kept (31:16), counters, INTID.
     pub traffic: [u32; 4],
     /// Period of its budget in ns.
     pub period: u64,

@@ -14,7 +14,7 @@ const KINDS: [(&str, usize, usize); 21] = [
     ("live", 1, 1),
     ("stream-table", 2, 2),
     ("core", 5, 5),
-    ("bandwidth", 6, 6),
+    ("bandwidth", 7, 7),
     ("partition", 3, 3),
     ("vcpu", 4, 4),
     ("slot", 5, 5),

@@ -156,11 +156,10 @@ fn is_budget(core: &Core) -> bool {
     core.mode == Some(Mode::Sliced)
         && budget.period > 0
         && core.major_frame.is_multiple_of(budget.period)
-        && budget.event <= 0xffff
-        && (1..=31).contains(&budget.counters)
+        && budget.counters <= 31
+        && (1..budget.counters).contains(&budget.kept.into())
         && (16..=31).contains(&budget.intid)
 }
-
 
 /// Implements: BH-CHK-051.
 pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {

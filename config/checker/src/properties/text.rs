@@ -117,8 +117,8 @@ fn bandwidth(system: &System<'_>) -> Vec<String> {
         .filter(|(_, b)| b.events != 0)
         .map(|(k, b)| {
             format!(
-                "bandwidth {k} {} {} {:#x} {} {}",
-                b.events, b.period, b.event, b.counters, b.intid
+                "bandwidth {k} {} {} {:#x} {} {} {}",
+                b.events, b.period, b.event, b.counters, b.kept, b.intid
             )
         })
         .collect()

@@ -132,10 +132,12 @@ const TRAFFIC: Table = table(
             Kind::range(0, 0xffff),
             "Number of the event that stands for memory traffic.",
         ),
-        needed(
-            "counters",
-            Kind::range(1, 31),
-            "Event counters of each core; the last one is the hypervisor's.",
+        needed("counters", Kind::range(1, 31), "Event counters of each core."),
+        optional(
+            "kept",
+            Kind::range(1, 30),
+            "1",
+            "How many of them, the last ones, are the hypervisor's.",
         ),
         needed(
             "interrupt",

@@ -35,8 +35,16 @@ static NOTHING: Rule = Rule {
     fix: "Write a number of events above 0, or leave the core out.",
 };
 
-pub(super) static ALL: &[&Rule] = &[&UNCOUNTED, &NOT_SLICED, &PERIOD, &NOTHING];
-pub(super) const CHECKS: &[super::Check] = &[uncounted, not_sliced, period, nothing];
+/// Counters that the hypervisor does not leave over.
+static COUNTERS: Rule = Rule {
+    number: "BH103",
+    id: "bandwidth/counters",
+    text: "The hypervisor keeps fewer event counters than a core has.",
+    fix: "Lower `kept` in the board file, or correct `counters`.",
+};
+
+pub(super) static ALL: &[&Rule] = &[&UNCOUNTED, &NOT_SLICED, &PERIOD, &NOTHING, &COUNTERS];
+pub(super) const CHECKS: &[super::Check] = &[uncounted, not_sliced, period, nothing, counters];
 
 /// Shortest period in ns: each one is an entry to EL2.
 const SHORTEST: u64 = 100_000;
@@ -107,6 +115,24 @@ fn nothing(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             format!("core {} could never execute", budget.core.value),
             "no event at all",
             NOTHING.fix,
+        ));
+    }
+}
+
+/// Implements: BH-BW-014.
+fn counters(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let traffic = facts.board.and_then(|b| b.traffic);
+    let too_many = traffic.filter(|t| u32::from(t.kept) >= t.counters);
+    for (budget, traffic) in budgets(facts).zip(too_many.into_iter().cycle()) {
+        diagnostics.push(Diagnostic::new(
+            &COUNTERS,
+            budget.core.span,
+            format!("core {} has a budget of memory traffic", budget.core.value),
+            format!(
+                "of its {} event counters the hypervisor would keep {}",
+                traffic.counters, traffic.kept
+            ),
+            COUNTERS.fix,
         ));
     }
 }

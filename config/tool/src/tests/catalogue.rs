@@ -354,6 +354,11 @@ pub(super) const TESTS: &[Test] = &[
         "a partition that stops writes no more, whatever its other cores do"
     ),
     target!(
+        "bandwidth",
+        "bandwidth",
+        "a core with half the budget of memory traffic executes half"
+    ),
+    target!(
         "slots",
         "slots",
         "a spinning Linux takes no slot of its neighbour"

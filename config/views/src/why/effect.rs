@@ -43,7 +43,9 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
         ["schedule", "cores", core, ..] => core
             .parse()
             .map_or_else(|_| Vec::new(), |core| slots(built, core)),
-        ["schedule", "bandwidth", core, ..] => core.parse().map_or_else(|_| Vec::new(), |core| traffic(built, core)),
+        ["schedule", "bandwidth", core, ..] => core
+            .parse()
+            .map_or_else(|_| Vec::new(), |core| traffic(built, core)),
         ["schedule", ..] => (0..built.cores.len())
             .flat_map(|core| slots(built, core))
             .collect(),
@@ -233,7 +235,12 @@ fn frame(built: &Built<'_>) -> Vec<String> {
 fn traffic(built: &Built<'_>, core: usize) -> Vec<String> {
     let core_entry = built.cores.get(core).filter(|c| c.budget != 0);
     core_entry
-        .map(|c| format!("core {core} makes {}, then stands still until the period ends", budget(c)))
+        .map(|c| {
+            format!(
+                "core {core} makes {}, then stands still until the period ends",
+                budget(c)
+            )
+        })
         .into_iter()
         .collect()
 }

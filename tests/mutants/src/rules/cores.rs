@@ -99,13 +99,14 @@ fn of_core(blob: &Blob, i: usize, core: &Core, found: &mut Found) {
         let same = core.mpidr == other.mpidr || core.redistributor == other.redistributor;
         found.effect(!same, || format!("core {i} is the same as another one"));
     }
-    let [events, event, counters, intid] = core.traffic;
+    let [events, what, counters, intid] = core.traffic;
     if events == 0 {
         let nothing = core.traffic == [0; 4] && core.period == 0;
         found.form(nothing, || format!("core {i}: a budget of no events"));
     } else {
         let ppi = (16..32).contains(&intid);
-        let sane = event < 0x1_0000 && counters > 0 && counters < 32 && ppi;
+        let kept = what >> 16;
+        let sane = kept > 0 && kept < counters && counters < 32 && ppi;
         found.effect(sane && core.mode == SLICED, || {
             format!("core {i}: a budget that cannot be kept")
         });

@@ -119,11 +119,12 @@ pub fn expected(case: &Case<'_>) -> Vec<String> {
         ));
     }
     for (i, core) in blob.cores.iter().enumerate() {
-        let [events, event, counters, intid] = core.traffic;
+        let [events, what, counters, intid] = core.traffic;
+        let (event, kept) = (what & 0xFFFF, what >> 16);
         if events != 0 {
             let period = core.period;
             out.push(format!(
-                "bandwidth {i} {events} {period} {event:#x} {counters} {intid}"
+                "bandwidth {i} {events} {period} {event:#x} {counters} {kept} {intid}"
             ));
         }
     }

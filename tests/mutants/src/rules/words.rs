@@ -67,10 +67,10 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             1 => (HCR | HCR_TWI, ICH_DIRECT),
             _ => (HCR | HCR_TWI | HCR_IMO, ICH_SLICED),
         };
-        // HPMN: the last counter is EL2's; HPME: it runs.
+        // HPMN: the last counters are EL2's; HPME: they run.
         let counter = match core.traffic {
             [0, ..] => 0,
-            [_, _, counters, _] => set(&[7]) | u64::from(counters.wrapping_sub(1)),
+            [_, what, counters, _] => set(&[7]) | u64::from(counters.wrapping_sub(what >> 16)),
         };
         let wanted = [
             set(&[31]) | u64::from(vcpu.index),
