@@ -225,8 +225,9 @@ fn the_interfaces_of_a_gicv2_lie_in_the_regions_of_its_node() {
     assert_eq!(says(&|t| t.gic[0][1] = 0xf901_0000), wanted);
     let wanted = "refused: GIC CPU interface (blob: 0xf902f000, board: 0x10000 bytes at 0xf9020000)";
     assert_eq!(says(&|t| t.gic[1][3] = 0x1_0000), wanted);
-    let wanted = "refused: GIC virtual interface control (blob: 0xf9040000, board: 0x20000 bytes at 0xf9050000)";
+    let wanted =
+        "refused: GIC virtual interface control (blob: 0xf9040000, board: 0x20000 bytes at 0xf9050000)";
     assert_eq!(says(&|t| t.gic[2][1] = 0xf905_0000), wanted);
-    let wanted = "refused: GIC virtual interface control (blob: 0xf9040000, board: 0 bytes at 0x0)";
+    let wanted = "refused: GIC virtual interface control (blob: 0xf9040000, board: 0x0 bytes at 0x0)";
     assert_eq!(says(&|t| t.gic.truncate(2)), wanted);
 }
