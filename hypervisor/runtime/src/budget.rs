@@ -31,6 +31,12 @@ impl Running {
 }
 
 impl PerCore {
+    /// Whether an interrupt tells that the core's budget is spent.
+    pub fn is_budget_interrupt(&self, intid: u32) -> bool {
+        let core = self.running.as_ref().map(|r| r.core);
+        core.is_some_and(|c| c.budget != 0 && c.budget_intid == intid)
+    }
+
     /// The performance counter overflowed.
     pub fn on_budget_spent(&mut self) {
         let Some(running) = self.running.as_mut() else {

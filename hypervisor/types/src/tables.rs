@@ -43,7 +43,7 @@ pub struct Core {
     pub midr: u64,
     /// `TTBR0_EL2` of this core's run-time root.
     pub el2_root: u64,
-    /// Physical address of this core's redistributor (RD_base; SGI_base is 64 KiB above).
+    /// Physical address of this core's redistributor (RD_base; SGI_base is 64 KiB above); 0 on a board with a GICv2.
     pub redistributor: u64,
     /// One of [`core_mode`].
     pub mode: u32,
@@ -72,6 +72,17 @@ pub struct Core {
     pub budget_intid: u32,
     /// Length of a period in ns; the major frame is a whole number of them.
     pub budget_period_ns: u64,
+}
+
+impl Core {
+    /// The bit of the interrupt that tells that the core's budget is spent, among SGIs and PPIs; none without budget.
+    pub fn budget_interrupt(&self) -> u32 {
+        if self.budget == 0 {
+            0
+        } else {
+            1u32.checked_shl(self.budget_intid).unwrap_or(0)
+        }
+    }
 }
 
 /// What happens in a slot ([`Slot::kind`]).
