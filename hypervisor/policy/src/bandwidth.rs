@@ -7,17 +7,19 @@
 
 use bulkhead_types::tables::Core;
 
-use crate::schedule::{Position, ticks};
+use crate::schedule::{Position, nanoseconds, ticks};
 
 /// How much a core may do in a period, and how far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Regulator {
     budget: u32,
     period_ns: u64,
+    /// Periods in a frame.
+    periods: u64,
     frequency: u64,
     /// Begin of the frame from which the periods are counted.
     anchor: u64,
-    /// First tick of the next period.
+    /// First tick of the next period in this frame; at the begin of a frame a period begins in any case.
     next: u64,
     spent: bool,
 }
@@ -32,6 +34,7 @@ impl Regulator {
         Some(Self {
             budget: core.budget,
             period_ns: core.budget_period_ns,
+            periods: core.major_frame_ns.checked_div(core.budget_period_ns)?,
             frequency,
             anchor: 0,
             next: 0,
@@ -69,22 +72,26 @@ impl Regulator {
     /// A period that was passed over gives nothing.
     ///
     /// # Timing
-    /// One compare, and three divisions when a period has begun.
+    /// Two compares, and up to five divisions when a period has begun.
     pub fn renew(&mut self, position: &Position, now: u64) -> bool {
         let begin = position.frame_begin();
         if now < self.next && begin == self.anchor {
             return false;
         }
         self.anchor = begin;
-        let period = ticks(self.period_ns, self.frequency).max(1);
-        // The begin of period k is rounded down, so the quotient may be one too high, never too low.
-        let passed = now.saturating_sub(begin).checked_div(period).unwrap_or(0);
         let at = |k: u64| begin.wrapping_add(ticks(k.wrapping_mul(self.period_ns), self.frequency));
-        let following = at(passed);
-        self.next = if following > now {
-            following
+        // A tick is rounded down from the begin of its period, so the quotient may be one too low, never too high.
+        let into = nanoseconds(now.saturating_sub(begin), self.frequency);
+        let passed = into.checked_div(self.period_ns).unwrap_or(0);
+        let following = if at(passed.wrapping_add(1)) > now {
+            passed.wrapping_add(1)
         } else {
-            at(passed.wrapping_add(1))
+            passed.wrapping_add(2)
+        };
+        self.next = if following < self.periods {
+            at(following)
+        } else {
+            u64::MAX
         };
         self.spent = false;
         true
