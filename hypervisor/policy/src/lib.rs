@@ -21,6 +21,7 @@
 )]
 
 mod bits;
+pub mod dma;
 pub mod fault;
 pub mod lifecycle;
 pub mod mux;

@@ -108,6 +108,7 @@ impl PerCore {
             vcpu.stats.add64(vcpu_field!(slots_granted), 1);
         }
         if position.occupant() == Occupant::System {
+            crate::dma::take_faults(running);
             running.drainer.step(&running.system, running.stats);
         }
         self.feed_console();
