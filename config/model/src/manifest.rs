@@ -30,6 +30,9 @@ pub struct Manifest {
     pub partitions: Vec<Partition>,
     /// Global vCPU index to partition, vCPU and core.
     pub vcpus: Vec<Vcpu>,
+    /// Assigned PCI functions, in the blob's order.
+    #[serde(default)]
+    pub functions: Vec<Function>,
     /// How the board is started on QEMU; absent for boards that QEMU does not model.
     pub qemu: Option<Qemu>,
     /// Lines that must be seen.
@@ -86,18 +89,38 @@ pub struct Vcpu {
     pub slot: u32,
 }
 
+/// An assigned PCI function.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// Name of the device.
+    pub device: String,
+    /// Bus, device, function, which is its StreamID.
+    pub stream: u32,
+    /// Index of its partition.
+    pub partition: u32,
+}
+
 /// What becomes the QEMU command line.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Qemu {
     /// Argument of `-M`.
     pub machine: String,
-    /// Argument of `-cpu`.
-    pub cpu: String,
+    /// Argument of `-cpu`, if the machine takes one.
+    pub cpu: Option<String>,
+    /// Further properties of the machine in a deterministic run.
+    pub deterministic_machine: Option<String>,
+    /// Further properties of the cores in a deterministic run.
+    pub deterministic_cpu: Option<String>,
     /// RAM in bytes.
     pub memory: u64,
     /// Number of cores.
     pub cores: u32,
+    /// Which of the machine's serial lines is the board's UART.
+    pub serial: u32,
+    /// The board's device tree, relative to the manifest, for a machine that makes none.
+    pub device_tree: Option<String>,
     /// Names of the CAN buses.
     pub can_buses: Vec<String>,
     /// Arguments of `-device`.

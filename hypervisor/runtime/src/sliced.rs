@@ -109,7 +109,13 @@ impl PerCore {
         }
         if position.occupant() == Occupant::System {
             crate::dma::take_faults(running);
-            running.drainer.step(&running.system, running.stats);
+            // The last quarter of the slot is for what is begun, and for the way out.
+            let spare = position.end().wrapping_sub(position.begin()) / 4;
+            let until = crate::view::handoff()
+                .epoch
+                .wrapping_add(position.end())
+                .wrapping_sub(spare);
+            running.drainer.step(&running.system, running.stats, until);
         }
         self.feed_console();
     }

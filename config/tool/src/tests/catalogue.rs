@@ -359,6 +359,12 @@ pub(super) const TESTS: &[Test] = &[
         "a spinning Linux takes no slot of its neighbour"
     ),
     target!(
+        "bench",
+        "bench",
+        "bench",
+        "no path through EL2 is longer than its bound, and interrupts of dedicated cores cost nothing"
+    ),
+    target!(
         "beside-linux",
         "reference",
         "partitions do not notice that Linux spins, reboots and crashes"
