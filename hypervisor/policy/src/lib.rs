@@ -24,6 +24,7 @@
 
 pub mod bandwidth;
 mod bits;
+pub mod dma;
 pub mod fault;
 pub mod lifecycle;
 pub mod lock;
