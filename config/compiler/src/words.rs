@@ -72,7 +72,7 @@ pub const CNTHCTL: u64 = 0b11;
 const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11;
 
 /// `MDCR_EL2` of a vCPU on a core whose memory traffic is counted, or not: the last counters are EL2's (HPMN) and run
-/// (HPME).
+/// (HPME). Implements: BH-BW-004.
 pub fn mdcr(traffic: Option<Traffic>) -> u64 {
     match traffic {
         Some(t) => MDCR | 1 << 7 | u64::from(t.counters.saturating_sub(t.kept.into())),
