@@ -274,7 +274,8 @@ fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
         vmpidr,
         0x410f_d083,
         3,
-        0xe60,
+        // EL2 keeps counters 4 and 5 of core 0, and lets them run.
+        if core == 0 { 0xee4 } else { 0xe60 },
         0x0010_33ff,
         0,
         ich_hcr,
