@@ -7,6 +7,7 @@ use crate::board::{
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
+use crate::decode_boot::firmware;
 use crate::rules::document;
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
@@ -34,6 +35,9 @@ impl Decoder<'_> {
             .collect();
         let pcie = fields.get("pcie").map(|n| self.pcie(n, key_of("pcie")));
         let colouring = fields.get("colours").map(|n| self.colouring(n));
+        let boot = fields
+            .get("boot")
+            .map(|n| self.boot(n, ram.as_deref().unwrap_or_default()));
         let qemu = fields.get("qemu").map(|n| self.qemu(n, &names));
         Some(Board {
             name: fields.get("name").and_then(text)?,
@@ -52,6 +56,7 @@ impl Decoder<'_> {
             colouring: present(colouring)?,
             devices: devices.into_iter().collect::<Option<_>>()?,
             controllers: controllers?,
+            boot: present(boot)?,
             qemu: present(qemu)?,
             bounds: Default::default(),
         })
@@ -219,6 +224,8 @@ impl Decoder<'_> {
             machine: words(fields, "machine")?,
             cpu: words(fields, "cpu")?,
             devices,
+            firmware: present(fields.get("firmware").map(firmware))?,
+            disk: present(fields.get("disk").map(|n| text(n).map(|t| t.value)))?,
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::iter;
 use std::path::Path;
 
+use bulkhead_runner::cli::BootPath;
 use clap::Parser;
 
 use crate::cli::{Cli, DiffArgs, NeedsArgs, SpecArgs, Verb};
@@ -27,6 +28,13 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Build(build) => &build.spec,
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
+        Verb::Flash(flash) => {
+            of_words = SpecArgs {
+                spec: flash.spec.clone(),
+                overrides: flash.overrides.clone(),
+            };
+            &of_words
+        }
         Verb::Test(_) => &reference,
         Verb::Explain(explain) => {
             of_words = SpecArgs {
@@ -38,7 +46,16 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Diff(diff) => return of_both(diff),
         Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) => return Ok(()),
     };
-    for package in packages(spec.spec.as_deref(), &spec.overrides)? {
+    let mut all = packages(spec.spec.as_deref(), &spec.overrides)?;
+    let from_medium = match &cli.verb {
+        Verb::Test(_) => true,
+        Verb::Run(run) => run.run.boot == BootPath::UBoot && run.run.firmware.is_none(),
+        _ => false,
+    };
+    if from_medium {
+        all.extend(boot_loader(spec)?);
+    }
+    for package in all {
         output::line(&format!("debian-arm64 {package}"))?;
     }
     Ok(())
@@ -51,6 +68,17 @@ fn packages(spec: Option<&Path>, overrides: &[String]) -> Result<Vec<String>, Fa
         return Ok(Vec::new());
     }
     Ok(bulkhead_model::debian_packages(&path, overrides)?)
+}
+
+/// Package of the boot loader by which QEMU boots the board of a spec.
+fn boot_loader(spec: &SpecArgs) -> Result<Option<String>, Failure> {
+    let path = place::spec(spec.spec.as_deref())?;
+    let Some(name) = bulkhead_model::board_name(&path, &spec.overrides)? else {
+        return Ok(None);
+    };
+    let board = bulkhead_model::load_board(&place::board(&place::root()?, &name))?;
+    let firmware = board.qemu.and_then(|qemu| qemu.firmware);
+    Ok(firmware.map(|firmware| firmware.package))
 }
 
 /// Packages of two specs, each once.
