@@ -93,12 +93,9 @@ impl Built {
         let folder = match args.spec.as_deref().filter(|p| p.is_dir()) {
             Some(folder) => folder,
             None => {
-                let spec = crate::cli::SpecArgs {
-                    spec: args.spec.clone(),
-                    overrides: args.overrides.clone(),
-                };
+                let spec = args.spec();
                 let paths = place::paths(&spec)?;
-                let (system, _) = bulkhead_analysis::rules::load(&paths, &spec.overrides)?;
+                let (system, _) = bulkhead_analysis::rules::load(&paths, &spec.changes())?;
                 temporary = tempfile::tempdir().map_err(Failure::unable)?;
                 let folder = temporary.path();
                 build::compile(&system, &paths, &folder.join("system"))?;

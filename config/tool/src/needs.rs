@@ -29,16 +29,14 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
         Verb::Flash(flash) => {
-            of_words = SpecArgs {
-                spec: flash.spec.clone(),
-                overrides: flash.overrides.clone(),
-            };
+            of_words = flash.spec();
             &of_words
         }
-        Verb::Test(_) => &reference,
+        Verb::Bench(_) | Verb::Test(_) => &reference,
         Verb::Explain(explain) => {
             of_words = SpecArgs {
                 spec: explain::spec(&explain.words).map(Path::to_owned),
+                board: None,
                 overrides: explain.overrides.clone(),
             };
             &of_words
@@ -46,14 +44,15 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Diff(diff) => return of_both(diff),
         Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) => return Ok(()),
     };
-    let mut all = packages(spec.spec.as_deref(), &spec.overrides)?;
+    let path = place::spec(spec.spec.as_deref(), spec.board.as_deref())?;
+    let mut all = packages(&path, &spec.changes())?;
     let from_medium = match &cli.verb {
         Verb::Test(_) => true,
         Verb::Run(run) => run.run.boot == BootPath::UBoot && run.run.firmware.is_none(),
         _ => false,
     };
     if from_medium {
-        all.extend(boot_loader(spec)?);
+        all.extend(boot_loader(&path, &spec.changes())?);
     }
     for package in all {
         output::line(&format!("debian-arm64 {package}"))?;
@@ -61,19 +60,17 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Packages of a spec, or of the reference system; none for a build folder, which holds what it needs.
-fn packages(spec: Option<&Path>, overrides: &[String]) -> Result<Vec<String>, Failure> {
-    let path = place::spec(spec)?;
+/// Packages of a spec; none for a build folder, which holds what it needs.
+fn packages(path: &Path, overrides: &[String]) -> Result<Vec<String>, Failure> {
     if path.is_dir() {
         return Ok(Vec::new());
     }
-    Ok(bulkhead_model::debian_packages(&path, overrides)?)
+    Ok(bulkhead_model::debian_packages(path, overrides)?)
 }
 
 /// Package of the boot loader by which QEMU boots the board of a spec.
-fn boot_loader(spec: &SpecArgs) -> Result<Option<String>, Failure> {
-    let path = place::spec(spec.spec.as_deref())?;
-    let Some(name) = bulkhead_model::board_name(&path, &spec.overrides)? else {
+fn boot_loader(spec: &Path, changes: &[String]) -> Result<Option<String>, Failure> {
+    let Some(name) = bulkhead_model::board_name(spec, changes)? else {
         return Ok(None);
     };
     let board = bulkhead_model::load_board(&place::board(&place::root()?, &name))?;
@@ -83,8 +80,8 @@ fn boot_loader(spec: &SpecArgs) -> Result<Option<String>, Failure> {
 
 /// Packages of two specs, each once.
 fn of_both(diff: &DiffArgs) -> Result<(), Failure> {
-    let mut all = packages(Some(&diff.before), &[])?;
-    for package in packages(Some(&diff.after), &diff.overrides)? {
+    let mut all = packages(&diff.before, &[])?;
+    for package in packages(&diff.after, &diff.overrides)? {
         if !all.contains(&package) {
             all.push(package);
         }

@@ -7,8 +7,8 @@ use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STAT
 use bulkhead_arch::barrier::wait_for_interrupt;
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::lock::FAILED_CORES;
+use bulkhead_arch::registers;
 use bulkhead_arch::words::SharedBlock;
-use bulkhead_arch::{gic_cpu, registers};
 use bulkhead_drivers::gic::{Distributor, Redistributor};
 use bulkhead_policy::schedule::{Position, Timetable};
 use bulkhead_types::system::System;
@@ -17,7 +17,7 @@ use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 use crate::errors::Errors;
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::stats::{Account, Ledger};
-use crate::{core_field, entry, vcpu_field, view};
+use crate::{core_field, entry, gic_cpu, vcpu_field, view};
 
 /// Slots of a major frame for which a core has room.
 pub const MAX_SLOTS: usize = 32;
@@ -43,6 +43,8 @@ pub struct LocalVcpu {
     pub entry: &'static Vcpu,
     /// Its partition's entry in the blob.
     pub partition: &'static Partition,
+    /// Bit *n*: its partition owns SPIs of word *n* of `Partition::spis`.
+    pub spi_words: u32,
     /// What its partition's cores share.
     pub shared: &'static PartitionState,
     /// Its statistics.
@@ -171,7 +173,7 @@ impl PerCore {
         if core.mode == core_mode::SLICED && timetable.is_none() {
             return None;
         }
-        let (distributor, redistributor) = entry::gic(system.board, core);
+        let (distributor, redistributor) = entry::gic_frames(system.board, core);
         self.running = Some(Running {
             index: self.index,
             system,
@@ -200,7 +202,7 @@ impl PerCore {
             self.start_own_partitions();
             self.start_slots();
         } else {
-            gic_cpu::init_direct(crate::gic::direct_reset_pmr());
+            gic_cpu::init_direct();
             self.start_own_partitions();
             if let (Some(running), Some(Some(vcpu))) = (self.running.as_mut(), self.vcpus.first()) {
                 running.owner = Some(0);
@@ -236,7 +238,7 @@ impl PerCore {
     /// The loop ends at the next interrupt that makes a vCPU ready; a sliced core has one at every slot begin.
     pub fn resume(&mut self) -> &VcpuContext {
         let next = loop {
-            if let Some(next) = self.pick() {
+            if let Some(next) = self.unchanged().or_else(|| self.pick()) {
                 break next;
             }
             self.sleep();
@@ -252,6 +254,19 @@ impl PerCore {
             // `pick` gives indices of present vCPUs only.
             _ => halt(),
         }
+    }
+
+    /// Index of the vCPU that goes on because nothing asks for more: what [`Self::pick`] would find by changing
+    /// nothing.
+    fn unchanged(&self) -> Option<usize> {
+        let running = self.running.as_ref()?;
+        let owner = running.owner?;
+        let vcpu = self.vcpus.get(owner)?.as_ref()?;
+        let goes_on = running.loaded == Some(owner)
+            && vcpu.readiness == Readiness::Ready
+            && crate::lifecycle::life(vcpu.shared).is_running()
+            && vcpu.shared.refresh.load(Ordering::SeqCst) & vcpu.bit() == 0;
+        goes_on.then_some(owner)
     }
 
     /// Index of the vCPU to run now, loaded and refreshed.
@@ -347,8 +362,12 @@ fn local_vcpu(system: &System<'static>, stats: SharedBlock, local: usize, global
         cntvoff: entry.cntvoff,
         reserved: 0,
     };
+    let spi_words = (0..32)
+        .zip(&partition.spis)
+        .fold(0, |words, (n, spis)| words | u32::from(*spis != 0) << n);
     Some(LocalVcpu {
         context,
+        spi_words,
         global,
         entry,
         partition,

@@ -37,7 +37,14 @@ fn board_tree(bench: &Bench) -> PathBuf {
     let machine = format!("{},dumpdtb={}", qemu.machine, path.display());
     let program = std::env::var_os("BULKHEAD_QEMU").unwrap_or_else(|| "qemu-system-aarch64".into());
     let dumped = Command::new(program)
-        .args(["-M", &machine, "-cpu", &qemu.cpu, "-smp", &qemu.cores.to_string()])
+        .args([
+            "-M",
+            &machine,
+            "-cpu",
+            qemu.cpu.as_deref().expect("a core"),
+            "-smp",
+            &qemu.cores.to_string(),
+        ])
         .args([
             "-m",
             &format!("{}M", qemu.memory >> 20),
