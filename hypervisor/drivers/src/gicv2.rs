@@ -14,9 +14,7 @@ use core::ops::Deref;
 
 use bulkhead_types::tables::{Core, Spi};
 
-use crate::gic::{
-    EL2_INTERRUPTS, EL2_PRIORITY, GicError, KICK_SGI, PARTITION_PRIORITY, at, gicd, priorities,
-};
+use crate::gic::{EL2_INTERRUPTS, EL2_PRIORITY, GicError, PARTITION_PRIORITY, at, gicd, priorities};
 use crate::mmio::Frame;
 
 /// Byte offsets of registers that a GICv3 distributor does not have, or has elsewhere.

@@ -78,7 +78,9 @@ fn half_the_budget_is_half_the_instructions() {
             "spent once a period: {watched:?}"
         );
     }
-    let ratio = 1000 * half.executed * whole.elapsed / (half.elapsed * whole.executed);
+    let wide = u128::from;
+    let ratio =
+        1000 * wide(half.executed) * wide(whole.elapsed) / (wide(half.elapsed) * wide(whole.executed));
     assert!(ratio.abs_diff(500) <= 10, "half within 2 %: {ratio} of 1000");
 }
 
