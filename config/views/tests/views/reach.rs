@@ -6,6 +6,7 @@ use bulkhead_views::who_can::{routes, who_can};
 use bulkhead_views::{AskError, Built};
 
 use crate::Sample;
+use crate::support::Workshop;
 use crate::support::walker::{Leaf, Stage, leaves, reader};
 
 /// Every root of the text form, walked by the other walker: name and leaves.
@@ -216,7 +217,7 @@ fn what_is_not_there_gets_a_suggestion() {
     }
 }
 
-// Verifies: BH-EXPL-002
+// Verifies: BH-EXPL-001
 #[test]
 fn a_bus_master_that_no_smmu_guards_reaches_everything() {
     let workshop = Workshop::new();
@@ -232,6 +233,10 @@ fn a_bus_master_that_no_smmu_guards_reaches_everything() {
         for parties in [&answer.read, &answer.write] {
             assert!(parties.contains(&"panel".to_owned()), "{place}: {parties:?}");
         }
-        assert!(answer.text().contains("not isolated: PCI function 0x10"), "{}", answer.text());
+        assert!(
+            answer.text().contains("not isolated: PCI function 0x10"),
+            "{}",
+            answer.text()
+        );
     }
 }

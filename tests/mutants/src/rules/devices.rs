@@ -92,7 +92,9 @@ fn functions(case: &Case<'_>, found: &mut Found) {
             let owner = blob.partitions.get(index(function.partition.into()));
             let mut excepted = case.text.unguarded.iter().filter(|(id, _)| *id == u64::from(bdf));
             let is_excepted = match (excepted.next(), excepted.next()) {
-                (Some((_, name)), None) => blob.board.smmu == 0 && owner.is_some_and(|p| p.name.as_deref() == Some(name)),
+                (Some((_, name)), None) => {
+                    blob.board.smmu == 0 && owner.is_some_and(|p| p.name.as_deref() == Some(name))
+                }
                 (_, _) => false,
             };
             found.effect(guarded || is_excepted, || {
