@@ -12,4 +12,5 @@ pub mod hypercall;
 pub mod mux;
 pub mod sampling;
 pub mod stats;
+pub mod trace;
 pub mod window;

@@ -12,6 +12,9 @@
 //! `bulkhead_on_serror(esr)` alike, `bulkhead_on_fatal(vector, esr, elr, far) -> !`; and
 //! `bulkhead_stack_top`, an absolute symbol: offset of the stack's top in a per-core block.
 //!
+//! The null hypercall, which changes nothing but `x0`, is answered in the vector itself: it is counted, its few
+//! instructions are charged to its caller, and the trace does not show it.
+//!
 //! Implements: BH-CORE-001 (every entry is counted per vCPU and exception class).
 //!
 //! # References
@@ -22,7 +25,12 @@ use core::mem::offset_of;
 
 use aarch64_cpu::registers::{HCR_EL2, ReadWriteable};
 
+use bulkhead_abi::hypercall;
+
 use crate::context::VcpuContext;
+
+/// `ESR_EL2` of `HVC #0`: EC 0x16, IL.
+const HVC0: u32 = 0x16 << 26 | 1 << 25;
 
 /// Bytes of a per-core block; blocks are aligned to this.
 pub const PER_CORE_STRIDE: usize = 0x8000;
@@ -108,6 +116,28 @@ global_asm!(
     "FROM_GUEST bulkhead_serror",
     ".balign 128",
     "bulkhead_sync:",
+    // The null hypercall is answered here: ESR_EL2 is an HVC #0 of 32 bits and w0 its function, both told by
+    // their upper byte once the rest is compared with zero or one.
+    "mrs x1, esr_el2",
+    "ror x1, x1, #24",
+    "cmp x1, #({HVC0} >> 24)",
+    "b.ne 1f",
+    "ldr w1, [sp]",
+    "sub w1, w1, #({NULL} & 0xffffff)",
+    "ror w1, w1, #24",
+    "cmp w1, #({NULL} >> 24)",
+    "b.ne 1f",
+    "ldr x0, [x0, #{COUNTERS}]",
+    "ldr x1, [x0, #(8 * {EC_HVC})]",
+    "add x1, x1, #1",
+    "str x1, [x0, #(8 * {EC_HVC})]",
+    "ldr x1, [sp, #8]",
+    "add sp, sp, #16",
+    "mov x0, #0",
+    "eret",
+    "dsb nsh",
+    "isb",
+    "1:",
     "SAVE_GUEST",
     "mrs x0, esr_el2",
     "ubfx x5, x0, #26, #6",
@@ -170,9 +200,14 @@ global_asm!(
     ".ltorg",
     PC = const offset_of!(VcpuContext, pc),
     COUNTERS = const offset_of!(VcpuContext, counters),
+    HVC0 = const HVC0,
+    EC_HVC = const HVC0 >> 26,
+    NULL = const hypercall::NULL,
     STRIDE_MASK = const !(PER_CORE_STRIDE as u64 - 1) as i64,
 );
 
+const _: () = assert!(HVC0 & 0xff_ffff == 0 && hypercall::NULL & 0xff_ffff < 0x1000);
+const _: () = assert!(hypercall::SUCCESS == 0);
 const _: () = assert!(offset_of!(VcpuContext, pstate) == offset_of!(VcpuContext, pc) + 8);
 
 unsafe extern "C" {

@@ -4,6 +4,7 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
+use bulkhead_abi::trace::{CLASS_START, CLASS_WAKE, NO_VCPU};
 use bulkhead_arch::barrier::wait_for_interrupt;
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::lock::FAILED_CORES;
@@ -17,7 +18,8 @@ use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 use crate::errors::Errors;
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::stats::{Account, Ledger};
-use crate::{core_field, entry, vcpu_field, view};
+use crate::trace::Path;
+use crate::{core_field, entry, trace, vcpu_field, view};
 
 /// Slots of a major frame for which a core has room.
 pub const MAX_SLOTS: usize = 32;
@@ -79,6 +81,8 @@ pub struct Running {
     pub stats: SharedBlock,
     /// Time ledger.
     pub ledger: Ledger,
+    /// The path through EL2 that the core is on.
+    pub path: Path,
     /// Slot table (sliced cores).
     pub timetable: Option<Timetable<MAX_SLOTS>>,
     /// Current slot (sliced cores).
@@ -180,6 +184,11 @@ impl PerCore {
             core,
             stats,
             ledger: Ledger::open(stats, handoff.epoch),
+            path: Path {
+                begin: handoff.epoch,
+                from: NO_VCPU,
+                class: CLASS_START,
+            },
             timetable,
             position: None,
             owner: None,
@@ -226,11 +235,19 @@ impl PerCore {
         Some((vcpu, running))
     }
 
-    /// Accounts an entry from the guest: everything since the last return was its execution.
-    pub fn entered(&mut self) {
-        if let Some((vcpu, running)) = self.current() {
-            running.ledger.charge(Account::Run(vcpu.stats));
-        }
+    /// Accounts an entry from the guest, of exception class `class`: everything since the last return was its
+    /// execution. Gives whether its vCPU has to leave the core, because its partition stops.
+    /// Implements: BH-LIFE-005.
+    pub fn entered(&mut self, class: u8) -> bool {
+        let Some((vcpu, running)) = self.current() else {
+            return false;
+        };
+        running.path = Path {
+            begin: running.ledger.charge(Account::Run(vcpu.stats)),
+            from: trace::shown(vcpu.global),
+            class,
+        };
+        crate::lifecycle::life(vcpu.shared).must_stop(vcpu.entry.index)
     }
 
     /// Ends every EL2 entry: finds what runs next, sleeping while nothing can, and gives its context.
@@ -243,12 +260,11 @@ impl PerCore {
             }
             self.sleep();
         };
-        if let Some(running) = self.running.as_mut() {
-            running.ledger.charge(Account::El2);
-        }
-        match self.vcpus.get_mut(next) {
-            Some(Some(vcpu)) => {
+        match (self.vcpus.get_mut(next), self.running.as_mut()) {
+            (Some(Some(vcpu)), Some(running)) => {
                 vcpu.used = true;
+                let now = running.ledger.charge(Account::El2);
+                running.path_ends(now, trace::shown(vcpu.global));
                 &vcpu.context
             }
             // `pick` gives indices of present vCPUs only.
@@ -296,13 +312,18 @@ impl PerCore {
             return;
         }
         if let Some(running) = self.running.as_mut() {
-            running.ledger.charge(Account::El2);
+            let now = running.ledger.charge(Account::El2);
+            running.path_ends(now, NO_VCPU);
             wait_for_interrupt();
             let owner = running
                 .owner
                 .and_then(|o| self.vcpus.get(o))
                 .and_then(Option::as_ref);
-            running.ledger.charge(Account::Idle(owner.map(|v| v.stats)));
+            running.path = Path {
+                begin: running.ledger.charge(Account::Idle(owner.map(|v| v.stats))),
+                from: NO_VCPU,
+                class: CLASS_WAKE,
+            };
         } else {
             wait_for_interrupt();
         }

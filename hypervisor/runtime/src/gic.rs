@@ -6,6 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
+use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::{dmb_ish, dsb_sy};
 use bulkhead_arch::{gic_cpu, registers, switch};
 use bulkhead_drivers::gic::{gicd, gicr};
@@ -108,6 +109,7 @@ pub fn kick_if_running(running: &Running, first: u32, index: u32, core: u32) {
         .ok()
         .and_then(|c| running.system.cores.get(c));
     if let Some(entry) = entry {
+        running.note(Kind::Kick, global, core, 0);
         gic_cpu::kick(entry.mpidr);
     }
 }
@@ -308,7 +310,10 @@ impl PerCore {
             vcpu.readiness = Readiness::Ready;
         }
         match notified {
-            Ok(Some(set)) => notify(vcpu, running, set),
+            Ok(Some(set)) => {
+                running.note(Kind::Inject, vcpu.global, intid, 0);
+                notify(vcpu, running, set);
+            }
             Ok(None) | Err(_) => self.mask_unowned(intid),
         }
     }
@@ -375,6 +380,7 @@ impl PerCore {
                 return set;
             }
             let intid = sgi_intid(value);
+            running.note(Kind::Inject, vcpu.global, intid, 0);
             let free = gic_cpu::free_list_registers();
             match machine.vgic.list_now(vcpu.index(), intid, free) {
                 Some((lr, listed)) => {

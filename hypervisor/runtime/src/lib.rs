@@ -6,6 +6,7 @@
 //! - [`sliced`]: the slot table at work. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
 //!   [`direct`]: the same for dedicated cores. [`predictors`]: what the switch does about them.
 //! - [`lifecycle`]: start, restart and stop of partitions. [`errors`]: SErrors. [`psci`]: guests' calls.
+//! - [`stats`]: counts and the time ledger. [`trace`]: what each core did last.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
 #![cfg(target_arch = "aarch64")]
@@ -26,5 +27,6 @@ pub mod psci;
 pub mod shared;
 pub mod sliced;
 pub mod stats;
+pub mod trace;
 pub mod trap;
 pub mod view;
