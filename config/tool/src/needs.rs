@@ -27,6 +27,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Build(build) => &build.spec,
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
+        Verb::Trace(trace) => &trace.spec,
         Verb::Bench(_) | Verb::Test(_) => &reference,
         Verb::Explain(explain) => {
             of_words = SpecArgs {

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
 use bulkhead_abi::trace::{CLASS_START, CLASS_WAKE, NO_VCPU};
-use bulkhead_arch::barrier::wait_for_interrupt;
+use bulkhead_arch::barrier::{counter, wait_for_interrupt};
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_arch::words::SharedBlock;
@@ -185,7 +185,7 @@ impl PerCore {
             stats,
             ledger: Ledger::open(stats, handoff.epoch),
             path: Path {
-                begin: handoff.epoch,
+                begin: counter(),
                 from: NO_VCPU,
                 class: CLASS_START,
             },
