@@ -173,11 +173,23 @@ Examples:
 /// A spec and changes to it.
 #[derive(Args, Debug, Default)]
 pub(crate) struct SpecArgs {
-    /// The spec [default: the reference system]
+    /// The spec [default: the board's example, or the reference system]
     pub(crate) spec: Option<PathBuf>,
+    /// Take this board instead of the one that the spec names; without a SPEC, the board's example
+    /// (config/systems/BOARD.yaml)
+    #[arg(long, value_name = "BOARD")]
+    pub(crate) board: Option<String>,
     /// Change a value of the spec before it is checked; may be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
+}
+
+impl SpecArgs {
+    /// What is changed in the spec: the board first. Implements: BH-BRD-001.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let board = self.board.iter().map(|board| format!("board={board}"));
+        board.chain(self.overrides.iter().cloned()).collect()
+    }
 }
 
 /// Arguments of `check`.
