@@ -5,7 +5,7 @@
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const BASE: u64 = 0x4020_0000;
 pub(crate) const BLOB: u64 = 0x4024_0000;
-pub(crate) const LOADER: u64 = 0x4021_8000;
+pub(crate) const LOADER: u64 = 0x4021_e000;
 pub(crate) const LIVE: u64 = 0x4050_0000;
 pub(crate) const STREAMS: u64 = 0x4050_4000;
 pub(crate) const QUEUES: u64 = 0x4051_0000;
