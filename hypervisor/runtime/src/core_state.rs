@@ -16,10 +16,10 @@ use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 
 use crate::errors::Errors;
+use crate::path::Path;
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::stats::{Account, Ledger};
-use crate::trace::Path;
-use crate::{core_field, entry, gic_cpu, trace, vcpu_field, view};
+use crate::{core_field, entry, gic_cpu, vcpu_field, view};
 
 /// Slots of a major frame for which a core has room.
 pub const MAX_SLOTS: usize = 32;
@@ -235,22 +235,7 @@ impl PerCore {
         Some((vcpu, running))
     }
 
-    /// Accounts an entry from the guest, of exception class `class`: everything since the last return was its
-    /// execution. Gives whether its vCPU has to leave the core, because its partition stops.
-    /// Implements: BH-LIFE-005.
-    pub fn entered(&mut self, class: u8) -> bool {
-        let Some((vcpu, running)) = self.current() else {
-            return false;
-        };
-        running.path = Path {
-            begin: running.ledger.charge(Account::Run(vcpu.stats)),
-            from: trace::shown(vcpu.global),
-            class,
-        };
-        crate::lifecycle::life(vcpu.shared).must_stop(vcpu.entry.index)
-    }
-
-    /// Ends every EL2 entry: finds what runs next, sleeping while nothing can, and gives its context.
+    /// Finds what runs next, sleeping while nothing can, and ends the EL2 entry.
     ///
     /// The loop ends at the next interrupt that makes a vCPU ready; a sliced core has one at every slot begin.
     pub fn resume(&mut self) -> &VcpuContext {
@@ -260,21 +245,12 @@ impl PerCore {
             }
             self.sleep();
         };
-        match (self.vcpus.get_mut(next), self.running.as_mut()) {
-            (Some(Some(vcpu)), Some(running)) => {
-                vcpu.used = true;
-                let now = running.ledger.charge(Account::El2);
-                running.path_ends(now, trace::shown(vcpu.global));
-                &vcpu.context
-            }
-            // `pick` gives indices of present vCPUs only.
-            _ => halt(),
-        }
+        self.leave(next)
     }
 
     /// Index of the vCPU that goes on because nothing asks for more: what [`Self::pick`] would find by changing
     /// nothing.
-    fn unchanged(&self) -> Option<usize> {
+    pub fn unchanged(&self) -> Option<usize> {
         let running = self.running.as_ref()?;
         let owner = running.owner?;
         let vcpu = self.vcpus.get(owner)?.as_ref()?;
@@ -338,7 +314,7 @@ impl PerCore {
             .as_ref()
             .is_some_and(|r| r.core.mode == core_mode::SLICED);
         if sliced {
-            self.take_group1();
+            self.take_group1(0);
         }
     }
 

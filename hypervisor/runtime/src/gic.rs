@@ -17,6 +17,7 @@ use crate::gic_cpu::{self, Taken};
 use crate::physical::{change, owns, set_spis, spi_word};
 use crate::predictors;
 use crate::shared::{self, Machine};
+use crate::trace;
 
 /// PPI of the virtual timer.
 const CNTV_PPI: u32 = 27;
@@ -243,23 +244,34 @@ impl PerCore {
         wakes
     }
 
-    /// Takes the physical interrupts that are pending for the loaded vCPU; at most one for each list register.
-    pub fn take_group1(&mut self) {
+    /// Takes the physical interrupts that are pending for the loaded vCPU; at most one for each list register. `first`
+    /// is the INTID + 1 of one that the vector acknowledged, or 0. Gives the INTID of the last one if the vector may
+    /// list it again by itself, else 0.
+    pub fn take_group1(&mut self, first: u32) -> u32 {
+        let mut listed = 0;
+        let mut first = first.checked_sub(1);
         for _ in 0..4 {
-            match gic_cpu::take_irq() {
-                None => return,
-                Some(Taken::SlotTimer) => {
-                    self.on_slot_timer();
-                    gic_cpu::deactivate(gic_cpu::EL2_TIMER_PPI);
-                }
-                Some(Taken::Kick) => {}
+            let taken = match first.take() {
+                Some(intid) => gic_cpu::adopt(intid),
+                None => gic_cpu::take_irq(),
+            };
+            listed = match taken {
+                None => return listed,
                 Some(Taken::Other(MAINTENANCE_PPI)) => {
                     self.maintain();
                     gic_cpu::deactivate(MAINTENANCE_PPI);
+                    0
                 }
                 Some(Taken::Other(intid)) => self.deliver(intid),
-            }
+                Some(Taken::SlotTimer) => {
+                    self.on_slot_timer();
+                    gic_cpu::deactivate(gic_cpu::EL2_TIMER_PPI);
+                    0
+                }
+                Some(Taken::Kick) => 0,
+            };
         }
+        listed
     }
 
     fn maintain(&mut self) {
@@ -274,21 +286,20 @@ impl PerCore {
         notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
     }
 
-    /// Gives an acknowledged physical interrupt to the loaded vCPU.
-    fn deliver(&mut self, intid: u32) {
+    /// Gives an acknowledged physical interrupt to the loaded vCPU; see [`Self::take_group1`]. A partition with vCPUs on
+    /// other cores, which could change it meanwhile, has none that the vector may list.
+    fn deliver(&mut self, intid: u32) -> u32 {
         let Some((vcpu, running)) = self.current() else {
             self.mask_unowned(intid);
-            return;
+            return 0;
         };
-        let mut listed = false;
+        let mut listed = None;
         let notified = vcpu.shared.machine.with(running.index, |machine| {
-            if let Some((lr, value)) =
-                machine
-                    .vgic
-                    .inject_now(vcpu.index(), intid, gic_cpu::free_list_registers())
-            {
+            listed = machine
+                .vgic
+                .inject_now(vcpu.index(), intid, gic_cpu::free_list_registers());
+            if let Some((lr, value)) = listed {
                 gic_cpu::set_list_register(lr, value);
-                listed = true;
                 return Some(VcpuSet::EMPTY);
             }
             if !owns(vcpu, intid) {
@@ -301,17 +312,27 @@ impl PerCore {
             deactivate_pending(machine, vcpu.index());
             Some(set)
         });
+        let Ok(Some(set)) = notified else {
+            self.mask_unowned(intid);
+            return 0;
+        };
+        running.note(Kind::Inject, vcpu.global, intid, 0);
+        let Some((index, lr)) = listed else {
+            notify(vcpu, running, set);
+            return 0;
+        };
         // Only what the guest may take is listed: its WFI ends, and `wakes` need not find out.
-        if listed && vcpu.readiness == Readiness::Waiting {
+        if vcpu.readiness == Readiness::Waiting {
             vcpu.readiness = Readiness::Ready;
         }
-        match notified {
-            Ok(Some(set)) => {
-                running.note(Kind::Inject, vcpu.global, intid, 0);
-                notify(vcpu, running, set);
-            }
-            Ok(None) | Err(_) => self.mask_unowned(intid),
+        if !gic_cpu::vector_lists() || vcpu.partition.vcpu_count != 1 {
+            return 0;
         }
+        let repeat = &mut vcpu.context.repeat;
+        repeat.free = 1 << (index & 3);
+        repeat.lr = lr;
+        repeat.event = trace::injection(vcpu.global, intid);
+        intid
     }
 
     /// An interrupt without a vCPU to give it to: off, until its partition is loaded again.

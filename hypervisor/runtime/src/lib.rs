@@ -6,7 +6,7 @@
 //! - [`sliced`]: the slot table at work. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
 //!   [`direct`]: the same for dedicated cores; [`gic_cpu`]: what differs between GIC versions. [`predictors`]: what the switch does about them.
 //! - [`lifecycle`]: start, restart and stop of partitions. [`errors`]: SErrors. [`psci`]: guests' calls.
-//! - [`stats`]: counts and the time ledger. [`trace`]: what each core did last.
+//! - [`stats`]: counts and the time ledger. [`path`]: each path's begin and end. [`trace`]: what each core did last.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
 #![cfg(target_arch = "aarch64")]
@@ -23,6 +23,7 @@ pub mod gic;
 pub mod gic_cpu;
 pub mod lifecycle;
 pub mod log;
+pub mod path;
 pub mod physical;
 pub mod predictors;
 pub mod psci;

@@ -16,20 +16,9 @@ use crate::core_state::Running;
 
 const WORD: usize = size_of::<u64>();
 
-/// The path through EL2 that a core is on.
-#[derive(Clone, Copy, Debug)]
-pub struct Path {
-    /// Counter value at its begin.
-    pub begin: u64,
-    /// Global index of the vCPU that it came from, or [`NO_VCPU`].
-    pub from: u8,
-    /// Why it began: `ESR_EL2.EC`, or a `CLASS_` of [`bulkhead_abi::trace`].
-    pub class: u8,
-}
-
 /// Writes an event into the ring of the core that `block` belongs to: the calling one.
 #[inline]
-fn record(block: SharedBlock, event: Event) {
+pub fn record(block: SharedBlock, event: Event) {
     let words = block.words();
     let Some(count) = words.get(offset_of!(CoreStats, traced) / WORD) else {
         return;
@@ -50,6 +39,12 @@ pub fn shown(vcpu: u32) -> u8 {
     u8::try_from(vcpu).unwrap_or(NO_VCPU)
 }
 
+/// Second word of the event that tells the injection of `intid` into a vCPU.
+pub fn injection(vcpu: u32, intid: u32) -> u64 {
+    let detail = u16::try_from(intid & 0xffff).unwrap_or(0);
+    Event::new(0, Kind::Inject, shown(vcpu), detail, 0).word
+}
+
 impl Running {
     /// Records an event that happens now. `vcpu` is a global index; `detail` and `value` are as [`Kind`] says, cut to
     /// 16 and 32 bits.
@@ -63,14 +58,5 @@ impl Running {
             self.stats,
             Event::new(counter(), kind, shown(vcpu), detail, value),
         );
-    }
-
-    /// Records the path that ends now, at `end`: `next` goes on, or nobody.
-    #[inline]
-    pub fn path_ends(&self, end: u64, next: u8) {
-        let Path { begin, from, class } = self.path;
-        let length = u32::try_from(end.wrapping_sub(begin)).unwrap_or(u32::MAX);
-        let detail = u16::from_le_bytes([class, next]);
-        record(self.stats, Event::new(begin, Kind::Path, from, detail, length));
     }
 }

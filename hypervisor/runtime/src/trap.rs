@@ -105,8 +105,18 @@ impl PerCore {
     /// A physical interrupt while the guest ran (sliced cores).
     pub fn on_irq(&mut self) -> &VcpuContext {
         self.entered(CLASS_IRQ);
-        self.take_group1();
-        self.resume()
+        let taken = self.current().map_or(0, |(vcpu, _)| {
+            core::mem::take(&mut vcpu.context.repeat.acknowledged)
+        });
+        let listed = self.take_group1(taken);
+        let Some(next) = self.unchanged() else {
+            return self.resume();
+        };
+        // Nothing else is to be done, so nothing changes what the injection left.
+        if let Some((vcpu, _)) = self.current() {
+            vcpu.context.repeat.intid = listed;
+        }
+        self.leave(next)
     }
 
     /// An interrupt of EL2: the slot timer or a kick.
