@@ -8,16 +8,15 @@ use core::sync::atomic::Ordering;
 
 use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::{dmb_ish, dsb_sy};
-use bulkhead_drivers::gic::{gicd, gicr};
+use bulkhead_drivers::gic::gicr;
 use bulkhead_policy::vgic::{Access, AccessSize, Frame, VcpuSet};
 use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
-use crate::gic_cpu::{self, Taken};
-use crate::physical::{change, owns, set_spis, spi_word};
+use crate::gic_cpu;
+use crate::physical::{change, set_spis};
 use crate::predictors;
 use crate::shared::{self, Machine};
-use crate::trace;
 
 /// PPI of the virtual timer.
 const CNTV_PPI: u32 = 27;
@@ -36,7 +35,7 @@ fn take_back(machine: &mut Machine, vcpu: &LocalVcpu) -> VcpuSet {
 }
 
 /// Takes back and hands out list registers; gives other vCPUs that this concerns.
-fn refill(machine: &mut Machine, vcpu: &LocalVcpu, running: &Running) -> VcpuSet {
+pub fn refill(machine: &mut Machine, vcpu: &LocalVcpu, running: &Running) -> VcpuSet {
     let concerned = take_back(machine, vcpu);
     fill(machine, vcpu, running);
     concerned
@@ -57,7 +56,7 @@ fn fill(machine: &mut Machine, vcpu: &LocalVcpu, running: &Running) {
 }
 
 /// Deactivates physically what the model says; the model holds at most one physical interrupt per timer and SPI.
-fn deactivate_pending(machine: &mut Machine, vcpu: usize) {
+pub fn deactivate_pending(machine: &mut Machine, vcpu: usize) {
     for _ in 0..32 {
         match machine.vgic.next_deactivation(vcpu) {
             Some(intid) => gic_cpu::deactivate(intid),
@@ -73,7 +72,7 @@ fn sgi_intid(value: u64) -> u32 {
 
 /// Makes the cores of the vCPUs in `set` (but not `vcpu` itself) look at their list registers.
 #[inline]
-fn notify(vcpu: &LocalVcpu, running: &Running, set: VcpuSet) {
+pub fn notify(vcpu: &LocalVcpu, running: &Running, set: VcpuSet) {
     let others = set.without(vcpu.index());
     if !others.is_empty() {
         notify_others(vcpu, running, others);
@@ -242,113 +241,6 @@ impl PerCore {
             vcpu.readiness = Readiness::Ready;
         }
         wakes
-    }
-
-    /// Takes the physical interrupts that are pending for the loaded vCPU; at most one for each list register. `first`
-    /// is the INTID + 1 of one that the vector acknowledged, or 0. Gives the INTID of the last one if the vector may
-    /// list it again by itself, else 0.
-    pub fn take_group1(&mut self, first: u32) -> u32 {
-        let mut listed = 0;
-        let mut first = first.checked_sub(1);
-        for _ in 0..4 {
-            let taken = match first.take() {
-                Some(intid) => gic_cpu::adopt(intid),
-                None => gic_cpu::take_irq(),
-            };
-            listed = match taken {
-                None => return listed,
-                Some(Taken::Other(MAINTENANCE_PPI)) => {
-                    self.maintain();
-                    gic_cpu::deactivate(MAINTENANCE_PPI);
-                    0
-                }
-                Some(Taken::Other(intid)) => self.deliver(intid),
-                Some(Taken::SlotTimer) => {
-                    self.on_slot_timer();
-                    gic_cpu::deactivate(gic_cpu::EL2_TIMER_PPI);
-                    0
-                }
-                Some(Taken::Kick) => 0,
-            };
-        }
-        listed
-    }
-
-    fn maintain(&mut self) {
-        let Some((vcpu, running)) = self.current() else {
-            return;
-        };
-        let vcpu: &LocalVcpu = vcpu;
-        let concerned = vcpu
-            .shared
-            .machine
-            .with(running.index, |machine| refill(machine, vcpu, running));
-        notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
-    }
-
-    /// Gives an acknowledged physical interrupt to the loaded vCPU; see [`Self::take_group1`]. A partition with vCPUs on
-    /// other cores, which could change it meanwhile, has none that the vector may list.
-    fn deliver(&mut self, intid: u32) -> u32 {
-        let Some((vcpu, running)) = self.current() else {
-            self.mask_unowned(intid);
-            return 0;
-        };
-        let mut listed = None;
-        let notified = vcpu.shared.machine.with(running.index, |machine| {
-            listed = machine
-                .vgic
-                .inject_now(vcpu.index(), intid, gic_cpu::free_list_registers());
-            if let Some((lr, value)) = listed {
-                gic_cpu::set_list_register(lr, value);
-                return Some(VcpuSet::EMPTY);
-            }
-            if !owns(vcpu, intid) {
-                return None;
-            }
-            let set = machine.vgic.hardware(vcpu.index(), intid);
-            if set.contains(vcpu.index()) {
-                return Some(set.union(refill(machine, vcpu, running)));
-            }
-            deactivate_pending(machine, vcpu.index());
-            Some(set)
-        });
-        let Ok(Some(set)) = notified else {
-            self.mask_unowned(intid);
-            return 0;
-        };
-        running.note(Kind::Inject, vcpu.global, intid, 0);
-        let Some((index, lr)) = listed else {
-            notify(vcpu, running, set);
-            return 0;
-        };
-        // Only what the guest may take is listed: its WFI ends, and `wakes` need not find out.
-        if vcpu.readiness == Readiness::Waiting {
-            vcpu.readiness = Readiness::Ready;
-        }
-        if !gic_cpu::vector_lists() || vcpu.partition.vcpu_count != 1 {
-            return 0;
-        }
-        let repeat = &mut vcpu.context.repeat;
-        repeat.free = 1 << (index & 3);
-        repeat.lr = lr;
-        repeat.event = trace::injection(vcpu.global, intid);
-        intid
-    }
-
-    /// An interrupt without a vCPU to give it to: off, until its partition is loaded again.
-    fn mask_unowned(&mut self, intid: u32) {
-        let Some(running) = self.running.as_ref() else {
-            return;
-        };
-        let bit = 1u32.checked_shl(intid & 31).unwrap_or(0);
-        if intid < 32 {
-            running.redistributor.write32(gicr::ICENABLER0, bit);
-        } else {
-            let word = usize::try_from(intid >> 5).unwrap_or(0);
-            running.distributor.write32(spi_word(gicd::ICENABLER, word), bit);
-            running.distributor.write32(spi_word(gicd::ISPENDR, word), bit);
-        }
-        gic_cpu::deactivate(intid);
     }
 
     /// A guest's access to its distributor or redistributors; gives what a load returns.
