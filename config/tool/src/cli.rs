@@ -184,6 +184,9 @@ Examples:
   bulkhead schema board
   bulkhead schema --keys")]
     Schema(SchemaArgs),
+    /// Pack what an integrator needs to change, prove, run and flash systems without Rust
+    #[command(after_help = "Example:\n  bulkhead sdk -o bulkhead-sdk")]
+    Sdk(SdkArgs),
 }
 
 /// A spec and changes to it.
@@ -374,6 +377,14 @@ pub(crate) struct TraceArgs {
     /// Make virtual time a function of the instructions executed
     #[arg(long)]
     pub(crate) deterministic: bool,
+}
+
+/// Arguments of `sdk`.
+#[derive(Args, Debug)]
+pub(crate) struct SdkArgs {
+    /// A new folder
+    #[arg(short, long = "output", value_name = "DIR")]
+    pub(crate) output: PathBuf,
 }
 
 /// Arguments of `schema`.
