@@ -3,7 +3,7 @@
 //!
 //! BARs are aligned to 64 KiB at least, so that no two owners share a page of any granule.
 
-use bulkhead_model::board::Pcie;
+use bulkhead_model::board::{Pcie, Registers};
 use bulkhead_model::span::Span;
 use bulkhead_model::system::System;
 use bulkhead_types::image::Range;
@@ -22,7 +22,7 @@ pub struct Assigned {
     pub partition: usize,
     /// Its BARs.
     pub bars: [Option<Range>; 6],
-    /// The BAR that the owner reaches.
+    /// The registers that the owner reaches.
     pub registers: Range,
 }
 
@@ -84,9 +84,6 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, Dev
     for (index, partition, span) in owned {
         let device = &system.board.devices[index];
         let name = device.name.value.clone();
-        let Some(pcie) = &system.board.pcie else {
-            return Err(DeviceError::NoPcie { device: name, span });
-        };
         if let Some(interrupt) = device.interrupt.as_ref().map(|i| i.value.intid)
             && interrupt == crate::machine::UART_INTID
             && system.partitions[partition].console.value == bulkhead_model::system::Console::Uart
@@ -96,23 +93,33 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, Dev
         }
         let owner = format!("partition:{}", system.partitions[partition].name.value);
         let mut bars = [None; 6];
-        for (number, (bar, size)) in bars.iter_mut().zip(device.pci.bars).enumerate() {
-            if size > 0 {
-                let label = format!("{name}.bar{number}");
-                *bar = Some(map.place(&window(pcie), &owner, &label, size, size.max(BAR_ALIGN))?);
+        if let Some(function) = &device.pci {
+            let Some(pcie) = &system.board.pcie else {
+                return Err(DeviceError::NoPcie { device: name, span });
+            };
+            for (number, (bar, size)) in bars.iter_mut().zip(function.bars).enumerate() {
+                if size > 0 {
+                    let label = format!("{name}.bar{number}");
+                    *bar = Some(map.place(&window(pcie), &owner, &label, size, size.max(BAR_ALIGN))?);
+                }
             }
         }
-        let bar = device.register_bar;
-        let registers = bars.get(bar).copied().flatten();
+        let registers = match device.registers {
+            Registers::At(region) => map.claim(&owner, &name, region.base, region.size)?,
+            Registers::Bar(bar) => {
+                let placed = bars.get(bar).copied().flatten();
+                placed.ok_or(DeviceError::NoRegisters {
+                    device: name,
+                    bar,
+                    span,
+                })?
+            }
+        };
         result.push(Assigned {
             device: index,
             partition,
             bars,
-            registers: registers.ok_or(DeviceError::NoRegisters {
-                device: name,
-                bar,
-                span,
-            })?,
+            registers,
         });
     }
     Ok(result)

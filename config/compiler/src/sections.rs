@@ -243,10 +243,10 @@ fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
 }
 
 fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
-    let functions = devices.iter().map(|assigned| {
-        let pci = &system.board.devices[assigned.device].pci;
+    let functions = devices.iter().filter_map(|assigned| {
+        let pci = system.board.devices[assigned.device].pci.as_ref()?;
         let bars = assigned.bars.map(|bar| bar.unwrap_or_default());
-        PciFunction {
+        Some(PciFunction {
             bdf: pci.bdf(),
             id: u32::from(pci.vendor) | u32::from(pci.device) << 16,
             partition: id(assigned.partition),
@@ -255,7 +255,7 @@ fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
                 address: bar.start,
                 size: bar.end - bar.start,
             }),
-        }
+        })
     });
     let mut functions: Vec<_> = functions.collect();
     functions.sort_by_key(|f| f.bdf);
