@@ -25,6 +25,7 @@ pub mod output;
 pub mod pack;
 mod page;
 pub mod payload;
+pub mod placement;
 pub mod plan;
 pub mod prove;
 pub mod report;

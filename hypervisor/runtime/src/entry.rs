@@ -14,7 +14,9 @@ use bulkhead_arch::barrier::set_el2_root;
 use bulkhead_arch::context::VcpuContext;
 use bulkhead_arch::vectors::{self, PER_CORE_STRIDE};
 
+use bulkhead_board::Gic;
 use bulkhead_drivers::gic::{Distributor, Redistributor};
+use bulkhead_drivers::gicv2::interface::Interface;
 use bulkhead_types::tables::{BoardDevices, Core};
 
 use crate::core_state::PerCore;
@@ -137,19 +139,56 @@ pub fn use_root(core: &Core) {
     unsafe { set_el2_root(core.el2_root) };
 }
 
-/// The core's view of the physical GIC.
-pub fn gic(board: &BoardDevices, core: &Core) -> (Distributor, Redistributor) {
+/// The core's view of the physical GIC: the distributor, and the registers of its SGIs and PPIs.
+pub fn gic_frames(board: &BoardDevices, core: &Core) -> (Distributor, Redistributor) {
     let distributor = usize::try_from(board.gicd).unwrap_or(0);
     let redistributor = usize::try_from(core.redistributor).unwrap_or(0);
+    match gic() {
+        Gic::V3 => {}
+        // SAFETY: the address is that of the board's distributor, from the checked blob; every core root maps it as
+        // Device memory. `gic_cpu::wait_private` is the only caller of `wait` and does not call it here; nobody calls
+        // `init`.
+        Gic::V2 { .. } => unsafe {
+            return (
+                Distributor::small(distributor),
+                Redistributor::banked(distributor),
+            );
+        },
+    }
     // SAFETY: the addresses are those of the board's distributor and of this core's redistributor, from the
     // checked blob; every core root maps the first and this core's root the second as Device memory.
     unsafe { (Distributor::new(distributor), Redistributor::new(redistributor)) }
 }
 
-// The board's UART, linked by the board's binary: the run-time part is a library over the board.
+/// The calling core's CPU interface and virtual interface control, on a board with a GICv2; else none that answers.
+pub fn gicv2_interface() -> Interface {
+    let (cpu, control) = match gic() {
+        Gic::V3 => (0, 0),
+        Gic::V2 { cpu, control, .. } => (cpu, control),
+    };
+    // SAFETY: the board crate names its interfaces, which every root of its checked blob maps as Device memory (boot
+    // compared them); only `gic_cpu` calls this, and only where there is a GICv2.
+    unsafe { Interface::new(cpu, control) }
+}
+
+// The board's UART and GIC, linked by the board's binary: the run-time part is a library over the board.
 unsafe extern "Rust" {
+    safe fn bulkhead_board_gic_cpu() -> usize;
+    safe fn bulkhead_board_gic_control() -> usize;
     safe fn bulkhead_board_uart_try_put(byte: u8) -> bool;
     safe fn bulkhead_board_uart_get() -> Option<u8>;
+}
+
+/// The board's GIC: constants once the board's binary is linked, so that what is for the other version is left out.
+#[inline]
+pub fn gic() -> Gic {
+    match bulkhead_board_gic_cpu() {
+        0 => Gic::V3,
+        cpu => Gic::V2 {
+            cpu,
+            control: bulkhead_board_gic_control(),
+        },
+    }
 }
 
 /// Hands a byte to the board's UART; `false` when it has no room.
@@ -162,10 +201,31 @@ pub fn uart_get() -> Option<u8> {
     bulkhead_board_uart_get()
 }
 
-/// Links the run-time part with a board: gives it the board's UART.
+/// Links the run-time part with a board: gives it the board's UART and the version of its GIC.
 #[macro_export]
 macro_rules! runtime_binary {
     ($board:ty) => {
+        /// 0: a GICv3, which has no such address.
+        #[unsafe(no_mangle)]
+        extern "Rust" fn bulkhead_board_gic_cpu() -> usize {
+            use bulkhead_board::{Board, Gic};
+            match <$board as Board>::GIC {
+                Gic::V3 => 0,
+                Gic::V2 { cpu, .. } => cpu,
+            }
+        }
+
+        /// Never asked for with a GICv3. Unlike the function above, or the compiler would make one of both, which linking
+        /// does not see through.
+        #[unsafe(no_mangle)]
+        extern "Rust" fn bulkhead_board_gic_control() -> usize {
+            use bulkhead_board::{Board, Gic};
+            match <$board as Board>::GIC {
+                Gic::V3 => usize::MAX,
+                Gic::V2 { control, .. } => control,
+            }
+        }
+
         #[unsafe(no_mangle)]
         extern "Rust" fn bulkhead_board_uart_try_put(byte: u8) -> bool {
             use bulkhead_board::{Board, Uart};

@@ -8,8 +8,8 @@ use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::partition_state;
 use bulkhead_arch::barrier::invalidate_current_vmid;
+use bulkhead_arch::registers;
 use bulkhead_arch::revocation::revoke;
-use bulkhead_arch::{gic_cpu, registers};
 use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, Then};
 use bulkhead_policy::psci::Power;
 use bulkhead_policy::root;
@@ -21,7 +21,7 @@ use bulkhead_types::tables::{Partition, core_mode, partition_flag};
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::gic::kick_if_running;
 use crate::shared::PartitionState;
-use crate::{direct, vcpu_field, view};
+use crate::{direct, gic_cpu, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
 const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
@@ -172,14 +172,15 @@ impl PerCore {
         let _ = vcpu.shared.machine.with(running.index, |machine| {
             machine.uart = bulkhead_policy::uart::Pl011::new();
             if running.core.mode == core_mode::SLICED {
-                machine.vgic.configure(&vgic_config(partition));
+                gic_cpu::configure(machine, &vgic_config(partition));
             } else {
-                machine.direct.configure(&Owner {
+                let owner = Owner {
                     spis: partition.spis,
                     ppis: GUEST_PPIS,
                     vcpu_count: usize::try_from(partition.vcpu_count).unwrap_or(1),
                     spi_lines: partition.spi_lines,
-                });
+                };
+                direct::configure(machine, &owner);
             }
         });
         vcpu.shared.refresh.store(0, Ordering::SeqCst);
@@ -235,7 +236,7 @@ impl PerCore {
             vcpu.context.reset(entry, context);
             if direct {
                 // Its CPU interface is the physical one, as its last life left it.
-                gic_cpu::reset_direct(crate::gic::direct_reset_pmr());
+                gic_cpu::reset_direct();
             }
             vcpu.readiness = Readiness::Ready;
             slot.set(Power::On);
