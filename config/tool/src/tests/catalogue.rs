@@ -124,6 +124,15 @@ const fn control(id: &'static str, text: &'static str, arguments: &'static [&'st
     }
 }
 
+/// The model checker compiles the crates with its own atomics, and optimised: it tries thousands of orders.
+const LOOM: &[&str] = &[
+    "test",
+    "--locked",
+    "--release",
+    "--package=bulkhead-policy",
+    "--test=lock_loom",
+];
+
 /// All tests, in the order in which they run: what fails fast comes first.
 pub(super) const TESTS: &[Test] = &[
     cargo(
@@ -181,6 +190,26 @@ pub(super) const TESTS: &[Test] = &[
             "bulkhead-mutants",
         ],
     ),
+    Test {
+        id: "locks-explored",
+        suite: "host",
+        lane: Lane::Usual,
+        text: "the shipped locks in every order of two or three threads with at most three preemptions",
+        action: Action::Cargo {
+            arguments: LOOM,
+            environment: &[("RUSTFLAGS", "--cfg loom")],
+        },
+    },
+    Test {
+        id: "locks-explored-long",
+        suite: "host",
+        lane: Lane::Long,
+        text: "the same with one preemption more",
+        action: Action::Cargo {
+            arguments: LOOM,
+            environment: &[("RUSTFLAGS", "--cfg loom"), ("MORE_PREEMPTIONS", "1")],
+        },
+    },
     cargo(
         "mutations",
         "host",
@@ -255,7 +284,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         id: "reference",
-        suite: "system",
+        suite: "systems",
         lane: Lane::Usual,
         text: "the reference system meets its expectations",
         action: Action::System {
@@ -301,7 +330,14 @@ pub(super) const TESTS: &[Test] = &[
         "Linux and a bare-metal partition run in pages of their colours"
     ),
     target!(
+        "systems",
+        "systems",
+        "systems",
+        "a minimal system, the reference, the large one and one with every key compile and prove; the others than the next two run"
+    ),
+    target!(
         "large",
+        "systems",
         "large",
         "32 partitions run on 32 cores, and the tables of 64 GiB are verified"
     ),
