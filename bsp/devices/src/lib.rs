@@ -11,4 +11,5 @@ pub mod can;
 pub mod ctucanfd;
 pub mod imx_uart;
 pub mod pl011;
+pub mod uart8250;
 pub mod xilinx_canfd;

@@ -169,6 +169,8 @@ pub enum UartKind {
     Pl011,
     /// NXP i.MX.
     Imx,
+    /// 8250 family with 32-bit registers.
+    Uart8250,
 }
 
 /// SMMU.

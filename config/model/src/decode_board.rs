@@ -300,7 +300,11 @@ fn gic(node: &Node, span: Span) -> Option<Gic> {
 
 fn uart(node: &Node, span: Span) -> Option<Uart> {
     let fields = Fields::of(node)?;
-    let kinds = [("pl011", UartKind::Pl011), ("imx", UartKind::Imx)];
+    let kinds = [
+        ("pl011", UartKind::Pl011),
+        ("imx", UartKind::Imx),
+        ("8250", UartKind::Uart8250),
+    ];
     Some(Uart {
         kind: fields.get("kind").and_then(|n| choice(n, &kinds))?.value,
         base: value(fields, "base")?,

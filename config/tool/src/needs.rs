@@ -37,7 +37,12 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
             &of_words
         }
         Verb::Diff(diff) => return of_both(diff),
-        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) => return Ok(()),
+        Verb::Needs(_)
+        | Verb::Prove(_)
+        | Verb::Images(_)
+        | Verb::Board(_)
+        | Verb::Rules
+        | Verb::Schema(_) => return Ok(()),
     };
     let path = place::spec(spec.spec.as_deref(), spec.board.as_deref())?;
     for package in packages(&path, &spec.changes())? {

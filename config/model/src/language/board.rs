@@ -165,7 +165,11 @@ const UART: Table = table(
     ],
 );
 
-const UARTS: &[Word] = &[word("pl011", "Arm PrimeCell PL011."), word("imx", "NXP i.MX.")];
+const UARTS: &[Word] = &[
+    word("pl011", "Arm PrimeCell PL011."),
+    word("imx", "NXP i.MX."),
+    word("8250", "8250 family with 32-bit registers."),
+];
 
 const SMMU: Table = table(
     "`smmu`",
