@@ -165,7 +165,7 @@ Examples:
     Images(ImagesArgs),
     /// Draft the description of a new board
     #[command(after_help = "\
-The draft is for review: what a device tree does not say is marked in it. docs: bsp/NEW-BOARD.md
+The draft is for review: what a device tree does not say is marked in it. The steps after it: bsp/NEW-BOARD.md
 
 Example:
   bulkhead board from-dtb vendor.dtb --name my-board -o config/boards/my-board.yaml")]

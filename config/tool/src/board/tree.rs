@@ -6,9 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use dtoolkit::fdt::{Fdt, FdtNode};
-use dtoolkit::{Node as _, Property as _};
-
 /// A node.
 pub(super) struct Node {
     pub(super) name: String,
@@ -73,10 +70,9 @@ impl Tree {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let fdt = Fdt::new(bytes).map_err(|e| e.to_string())?;
-        let mut nodes = Vec::new();
-        flatten(&fdt.root(), None, &mut nodes);
-        Ok(Tree(nodes))
+        flatten(bytes)
+            .map(Tree)
+            .ok_or_else(|| "this is no device tree".to_owned())
     }
 
     pub(super) fn nodes(&self) -> impl Iterator<Item = (usize, &Node)> {
@@ -209,17 +205,44 @@ impl Tree {
     }
 }
 
-fn flatten(node: &FdtNode<'_>, parent: Option<usize>, nodes: &mut Vec<Node>) {
-    let here = nodes.len();
-    let properties = node
-        .properties()
-        .map(|p| (p.name().to_owned(), p.value().to_vec()));
-    nodes.push(Node {
-        name: node.name().to_owned(),
-        properties: properties.collect(),
-        parent,
-    });
-    for child in node.children() {
-        flatten(&child, Some(here), nodes);
+/// The nodes of a flattened tree: Devicetree Specification 0.4, "Structure Block". The libraries for it refuse
+/// property names that QEMU writes, or end at a deleted node.
+fn flatten(bytes: &[u8]) -> Option<Vec<Node>> {
+    const MAGIC: u32 = 0xd00d_feed;
+    let cell = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk::<4>()?));
+    let place = |at: usize| usize::try_from(cell(at)?).ok();
+    let text = |at: usize| std::str::from_utf8(bytes.get(at..)?.split(|b| *b == 0).next()?).ok();
+    let (mut at, strings) = (place(8)?, place(12)?);
+    let mut nodes: Vec<Node> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    if cell(0)? != MAGIC {
+        return None;
+    }
+    loop {
+        let token = cell(at)?;
+        at += 4;
+        match token {
+            1 => {
+                let name = text(at)?;
+                at += (name.len() + 1).next_multiple_of(4);
+                nodes.push(Node {
+                    name: name.to_owned(),
+                    properties: BTreeMap::new(),
+                    parent: open.last().copied(),
+                });
+                open.push(nodes.len() - 1);
+            }
+            2 => drop(open.pop()?),
+            3 => {
+                let (length, name) = (place(at)?, text(strings.checked_add(place(at + 4)?)?)?);
+                let value = bytes.get(at + 8..)?.get(..length)?.to_vec();
+                let node = nodes.get_mut(*open.last()?)?;
+                node.properties.insert(name.to_owned(), value);
+                at += 8 + length.next_multiple_of(4);
+            }
+            4 => {}
+            9 => return (!nodes.is_empty() && open.is_empty()).then_some(nodes),
+            _ => return None,
+        }
     }
 }
