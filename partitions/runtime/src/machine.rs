@@ -98,6 +98,8 @@ pub struct Machine<'a> {
     pub channels: Vec<Channel<'a>, MOST>,
     /// CAN controllers.
     pub cans: Vec<Can<'a>, MOST>,
+    /// Registers of the DMA test device, on machines that have one.
+    pub edu: Option<Range>,
     /// Arguments from the spec.
     pub arguments: &'a str,
     /// Whether Bulkhead's hypercalls exist.
@@ -245,6 +247,7 @@ impl<'a> Machine<'a> {
             window: windows.first().copied(),
             channels: all(tree, "bulkhead,sampling-1", channel)?,
             cans: cans(tree)?,
+            edu: all(tree, "qemu,edu", |node| range(node, 0))?.first().copied(),
             arguments: tree
                 .find_node("/chosen")
                 .and_then(|node| text(&node, "bootargs"))

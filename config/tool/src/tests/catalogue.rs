@@ -413,6 +413,12 @@ pub(super) const TESTS: &[Test] = &[
         "u_boot",
         "Debian's U-Boot boots media that `flash` wrote; what is damaged, unsigned, old or another board's is refused"
     ),
+    target!(
+        "sdk",
+        "sdk",
+        "sdk",
+        "the reference system is changed, rebuilt and run from the SDK where there is no Rust"
+    ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
         "power-on",
@@ -443,6 +449,17 @@ pub(super) const TESTS: &[Test] = &[
         "slots",
         "slots",
         "a spinning Linux takes no slot of its neighbour"
+    ),
+    target!(
+        "trace",
+        "trace",
+        "a trace has every core and partition, and every slice that begins ends"
+    ),
+    target!(
+        "attackers",
+        "attackers",
+        "attackers",
+        "attackers get nothing, are seen, and nobody else notices; with one grant more they succeed"
     ),
     target!(
         "bench",
