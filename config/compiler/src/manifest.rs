@@ -33,6 +33,7 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
         partitions: (0..system.partitions.len())
             .map(|p| partition(system, compiled, images, p))
             .collect(),
+        locks: system.locks.iter().map(|l| l.name.value.clone()).collect(),
         vcpus: vcpus(system, compiled),
         qemu: qemu(system),
         expect: expectations(system, &system.expect),

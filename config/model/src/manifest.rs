@@ -28,6 +28,8 @@ pub struct Manifest {
     pub cores: u32,
     /// Partitions by index.
     pub partitions: Vec<Partition>,
+    /// Names of the locks by number.
+    pub locks: Vec<String>,
     /// Global vCPU index to partition, vCPU and core.
     pub vcpus: Vec<Vcpu>,
     /// How the board is started on QEMU; absent for boards that QEMU does not model.

@@ -5,7 +5,7 @@
 //! - [`core`](mod@core_state): one core's state and what dedicated and sliced cores share.
 //! - [`sliced`]: the slot table at work. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
 //!   [`direct`]: the same for dedicated cores. [`predictors`]: what the switch does about them.
-//! - [`lifecycle`]: start, restart and stop of partitions. [`errors`]: SErrors. [`psci`]: guests' calls.
+//! - [`lifecycle`], [`reload`]: start, restart and stop of partitions. [`errors`]: SErrors. [`psci`]: guests' calls. [`locks`]: locks between partitions.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
 #![cfg(target_arch = "aarch64")]
@@ -19,10 +19,12 @@ pub mod entry;
 pub mod errors;
 pub mod gic;
 pub mod lifecycle;
+pub mod locks;
 pub mod log;
 pub mod physical;
 pub mod predictors;
 pub mod psci;
+pub mod reload;
 pub mod shared;
 pub mod sliced;
 pub mod stats;

@@ -24,7 +24,7 @@ use crate::shared::PartitionState;
 use crate::{direct, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
-const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
+pub(crate) const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
 /// `ESR_EL2.EC` of an SError.
 const SERROR: u64 = 0x2f;
 /// Tries of a compare-and-swap: each failure means that another core of the partition changed the word.
@@ -61,7 +61,7 @@ fn shown(phase: Phase) -> u64 {
     }
 }
 
-fn vgic_config(partition: &Partition) -> VgicConfig {
+pub(crate) fn vgic_config(partition: &Partition) -> VgicConfig {
     let mut physical_spis = [0; SPI_WORDS];
     for (to, from) in physical_spis.iter_mut().zip(partition.spis) {
         *to = from;
@@ -107,6 +107,7 @@ impl PerCore {
         let Some(Some(vcpu)) = self.vcpus.get(local) else {
             return;
         };
+        let starts = vcpu.shared.starts.load(Ordering::SeqCst);
         let state = life(vcpu.shared);
         if vcpu.readiness == Readiness::Off && vcpu.entry.index == 0 {
             // The core of another vCPU may have taken the last step.
@@ -115,6 +116,10 @@ impl PerCore {
         }
         if state.phase() == Phase::Loading && vcpu.entry.index == 0 {
             self.load_partition(local);
+        } else if state.phase() == Phase::Loading {
+            if let Some(running) = self.running.as_ref() {
+                let _ = reload::carry_on(vcpu, running, starts);
+            }
         } else if state.phase() == Phase::Running && vcpu.readiness == Readiness::Off {
             self.take_power_on(local);
         }
@@ -139,6 +144,15 @@ impl PerCore {
             return;
         };
         vcpu.readiness = Readiness::Off;
+        if running.core.mode == core_mode::SLICED {
+            self.locks_died(local);
+        }
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
+            return;
+        };
         if running.core.mode != core_mode::SLICED {
             direct::reset(vcpu, running);
         }
@@ -168,23 +182,9 @@ impl PerCore {
             return;
         };
         let partition = vcpu.partition;
-        let starts = vcpu.shared.starts.fetch_add(1, Ordering::SeqCst);
-        let _ = vcpu.shared.machine.with(running.index, |machine| {
-            machine.uart = bulkhead_policy::uart::Pl011::new();
-            if running.core.mode == core_mode::SLICED {
-                machine.vgic.configure(&vgic_config(partition));
-            } else {
-                machine.direct.configure(&Owner {
-                    spis: partition.spis,
-                    ppis: GUEST_PPIS,
-                    vcpu_count: usize::try_from(partition.vcpu_count).unwrap_or(1),
-                    spi_lines: partition.spi_lines,
-                });
-            }
-        });
-        vcpu.shared.refresh.store(0, Ordering::SeqCst);
-        for slot in &vcpu.shared.power {
-            slot.set(Power::Off);
+        let starts = vcpu.shared.starts.load(Ordering::SeqCst);
+        if !reload::carry_on(vcpu, running, starts) {
+            return;
         }
         if let Some(own) = vcpu.shared.power.first() {
             own.set(Power::On);
@@ -203,6 +203,8 @@ impl PerCore {
         vcpu.stats
             .write64(vcpu_field!(partition_state), partition_state::RUNNING);
         let _ = apply(vcpu.shared, Event::Entered);
+        // After the life: who reads them the other way round numbers the load right.
+        vcpu.shared.starts.fetch_add(1, Ordering::SeqCst);
         if starts > 0 {
             defmt::info!(
                 "partition {=u32} restarts, start {=u32}",
@@ -210,8 +212,8 @@ impl PerCore {
                 starts
             );
         }
-        // All its vCPUs are off, and the barrier before the invalidation publishes the entries.
-        root::restore(view::live_root(partition).words(), view::pristine_root(partition));
+        // The reload restored the root page while all vCPUs were off; the barrier before the invalidation
+        // publishes its entries.
         self.make_loaded(local);
         // With its VMID current: nothing of the previous life stays in any TLB or instruction cache.
         invalidate_current_vmid();
