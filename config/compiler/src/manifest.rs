@@ -35,6 +35,7 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
             .collect(),
         locks: system.locks.iter().map(|l| l.name.value.clone()).collect(),
         vcpus: vcpus(system, compiled),
+        functions: functions(system, compiled),
         qemu: qemu(system),
         expect: expectations(system, &system.expect),
         never: expectations(system, &system.never),
@@ -102,6 +103,19 @@ fn vcpus(system: &System, compiled: &Compiled) -> Vec<manifest::Vcpu> {
         }
     }
     result
+}
+
+fn functions(system: &System, compiled: &Compiled) -> Vec<manifest::Function> {
+    let describe = |function: &bulkhead_types::tables::PciFunction| {
+        let mut devices = system.board.devices.iter();
+        let device = devices.find(|d| d.pci.bdf() == function.bdf);
+        manifest::Function {
+            device: device.map(|d| d.name.value.clone()).unwrap_or_default(),
+            stream: function.bdf,
+            partition: function.partition,
+        }
+    };
+    compiled.sections.pci_functions.iter().map(describe).collect()
 }
 
 fn qemu(system: &System) -> Option<manifest::Qemu> {

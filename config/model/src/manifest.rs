@@ -32,6 +32,9 @@ pub struct Manifest {
     pub locks: Vec<String>,
     /// Global vCPU index to partition, vCPU and core.
     pub vcpus: Vec<Vcpu>,
+    /// Assigned PCI functions, in the blob's order.
+    #[serde(default)]
+    pub functions: Vec<Function>,
     /// How the board is started on QEMU; absent for boards that QEMU does not model.
     pub qemu: Option<Qemu>,
     /// Lines that must be seen.
@@ -86,6 +89,18 @@ pub struct Vcpu {
     pub core: u32,
     /// Position among the vCPUs of its core: which block of the core's statistics is its own.
     pub slot: u32,
+}
+
+/// An assigned PCI function.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// Name of the device.
+    pub device: String,
+    /// Bus, device, function, which is its StreamID.
+    pub stream: u32,
+    /// Index of its partition.
+    pub partition: u32,
 }
 
 /// What becomes the QEMU command line.

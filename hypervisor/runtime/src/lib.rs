@@ -4,8 +4,10 @@
 //! - [`entry`]: the functions that the vectors call; the only `unsafe` of this crate beside [`view`].
 //! - [`core`](mod@core_state): one core's state and what dedicated and sliced cores share.
 //! - [`sliced`]: the slot table at work. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
-//!   [`direct`]: the same for dedicated cores. [`predictors`]: what the switch does about them.
-//! - [`lifecycle`], [`reload`]: start, restart and stop of partitions. [`errors`]: SErrors. [`psci`]: guests' calls. [`locks`]: locks between partitions.
+//!   [`direct`]: the same for dedicated cores; [`gic_cpu`]: what differs between GIC versions. [`predictors`]: what the switch does about them.
+//! - [`streams`]: a partition's bus masters, open and closed. [`dma`]: their faults.
+//! - [`lifecycle`], [`reload`]: start, restart and stop of partitions. [`locks`]: locks between partitions.
+//!   [`errors`]: SErrors. [`psci`]: guests' calls.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
 #![cfg(target_arch = "aarch64")]
@@ -15,9 +17,12 @@
 pub mod console;
 pub mod core_state;
 pub mod direct;
+mod direct_v2;
+pub mod dma;
 pub mod entry;
 pub mod errors;
 pub mod gic;
+pub mod gic_cpu;
 pub mod lifecycle;
 pub mod locks;
 pub mod log;
@@ -28,5 +33,6 @@ pub mod reload;
 pub mod shared;
 pub mod sliced;
 pub mod stats;
+pub mod streams;
 pub mod trap;
 pub mod view;

@@ -8,12 +8,11 @@ use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::partition_state;
 use bulkhead_arch::barrier::invalidate_current_vmid;
+use bulkhead_arch::registers;
 use bulkhead_arch::revocation::revoke;
-use bulkhead_arch::{gic_cpu, registers};
 use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, Then};
 use bulkhead_policy::psci::Power;
 use bulkhead_policy::root;
-use bulkhead_policy::vgic::direct::Owner;
 use bulkhead_policy::vgic::{SPI_WORDS, VgicConfig};
 use bulkhead_types::load::{LIST_IPA, LOADER_IPA};
 use bulkhead_types::tables::{Partition, core_mode, partition_flag};
@@ -21,7 +20,7 @@ use bulkhead_types::tables::{Partition, core_mode, partition_flag};
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::gic::kick_if_running;
 use crate::shared::PartitionState;
-use crate::{direct, vcpu_field, view};
+use crate::{direct, gic_cpu, reload, streams, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
 pub(crate) const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
@@ -214,6 +213,11 @@ impl PerCore {
         }
         // The reload restored the root page while all vCPUs were off; the barrier before the invalidation
         // publishes its entries.
+        if streams::open_streams(running, partition).is_err() {
+            // Without its devices it does not start: an error like any other, within its restart limit.
+            let _ = apply(vcpu.shared, Event::Fault);
+            return self.stop_vcpu(local);
+        }
         self.make_loaded(local);
         // With its VMID current: nothing of the previous life stays in any TLB or instruction cache.
         invalidate_current_vmid();
@@ -237,7 +241,7 @@ impl PerCore {
             vcpu.context.reset(entry, context);
             if direct {
                 // Its CPU interface is the physical one, as its last life left it.
-                gic_cpu::reset_direct(crate::gic::direct_reset_pmr());
+                gic_cpu::reset_direct();
             }
             vcpu.readiness = Readiness::Ready;
             slot.set(Power::On);
@@ -254,6 +258,8 @@ impl PerCore {
             vcpu.stats
                 .write64(vcpu_field!(partition_state), shown(after.phase()));
             withdraw(vcpu);
+            // Counted and logged where it happens; a stream that cannot be opened again stops the next start.
+            let _ = streams::close_streams(running, vcpu.partition);
         }
         call_members(running, vcpu.partition);
     }

@@ -19,7 +19,7 @@ use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{LocalVcpu, Running};
 use crate::lifecycle::{GUEST_PPIS, vgic_config};
-use crate::{core_field, view};
+use crate::{core_field, direct, gic_cpu, view};
 
 /// Entries of the root page that a step restores.
 const CHUNK: usize = 64;
@@ -83,14 +83,15 @@ fn reset_machine(vcpu: &LocalVcpu, running: &Running) {
     let _ = vcpu.shared.machine.with(running.index, |machine| {
         machine.uart = bulkhead_policy::uart::Pl011::new();
         if running.core.mode == core_mode::SLICED {
-            machine.vgic.configure(&vgic_config(partition));
+            gic_cpu::configure(machine, &vgic_config(partition));
         } else {
-            machine.direct.configure(&Owner {
+            let owner = Owner {
                 spis: partition.spis,
                 ppis: GUEST_PPIS,
                 vcpu_count: usize::try_from(partition.vcpu_count).unwrap_or(1),
                 spi_lines: partition.spi_lines,
-            });
+            };
+            direct::configure(machine, &owner);
         }
     });
     vcpu.shared.refresh.store(0, Ordering::SeqCst);

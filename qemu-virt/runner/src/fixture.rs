@@ -43,6 +43,7 @@ pub(crate) fn manifest() -> Manifest {
         locks: Vec::new(),
         partitions: vec![partition("vehicle", true), partition("infotainment", false)],
         vcpus: vec![vcpu(0), vcpu(1)],
+        functions: Vec::new(),
         qemu: Some(Qemu {
             machine: "virt,virtualization=on,gic-version=3".to_owned(),
             cpu: Some("cortex-a72".to_owned()),

@@ -89,7 +89,7 @@ fn partition<'a>(facts: &'a Facts<'_>, participant: &ParticipantSpec) -> Option<
     facts.spec.partition(&participant.partition).map(|(_, p)| p)
 }
 
-/// Implements: BH-CFG-110.
+/// Implements: BH-CFG-130.
 fn unknown_partition(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (_, participant) in participants(facts).filter(|(_, p)| partition(facts, p).is_none()) {
         let name = &participant.partition;
@@ -103,7 +103,7 @@ fn unknown_partition(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-111.
+/// Implements: BH-CFG-131.
 fn too_many(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for lock in facts.spec.locks.iter().skip(MAX_LOCKS) {
         diagnostics.push(Diagnostic::new(
@@ -128,7 +128,7 @@ fn too_many(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-112.
+/// Implements: BH-CFG-132.
 fn name(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for lock in &facts.spec.locks {
         if let Some(channel) = facts.spec.channels.iter().find(|c| c.name == lock.name) {
@@ -146,7 +146,7 @@ fn name(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-113.
+/// Implements: BH-CFG-133.
 fn dedicated(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (lock, participant) in participants(facts) {
         if partition(facts, participant).is_some_and(PartitionSpec::is_dedicated) {
@@ -165,7 +165,7 @@ fn dedicated(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-114.
+/// Implements: BH-CFG-134.
 fn less_critical(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for lock in facts.spec.locks.iter().filter(|l| !l.less_critical) {
         let level = |p: &ParticipantSpec| partition(facts, p)?.criticality.map(|c| c.value);
@@ -194,7 +194,7 @@ fn less_critical(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-115.
+/// Implements: BH-CFG-135.
 fn hold_fits(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for lock in facts.spec.locks.iter().filter(|l| l.hold.value < 1_000) {
         diagnostics.push(Diagnostic::new(

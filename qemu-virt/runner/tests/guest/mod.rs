@@ -124,6 +124,7 @@ pub(crate) fn build() -> TempDir {
         locks: Vec::new(),
         partitions: vec![partition("vehicle", 0), partition("infotainment", 1)],
         vcpus: vec![vcpu(0), vcpu(1)],
+        functions: Vec::new(),
         qemu: Some(Qemu {
             machine: "virt,virtualization=on,gic-version=3".to_owned(),
             cpu: Some("cortex-a72".to_owned()),
