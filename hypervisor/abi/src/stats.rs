@@ -122,6 +122,8 @@ pub struct CoreStats {
     pub mark: Mark,
     /// Locks between partitions by number, then EL2's own jobs: [`RELOAD`] (system core).
     pub locks: [LockStats; LOCKS],
+    /// Zero.
+    pub reserved: u32,
     /// Faults of bus masters.
     pub dma: DmaStats,
     /// Times that the streams of a partition could not be closed or opened on this core.
@@ -147,8 +149,6 @@ pub struct LockStats {
     pub helped_steps: u32,
     /// Owners that lost the lock.
     pub revoked: u32,
-    /// Zero.
-    pub reserved: u32,
 }
 const _: () = assert!(size_of::<CoreStats>() <= VCPU_STATS_OFFSET);
 

@@ -21,10 +21,10 @@ use crate::core_state::{LocalVcpu, Running};
 use crate::lifecycle::{GUEST_PPIS, vgic_config};
 use crate::{core_field, direct, gic_cpu, view};
 
-/// Entries of the root page that a step restores.
+/// Entries of the root page that a step restores: an eighth of them.
 const CHUNK: usize = 64;
 /// The machine, then the root page in chunks.
-const STEPS: u8 = 1 + 512 / 64;
+const STEPS: u8 = 1 + 8;
 
 /// Carries the job on; whether it is done. `starts` was read before the life that says that the partition is to be
 /// loaded, so that it numbers this load.

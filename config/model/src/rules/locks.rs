@@ -20,7 +20,7 @@ static UNKNOWN_PARTITION: Rule = Rule {
 static TOO_MANY: Rule = Rule {
     number: "BH101",
     id: "locks/too-many",
-    text: "A system has at most 8 locks, and a lock 2 to 8 participants.",
+    text: "A system has at most 6 locks, and a lock 2 to 8 participants.",
     fix: "Let partitions that share much share one lock.",
 };
 /// The name of a channel.
