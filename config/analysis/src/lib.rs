@@ -8,8 +8,8 @@
 //! Pure: no input, no output, no floating point. Times are in ns.
 #![forbid(unsafe_code)]
 
-pub mod locks;
-mod report;
+mod locks;
+pub mod report;
 pub mod response;
 pub mod rules;
 pub mod supply;

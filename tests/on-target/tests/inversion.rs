@@ -36,7 +36,7 @@ fn run(system: &str, overrides: &[&str]) -> (Waits, Report) {
     let system = System::build(system, overrides);
     let mut session = system.start(|options| options.launch.timing = Timing::Deterministic);
     says(&mut session, "high", " takings", 10);
-    session.run_for(Duration::from_millis(1500)).expect("runs");
+    session.run_for(Duration::from_secs(1)).expect("runs");
     let line = lines(&session, "high").pop().expect("a line");
     let report = session.finish("the time is over").expect("report");
     let [takings, worst, revoked, worst_revoked] = numbers(&line)[..] else {
@@ -60,7 +60,7 @@ fn record(report: &Report) -> &LockReport {
 /// With inheritance no wait is longer than the hold, and every count is there.
 fn is_bounded(system: &str) -> Report {
     let (waits, report) = run(system, &[]);
-    assert!(waits.takings >= 100, "{} takings", waits.takings);
+    assert!(waits.takings >= 80, "{} takings", waits.takings);
     assert!(
         waits.worst > HOLD_NS / 4,
         "{} ns: nobody had to wait",
@@ -74,9 +74,9 @@ fn is_bounded(system: &str) -> Report {
         waits.worst_revoked
     );
     let lock = record(&report);
-    assert!(u64::from(lock.acquired) > 2 * waits.takings, "{lock:?}");
-    assert!(u64::from(lock.contended) >= waits.takings / 2, "{lock:?}");
-    assert!(u64::from(lock.boosts) >= waits.takings / 2, "{lock:?}");
+    assert!(u64::from(lock.acquired) > waits.takings, "{lock:?}");
+    assert!(u64::from(lock.contended) >= waits.takings / 3, "{lock:?}");
+    assert!(u64::from(lock.boosts) >= waits.takings / 3, "{lock:?}");
     assert!(u64::from(lock.revoked) >= waits.revoked, "{lock:?}");
     for row in &report.cores {
         assert!(row.adds_up, "{row:?}");
