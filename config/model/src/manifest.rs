@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the manifest.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A built system.
 #[derive(Serialize, Deserialize, Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Manifest {
     pub blob_hash: String,
     /// Bootable image, relative to the manifest.
     pub image: String,
+    /// What the image consists of, ascending; between the parts nothing matters.
+    pub parts: Vec<Part>,
     /// ELF of the run-time part of EL2, for its defmt log and symbols; relative to the images folder.
     pub runtime_elf: String,
     /// Physical address of the statistics area.
@@ -41,6 +43,20 @@ pub struct Manifest {
     pub expect: Vec<Expectation>,
     /// Lines that must not be seen.
     pub never: Vec<Expectation>,
+}
+
+/// A part of the bootable image, which a boot loader can load and check by itself.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// `hypervisor`, `system` (blob and certificate), `payload-PARTITION`, or `payloads` when their pages mix.
+    pub name: String,
+    /// Physical address of its first byte.
+    pub address: u64,
+    /// Its first byte in the image.
+    pub offset: u64,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// One partition.
@@ -127,6 +143,10 @@ pub struct Qemu {
     pub can_buses: Vec<String>,
     /// Arguments of `-device`.
     pub devices: Vec<String>,
+    /// Boot loader for runs from a medium, below the folder of unpacked Debian packages: `PACKAGE/FILE`.
+    pub firmware: Option<String>,
+    /// Argument of `-device` for that medium; `{drive}` stands for the drive.
+    pub disk: Option<String>,
 }
 
 /// A line to look for on a console.

@@ -13,6 +13,7 @@ mod cli;
 mod diff;
 mod explain;
 mod failure;
+mod flash;
 mod graph;
 mod images;
 mod needs;
@@ -22,6 +23,7 @@ mod prove;
 mod rules;
 mod run;
 mod schema;
+mod sdk;
 mod tests;
 mod version;
 
@@ -60,10 +62,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Explain(args) => explain::run(&args, format),
         Verb::Graph(args) => graph::run(&args),
         Verb::Diff(args) => diff::run(&args, format),
+        Verb::Flash(args) => flash::run(&args, format),
         Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),
         Verb::Rules => rules::run(format),
         Verb::Schema(args) => schema::run(&args),
+        Verb::Sdk(args) => sdk::run(&args, format),
     }
 }
