@@ -37,6 +37,7 @@ const KINDS: [&str; 26] = [
     "pci",
     "bar",
     "stream",
+    "unguarded",
     "memory",
     "coloured-memory",
 ];

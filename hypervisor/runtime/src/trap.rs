@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010.
+//! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010, BH-ATK-001.
 
 use bulkhead_arch::context::VcpuContext;
 use bulkhead_arch::guest::{UNDEFINED, inject_synchronous};

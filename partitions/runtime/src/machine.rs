@@ -92,6 +92,8 @@ pub struct Machine<'a> {
     pub locks: Vec<Lock<'a>, MOST>,
     /// CAN controllers.
     pub cans: Vec<Can<'a>, MOST>,
+    /// Registers of the DMA test device, on machines that have one.
+    pub edu: Option<Range>,
     /// Arguments from the spec.
     pub arguments: &'a str,
     /// Whether Bulkhead's hypercalls exist.
@@ -235,6 +237,7 @@ impl<'a> Machine<'a> {
             channels: all(tree, "bulkhead,sampling-1", channel)?,
             locks: all(tree, "bulkhead,lock-1", lock)?,
             cans: all(tree, "ctu,ctucanfd", can)?,
+            edu: all(tree, "qemu,edu", |node| range(node, 0))?.first().copied(),
             arguments: tree
                 .find_node("/chosen")
                 .and_then(|node| text(&node, "bootargs"))

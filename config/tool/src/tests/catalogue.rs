@@ -412,6 +412,12 @@ pub(super) const TESTS: &[Test] = &[
         "a spinning Linux takes no slot of its neighbour"
     ),
     target!(
+        "attackers",
+        "attackers",
+        "attackers",
+        "attackers get nothing, are seen, and nobody else notices; with one grant more they succeed"
+    ),
+    target!(
         "bench",
         "bench",
         "bench",

@@ -184,13 +184,11 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
         let space = |bdf: u32| device(range(blob.board.ecam.saturating_add(u64::from(bdf) * PAGE), PAGE));
         parts.extend(own.iter().map(|function| space(function.bdf)));
     }
-    if system || own.iter().any(|function| function.master != 0) {
-        if blob.board.smmu != 0 {
-            let table = blob.live_base + blob.board.stream_table;
-            parts.push(device(range(blob.board.smmu, 0x2_0000)));
-            parts.push(memory(range(table, 64 << blob.board.stream_bits), R | W));
-            parts.push(memory(range(blob.board.queues, 2 * PAGE), R | W));
-        }
+    if blob.board.smmu != 0 && (system || own.iter().any(|function| function.master != 0)) {
+        let table = blob.live_base + blob.board.stream_table;
+        parts.push(device(range(blob.board.smmu, 0x2_0000)));
+        parts.push(memory(range(table, 64 << blob.board.stream_bits), R | W));
+        parts.push(memory(range(blob.board.queues, 2 * PAGE), R | W));
     }
     for (i, partition) in blob.partitions.iter().enumerate() {
         // The housekeeping core drains every console; others feed the UART that they emulate.
