@@ -157,6 +157,16 @@ Examples:
   bulkhead bench --json
   bulkhead bench --table")]
     Bench(BenchArgs),
+    /// Run a system and write what EL2 did on each core as a Perfetto trace
+    #[command(after_help = "\
+The file opens at ui.perfetto.dev: a track for each core with EL2's paths and what ran between them, one for its
+slots, one for each partition with injections, locks, faults and starts. Events that the host was too slow to read
+are counted and shown as lost.
+
+Examples:
+  bulkhead trace -o t.pftrace
+  bulkhead trace my-system.yaml --for 500ms --deterministic -o t.pftrace")]
+    Trace(TraceArgs),
     /// Print what a command line needs from outside, one `debian-arm64 PACKAGE` a line
     #[command(after_help = "Example:\n  bulkhead needs run my-system.yaml --headless")]
     Needs(NeedsArgs),
@@ -301,6 +311,22 @@ pub(crate) struct BenchArgs {
     /// Take 10 000 periods of the timer on a shared core, not 2 000
     #[arg(long)]
     pub(crate) long: bool,
+}
+
+/// Arguments of `trace`.
+#[derive(Args, Debug)]
+pub(crate) struct TraceArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// File that receives the trace
+    #[arg(short, long = "output", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Virtual time to trace, from the epoch
+    #[arg(long = "for", value_name = "TIME", value_parser = bulkhead_runner::cli::virtual_time, default_value = "2s")]
+    pub(crate) time: std::time::Duration,
+    /// Make virtual time a function of the instructions executed
+    #[arg(long)]
+    pub(crate) deterministic: bool,
 }
 
 /// Arguments of `sdk`.
