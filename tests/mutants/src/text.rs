@@ -5,7 +5,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 21] = [
+const KINDS: [(&str, usize, usize); 22] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
