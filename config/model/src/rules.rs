@@ -12,6 +12,7 @@ pub(crate) mod document;
 mod hardware;
 pub(crate) mod include;
 pub(crate) mod language;
+pub(crate) mod locks;
 pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
@@ -48,6 +49,7 @@ const CHECKS: &[&[Check]] = &[
     assignment::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
+    locks::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -77,6 +79,7 @@ pub fn all() -> Vec<&'static Rule> {
         assignment::ALL,
         channels::ALL,
         schedule::ALL,
+        locks::ALL,
         tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()

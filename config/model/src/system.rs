@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::board::{Board, Device};
 use crate::colours::ColourSet;
+use crate::lock::Lock;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
 use crate::values::Value;
@@ -24,6 +25,8 @@ pub struct System {
     pub partitions: Vec<Partition>,
     /// Channels in the order of the spec.
     pub channels: Vec<Channel>,
+    /// Locks in the order of the spec.
+    pub locks: Vec<Lock>,
     /// The slot tables.
     pub schedule: Schedule,
     /// Which bus each CAN controller is wired to.

@@ -446,6 +446,11 @@ pub(super) const TESTS: &[Test] = &[
         "a partition that stops writes no more, whatever its other cores do"
     ),
     target!(
+        "inversion",
+        "inversion",
+        "high waits for low while medium hogs the core: bounded by the hold with inheritance, by nothing without"
+    ),
+    target!(
         "slots",
         "slots",
         "a spinning Linux takes no slot of its neighbour"
