@@ -194,7 +194,7 @@ fn kick(running: &Running, core: u32) {
         .ok()
         .and_then(|c| running.system.cores.get(c));
     if let Some(core) = core {
-        crate::gic_cpu::kick(&running.distributor, core.mpidr);
+        crate::gic_cpu::kick(&running.distributor, core);
     }
 }
 
