@@ -32,6 +32,7 @@ const KINDS: [&str; 27] = [
     "shared",
     "grant",
     "coloured",
+    "lock",
     "emulated",
     "spi",
     "pci",

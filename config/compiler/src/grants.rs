@@ -8,6 +8,7 @@
 
 use std::fmt::Write;
 
+use bulkhead_model::lock::Lock;
 use bulkhead_model::system::{Console, System};
 use bulkhead_types::image::Range;
 use bulkhead_types::tables::{NONE, core_mode, predictors, slot_kind};
@@ -97,6 +98,7 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
         ));
     }
     coloured(&mut text, sources, grants);
+    locks(&mut text, sources.system);
     devices(&mut text, sources, sections);
     text.title("everything that was placed: physical range, owner, name");
     for area in sources.plan.map.areas() {
@@ -119,6 +121,34 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
         ));
     }
     text.0
+}
+
+/// The locks that a partition may take, with their numbers.
+pub fn taken_by(system: &System, partition: usize) -> impl Iterator<Item = (usize, &Lock)> {
+    let locks = system.locks.iter().enumerate();
+    locks.filter(move |(_, lock)| lock.position(partition).is_some())
+}
+
+/// The locks: name, IPA, hold in ns, inheritance, participants with priority and acquisitions a frame.
+fn locks(text: &mut Text, system: &System) {
+    if system.locks.is_empty() {
+        return;
+    }
+    text.title("locks: name, input address, longest hold in ns, inheritance, each participant's priority/acquisitions");
+    for (number, lock) in system.locks.iter().enumerate() {
+        let participants = lock.participants.iter().map(|p| {
+            let name = name(system, id(p.partition.value));
+            format!(" {name}={}/{}", p.priority, p.acquisitions)
+        });
+        let participants: String = participants.collect();
+        let inheritance = if lock.inherits { "priority" } else { "none" };
+        text.line(format!(
+            "lock channel:{} {:#x} {} {inheritance}{participants}",
+            lock.name.value,
+            machine::lock(number),
+            lock.hold.value
+        ));
+    }
 }
 
 /// Grants of pages of the root's colours.
@@ -284,7 +314,7 @@ fn words(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
 fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
     let system = sources.system;
     text.title("what EL2 emulates: stage 2 maps nothing there");
-    for partition in &system.partitions {
+    for (number, partition) in system.partitions.iter().enumerate() {
         let name = &partition.name.value;
         let vcpus = partition.core_list().len() as u64;
         let mut emulated = |what: &str, start: u64, size: u64| {
@@ -294,6 +324,9 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
         emulated("gicr", machine::GICR, vcpus * machine::GICR_SIZE);
         if partition.console.value == Console::Uart {
             emulated("uart", machine::UART, machine::UART_SIZE);
+        }
+        for (lock, _) in taken_by(system, number) {
+            emulated("lock", machine::lock_registers(lock), machine::LOCK_SIZE);
         }
     }
     text.title("interrupts and devices");
@@ -335,7 +368,7 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             text.line(format!("stream {bdf:#x} {owner}"));
             continue;
         }
-        let index = system.board.devices.iter().position(|d| d.pci.bdf() == bdf);
+        let index = system.board.devices.iter().position(|d| d.bdf() == Some(bdf));
         let reasons = || system.partitions.iter().find_map(|p| p.unguarded_reason(index?));
         text.line(format!(
             "unguarded {bdf:#x} {owner} {}",

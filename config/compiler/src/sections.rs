@@ -2,10 +2,12 @@
 //! The blob's section tables, derived from the model and the plan.
 
 use bulkhead_model::board::{Traffic, Trigger};
+use bulkhead_model::lock::Lock;
 use bulkhead_model::system::{Bandwidth, Console, Run, Seed, System};
+use bulkhead_types::image::Range;
 use bulkhead_types::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, NONE, Partition, PciBar, PciFunction, RamBank, SPI_WORDS, Slot,
-    Spi, Vcpu, core_mode, partition_flag, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, MAX_PARTICIPANTS, NONE, Participant, Partition, PciBar,
+    PciFunction, RamBank, SPI_WORDS, Slot, Spi, Vcpu, channel_flag, core_mode, partition_flag, slot_kind,
 };
 
 use crate::devices::Assigned;
@@ -70,15 +72,45 @@ pub fn derive(system: &System, plan: &Plan, devices: &[Assigned]) -> Sections {
             })
             .collect(),
         board: board(system, plan),
-        channels: plan
-            .channels
-            .iter()
-            .map(|range| Channel {
-                base: range.start,
-                size: range.end - range.start,
-            })
-            .collect(),
+        channels: channels(system, plan),
     }
+}
+
+/// Channels, then locks.
+fn channels(system: &System, plan: &Plan) -> Vec<Channel> {
+    let locks = system.locks.iter().map(Some);
+    let ends = system.channels.iter().map(|_| None).chain(locks);
+    let first = system.channels.len();
+    let entry = |(number, (range, lock)): (usize, (&Range, Option<&Lock>))| {
+        let mut entry = Channel {
+            base: range.start,
+            size: range.end - range.start,
+            ipa: 0,
+            hold_ns: lock.map_or(0, |l| l.hold.value),
+            flags: 0,
+            participant_count: lock.map_or(0, |l| id(l.participants.len())),
+            participants: [Participant {
+                partition: 0,
+                priority: 0,
+                acquisitions: 0,
+                reserved: 0,
+            }; MAX_PARTICIPANTS],
+        };
+        if let Some(lock) = lock {
+            entry.ipa = machine::lock(number - first);
+            entry.flags = channel_flag::LOCK | if lock.inherits { channel_flag::INHERITS } else { 0 };
+            for (to, from) in entry.participants.iter_mut().zip(&lock.participants) {
+                *to = Participant {
+                    partition: id(from.partition.value),
+                    priority: from.priority.into(),
+                    acquisitions: from.acquisitions,
+                    reserved: 0,
+                };
+            }
+        }
+        entry
+    };
+    plan.channels.iter().zip(ends).enumerate().map(entry).collect()
 }
 
 /// VMID of a partition.
@@ -255,10 +287,10 @@ fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
 }
 
 fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
-    let functions = devices.iter().map(|assigned| {
-        let pci = &system.board.devices[assigned.device].pci;
+    let functions = devices.iter().filter_map(|assigned| {
+        let pci = system.board.devices[assigned.device].pci.as_ref()?;
         let bars = assigned.bars.map(|bar| bar.unwrap_or_default());
-        PciFunction {
+        Some(PciFunction {
             bdf: pci.bdf(),
             id: u32::from(pci.vendor) | u32::from(pci.device) << 16,
             partition: id(assigned.partition),
@@ -267,7 +299,7 @@ fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
                 address: bar.start,
                 size: bar.end - bar.start,
             }),
-        }
+        })
     });
     let mut functions: Vec<_> = functions.collect();
     functions.sort_by_key(|f| f.bdf);

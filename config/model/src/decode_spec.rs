@@ -5,6 +5,7 @@ use crate::decode::{
     Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, present, small, some, text,
     texts,
 };
+use crate::decode_locks::lock;
 use crate::decode_tasks::task;
 use crate::rules::{channels, payload};
 use crate::span::{Span, Spanned};
@@ -29,7 +30,7 @@ const CONSOLES: &[(&str, Console)] = &[
     ("none", Console::None),
 ];
 const INTERRUPTS: &[(&str, Interrupts)] = &[("direct", Interrupts::Direct), ("guarded", Interrupts::Guarded)];
-const ACCEPTED: &[(&str, bool)] = &[("accepted", true), ("refused", false)];
+pub(crate) const ACCEPTED: &[(&str, bool)] = &[("accepted", true), ("refused", false)];
 const SEEDS: &[(&str, Seed)] = &[("board", Seed::Board), ("fixed", Seed::Fixed)];
 
 impl Decoder<'_> {
@@ -45,6 +46,7 @@ impl Decoder<'_> {
             board: fields.get("board").and_then(text),
             partitions: partitions.filter_map(|e| self.partition(e)).collect(),
             channels: channels.filter_map(|e| self.channel(e)).collect(),
+            locks: fields.entries("locks").iter().filter_map(lock).collect(),
             schedule: fields.get("schedule").and_then(|n| schedule(n, schedule_key)),
             wiring: wiring.filter_map(wire).collect(),
             expect: fields.items("expect").iter().filter_map(expectation).collect(),

@@ -13,6 +13,7 @@ pub(crate) mod document;
 mod hardware;
 pub(crate) mod include;
 pub(crate) mod language;
+pub(crate) mod locks;
 pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
@@ -50,6 +51,7 @@ const CHECKS: &[&[Check]] = &[
     channels::CHECKS,
     schedule::CHECKS,
     bandwidth::CHECKS,
+    locks::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -80,6 +82,7 @@ pub fn all() -> Vec<&'static Rule> {
         channels::ALL,
         schedule::ALL,
         bandwidth::ALL,
+        locks::ALL,
         tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()

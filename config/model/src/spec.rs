@@ -3,6 +3,7 @@
 //!
 //! The rules look at this form, so that one part that is wrong does not hide the errors of another.
 
+use crate::decode_locks::LockSpec;
 use crate::decode_tasks::TaskSpec;
 use crate::span::{Span, Spanned};
 use crate::system::{Bandwidth, Console, Criticality, Interrupts, Seed};
@@ -17,6 +18,7 @@ pub(crate) struct Spec {
     pub(crate) board: Option<Name>,
     pub(crate) partitions: Vec<PartitionSpec>,
     pub(crate) channels: Vec<ChannelSpec>,
+    pub(crate) locks: Vec<LockSpec>,
     pub(crate) schedule: Option<ScheduleSpec>,
     pub(crate) wiring: Vec<WireSpec>,
     pub(crate) expect: Vec<ExpectationSpec>,

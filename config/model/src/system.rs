@@ -7,8 +7,9 @@
 
 use std::path::PathBuf;
 
-use crate::board::Board;
+use crate::board::{Board, Device};
 use crate::colours::ColourSet;
+use crate::lock::Lock;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
 use crate::values::Value;
@@ -24,6 +25,8 @@ pub struct System {
     pub partitions: Vec<Partition>,
     /// Channels in the order of the spec.
     pub channels: Vec<Channel>,
+    /// Locks in the order of the spec.
+    pub locks: Vec<Lock>,
     /// The slot tables.
     pub schedule: Schedule,
     /// Which bus each CAN controller is wired to.
@@ -76,6 +79,15 @@ pub struct Partition {
 }
 
 impl System {
+    /// Index of the partition that owns a device of the board.
+    pub fn owner(&self, device: &Device) -> Option<usize> {
+        let owns = |p: &Partition| {
+            let mut own = p.devices.iter().filter_map(|d| self.board.devices.get(d.value));
+            own.any(|own| own.name.value == device.name.value)
+        };
+        self.partitions.iter().position(owns)
+    }
+
     /// The bus that a CAN controller is wired to, an index into [`System::buses`].
     pub fn bus_of(&self, device: usize) -> Option<usize> {
         self.wiring

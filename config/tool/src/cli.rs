@@ -173,6 +173,13 @@ Examples:
     /// Build the images for the target with cargo; silent when nothing changed
     #[command(after_help = "Example:\n  bulkhead images --build")]
     Images(ImagesArgs),
+    /// Draft the description of a new board
+    #[command(after_help = "\
+The draft is for review: what a device tree does not say is marked in it. The steps after it: bsp/NEW-BOARD.md
+
+Example:
+  bulkhead board from-dtb vendor.dtb --name my-board -o config/boards/my-board.yaml")]
+    Board(BoardArgs),
     /// List the rules of the language
     #[command(after_help = "Example:\n  bulkhead rules --format json")]
     Rules,
@@ -380,6 +387,31 @@ pub(crate) struct NeedsArgs {
         value_name = "VERB [ARGUMENT]..."
     )]
     pub(crate) line: Vec<String>,
+}
+
+/// Arguments of `board`.
+#[derive(Args, Debug)]
+pub(crate) struct BoardArgs {
+    /// What is done.
+    #[command(subcommand)]
+    pub(crate) action: BoardAction,
+}
+
+/// What is done for a board.
+#[derive(Subcommand, Debug)]
+pub(crate) enum BoardAction {
+    /// Draft a board file from a flattened device tree
+    FromDtb {
+        /// The device tree
+        #[arg(value_name = "FILE.dtb")]
+        file: PathBuf,
+        /// Name of the board [default: that of the file]
+        #[arg(long)]
+        name: Option<String>,
+        /// File that receives the draft [default: stdout]
+        #[arg(short, long, value_name = "FILE.yaml")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// Arguments of `images`.

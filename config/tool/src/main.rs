@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod board;
 mod build;
 mod built;
 mod check;
@@ -68,6 +69,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),
+        Verb::Board(args) => board::run(&args),
         Verb::Rules => rules::run(format),
         Verb::Schema(args) => schema::run(&args),
         Verb::Sdk(args) => sdk::run(&args, format),

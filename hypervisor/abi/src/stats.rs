@@ -124,12 +124,37 @@ pub struct CoreStats {
     pub failure: [u64; 4],
     /// Snapshot at the steady-state mark.
     pub mark: Mark,
+    /// Locks between partitions by number, then EL2's own jobs: [`RELOAD`] (system core).
+    pub locks: [LockStats; LOCKS],
+    /// Zero.
+    pub reserved: u32,
     /// Faults of bus masters.
     pub dma: DmaStats,
     /// Times that the streams of a partition could not be closed or opened on this core.
     pub stream_failures: u64,
     /// Events ever written into the core's trace ring ([`crate::trace`]).
     pub traced: u64,
+}
+
+/// Entries of [`CoreStats::locks`].
+pub const LOCKS: usize = crate::lock::MAX_LOCKS + 1;
+/// Entry of the reload of partitions.
+pub const RELOAD: usize = crate::lock::MAX_LOCKS;
+
+/// Counts of a lock with priority inheritance.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
+pub struct LockStats {
+    /// Takings; those that EL2 did not see as the lock's word numbers them, which its participants write.
+    pub acquired: u32,
+    /// Waits that began.
+    pub contended: u32,
+    /// Times that an owner was put ahead of the slot table.
+    pub boosts: u32,
+    /// Steps that a core executed in the stead of the one that began the job.
+    pub helped_steps: u32,
+    /// Owners that lost the lock.
+    pub revoked: u32,
 }
 const _: () = assert!(size_of::<CoreStats>() <= VCPU_STATS_OFFSET);
 const _: () = assert!(VCPU_STATS_OFFSET + MAX_VCPUS_PER_CORE * VCPU_STATS_SIZE <= crate::trace::RING_OFFSET);

@@ -14,7 +14,7 @@ use core::ops::Deref;
 
 use bulkhead_types::tables::{Core, Spi};
 
-use crate::gic::{EL2_INTERRUPTS, EL2_PRIORITY, GicError, PARTITION_PRIORITY, at, gicd, priorities};
+use crate::gic::{EL2_PRIORITY, EL2_TIMER_PPI, GicError, KICK_SGI, PARTITION_PRIORITY, at, gicd, priorities};
 use crate::mmio::Frame;
 
 /// Byte offsets of registers that a GICv3 distributor does not have, or has elsewhere.
@@ -30,6 +30,9 @@ pub mod gicd2 {
     /// Bytes of the frame.
     pub const SIZE: usize = 0x1000;
 }
+
+/// The two interrupts that EL2 has on every sliced core.
+const TWO: u32 = 1 << KICK_SGI | 1 << EL2_TIMER_PPI;
 
 /// Bit of a core's CPU interface in target lists; its number is the core's Aff0, which [`Distributor::init_core`]
 /// compares.
@@ -137,8 +140,8 @@ impl Distributor {
         self.write32(gicd::IGROUPR, 0);
         self.write32(at(gicd::ICFGR, 1, 4), 0);
         let urgent = match own {
-            OwnInterrupts::Enabled(more) => EL2_INTERRUPTS | more,
-            OwnInterrupts::None => EL2_INTERRUPTS,
+            OwnInterrupts::Enabled(more) => TWO | more,
+            OwnInterrupts::None => TWO,
         };
         for word in 0..8u32 {
             let byte = |lane: u32| {

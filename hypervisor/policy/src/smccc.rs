@@ -56,6 +56,18 @@ pub enum VendorCall {
     Null,
     /// [`hypercall::MARK_STEADY`].
     MarkSteady,
+    /// [`hypercall::LOCK_WAIT`].
+    LockWait {
+        /// Number of the lock.
+        lock: u32,
+    },
+    /// [`hypercall::LOCK_RELEASE`].
+    LockRelease {
+        /// Number of the lock.
+        lock: u32,
+        /// The word that taking it gave.
+        word: u64,
+    },
 }
 
 /// A decoded call.
@@ -87,6 +99,11 @@ pub const fn decode(registers: &[u64; 4]) -> Call {
         hypercall::NULL => Call::Vendor(VendorCall::Null),
         hypercall::VENDOR_HYP_UID => Call::Vendor(VendorCall::Uid),
         hypercall::VENDOR_HYP_REVISION => Call::Vendor(VendorCall::Revision),
+        hypercall::LOCK_WAIT => Call::Vendor(VendorCall::LockWait { lock: low32(x1) }),
+        hypercall::LOCK_RELEASE => Call::Vendor(VendorCall::LockRelease {
+            lock: low32(x1),
+            word: x2,
+        }),
         hypercall::MARK_STEADY => Call::Vendor(VendorCall::MarkSteady),
         _ => psci(id, x1, x2, x3),
     }

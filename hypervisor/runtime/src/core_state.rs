@@ -56,6 +56,10 @@ pub struct LocalVcpu {
     pub readiness: Readiness,
     /// Whether it executed in the current slot.
     pub used: bool,
+    /// Number of the lock that it waits for.
+    pub waits: Option<usize>,
+    /// What its last release of a lock through a register came to.
+    pub lock_status: u64,
 }
 
 impl LocalVcpu {
@@ -90,8 +94,12 @@ pub struct Running {
     pub regulator: Option<Regulator>,
     /// Current slot (sliced cores).
     pub position: Option<Position>,
-    /// Index in `PerCore::vcpus` of the vCPU whose slot it is.
+    /// Index in `PerCore::vcpus` of the vCPU whose turn it is: that of the slot, or the owner of a lock.
     pub owner: Option<usize>,
+    /// Index of the vCPU whose slot it is (sliced cores).
+    pub slot: Option<usize>,
+    /// The owner of a contended lock whose time is measured.
+    pub clock: Option<crate::locks::Clock>,
     /// Index of the vCPU whose registers are loaded.
     pub loaded: Option<usize>,
     /// GIC distributor.
@@ -196,6 +204,8 @@ impl PerCore {
             regulator: Regulator::new(core, handoff.frequency),
             position: None,
             owner: None,
+            slot: None,
+            clock: None,
             loaded: None,
             distributor,
             redistributor,
@@ -219,6 +229,7 @@ impl PerCore {
             self.start_own_partitions();
             if let (Some(running), Some(Some(vcpu))) = (self.running.as_mut(), self.vcpus.first()) {
                 running.owner = Some(0);
+                running.slot = Some(0);
                 shared::set_running(running.index, vcpu.global);
             }
         }
@@ -262,12 +273,14 @@ impl PerCore {
             && vcpu.readiness == Readiness::Ready
             && !running.is_out_of_budget()
             && crate::lifecycle::life(vcpu.shared).is_running()
-            && vcpu.shared.refresh.load(Ordering::SeqCst) & vcpu.bit() == 0;
+            && vcpu.shared.refresh.load(Ordering::SeqCst) & vcpu.bit() == 0
+            && self.locks_quiet();
         goes_on.then_some(owner)
     }
 
     /// Index of the vCPU to run now, loaded and refreshed.
     fn pick(&mut self) -> Option<usize> {
+        self.take_turn();
         let owner = self.running.as_ref()?.owner?;
         self.follow_life(owner);
         if self.running.as_ref()?.is_out_of_budget() {
@@ -283,7 +296,7 @@ impl PerCore {
             Readiness::Waiting => {
                 self.make_loaded(owner);
                 self.refresh(owner);
-                self.wakes(owner).then_some(owner)
+                (self.lock_woken(owner) || self.wakes(owner)).then_some(owner)
             }
             Readiness::Off => None,
         }
@@ -298,7 +311,7 @@ impl PerCore {
         if let Some(running) = self.running.as_mut() {
             let slept = running.ledger.charge(Account::El2);
             running.path_ends(slept, NO_VCPU);
-            wait_for_interrupt();
+            gic_cpu::suspend(running.core);
             let owner = running
                 .owner
                 .and_then(|o| self.vcpus.get(o))
@@ -388,5 +401,7 @@ fn local_vcpu(system: &System<'static>, stats: SharedBlock, local: usize, global
         stats: block,
         readiness: Readiness::Off,
         used: false,
+        waits: None,
+        lock_status: 0,
     })
 }

@@ -12,7 +12,7 @@ use bulkhead_arch::registers;
 use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Occupant, Position};
 
-use crate::core_state::PerCore;
+use crate::core_state::{PerCore, Running};
 use crate::shared::{self, NOBODY};
 use crate::stats::Account;
 use crate::{core_field, vcpu_field};
@@ -22,6 +22,15 @@ fn arm(position: &Position, regulator: Option<&Regulator>) {
     let epoch = crate::view::handoff().epoch;
     let look = regulator.map_or(position.end(), |r| r.look_at(position));
     registers::cnthp_cval::write(epoch.wrapping_add(look));
+    CNTHP_CTL_EL2.set(1);
+    isb();
+}
+
+/// Programs EL2's timer for the end of the slot or for counter value `limit`, whichever is earlier.
+pub fn arm_until(running: &Running, limit: Option<u64>) {
+    let Some(position) = running.position else { return };
+    let end = crate::view::handoff().epoch.wrapping_add(position.end());
+    registers::cnthp_cval::write(limit.map_or(end, |limit| limit.min(end)));
     CNTHP_CTL_EL2.set(1);
     isb();
 }
@@ -108,10 +117,14 @@ impl PerCore {
             Occupant::System | Occupant::Idle => (None, NOBODY),
         };
         running.owner = owner;
+        running.slot = owner;
         shared::set_running(running.index, global);
         if let Some(Some(vcpu)) = owner.and_then(|o| self.vcpus.get_mut(o)) {
             vcpu.used = false;
             vcpu.stats.add64(vcpu_field!(slots_granted), 1);
+        }
+        if frame_begins {
+            crate::locks::observe(running);
         }
         let shown = match position.occupant() {
             Occupant::System => u32::from(trace::SYSTEM),
@@ -131,6 +144,7 @@ impl PerCore {
                 .epoch
                 .wrapping_add(position.end())
                 .wrapping_sub(spare);
+            crate::locks::publish(running);
             running.drainer.step(&running.system, running.stats, until);
         }
         self.feed_console();
@@ -138,7 +152,7 @@ impl PerCore {
 
     /// Accounts for the slot that ends.
     fn end_slot(&mut self) {
-        let owner = self.running.as_ref().and_then(|r| r.owner);
+        let owner = self.running.as_ref().and_then(|r| r.slot);
         if let Some(Some(vcpu)) = owner.and_then(|o| self.vcpus.get(o))
             && vcpu.used
         {

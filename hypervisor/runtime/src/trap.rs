@@ -213,11 +213,14 @@ impl PerCore {
 
     fn on_data_abort(&mut self, access: DataAccess, esr: u64) {
         let Some((vcpu, _)) = self.current() else { return };
+        let stored = access.stored(read(vcpu, access.register));
         let Some(device) = device(vcpu, access.ipa) else {
-            self.fault(esr);
+            match self.lock_access(access.ipa.0, access.direction, stored) {
+                Some(value) => self.accessed(&access, value, esr),
+                None => self.fault(esr),
+            }
             return;
         };
-        let stored = access.stored(read(vcpu, access.register));
         let value = match device {
             Device::Gic(frame, offset) => {
                 let operation = match access.direction {
@@ -228,6 +231,11 @@ impl PerCore {
             }
             Device::Uart(offset) => self.uart_access(offset, access.direction, stored),
         };
+        self.accessed(&access, value, esr);
+    }
+
+    /// Ends an access to something that EL2 emulates.
+    fn accessed(&mut self, access: &DataAccess, value: u64, esr: u64) {
         if let Some((vcpu, _)) = self.current() {
             if access.direction == Direction::Read {
                 write(vcpu, access.register, access.loaded(value));

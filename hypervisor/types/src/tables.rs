@@ -6,6 +6,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+/// Participants that a lock can have.
+pub const MAX_PARTICIPANTS: usize = 8;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Words of a bit per SPI: INTID 32 + *n* is bit *n* mod 32 of word *n* / 32.
@@ -291,7 +293,29 @@ pub struct BoardDevices {
     pub epoch_delay_us: u32,
 }
 
-/// Memory that partitions share as a channel: Normal Non-cacheable wherever it is mapped.
+/// Bits of [`Channel::flags`].
+pub mod channel_flag {
+    /// It is a lock with the record that it guards: all its participants, and EL2 on their cores, write it.
+    pub const LOCK: u32 = 1;
+    /// The lock's owner runs ahead of the slot table while somebody waits.
+    pub const INHERITS: u32 = 2;
+}
+
+/// A partition that may take a lock.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Participant {
+    /// Partition index.
+    pub partition: u32,
+    /// Its place among those who wait: 0 is the most urgent.
+    pub priority: u32,
+    /// Boosts of a whole hold that it may use in a major frame.
+    pub acquisitions: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Memory that partitions share as a channel or a lock: Normal Non-cacheable wherever it is mapped.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
 pub struct Channel {
@@ -299,6 +323,16 @@ pub struct Channel {
     pub base: u64,
     /// Bytes, whole pages.
     pub size: u64,
+    /// IPA at which its participants see a lock, its registers in the page after it; 0 for a channel.
+    pub ipa: u64,
+    /// Longest time in ns for which a lock is held while somebody waits; 0 for a channel.
+    pub hold_ns: u64,
+    /// See [`channel_flag`].
+    pub flags: u32,
+    /// Participants in use.
+    pub participant_count: u32,
+    /// Participants of a lock, in the order of their positions; the rest is zero.
+    pub participants: [Participant; MAX_PARTICIPANTS],
 }
 
 /// Changes whenever an entry of this module changes its size.

@@ -49,6 +49,8 @@ pub struct Report {
     pub partitions: BTreeMap<String, Partition>,
     /// Cores by index.
     pub cores: Vec<CoreReport>,
+    /// Locks between partitions, then EL2's own jobs.
+    pub pi_locks: Vec<LockReport>,
     /// What the SMMU reported beside the faults of the partitions' devices.
     pub dma: Dma,
     /// End of EL2's boot messages and log, as text.
@@ -172,6 +174,23 @@ pub struct Fault {
     pub pc: u64,
     /// Intermediate physical address.
     pub ipa: u64,
+}
+
+/// What EL2 counted of a lock with priority inheritance.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct LockReport {
+    /// Its name in the spec, or `el2:reload`.
+    pub name: String,
+    /// Takings. Those without contention are counted as the lock's word numbers them, which participants write.
+    pub acquired: u32,
+    /// Waits that began.
+    pub contended: u32,
+    /// Times that an owner was put ahead of the slot table.
+    pub boosts: u32,
+    /// Steps that a core executed in the stead of the one that began the job.
+    pub helped_steps: u32,
+    /// Owners that lost the lock: held too long, or died.
+    pub revoked: u32,
 }
 
 /// One core's time.

@@ -5,7 +5,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 22] = [
+const KINDS: [(&str, usize, usize); 23] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -22,6 +22,7 @@ const KINDS: [(&str, usize, usize); 22] = [
     ("word", 3, 3),
     ("shared", 3, usize::MAX),
     ("grant", 6, 6),
+    ("lock", 4, usize::MAX),
     ("emulated", 3, 3),
     ("spi", 4, 4),
     ("pci", 5, 5),

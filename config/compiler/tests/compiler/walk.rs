@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 
 /// Keys of which a change alone is always refused: the version, lengths that must fit together, and
 /// permissions, which show only where they are missing.
-const ONLY_REFUSED: [&str; 6] = [
+const ONLY_REFUSED: [&str; 7] = [
     "bulkhead",
     "channels.NAME.from_qm",
+    "locks.NAME.less_critical",
     "partitions.NAME.cores.unaligned",
     "partitions.NAME.memory.uncoloured",
     "schedule.major_frame",

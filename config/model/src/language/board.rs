@@ -201,7 +201,11 @@ const UART: Table = table(
     ],
 );
 
-const UARTS: &[Word] = &[word("pl011", "Arm PrimeCell PL011.")];
+const UARTS: &[Word] = &[
+    word("pl011", "Arm PrimeCell PL011."),
+    word("imx", "NXP i.MX."),
+    word("8250", "8250 family with 32-bit registers."),
+];
 
 const SMMU: Table = table(
     "`smmu`",
@@ -255,11 +259,22 @@ const DEVICE: Table = table(
     "a device",
     &[
         needed("kind", Kind::Word(DEVICES), "What it is."),
-        needed("pci", Kind::Map(&PCI), "Its PCI function."),
+        optional(
+            "pci",
+            Kind::Map(&PCI),
+            "none: it is at fixed addresses",
+            "Its PCI function.",
+        ),
         needed(
             "registers",
-            Kind::Map(&REGISTERS),
+            Kind::Forms(&[&IN_BAR, &AT_ADDRESS]),
             "Where the registers for its partition are.",
+        ),
+        optional(
+            "clock",
+            Kind::U32,
+            "unknown to the partition",
+            "Frequency in Hz of the clock that its driver divides.",
         ),
         optional("interrupt", Kind::Map(&INTERRUPT), "none", "Its interrupt."),
         optional(
@@ -301,6 +316,7 @@ const CONTROLLERS: &[Word] = &[
 
 const DEVICES: &[Word] = &[
     word("ctucanfd", "CTU CAN FD controller."),
+    word("xilinx-canfd", "AMD (Xilinx) CAN FD controller 2.0."),
     word(
         "edu",
         "QEMU's `edu` function, which copies memory by DMA; for tests.",
@@ -324,10 +340,12 @@ const PCI: Table = table(
     ],
 );
 
-const REGISTERS: Table = table(
+const IN_BAR: Table = table(
     "`registers`",
     &[needed("bar", Kind::range(0, 5), "One of the BARs under `pci`.")],
 );
+
+const AT_ADDRESS: Table = table("`registers`", &[BASE, SIZE]);
 
 const INTERRUPT: Table = table(
     "`interrupt`",

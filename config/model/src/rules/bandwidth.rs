@@ -8,28 +8,28 @@ use crate::units::show_time;
 
 /// Traffic that nobody can count.
 static UNCOUNTED: Rule = Rule {
-    number: "BH099",
+    number: "BH110",
     id: "bandwidth/uncounted",
     text: "A core has a budget only on a board whose file says how memory traffic is counted.",
     fix: "Leave `bandwidth` out, or describe `traffic` in the board file.",
 };
 /// A budget where EL2 is never entered.
 static NOT_SLICED: Rule = Rule {
-    number: "BH100",
+    number: "BH111",
     id: "bandwidth/not-sliced",
     text: "Only a sliced core has a budget.",
     fix: "Name a core with a slot table, or give the core one.",
 };
 /// Periods that drift against the frame.
 static PERIOD: Rule = Rule {
-    number: "BH101",
+    number: "BH112",
     id: "bandwidth/period",
     text: "The major frame is a whole number of periods, and a period lasts at least 100 µs.",
     fix: "Choose a period of 100us or more that divides the major frame.",
 };
 /// A core that never runs.
 static NOTHING: Rule = Rule {
-    number: "BH102",
+    number: "BH113",
     id: "bandwidth/nothing",
     text: "A budget is above 0.",
     fix: "Write a number of events above 0, or leave the core out.",
@@ -37,7 +37,7 @@ static NOTHING: Rule = Rule {
 
 /// Counters that the hypervisor does not leave over.
 static COUNTERS: Rule = Rule {
-    number: "BH103",
+    number: "BH114",
     id: "bandwidth/counters",
     text: "The hypervisor keeps fewer event counters than a core has.",
     fix: "Lower `kept` in the board file, or correct `counters`.",

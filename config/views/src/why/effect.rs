@@ -38,7 +38,7 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
             Some(index) => partition(built, index, name, key),
             None => Vec::new(),
         },
-        ["channels", name, ..] => channel(built, name),
+        ["channels" | "locks", name, ..] => channel(built, name),
         ["schedule", "major_frame"] => frame(built),
         ["schedule", "cores", core, ..] => core
             .parse()

@@ -123,6 +123,7 @@ pub(crate) fn build() -> TempDir {
         runtime_elf: guest,
         stats: STATS,
         cores: 2,
+        locks: Vec::new(),
         partitions: vec![partition("vehicle", 0), partition("infotainment", 1)],
         vcpus: vec![vcpu(0), vcpu(1)],
         functions: Vec::new(),

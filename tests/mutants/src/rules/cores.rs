@@ -198,7 +198,7 @@ fn partitions(blob: &Blob, found: &mut Found) {
                 format!("partition {i}: emulated UART on a dedicated core")
             });
         }
-        let ranges = emulated(partition);
+        let ranges = emulated(blob, i);
         let pages = ranges
             .iter()
             .all(|(_, r)| r.start.is_multiple_of(PAGE) && r.end <= 1 << 39);

@@ -159,6 +159,18 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
             .iter()
             .map(|p| memory(range(p.live_root, PAGE), R | W)),
     );
+    let lives_here = |p: u32| {
+        blob.vcpus
+            .iter()
+            .any(|v| v.partition == p && u64::from(v.core) == number)
+    };
+    for lock in blob
+        .locks
+        .iter()
+        .filter(|l| l.participants().any(|(p, _, _)| lives_here(p)))
+    {
+        parts.push((range(lock.range.0, lock.range.1), R | W, Kind::NonCacheable));
+    }
     if system {
         parts.push(device(range(blob.board.uart, PAGE)));
     }
