@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 25] = [
+const KINDS: [&str; 26] = [
     "system",
     "board",
     "image",
@@ -36,6 +36,7 @@ const KINDS: [&str; 25] = [
     "pci",
     "bar",
     "stream",
+    "unguarded",
     "memory",
     "coloured-memory",
 ];

@@ -319,10 +319,16 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
         }
     }
     for function in sections.pci_functions.iter().filter(|f| f.bus_master == 1) {
+        let (bdf, owner) = (function.bdf, name(system, function.partition));
+        if system.board.smmu.is_some() {
+            text.line(format!("stream {bdf:#x} {owner}"));
+            continue;
+        }
+        let index = system.board.devices.iter().position(|d| d.pci.bdf() == bdf);
+        let reasons = || system.partitions.iter().find_map(|p| p.unguarded_reason(index?));
         text.line(format!(
-            "stream {:#x} {}",
-            function.bdf,
-            name(system, function.partition)
+            "unguarded {bdf:#x} {owner} {}",
+            slug(reasons().unwrap_or("-"))
         ));
     }
 }

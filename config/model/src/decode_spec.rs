@@ -74,6 +74,11 @@ impl Decoder<'_> {
             args: fields.get("args").and_then(text),
             console,
             devices: fields.get("devices").and_then(texts).unwrap_or_default(),
+            unguarded: fields
+                .entries("unguarded_dma")
+                .iter()
+                .filter_map(|e| Some((e.key.clone(), text(&e.value)?)))
+                .collect(),
             restart_limit: fields.get("restart_limit").and_then(small).map_or(0, |l| l.value),
             marks_steady: fields.get("marks_steady").and_then(boolean),
             seed: seed.map_or(Seed::Board, |s| s.value),

@@ -110,6 +110,11 @@ fn partition(
             .iter()
             .map(|d| device(d, board))
             .collect::<Option<_>>()?,
+        unguarded: spec
+            .unguarded
+            .iter()
+            .map(|(d, reason)| Some((device(d, board)?, reason.clone())))
+            .collect::<Option<_>>()?,
         restart_limit: spec.restart_limit,
         marks_steady: spec.marks_steady.is_some_and(|m| m.value),
         seed: spec.seed,

@@ -34,6 +34,8 @@ pub(crate) struct PartitionSpec {
     /// Absent when it could not be read.
     pub(crate) console: Option<Spanned<Console>>,
     pub(crate) devices: Vec<Name>,
+    /// Bus masters without an SMMU, and why that is accepted.
+    pub(crate) unguarded: Vec<(Name, Name)>,
     pub(crate) restart_limit: u32,
     pub(crate) marks_steady: Option<Spanned<bool>>,
     pub(crate) seed: Seed,

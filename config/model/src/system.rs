@@ -61,6 +61,8 @@ pub struct Partition {
     pub console: Spanned<Console>,
     /// Devices that it owns, indices into [`Board::devices`].
     pub devices: Vec<Spanned<usize>>,
+    /// Those of them that master the bus without an SMMU, each with the reason why that is accepted.
+    pub unguarded: Vec<(Spanned<usize>, Spanned<String>)>,
     /// Times that an error may restart it before it stays stopped.
     pub restart_limit: u32,
     /// Whether it may mark the begin of the steady state; at most one partition.
@@ -89,6 +91,13 @@ impl Partition {
         match &self.cores {
             Cores::Dedicated { cores, .. } | Cores::Sliced { cores } => cores,
         }
+    }
+
+    /// Why one of its devices may master the bus without an SMMU, if it may.
+    pub fn unguarded_reason(&self, device: usize) -> Option<&str> {
+        let mut accepted = self.unguarded.iter();
+        let found = accepted.find(|(named, _)| named.value == device);
+        found.map(|(_, reason)| reason.value.as_str())
     }
 
     /// The vCPU that runs on a physical core.

@@ -25,6 +25,7 @@ mod run;
 mod schema;
 mod sdk;
 mod tests;
+mod trace;
 mod version;
 
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Build(args) => build::run(&args, format),
         Verb::Prove(args) => prove::run(&args, format),
         Verb::Run(args) => run::run(&args),
+        Verb::Trace(args) => trace::run(&args),
         Verb::Bench(args) => bench::run(&args, format),
         Verb::Explain(args) => explain::run(&args, format),
         Verb::Graph(args) => graph::run(&args),

@@ -28,6 +28,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Build(build) => &build.spec,
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
+        Verb::Trace(trace) => &trace.spec,
         Verb::Flash(flash) => {
             of_words = flash.spec();
             &of_words

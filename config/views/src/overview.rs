@@ -240,6 +240,9 @@ fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
         lines.push(match (valid.contains(&u64::from(bdf)), masters) {
             (true, true) => format!("DMA: through the SMMU as StreamID {bdf:#x}"),
             (_, false) => format!("DMA: none, bus mastering stays off; StreamID {bdf:#x}"),
+            (false, true) if built.board.smmu == 0 => {
+                "DMA: not isolated, no SMMU guards it: it reaches all of memory".to_owned()
+            }
             (false, true) => format!("DMA: StreamID {bdf:#x} is invalid, the SMMU aborts it"),
         });
         (device.name.value.clone(), lines)

@@ -71,14 +71,6 @@ pub enum Call {
     Unknown,
 }
 
-/// Whether a trap is the null hypercall, from `ESR_EL2` and `x0`: a test of two words for those who want to
-/// answer it before they decode anything.
-#[inline]
-pub const fn is_null(esr: u64, x0: u64) -> bool {
-    // EC = 0x16 (HVC from AArch64), IL = 1, immediate 0.
-    low32(esr) == 0x5a00_0000 && low32(x0) == hypercall::NULL
-}
-
 /// Decodes a call from `x0` to `x3`.
 ///
 /// The identifier is `w0`; the arguments of a 32-bit function are `w1` to `w3`, those of a 64-bit function

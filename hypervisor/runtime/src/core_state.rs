@@ -4,7 +4,8 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
-use bulkhead_arch::barrier::wait_for_interrupt;
+use bulkhead_abi::trace::{CLASS_START, CLASS_WAKE, NO_VCPU};
+use bulkhead_arch::barrier::{counter, wait_for_interrupt};
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_arch::registers;
@@ -15,6 +16,7 @@ use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 
 use crate::errors::Errors;
+use crate::path::Path;
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::stats::{Account, Ledger};
 use crate::{core_field, entry, gic_cpu, vcpu_field, view};
@@ -79,6 +81,8 @@ pub struct Running {
     pub stats: SharedBlock,
     /// Time ledger.
     pub ledger: Ledger,
+    /// The path through EL2 that the core is on.
+    pub path: Path,
     /// Slot table (sliced cores).
     pub timetable: Option<Timetable<MAX_SLOTS>>,
     /// Current slot (sliced cores).
@@ -180,6 +184,11 @@ impl PerCore {
             core,
             stats,
             ledger: Ledger::open(stats, handoff.epoch),
+            path: Path {
+                begin: counter(),
+                from: NO_VCPU,
+                class: CLASS_START,
+            },
             timetable,
             position: None,
             owner: None,
@@ -226,14 +235,7 @@ impl PerCore {
         Some((vcpu, running))
     }
 
-    /// Accounts an entry from the guest: everything since the last return was its execution.
-    pub fn entered(&mut self) {
-        if let Some((vcpu, running)) = self.current() {
-            running.ledger.charge(Account::Run(vcpu.stats));
-        }
-    }
-
-    /// Ends every EL2 entry: finds what runs next, sleeping while nothing can, and gives its context.
+    /// Finds what runs next, sleeping while nothing can, and ends the EL2 entry.
     ///
     /// The loop ends at the next interrupt that makes a vCPU ready; a sliced core has one at every slot begin.
     pub fn resume(&mut self) -> &VcpuContext {
@@ -243,22 +245,12 @@ impl PerCore {
             }
             self.sleep();
         };
-        if let Some(running) = self.running.as_mut() {
-            running.ledger.charge(Account::El2);
-        }
-        match self.vcpus.get_mut(next) {
-            Some(Some(vcpu)) => {
-                vcpu.used = true;
-                &vcpu.context
-            }
-            // `pick` gives indices of present vCPUs only.
-            _ => halt(),
-        }
+        self.leave(next)
     }
 
     /// Index of the vCPU that goes on because nothing asks for more: what [`Self::pick`] would find by changing
     /// nothing.
-    fn unchanged(&self) -> Option<usize> {
+    pub fn unchanged(&self) -> Option<usize> {
         let running = self.running.as_ref()?;
         let owner = running.owner?;
         let vcpu = self.vcpus.get(owner)?.as_ref()?;
@@ -296,13 +288,18 @@ impl PerCore {
             return;
         }
         if let Some(running) = self.running.as_mut() {
-            running.ledger.charge(Account::El2);
+            let now = running.ledger.charge(Account::El2);
+            running.path_ends(now, NO_VCPU);
             wait_for_interrupt();
             let owner = running
                 .owner
                 .and_then(|o| self.vcpus.get(o))
                 .and_then(Option::as_ref);
-            running.ledger.charge(Account::Idle(owner.map(|v| v.stats)));
+            running.path = Path {
+                begin: running.ledger.charge(Account::Idle(owner.map(|v| v.stats))),
+                from: NO_VCPU,
+                class: CLASS_WAKE,
+            };
         } else {
             wait_for_interrupt();
         }
@@ -317,7 +314,7 @@ impl PerCore {
             .as_ref()
             .is_some_and(|r| r.core.mode == core_mode::SLICED);
         if sliced {
-            self.take_group1();
+            self.take_group1(0);
         }
     }
 

@@ -118,6 +118,25 @@ pub fn take_irq() -> Option<Taken> {
     }
 }
 
+/// Takes an interrupt that the vector acknowledged (GICv3), as [`take_irq`].
+#[inline]
+pub fn adopt(intid: u32) -> Option<Taken> {
+    if intid >= v3::SPECIAL {
+        return None;
+    }
+    v3::drop1(intid);
+    Some(Taken::Other(intid))
+}
+
+/// Whether the vector knows how to list an interrupt on this GIC.
+#[inline]
+pub fn vector_lists() -> bool {
+    match gic() {
+        Gic::V3 => true,
+        Gic::V2 { .. } => false,
+    }
+}
+
 /// Deactivates an interrupt.
 #[inline]
 pub fn deactivate(intid: u32) {

@@ -7,6 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::partition_state;
+use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::invalidate_current_vmid;
 use bulkhead_arch::registers;
 use bulkhead_arch::revocation::revoke;
@@ -120,13 +121,6 @@ impl PerCore {
         }
     }
 
-    /// Whether the vCPU whose registers are loaded has to leave the core, because its partition stops.
-    /// Implements: BH-LIFE-005.
-    pub fn stops(&mut self) -> bool {
-        self.current()
-            .is_some_and(|(vcpu, _)| life(vcpu.shared).must_stop(vcpu.entry.index))
-    }
-
     /// Takes a vCPU off for good and says so.
     fn stop_vcpu(&mut self, local: usize) {
         if self.running.as_ref().is_some_and(|r| r.loaded == Some(local)) {
@@ -203,6 +197,7 @@ impl PerCore {
         vcpu.stats.write64(vcpu_field!(restarts), u64::from(starts));
         vcpu.stats
             .write64(vcpu_field!(partition_state), partition_state::RUNNING);
+        running.note(Kind::Restart, vcpu.global, 0, u64::from(starts));
         let _ = apply(vcpu.shared, Event::Entered);
         if starts > 0 {
             defmt::info!(
@@ -266,13 +261,17 @@ impl PerCore {
 
     /// The current vCPU did what no rule allows: record it, restart or stop its partition.
     pub fn fault(&mut self, esr: u64) {
-        let Some((vcpu, _)) = self.current() else { return };
+        let Some((vcpu, running)) = self.current() else {
+            return;
+        };
         // An SError has no address.
         let ipa = if (esr >> 26) & 0x3f == SERROR {
             0
         } else {
             (registers::hpfar_el2::read() & 0xfff_ffff_fff0) << 8 | registers::far_el2::read() & 0xfff
         };
+        let class = u32::try_from(esr >> 26 & 0x3f).unwrap_or(0);
+        running.note(Kind::Fault, vcpu.global, class << 8, ipa >> 12);
         vcpu.stats.write64(vcpu_field!(fault_syndrome), esr);
         vcpu.stats.write64(vcpu_field!(fault_pc), vcpu.context.pc);
         vcpu.stats.write64(vcpu_field!(fault_ipa), ipa);

@@ -5,6 +5,7 @@
 //! counter is in: usually the next; if whole slots were passed over they are counted as missed and not run
 //! late. What runs in a slot is found by `PerCore::pick`. Implements: BH-SCHED-003.
 
+use bulkhead_abi::trace::{self, Kind};
 use bulkhead_arch::aarch64_cpu::registers::{CNTHP_CTL_EL2, Writeable};
 use bulkhead_arch::barrier::{counter, isb};
 use bulkhead_arch::registers;
@@ -107,6 +108,16 @@ impl PerCore {
             vcpu.used = false;
             vcpu.stats.add64(vcpu_field!(slots_granted), 1);
         }
+        let shown = match position.occupant() {
+            Occupant::System => u32::from(trace::SYSTEM),
+            Occupant::Vcpu(_) | Occupant::Idle => global,
+        };
+        running.note(
+            Kind::Slot,
+            shown,
+            u32::try_from(position.index()).unwrap_or(0),
+            lateness,
+        );
         if position.occupant() == Occupant::System {
             crate::dma::take_faults(running);
             // The last quarter of the slot is for what is begun, and for the way out.

@@ -3,7 +3,7 @@
 
 use crate::colours::MAX_COLOURS;
 
-use super::boot::{BOOT, FIRMWARE};
+use super::boot::{BOOT, DISK, FIRMWARE};
 use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A board file.
@@ -353,18 +353,8 @@ const QEMU: Table = table(
             "none",
             "Argument of -device for devices of the board; `{bus}` stands for the CAN bus.",
         ),
-        optional(
-            "firmware",
-            Kind::Map(&FIRMWARE),
-            "none",
-            "The boot loader for `run --boot`.",
-        ),
-        optional(
-            "disk",
-            Kind::Text(Meaning::Something),
-            "none",
-            "Argument of -device for the boot medium; `{drive}` stands for the drive.",
-        ),
+        FIRMWARE,
+        DISK,
         optional(
             "deterministic",
             Kind::Map(&DETERMINISTIC),

@@ -108,12 +108,11 @@ const KEYS: &[Key] = &[
         "a DMA range smaller than the partition's RAM",
         "leave it out: a bus master reaches all RAM of its partition, and nothing else",
     ),
-    refused(
+    optional(
         "unguarded_dma",
         Kind::Named(Meaning::Device, &Kind::Text(Meaning::Something), Count::Any),
-        "Bus masters that no SMMU guards, each with the reason.",
-        "an exception for bus masters without an SMMU: bus mastering stays off there",
-        "use a board with an SMMU, or a device that does not master the bus",
+        "none",
+        "Its bus masters that no SMMU guards, each with the reason why that is accepted: they reach all of memory.",
     ),
     refused(
         "device_tree",

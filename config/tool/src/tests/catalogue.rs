@@ -407,6 +407,11 @@ pub(super) const TESTS: &[Test] = &[
         "a spinning Linux takes no slot of its neighbour"
     ),
     target!(
+        "trace",
+        "trace",
+        "a trace has every core and partition, and every slice that begins ends"
+    ),
+    target!(
         "attackers",
         "attackers",
         "attackers",

@@ -82,6 +82,10 @@ pub(super) fn board(built: &Built<'_>) -> Footprint {
     ] {
         facts.essence(what, format!("{value:#x}"));
     }
+    // Nobody is isolated from them, so they concern everybody.
+    for (id, owner, _) in &built.records.unguarded {
+        facts.essence(format!("unguarded bus master {id:#x}"), owner);
+    }
     facts
 }
 

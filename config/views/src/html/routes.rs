@@ -85,6 +85,8 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
                         @if valid.iter().any(|(id, _)| *id == u64::from(bdf)) { "translated by a stage-2 root of its own" }
                         @else if smmu { "invalid: the SMMU aborts and records it" }
                         @else { "the board has no SMMU" }
+                        @if masters && !smmu { ": " strong { "not isolated, it reaches all of memory" } }
+                        @for (_, _, reason) in built.records.unguarded.iter().filter(|(id, _, _)| *id == u64::from(bdf)) { " (accepted for " (reason) ")" }
                         (if masters { "; may master the bus" } else { "; bus mastering stays off" })
                     }
                 }

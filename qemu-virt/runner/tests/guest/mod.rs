@@ -54,6 +54,7 @@ fn constants() -> String {
     for (name, number) in numbers {
         writeln!(text, "const {name}: usize = {number:#x};").expect("text");
     }
+    writeln!(text, "const STATS_VERSION_VALUE: u32 = {};", stats::VERSION).expect("text");
     writeln!(text, "const MAGIC: u32 = {:#x};", stats::MAGIC).expect("text");
     writeln!(text, "const METRICS_MAGIC_VALUE: u32 = {METRICS_MAGIC:#x};").expect("text");
     text
