@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The TI J721E as a board: GICv3 with two security states, SMMUv3, a UART of the 8250 family. Not run on hardware.
+//! Implements: BH-BRD-004.
 //!
 //! # References
 //! Linux, "arch/arm64/boot/dts/ti/k3-j721e-main.dtsi": `serial@2800000`, `iommu@36600000`.
