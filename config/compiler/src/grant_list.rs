@@ -140,10 +140,9 @@ fn boot(sources: Sources<'_>) -> Vec<Grant> {
         let name = format!("window:{}", partition.name.value);
         list.normal(&name, *window, Rights::ReadWrite);
     }
-    let names = system.channels.iter().map(|c| &c.name);
-    let names = names.chain(system.locks.iter().map(|l| &l.name));
-    for (name, range) in names.zip(&plan.channels) {
-        let name = format!("channel:{}", name.value);
+    let names = system.channel_memories().into_iter().map(|m| m.name);
+    let locks = system.locks.iter().map(|l| format!("channel:{}", l.name.value));
+    for (name, range) in names.chain(locks).zip(&plan.channels) {
         list.at(
             &name,
             *range,
@@ -297,23 +296,18 @@ fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
             machine::WINDOW,
         );
     }
-    for (number, channel) in system.channels.iter().enumerate() {
-        let rights = if channel.writer.value == index {
-            Rights::ReadWrite
-        } else if channel.readers.iter().any(|r| r.value == index) {
-            Rights::Read
-        } else {
-            continue;
+    let memories = system.channel_memories();
+    for ((memory, address), range) in memories
+        .iter()
+        .zip(machine::channels(&memories))
+        .zip(&plan.channels)
+    {
+        let rights = match memory.is_written_by(index) {
+            Some(true) => Rights::ReadWrite,
+            Some(false) => Rights::Read,
+            None => continue,
         };
-        let name = format!("channel:{}", channel.name.value);
-        let memory = MemoryType::NormalNc;
-        list.at(
-            &name,
-            plan.channels[number],
-            rights,
-            memory,
-            machine::channel(number),
-        );
+        list.at(&memory.name, *range, rights, MemoryType::NormalNc, address);
     }
     for (number, (lock, range)) in locks(sources).enumerate() {
         if lock.position(index).is_some() {
@@ -353,7 +347,11 @@ pub fn all(sources: Sources<'_>) -> Vec<Grant> {
 
 /// Locks and their memory.
 fn locks<'a>(sources: Sources<'a>) -> impl Iterator<Item = (&'a Lock, Range)> {
-    let memory = sources.plan.channels.iter().skip(sources.system.channels.len());
+    let memory = sources
+        .plan
+        .channels
+        .iter()
+        .skip(sources.system.channel_memories().len());
     sources.system.locks.iter().zip(memory.copied())
 }
 
@@ -392,14 +390,12 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
             });
         }
     }
-    for (channel, range) in system.channels.iter().zip(&plan.channels) {
-        let readers = channel.readers.iter().map(|r| (r.value, Rights::Read));
-        let mut partitions: Vec<_> = readers
-            .chain([(channel.writer.value, Rights::ReadWrite)])
-            .collect();
+    for (memory, range) in system.channel_memories().into_iter().zip(&plan.channels) {
+        let readers = memory.readers.iter().map(|r| (*r, Rights::Read));
+        let mut partitions: Vec<_> = readers.chain([(memory.writer, Rights::ReadWrite)]).collect();
         partitions.sort_by_key(|(partition, _)| *partition);
         result.push(Shared {
-            name: format!("channel:{}", channel.name.value),
+            name: memory.name,
             range: *range,
             el2: Rights::ReadWrite,
             partitions,

@@ -163,7 +163,7 @@ pub struct Plan {
     pub payloads: Vec<Extent>,
     /// Window of each partition.
     pub windows: Vec<Range>,
-    /// Memory of each channel, then of each lock.
+    /// The memories of the channels, in the order of [`System::channel_memories`], then of each lock.
     pub channels: Vec<Range>,
     /// RAM of each partition.
     pub ram: Vec<Extent>,

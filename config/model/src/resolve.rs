@@ -2,6 +2,7 @@
 //! From a spec that breaks no rule to a [`System`].
 
 use crate::board::Board;
+use crate::channel::Channel;
 use crate::colours::ColourSet;
 use crate::decode_locks;
 use crate::decode_tasks;
@@ -13,7 +14,7 @@ use crate::spec::{
     Spec,
 };
 use crate::system::{
-    Channel, CoreSchedule, Cores, Expectation, Memory, Partition, Payload, Run, Schedule, Slot, System, Wire,
+    CoreSchedule, Cores, Expectation, Memory, Partition, Payload, Run, Schedule, Slot, System, Wire,
 };
 
 /// Resolves every name. Nothing only when a rule was broken.
@@ -128,7 +129,7 @@ fn partition(
 fn channel(channel: &ChannelSpec, spec: &Spec) -> Option<Channel> {
     Some(Channel {
         name: channel.name.clone(),
-        message: channel.message?,
+        kind: channel.kind?,
         writer: partition_index(channel.writer.as_ref()?, spec)?,
         readers: channel
             .readers

@@ -10,6 +10,7 @@ pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod document;
+mod flows;
 mod hardware;
 pub(crate) mod include;
 pub(crate) mod language;
@@ -49,6 +50,7 @@ const CHECKS: &[&[Check]] = &[
     devices::CHECKS,
     assignment::CHECKS,
     channels::CHECKS,
+    flows::CHECKS,
     schedule::CHECKS,
     locks::CHECKS,
     bandwidth::CHECKS,
@@ -84,6 +86,7 @@ pub fn all() -> Vec<&'static Rule> {
         locks::ALL,
         bandwidth::ALL,
         tasks::ALL,
+        flows::ALL,
     ];
     groups.into_iter().flatten().copied().collect()
 }

@@ -11,6 +11,7 @@
 pub mod hypercall;
 pub mod lock;
 pub mod mux;
+pub mod queuing;
 pub mod sampling;
 pub mod stats;
 pub mod trace;

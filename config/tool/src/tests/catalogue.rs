@@ -451,6 +451,11 @@ pub(super) const TESTS: &[Test] = &[
         "a core with half the budget of memory traffic executes half"
     ),
     target!(
+        "channels",
+        "channels",
+        "queues and shared memory hold against a hostile partition at their other end"
+    ),
+    target!(
         "inversion",
         "inversion",
         "high waits for low while medium hogs the core: bounded by the hold with inheritance, by nothing without"
