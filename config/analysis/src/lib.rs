@@ -34,6 +34,8 @@ pub struct Analysis {
 pub struct VcpuAnalysis {
     /// Longest wait in ns for the locks that the partition takes, in a major frame.
     pub waits: u64,
+    /// Doorbells that interrupt it.
+    pub bells: Vec<Load>,
     /// Index into [`System::partitions`].
     pub partition: usize,
     /// vCPU of the partition.
@@ -121,6 +123,7 @@ impl VcpuAnalysis {
         let doubts = doubts(system, partition, vcpu, &costs);
         let mut result = VcpuAnalysis {
             waits: locks::waits(system, index),
+            bells: bells(system, index, vcpu),
             partition: index,
             vcpu,
             core,
@@ -191,7 +194,7 @@ impl VcpuAnalysis {
         answer(&Question {
             task: Load { wcet, ..load(asked) },
             urgent: &loads(urgent),
-            less_urgent: &loads(less_urgent),
+            less_urgent: &[loads(less_urgent), self.bells.clone()].concat(),
             interrupt: self.cost(CostPath::Interrupt) + self.cost(CostPath::GuardedWake),
             blocking: self.cost(CostPath::LongestStay).saturating_add(self.waits),
         })
@@ -201,6 +204,18 @@ impl VcpuAnalysis {
     pub fn cost(&self, path: CostPath) -> u64 {
         cost(&self.costs, path)
     }
+}
+
+/// Doorbells interrupt vCPU 0: each as often as its interval allows, and for nothing but the interrupt.
+fn bells(system: &System, partition: usize, vcpu: usize) -> Vec<Load> {
+    let heard = system.doorbells().filter(|bell| vcpu == 0 && bell.rung == partition);
+    heard
+        .map(|bell| Load {
+            wcet: 0,
+            period: bell.interval,
+            jitter: 0,
+        })
+        .collect()
 }
 
 fn cost(costs: &[Cost], path: CostPath) -> u64 {

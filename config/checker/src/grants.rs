@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 29] = [
     "system",
     "board",
     "image",
@@ -35,6 +35,7 @@ const KINDS: [&str; 28] = [
     "lock",
     "emulated",
     "spi",
+    "doorbell",
     "pci",
     "bar",
     "stream",

@@ -266,6 +266,12 @@ pub(crate) struct Spi {
     pub core: u32,
     /// 1 edge, 0 level.
     pub edge: u32,
+    /// Partition that may ring it, or all ones.
+    pub ringer: u32,
+    /// Number of the doorbell.
+    pub doorbell: u32,
+    /// Least time in ns from one ring to the next.
+    pub interval: u64,
 }
 
 impl Spi {
@@ -276,6 +282,9 @@ impl Spi {
             partition: u32_at(e, 4)?,
             core: u32_at(e, 8)?,
             edge: u32_at(e, 12)?,
+            ringer: u32_at(e, 16)?,
+            doorbell: u32_at(e, 20)?,
+            interval: u64_at(e, 24)?,
         })
     }
 }

@@ -3,10 +3,14 @@
 
 use bulkhead_model::channel::ChannelKind;
 use bulkhead_model::system::System;
+use bulkhead_types::tables::NONE;
 use dtoolkit::error::ModelError;
 
-use crate::devicetree::Builder;
+use crate::devices::Assigned;
+use crate::devicetree::{Builder, EDGE_RISING, SPI};
 use crate::machine;
+use crate::sections::spis;
+use crate::units::id;
 
 /// A size as one cell.
 fn cell(value: u64) -> u32 {
@@ -14,7 +18,7 @@ fn cell(value: u64) -> u32 {
 }
 
 /// Nodes of the channels in which a partition has a role.
-pub(crate) fn of(system: &System, index: usize) -> Result<Vec<Builder>, ModelError> {
+pub(crate) fn of(system: &System, index: usize, devices: &[Assigned]) -> Result<Vec<Builder>, ModelError> {
     let memories = system.channel_memories();
     let placed: Vec<_> = memories.iter().zip(machine::channels(&memories)).collect();
     let mut nodes = Vec::new();
@@ -42,8 +46,30 @@ pub(crate) fn of(system: &System, index: usize) -> Result<Vec<Builder>, ModelErr
                 .with("compatible", "bulkhead,queuing-1")?
                 .with("bulkhead,message-size", cell(message.value))?
                 .with("bulkhead,depth", depth.value)?,
+            ChannelKind::Doorbell { .. } => continue,
             ChannelKind::Shared { .. } => node.with("compatible", "bulkhead,shared-1")?,
         });
+    }
+    nodes.extend(doorbells(system, index, devices)?);
+    Ok(nodes)
+}
+
+/// Nodes of the doorbells that a partition rings or hears.
+fn doorbells(system: &System, index: usize, devices: &[Assigned]) -> Result<Vec<Builder>, ModelError> {
+    let table = spis(system, devices);
+    let mut nodes = Vec::new();
+    for bell in system.doorbells() {
+        let node = Builder::new(&format!("doorbell{}", bell.number))?
+            .with("compatible", "bulkhead,doorbell-1")?
+            .with("label", bell.channel.name.value.as_str())?;
+        let place = table.iter().position(|spi| spi.intid == bell.intid);
+        if bell.ringer == index {
+            let node = node.with("bulkhead,role", "writer")?;
+            nodes.push(node.with("bulkhead,doorbell", place.map_or(NONE, id))?);
+        } else if bell.rung == index {
+            let node = node.with("bulkhead,role", "reader")?;
+            nodes.push(node.with("interrupts", [SPI, bell.intid - 32, EDGE_RISING])?);
+        }
     }
     Ok(nodes)
 }

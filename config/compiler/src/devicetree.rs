@@ -31,10 +31,10 @@ const CPU_PHANDLE: u32 = 16;
 /// Frequency of the UART's clock in Hz, as QEMU's `virt` has it.
 const CLOCK_HZ: u32 = 24_000_000;
 /// Interrupt specifier: SPI, PPI.
-const SPI: u32 = 0;
+pub(crate) const SPI: u32 = 0;
 const PPI: u32 = 1;
 /// Interrupt specifier: rising edge, level high.
-const EDGE_RISING: u32 = 1;
+pub(crate) const EDGE_RISING: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
 
 /// A finished tree.
@@ -155,7 +155,7 @@ pub fn build(
     } else if has_window(partition) {
         root = root.child(window(partition)?);
     }
-    for channel in channel_nodes::of(system, index)? {
+    for channel in channel_nodes::of(system, index, devices)? {
         root = root.child(channel);
     }
     for (number, lock) in taken_by(system, index) {

@@ -340,6 +340,15 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             spi.core
         ));
     }
+    for spi in sections.spis.iter().filter(|s| s.ringer != NONE) {
+        text.line(format!(
+            "doorbell {} {} {} {}",
+            spi.intid,
+            name(system, spi.ringer),
+            spi.doorbell,
+            spi.interval_ns
+        ));
+    }
     for function in &sections.pci_functions {
         let (vendor, device) = (function.id & 0xffff, function.id >> 16);
         let master = if function.bus_master == 1 {

@@ -266,7 +266,8 @@ fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
     result
 }
 
-fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
+/// Owned interrupts by INTID: of devices, and of doorbells, which are rung by their place in the table.
+pub(crate) fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
     let mut result: Vec<Spi> = Vec::new();
     for assigned in devices {
         if let Some(interrupt) = &system.board.devices[assigned.device].interrupt {
@@ -279,9 +280,21 @@ fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
                     Trigger::Edge => 1,
                     Trigger::Level => 0,
                 },
+                ringer: NONE,
+                doorbell: 0,
+                interval_ns: 0,
             });
         }
     }
+    result.extend(system.doorbells().map(|bell| Spi {
+        intid: bell.intid,
+        partition: id(bell.rung),
+        core: system.partitions[bell.rung].core_list().first().map_or(NONE, |c| id(c.value)),
+        edge: 1,
+        ringer: id(bell.ringer),
+        doorbell: id(bell.number),
+        interval_ns: bell.interval,
+    }));
     result.sort_by_key(|s| s.intid);
     result
 }

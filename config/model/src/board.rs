@@ -163,6 +163,8 @@ pub struct Gic {
     pub redistributors: u64,
     /// SPIs, a multiple of 32.
     pub spi_lines: u32,
+    /// INTIDs of SPIs to which nothing is wired.
+    pub unwired: Vec<Spanned<u32>>,
     /// Its key.
     pub span: Span,
 }

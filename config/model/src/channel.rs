@@ -46,8 +46,30 @@ pub enum ChannelKind {
         message: Spanned<u64>,
         /// Messages that the queue holds.
         depth: Spanned<u32>,
-        /// What becomes of a message for which there is no room.
+        /// A doorbell.
+#[derive(Clone, Copy, Debug)]
+pub struct Doorbell<'a> {
+    /// Its place among all doorbells.
+    pub number: usize,
+    /// Its channel.
+    pub channel: &'a Channel,
+    /// Partition that rings.
+    pub ringer: usize,
+    /// Partition that is rung.
+    pub rung: usize,
+    /// INTID of its interrupt.
+    pub intid: u32,
+    /// Least time in ns from one ring to the next.
+    pub interval: u64,
+}
+
+/// What becomes of a message for which there is no room.
         overflow: Spanned<Overflow>,
+    },
+    /// An interrupt without payload, from the writer to one reader.
+    Doorbell {
+        /// Least time in ns from one ring to the next.
+        interval: Spanned<u64>,
     },
     /// Memory that one writes and others read, without a protocol.
     Shared {
@@ -91,7 +113,7 @@ impl ChannelMemory {
 }
 
 impl ChannelKind {
-    /// Bytes of the memory that the writer writes.
+    /// Bytes of the memory that the writer writes; 0 when there is none.
     pub fn size(&self) -> u64 {
         match self {
             ChannelKind::Sampling { .. } => PORT_SIZE,
@@ -101,6 +123,7 @@ impl ChannelKind {
                 let pages = bytes.and_then(|bytes| bytes.checked_next_multiple_of(PAGE));
                 pages.unwrap_or(u64::MAX)
             }
+            ChannelKind::Doorbell { .. } => 0,
             ChannelKind::Shared { size } => size.value,
         }
     }
@@ -109,6 +132,9 @@ impl ChannelKind {
 impl Channel {
     /// Its memories.
     pub fn memories(&self, index: usize) -> Vec<ChannelMemory> {
+        if let ChannelKind::Doorbell { .. } = self.kind {
+            return Vec::new();
+        }
         let memory = ChannelMemory {
             channel: index,
             name: format!("channel:{}", self.name.value),

@@ -305,6 +305,10 @@ fn traffic(node: &Node) -> Option<Traffic> {
     })
 }
 
+fn numbers(node: &Node) -> Option<Vec<Spanned<u32>>> {
+    list(node)?.iter().map(small).collect()
+}
+
 fn gic(node: &Node, span: Span) -> Option<Gic> {
     let fields = Fields::of(node)?;
     Some(Gic {
@@ -312,6 +316,7 @@ fn gic(node: &Node, span: Span) -> Option<Gic> {
         distributor: value(fields, "distributor")?,
         redistributors: value(fields, "redistributors")?,
         spi_lines: value(fields, "spi_lines")?,
+        unwired: present(fields.get("unwired").map(numbers))?.unwrap_or_default(),
         span,
     })
 }

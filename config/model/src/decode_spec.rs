@@ -157,6 +157,10 @@ fn channel_kind(fields: &Fields<'_>) -> Option<ChannelKind> {
             overflow: present(overflow)?.unwrap_or(Spanned::new(Overflow::DropOldest, message.span)),
         });
     }
+    if let Some(doorbell) = form("doorbell") {
+        let interval = doorbell.get("interval").and_then(nanoseconds)?;
+        return Some(ChannelKind::Doorbell { interval });
+    }
     let size = form("shared")?.get("size").and_then(bytes)?;
     Some(ChannelKind::Shared { size })
 }

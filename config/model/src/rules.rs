@@ -10,6 +10,7 @@ pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod document;
+mod doorbells;
 mod flows;
 mod hardware;
 pub(crate) mod include;
@@ -51,6 +52,7 @@ const CHECKS: &[&[Check]] = &[
     assignment::CHECKS,
     channels::CHECKS,
     flows::CHECKS,
+    doorbells::CHECKS,
     schedule::CHECKS,
     locks::CHECKS,
     bandwidth::CHECKS,
@@ -87,6 +89,7 @@ pub fn all() -> Vec<&'static Rule> {
         bandwidth::ALL,
         tasks::ALL,
         flows::ALL,
+        doorbells::ALL,
     ];
     groups.into_iter().flatten().copied().collect()
 }

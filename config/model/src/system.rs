@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use crate::board::{Board, Device};
-use crate::channel::{Channel, ChannelMemory};
+use crate::channel::{Channel, ChannelKind, ChannelMemory, Doorbell};
 use crate::colours::ColourSet;
 use crate::lock::Lock;
 use crate::span::{Sources, Span, Spanned};
@@ -47,6 +47,26 @@ pub struct System {
 }
 
 impl System {
+    /// The doorbells, in the order of the channels: each has the next interrupt of the board's that is wired to nothing.
+    pub fn doorbells(&self) -> impl Iterator<Item = Doorbell<'_>> {
+        let bells = self.channels.iter().filter_map(|channel| match channel.kind {
+            ChannelKind::Doorbell { interval } => Some((channel, interval.value)),
+            ChannelKind::Sampling { .. } | ChannelKind::Queuing { .. } | ChannelKind::Shared { .. } => None,
+        });
+        // The rules `channels/one-reader` and `channels/doorbells` hold.
+        let wired = bells.zip(&self.board.gic.unwired).enumerate();
+        wired.filter_map(|(number, ((channel, interval), intid))| {
+            Some(Doorbell {
+                number,
+                channel,
+                ringer: channel.writer.value,
+                rung: channel.readers.first()?.value,
+                intid: intid.value,
+                interval,
+            })
+        })
+    }
+
     /// The memories of all channels, in the order of the channels.
     pub fn channel_memories(&self) -> Vec<ChannelMemory> {
         let channels = self.channels.iter().enumerate();

@@ -3,7 +3,7 @@
 
 use bulkhead_model::channel::{Channel, ChannelKind, Overflow};
 
-use crate::words::size;
+use crate::words::{size, time};
 
 /// What a channel carries.
 pub(crate) fn carries(channel: &Channel) -> String {
@@ -23,6 +23,7 @@ pub(crate) fn carries(channel: &Channel) -> String {
                 depth.value, message.value
             )
         }
+        ChannelKind::Doorbell { interval } => format!("interrupt, at most one in {}", time(interval.value)),
         ChannelKind::Shared { size: bytes } => format!("{} without protocol", size(bytes.value)),
     }
 }

@@ -33,6 +33,15 @@ pub const LOCK_RELEASE: u32 = 0xC600_0011;
 /// Of [`LOCK_WAIT`]: the lock is another's still.
 pub const LOCK_AGAIN: i64 = 1;
 
+/// Rings the doorbell with the number in `w1`, which the device tree states: an interrupt in the partition at its other
+/// end. What the caller wrote before is visible there when the interrupt is taken; rings that are not yet taken merge.
+///
+/// [`SUCCESS`]; [`DOORBELL_EARLY`]: sooner after the last ring than the spec allows, and so refused and counted;
+/// [`DENIED`]: the caller does not ring this doorbell.
+pub const DOORBELL_RING: u32 = 0xC600_0020;
+/// Of [`DOORBELL_RING`]: refused, try again later.
+pub const DOORBELL_EARLY: i64 = 1;
+
 /// `SUCCESS` of SMCCC and PSCI.
 pub const SUCCESS: i64 = 0;
 /// `NOT_SUPPORTED` of SMCCC and PSCI: also the answer to every unknown function.

@@ -190,7 +190,11 @@ pub struct VcpuStats {
     pub fault_pc: u64,
     /// IPA of that trap.
     pub fault_ipa: u64,
+    /// Doorbells that it rang.
+    pub rings: u64,
+    /// Rings that were refused because they came too early.
+    pub rings_refused: u64,
     /// Reserved, zero.
-    pub reserved: [u64; 8],
+    pub reserved: [u64; 6],
 }
 const _: () = assert!(size_of::<VcpuStats>() <= VCPU_STATS_SIZE);

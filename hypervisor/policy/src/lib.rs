@@ -25,6 +25,7 @@
 pub mod bandwidth;
 mod bits;
 pub mod dma;
+pub mod doorbell;
 pub mod fault;
 pub mod lifecycle;
 pub mod lock;

@@ -56,6 +56,11 @@ pub enum VendorCall {
     Null,
     /// [`hypercall::MARK_STEADY`].
     MarkSteady,
+    /// [`hypercall::DOORBELL_RING`].
+    Ring {
+        /// Number of the doorbell.
+        doorbell: u32,
+    },
     /// [`hypercall::LOCK_WAIT`].
     LockWait {
         /// Number of the lock.
@@ -99,6 +104,7 @@ pub const fn decode(registers: &[u64; 4]) -> Call {
         hypercall::NULL => Call::Vendor(VendorCall::Null),
         hypercall::VENDOR_HYP_UID => Call::Vendor(VendorCall::Uid),
         hypercall::VENDOR_HYP_REVISION => Call::Vendor(VendorCall::Revision),
+        hypercall::DOORBELL_RING => Call::Vendor(VendorCall::Ring { doorbell: low32(x1) }),
         hypercall::LOCK_WAIT => Call::Vendor(VendorCall::LockWait { lock: low32(x1) }),
         hypercall::LOCK_RELEASE => Call::Vendor(VendorCall::LockRelease {
             lock: low32(x1),

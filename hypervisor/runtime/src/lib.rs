@@ -21,6 +21,7 @@ pub mod core_state;
 pub mod direct;
 mod direct_v2;
 pub mod dma;
+mod doorbell;
 pub mod entry;
 pub mod errors;
 pub mod gic;

@@ -14,6 +14,7 @@ use bulkhead_policy::trap::Ipa;
 use bulkhead_types::tables::partition_flag;
 
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
+use crate::doorbell::on_ring;
 use crate::gic::kick_if_running;
 use crate::shared::MARKED;
 use crate::view;
@@ -49,6 +50,7 @@ impl PerCore {
                 result
             }
             Call::Vendor(VendorCall::LockRelease { lock, word }) => self.lock_release(lock, word),
+            Call::Vendor(VendorCall::Ring { doorbell }) => on_ring(vcpu, running, doorbell),
             Call::Vendor(VendorCall::MarkSteady) => mark_steady(vcpu, running),
             Call::Smccc(call) => call.result(),
             Call::Psci(call) => match self.on_psci(call) {

@@ -13,6 +13,7 @@ use bulkhead_policy::uart::Pl011;
 use bulkhead_policy::vgic::direct::Direct;
 use bulkhead_policy::vgic::v2::Extras;
 use bulkhead_policy::vgic::{MAX_VCPUS, Vgic};
+use bulkhead_types::tables::MAX_DOORBELLS;
 
 /// Partitions for which there is room: as many as a spec may have.
 pub const MAX_PARTITIONS: usize = bulkhead_types::image::MAX_PARTITIONS;
@@ -109,6 +110,9 @@ pub static PARTITIONS: [PartitionState; MAX_PARTITIONS] = [const { PartitionStat
 
 /// For each core the global index of the vCPU whose slot it is, whether it can run or not; else [`NOBODY`].
 pub static RUNNING: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(NOBODY) }; MAX_CORES];
+
+/// For each doorbell the counter value before which it does not ring.
+pub static DOORBELLS: [AtomicU64; MAX_DOORBELLS] = [const { AtomicU64::new(0) }; MAX_DOORBELLS];
 
 /// Becomes 1 at the first accepted steady-state mark.
 pub static MARKED: AtomicU32 = AtomicU32::new(0);

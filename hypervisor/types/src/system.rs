@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::blob::{BlobHeader, Certificate, MAGIC, MAJOR, MINOR, Section};
 use crate::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, NONE, Partition, PciFunction, RamBank, Slot, Spi,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, MAX_DOORBELLS, NONE, Partition, PciFunction, RamBank, Slot, Spi,
     Vcpu, core_mode, predictors, slot_kind,
 };
 
@@ -152,6 +152,8 @@ impl<'a> System<'a> {
                 below(spi.partition, self.partitions.len()) && below(spi.core, self.cores.len()),
                 BlobError::Index("spis"),
             )?;
+            let rung = below(spi.ringer, self.partitions.len()) && below(spi.doorbell, MAX_DOORBELLS);
+            check(spi.ringer == NONE || rung, BlobError::Index("spis"))?;
         }
         for function in self.pci_functions {
             let good = below(function.partition, self.partitions.len()) && function.bdf < 0x1_0000;

@@ -213,7 +213,10 @@ pub struct Vcpu {
     pub cntvoff: u64,
 }
 
-/// A physical SPI that a partition owns.
+/// Doorbells that a system can have.
+pub const MAX_DOORBELLS: usize = 16;
+
+/// A physical SPI that a partition owns: of a device, or to which nothing is wired and which another partition rings.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
 pub struct Spi {
@@ -225,6 +228,12 @@ pub struct Spi {
     pub core: u32,
     /// 1 = edge-triggered, 0 = level-sensitive.
     pub edge: u32,
+    /// Partition that may ring it; [`NONE`] for a device's.
+    pub ringer: u32,
+    /// Which doorbell of the system it is, below [`MAX_DOORBELLS`]; 0 for a device's.
+    pub doorbell: u32,
+    /// Least time from one ring to the next, ns; 0 for a device's.
+    pub interval_ns: u64,
 }
 
 /// A base address register of a PCI function as the compiler assigned it.

@@ -106,6 +106,24 @@ pub struct Lock<'a> {
     pub participant: u8,
 }
 
+/// A doorbell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doorbell<'a> {
+    /// Its name in the spec.
+    pub label: &'a str,
+    /// What this partition may do with it.
+    pub end: End,
+}
+
+/// An end of a doorbell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Rings it, by its number for EL2.
+    Rings(u32),
+    /// Hears it, as this interrupt.
+    Hears(u32),
+}
+
 /// A CAN controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Can<'a> {
@@ -151,6 +169,8 @@ pub struct Machine<'a> {
     pub window: Option<(Range, Encoding)>,
     /// Channels.
     pub channels: Vec<Channel<'a>, MOST_CHANNELS>,
+    /// Doorbells.
+    pub doorbells: Vec<Doorbell<'a>, MOST>,
     /// Locks.
     pub locks: Vec<Lock<'a>, MOST>,
     /// CAN controllers.
@@ -240,6 +260,18 @@ fn channels<'a>(tree: &Fdt<'a>) -> Result<Vec<Channel<'a>, MOST_CHANNELS>, Missi
     Ok(found)
 }
 
+fn doorbell<'a>(node: &FdtNode<'_, 'a>) -> Option<Doorbell<'a>> {
+    let end = match text(node, "bulkhead,role")? {
+        "writer" => End::Rings(cell(node, "bulkhead,doorbell", 0)?),
+        "reader" => End::Hears(intid(node)?),
+        _ => return None,
+    };
+    Some(Doorbell {
+        label: text(node, "label")?,
+        end,
+    })
+}
+
 fn lock<'a>(node: &FdtNode<'_, 'a>) -> Option<Lock<'a>> {
     Some(Lock {
         label: text(node, "label")?,
@@ -324,6 +356,7 @@ impl<'a> Machine<'a> {
             redistributors,
             window: windows.first().copied(),
             channels: channels(tree)?,
+            doorbells: all(tree, "bulkhead,doorbell-1", doorbell)?,
             locks: all(tree, "bulkhead,lock-1", lock)?,
             cans: cans(tree)?,
             edu: all(tree, "qemu,edu", |node| range(node, 0))?.first().copied(),

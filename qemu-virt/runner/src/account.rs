@@ -10,7 +10,7 @@ use bulkhead_model::manifest::Manifest;
 use crate::judge::Judge;
 use crate::reason;
 use crate::report::{
-    Bounds, Can, CoreReport, Dma, Entries, Expected, FORMAT, Fault, LockReport, Partition, QueueReport,
+    Bounds, Can, CoreReport, Dma, Doorbells, Entries, Expected, FORMAT, Fault, LockReport, Partition, QueueReport,
     Report, Slots, Used, Verdict,
 };
 use crate::stats::{Core, Snapshot, Steady};
@@ -101,6 +101,7 @@ fn partition_report(
 ) -> Partition {
     let mut by_reason = BTreeMap::new();
     let (mut total, mut at_mark, mut slots) = (0, 0, Slots::default());
+    let mut doorbells = Doorbells::default();
     let mut first: Option<VcpuStats> = None;
     for (global, vcpu) in manifest.vcpus.iter().enumerate() {
         if vcpu.partition as usize != index {
@@ -125,6 +126,8 @@ fn partition_report(
         slots.granted += counts.slots_granted;
         slots.used += counts.slots_used;
         slots.missed += counts.slots_missed;
+        doorbells.rings += counts.rings;
+        doorbells.refused += counts.rings_refused;
         if vcpu.index == 0 {
             first = Some(*counts);
         }
@@ -146,6 +149,7 @@ fn partition_report(
             by_reason,
         },
         slots,
+        doorbells,
         deadline_misses: metrics.deadline_misses,
         can: Can {
             tx: metrics.can_tx,

@@ -106,6 +106,9 @@ pub struct Partition {
     pub el2_entries: Entries,
     /// Slots of all its vCPUs.
     pub slots: Slots,
+    /// Doorbells that it rang.
+    #[serde(default)]
+    pub doorbells: Doorbells,
     /// Activations after their deadline, as the partition observed them.
     pub deadline_misses: u64,
     /// CAN traffic, as the partition counts it.
@@ -194,6 +197,15 @@ pub struct LockReport {
     pub helped_steps: u32,
     /// Owners that lost the lock: held too long, or died.
     pub revoked: u32,
+}
+
+/// What EL2 counted of the doorbells that a partition rang.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doorbells {
+    /// Rings that were delivered.
+    pub rings: u64,
+    /// Rings that came too early and were refused.
+    pub refused: u64,
 }
 
 /// What writer and reader of a queuing channel say of it.

@@ -17,7 +17,7 @@ pub const SECTIONS: [(&str, u64, u64); 10] = [
     ("vcpus", 192, 104),
     ("core_vcpus", 200, 8),
     ("slots", 208, 24),
-    ("spis", 216, 16),
+    ("spis", 216, 32),
     ("pci_functions", 224, 112),
     ("ram", 232, 16),
     ("board", 240, 80),
@@ -134,6 +134,12 @@ pub struct Spi {
     pub core: u32,
     /// 1 = edge.
     pub edge: u32,
+    /// Who rings it, or all ones.
+    pub ringer: u32,
+    /// Which doorbell it is.
+    pub doorbell: u32,
+    /// Least ns between rings.
+    pub interval: u64,
 }
 
 /// A PCI function.
@@ -475,6 +481,9 @@ fn spi(b: &[u8], e: u64) -> Option<Spi> {
         partition: u32_at(b, e + 4)?,
         core: u32_at(b, e + 8)?,
         edge: u32_at(b, e + 12)?,
+        ringer: u32_at(b, e + 16)?,
+        doorbell: u32_at(b, e + 20)?,
+        interval: u64_at(b, e + 24)?,
     })
 }
 

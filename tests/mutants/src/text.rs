@@ -5,7 +5,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 23] = [
+const KINDS: [(&str, usize, usize); 24] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -25,6 +25,7 @@ const KINDS: [(&str, usize, usize); 23] = [
     ("lock", 4, usize::MAX),
     ("emulated", 3, 3),
     ("spi", 4, 4),
+    ("doorbell", 4, 4),
     ("pci", 5, 5),
     ("bar", 3, 3),
     ("stream", 2, 2),

@@ -3,7 +3,7 @@
 
 use crate::range::{PAGE, Range};
 use crate::system::System;
-use crate::tables::{FLAG_UART, PciFunction};
+use crate::tables::{FLAG_UART, PciFunction, Spi};
 
 const SPI_FIRST: u32 = 32;
 const SPI_LAST: u32 = 1019;
@@ -14,6 +14,10 @@ fn bit(words: &[u32], intid: u32) -> bool {
     let word = usize::try_from(index / 32).ok().and_then(|word| words.get(word));
     word.is_some_and(|word| word & (1 << (index % 32)) != 0)
 }
+
+/// Doorbells for which EL2 has room, and the shortest time between two rings in ns.
+const DOORBELLS: u32 = 16;
+const SHORTEST: u64 = 10_000;
 
 /// Implements: BH-CHK-052.
 pub(crate) fn spis(system: &System<'_>, out: &mut Vec<String>) {
@@ -38,6 +42,24 @@ pub(crate) fn spis(system: &System<'_>, out: &mut Vec<String>) {
                 "SPI {intid}: is no SPI, or its trigger {} is none",
                 spi.edge
             ));
+        }
+        let rings_itself = spi.ringer == spi.partition;
+        let device = spi.ringer == u32::MAX;
+        let known = usize::try_from(spi.ringer).is_ok_and(|r| r < blob.partitions.len());
+        let good = if device {
+            spi.doorbell == 0 && spi.interval == 0
+        } else {
+            known && !rings_itself && spi.edge == 1 && spi.doorbell < DOORBELLS && spi.interval >= SHORTEST
+        };
+        if !good {
+            out.push(format!(
+                "SPI {intid}: partition {} rings it as doorbell {} each {} ns",
+                spi.ringer, spi.doorbell, spi.interval
+            ));
+        }
+        let same = |s: &&Spi| !device && s.ringer != u32::MAX && s.doorbell == spi.doorbell;
+        if blob.spis.iter().filter(same).count() > 1 {
+            out.push(format!("SPI {intid}: shares doorbell {} with another", spi.doorbell));
         }
         if intid == blob.board.uart_intid {
             out.push(format!("SPI {intid}: is that of EL2's UART"));

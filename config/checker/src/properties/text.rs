@@ -62,6 +62,7 @@ pub(crate) fn records(system: &System<'_>, out: &mut Vec<String>) {
     compare(system, "lock", locks(system), out);
     compare(system, "emulated", emulated(system), out);
     compare(system, "spi", spis(system), out);
+    compare(system, "doorbell", doorbells(system), out);
     compare(system, "pci", functions(system), out);
     compare(system, "bar", bars(system), out);
 }
@@ -235,6 +236,20 @@ fn spis(system: &System<'_>) -> Vec<String> {
             s.intid,
             name(system, s.partition),
             s.core
+        )
+    })
+    .collect()
+}
+
+fn doorbells(system: &System<'_>) -> Vec<String> {
+    let all = system.blob.spis.iter().filter(|s| s.ringer != u32::MAX);
+    all.map(|s| {
+        format!(
+            "doorbell {} {} {} {}",
+            s.intid,
+            name(system, s.ringer),
+            s.doorbell,
+            s.interval
         )
     })
     .collect()

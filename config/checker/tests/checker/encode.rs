@@ -297,7 +297,7 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
     model
         .spis
         .iter()
-        .for_each(|(a, b, c, d)| w32(spis, &[*a, *b, *c, *d]));
+        .for_each(|(a, b, c, d)| w32(spis, &[*a, *b, *c, *d, u32::MAX, 0, 0, 0]));
     for f in &model.functions {
         w32(pci, &[f.bdf, 0xff00_1760, f.partition, u32::from(f.master)]);
         w64(

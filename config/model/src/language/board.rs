@@ -187,6 +187,12 @@ const GIC: Table = table(
             },
             "Number of SPIs.",
         ),
+        optional(
+            "unwired",
+            Kind::List(&Kind::range(32, 1019), Count::Some),
+            "none",
+            "INTIDs of SPIs to which nothing is wired: each can be a doorbell.",
+        ),
     ],
 );
 

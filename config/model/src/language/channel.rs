@@ -2,7 +2,7 @@
 //! The keys of a channel.
 
 use super::{
-    Choose, Count, Key, Kind, Meaning, Need, Status, Table, Word, needed, optional, refused, table, word,
+    Choose, Count, Key, Kind, Meaning, Need, Status, Table, Word, needed, optional, table, word,
 };
 
 /// A channel.
@@ -28,12 +28,10 @@ const KEYS: &[Key] = &[
         Kind::Map(&SHARED),
         "Memory that the writer writes and readers read, without a protocol: what is read is a claim of the writer.",
     ),
-    refused(
+    needed(
         "doorbell",
         Kind::Map(&DOORBELL),
-        "An interrupt without payload.",
-        "doorbells between partitions",
-        "poll a `sampling` channel",
+        "An interrupt without payload, which the writer raises in the one reader.",
     ),
     Key {
         name: "writer",
@@ -110,8 +108,8 @@ const SHARED: Table = table(
 const DOORBELL: Table = table(
     "`doorbell`",
     &[needed(
-        "limit",
-        Kind::range(1, 1_000_000),
-        "Rings that are delivered in a major frame.",
+        "interval",
+        Kind::Time,
+        "Least time from one ring to the next, from 10us to 1s; an earlier one is refused and counted.",
     )],
 );

@@ -35,7 +35,7 @@ static QUEUE_SIZE: Rule = Rule {
 static ONE_READER: Rule = Rule {
     number: "BH213",
     id: "channels/one-reader",
-    text: "A queuing channel has one reader, who alone says what it has taken.",
+    text: "A queue has one reader, who alone says what it has taken, and a doorbell one who hears it.",
     fix: "Give each reader a channel of its own.",
 };
 /// A reader that can hold up a more critical writer.
@@ -80,7 +80,7 @@ fn no_room(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             Some(ChannelKind::Sampling { .. }) => ports += 1,
             Some(kind @ ChannelKind::Queuing { .. }) => memories.extend([kind.size(), READER_SIZE as u64]),
             Some(kind @ ChannelKind::Shared { .. }) => memories.push(kind.size()),
-            None => {}
+            Some(ChannelKind::Doorbell { .. }) | None => {}
         }
         if memories.iter().any(|size| *size > LARGEST_MEMORY) {
             // Another rule says so.
@@ -124,14 +124,14 @@ fn queue_size(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Implements: BH-CFG-143.
 fn one_reader(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for channel in &facts.spec.channels {
-        let Some(ChannelKind::Queuing { .. }) = channel.kind else {
+        let Some(ChannelKind::Queuing { .. } | ChannelKind::Doorbell { .. }) = channel.kind else {
             continue;
         };
         if let [first, second, ..] = channel.readers.as_slice() {
             let diagnostic = Diagnostic::new(
                 &ONE_READER,
                 second.span,
-                format!("queue `{}` has more than one reader", channel.name.value),
+                format!("channel `{}` has more than one reader", channel.name.value),
                 "one too many",
                 ONE_READER.fix,
             );

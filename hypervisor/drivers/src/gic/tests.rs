@@ -20,6 +20,9 @@ fn spi(intid: u32, core: u32, edge: u32) -> Spi {
         partition: 0,
         core,
         edge,
+        ringer: u32::MAX,
+        doorbell: 0,
+        interval_ns: 0,
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Calls out of the partition. Implements: BH-PART-004.
 
-use bulkhead_abi::hypercall::{LOCK_RELEASE, LOCK_WAIT, MARK_STEADY, SUCCESS};
+use bulkhead_abi::hypercall::{DOORBELL_RING, LOCK_RELEASE, LOCK_WAIT, MARK_STEADY, SUCCESS};
 use smccc::Hvc;
 
 /// See [`MARK_STEADY`].
@@ -19,6 +19,11 @@ fn call(function: u32, arguments: [u64; 2]) -> (i64, u64) {
     [*first, *second] = arguments;
     let [result, value, ..] = smccc::hvc64(function, all);
     (result.cast_signed(), value)
+}
+
+/// See [`DOORBELL_RING`].
+pub(super) fn ring(doorbell: u32) -> i64 {
+    call(DOORBELL_RING, [doorbell.into(), 0]).0
 }
 
 /// See [`LOCK_WAIT`]: the result and the word.

@@ -7,7 +7,7 @@ use arm_gic::gicv3::registers::{Gicd, GicrSgi};
 use arm_gic::gicv3::{GicCpuInterface, GicV3, Group};
 use arm_gic::{IntId, InterruptGroup, Trigger, UniqueMmioPointer};
 
-use super::{can, critical, fault, time};
+use super::{can, critical, doorbell, fault, time};
 use crate::machine::Machine;
 
 /// Priorities, the lower the more urgent.
@@ -48,6 +48,14 @@ fn configure(machine: &Machine<'_>) -> Option<()> {
         gic.distributor().set_routing(intid, Some(0)).ok()?;
         gic.enable_interrupt(intid, None, true).ok()?;
     }
+    for number in doorbell::heard_by(&machine.doorbells) {
+        let intid = IntId::try_from(number).ok()?;
+        gic.set_group(intid, None, Group::Group1NS).ok()?;
+        gic.set_trigger(intid, None, Trigger::Edge).ok()?;
+        gic.set_interrupt_priority(intid, None, DEVICE_PRIORITY).ok()?;
+        gic.distributor().set_routing(intid, Some(0)).ok()?;
+        gic.enable_interrupt(intid, None, true).ok()?;
+    }
     Some(())
 }
 
@@ -57,7 +65,7 @@ extern "C" fn on_interrupt() {
     GicCpuInterface::handle_interrupt(InterruptGroup::Group1, |intid| {
         if intid == IntId::ppi(time::PPI) {
             time::on_interrupt();
-        } else {
+        } else if !doorbell::on_interrupt(intid.into()) {
             can::on_interrupt();
         }
     });

@@ -7,6 +7,7 @@
 pub mod can;
 pub mod console;
 mod critical;
+pub mod doorbell;
 mod entry;
 mod fault;
 mod hypercall;
@@ -135,6 +136,18 @@ impl Partition {
     /// [`PortError::NotReady`] also when the spec gives this partition no such channel; errors of [`Reader::new`].
     pub fn reader<const N: usize>(&self, label: &str) -> Result<Reader<&'static [AtomicU64], N>, PortError> {
         Reader::new(self.port(label, Role::Reader, N * 8)?)
+    }
+
+    /// The doorbell `label`, which this partition rings; `None` when the spec gives it none.
+    pub fn bell(&self, label: &str) -> Option<doorbell::Bell> {
+        let found = self.machine.doorbells.iter().find(|bell| bell.label == label)?;
+        doorbell::Bell::of(found)
+    }
+
+    /// How often the doorbell `label` was heard; 0 when this partition hears no such.
+    pub fn heard(&self, label: &str) -> u64 {
+        let place = self.machine.doorbells.iter().position(|bell| bell.label == label);
+        place.map_or(0, doorbell::count)
     }
 
     /// The lock `label`; `None` when the spec gives this partition no such lock.

@@ -35,6 +35,17 @@ fn spis(case: &Case<'_>, found: &mut Found) {
             found.form(false, at);
             continue;
         };
+        let of_device = spi.ringer == NONE && (spi.doorbell, spi.interval) == (0, 0);
+        let rung = index(spi.ringer.into()) < blob.partitions.len()
+            && spi.ringer != spi.partition
+            && spi.edge == 1
+            && spi.doorbell < 16
+            && spi.interval >= 10_000;
+        let mut others = blob.spis.iter().filter(|other| other.intid != spi.intid);
+        let alone = !others.any(|other| other.ringer != NONE && other.doorbell == spi.doorbell);
+        found.effect(of_device || rung && alone, || {
+            format!("SPI {} is no doorbell", spi.intid)
+        });
         let number = spi.intid.saturating_sub(32);
         if let Some(word) = owner.get_mut(index((number / 32).into())) {
             *word |= 1 << (number % 32);

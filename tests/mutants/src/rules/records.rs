@@ -218,6 +218,15 @@ pub fn expected(case: &Case<'_>) -> Vec<String> {
             spi.core
         ));
     }
+    for spi in blob.spis.iter().filter(|spi| spi.ringer != NONE) {
+        out.push(format!(
+            "doorbell {} {} {} {}",
+            spi.intid,
+            partition(spi.ringer),
+            spi.doorbell,
+            spi.interval
+        ));
+    }
     for f in &blob.functions {
         let (vendor, device) = (f.id & 0xFFFF, f.id >> 16);
         let master = if f.master == 1 { "master" } else { "no-master" };
