@@ -7,6 +7,8 @@
 #![deny(missing_docs)]
 
 pub mod block;
+pub mod cadence_uart;
 pub mod can;
 pub mod ctucanfd;
 pub mod pl011;
+pub mod xilinx_can;

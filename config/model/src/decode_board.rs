@@ -2,7 +2,7 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Controller, ControllerKind, Core, Deterministic, Device, DeviceKind, Gic, Interrupt, PciFunction,
+    Board, Controller, ControllerKind, Core, Deterministic, Device, DeviceKind, Gic, GicV2, GicVersion, Interrupt, PciFunction,
     Pcie, Predictors, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, TreeMaker, Trigger, Uart,
     UartKind,
 };
@@ -45,7 +45,7 @@ impl Decoder<'_> {
             hypervisor: value(fields, "hypervisor")?,
             physical_address_bits: value(fields, "physical_address_bits")?,
             cores: cores?,
-            gic: fields.get("gic").and_then(|n| gic(n, key_of("gic")))?,
+            gic: fields.get("gic").and_then(|n| self.gic(n, key_of("gic")))?,
             uart: fields.get("uart").and_then(|n| uart(n, key_of("uart")))?,
             smmu: present(fields.get("smmu").map(|n| smmu(n, key_of("smmu"))))?,
             pcie: present(pcie)?,
@@ -55,6 +55,44 @@ impl Decoder<'_> {
             controllers: controllers?,
             qemu: present(qemu)?,
             bounds: Default::default(),
+        })
+    }
+
+    /// Each version has registers of its own, and none of the other's. Implements: BH-BRD-020.
+    fn gic(&mut self, node: &Node, span: Span) -> Option<Gic> {
+        const OF_V2: [&str; 3] = ["cpu", "control", "virtual_cpu"];
+        const OF_V3: [&str; 1] = ["redistributors"];
+        let fields = Fields::of(node)?;
+        let versions = [("2", true), ("3", false)];
+        let is_v2 = fields.get("version").and_then(|n| choice(n, &versions))?.value;
+        let (needed, strange): (&[&str], &[&str]) = if is_v2 {
+            (&OF_V2, &OF_V3)
+        } else {
+            (&OF_V3, &OF_V2)
+        };
+        let what = if is_v2 { "a GICv2" } else { "a GICv3" };
+        for key in needed.iter().filter(|key| fields.get(key).is_none()) {
+            self.report(document::missing_key(span, what, key));
+        }
+        for entry in fields.all().iter().filter(|e| strange.contains(&e.key.value.as_str())) {
+            self.report(document::unknown_key(&entry.key, what, needed));
+        }
+        let version = if is_v2 {
+            GicVersion::V2(GicV2 {
+                cpu: value(fields, "cpu")?,
+                control: value(fields, "control")?,
+                virtual_cpu: value(fields, "virtual_cpu")?,
+            })
+        } else {
+            GicVersion::V3 {
+                redistributors: value(fields, "redistributors")?,
+            }
+        };
+        Some(Gic {
+            distributor: value(fields, "distributor")?,
+            version,
+            spi_lines: value(fields, "spi_lines")?,
+            span,
         })
     }
 
@@ -263,17 +301,6 @@ fn core(node: &Node) -> Option<Core> {
         capacity: value(fields, "capacity")?,
         predictors: predictors.map_or(Predictors::None, |p| p.value),
         span: node.span,
-    })
-}
-
-fn gic(node: &Node, span: Span) -> Option<Gic> {
-    let fields = Fields::of(node)?;
-    Some(Gic {
-        version: fields.get("version").and_then(|n| choice(n, &[("3", 3)]))?.value,
-        distributor: value(fields, "distributor")?,
-        redistributors: value(fields, "redistributors")?,
-        spi_lines: value(fields, "spi_lines")?,
-        span,
     })
 }
 

@@ -82,7 +82,13 @@ pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
             && !(a.access.write && b.access.write)
             && both.minus(&written).is_empty();
         let loader = system.is_loader(both, a.access) && system.is_loader(both, b.access);
-        if a.party != Party::El2 && b.party != Party::El2 && !channel && !loader {
+        let interface = [a, b].iter().all(|side| match side.party {
+            Party::El2 => false,
+            Party::Partition(index) => {
+                matches!(side.serves, Use::Partition(_)) && system.is_interface(index, both, side.access)
+            }
+        });
+        if a.party != Party::El2 && b.party != Party::El2 && !channel && !loader && !interface {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
         }
     });
@@ -125,7 +131,9 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
             Use::Core(_) | Use::Stream(_) => false,
         });
         let channel = cleared && channels.iter().any(|c| c.contains(both));
-        if !window && !loader && !channel {
+        let interface = matches!(guest.serves, Use::Partition(_))
+            && [a, b].iter().all(|side| system.is_interface(index, both, side.access));
+        if !window && !loader && !channel && !interface {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
         }
     });

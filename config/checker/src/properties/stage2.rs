@@ -187,13 +187,16 @@ fn emulated(p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
     }
 }
 
+/// Where a partition has its redistributors on a board with a GICv2: nowhere.
+pub(super) const NO_IPA: u64 = 1 << 63;
+
 /// Frames that EL2 emulates for a partition.
 pub(crate) fn frames(p: &Partition) -> Vec<(&'static str, Range)> {
     let gicr = GICR_SIZE.saturating_mul(p.vcpus.1.into());
-    let mut frames = vec![
-        ("gicd", Range::sized(p.gicd_ipa, 0x1_0000)),
-        ("gicr", Range::sized(p.gicr_ipa, gicr)),
-    ];
+    let mut frames = vec![("gicd", Range::sized(p.gicd_ipa, 0x1_0000))];
+    if p.gicr_ipa != NO_IPA {
+        frames.push(("gicr", Range::sized(p.gicr_ipa, gicr)));
+    }
     if p.uart_ipa != 0 {
         frames.push(("uart", Range::sized(p.uart_ipa, UART_SIZE)));
     }

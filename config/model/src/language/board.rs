@@ -137,10 +137,29 @@ const GIC: Table = table(
             "Version of the architecture.",
         ),
         needed("distributor", Kind::U64, "Registers of the distributor."),
-        needed(
+        optional(
             "redistributors",
             Kind::U64,
-            "Registers of the first redistributor; each takes 128KiB.",
+            "a GICv2 has none",
+            "Registers of the first redistributor of a GICv3; each takes 128KiB.",
+        ),
+        optional(
+            "cpu",
+            Kind::U64,
+            "a GICv3 has none",
+            "Registers of the CPU interface of a GICv2 (GICC), two pages.",
+        ),
+        optional(
+            "control",
+            Kind::U64,
+            "a GICv3 has none",
+            "Registers of the virtual interface control of a GICv2 (GICH), a page.",
+        ),
+        optional(
+            "virtual_cpu",
+            Kind::U64,
+            "a GICv3 has none",
+            "Registers of the virtual CPU interface of a GICv2 (GICV), two pages.",
         ),
         needed(
             "spi_lines",
@@ -154,7 +173,7 @@ const GIC: Table = table(
     ],
 );
 
-const GIC_VERSIONS: &[Word] = &[word("3", "GICv3.")];
+const GIC_VERSIONS: &[Word] = &[word("2", "GICv2 with the Virtualization Extensions."), word("3", "GICv3.")];
 
 const UART: Table = table(
     "`uart`",

@@ -2,7 +2,7 @@
 //! Rules for what a board file says of the hardware.
 
 use super::Facts;
-use crate::board::{Board, Region};
+use crate::board::{Board, GicV2, GicVersion, Region};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Span;
 
@@ -56,17 +56,25 @@ fn blocks(board: &Board) -> Vec<Block> {
         span,
     };
     let cores = u64::try_from(board.cores.len()).unwrap_or(u64::MAX);
-    let redistributors = cores.saturating_mul(128 << 10);
     let mut blocks = vec![
         block("the distributor", board.gic.distributor, 64 << 10, board.gic.span),
-        block(
-            "the redistributors",
-            board.gic.redistributors,
-            redistributors,
-            board.gic.span,
-        ),
         block("the UART", board.uart.base, PAGE, board.uart.span),
     ];
+    match board.gic.version {
+        GicVersion::V3 { redistributors } => {
+            let size = cores.saturating_mul(128 << 10);
+            blocks.push(block("the redistributors", redistributors, size, board.gic.span));
+        }
+        GicVersion::V2(interfaces) => {
+            for (name, base, size) in [
+                ("the CPU interface", interfaces.cpu, GicV2::INTERFACE),
+                ("the virtual interface control", interfaces.control, GicV2::CONTROL),
+                ("the virtual CPU interface", interfaces.virtual_cpu, GicV2::INTERFACE),
+            ] {
+                blocks.push(block(name, base, size, board.gic.span));
+            }
+        }
+    }
     if let Some(smmu) = &board.smmu {
         blocks.push(block("the SMMU", smmu.base, 128 << 10, smmu.span));
     }
