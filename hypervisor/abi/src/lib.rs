@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 
 pub mod hypercall;
+pub mod lock;
 pub mod mux;
 pub mod sampling;
 pub mod stats;

@@ -6,6 +6,7 @@
 //! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
+//! - [`lock`]: locks with priority inheritance, and the jobs inside EL2 in which a waiter helps.
 //! - [`uart`]: the emulated PL011.
 //! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
 //! - [`ring`], [`mux`]: byte rings with claimed indices; the serial multiplex.
@@ -23,6 +24,7 @@
 mod bits;
 pub mod fault;
 pub mod lifecycle;
+pub mod lock;
 pub mod mux;
 pub mod psci;
 pub mod registers;
