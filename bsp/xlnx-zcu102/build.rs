@@ -2,8 +2,5 @@
 //! Where EL2 lies on this board.
 
 fn main() {
-    bulkhead_link::link(
-        Some("xlnx-zcu102"),
-        bulkhead_link::Layout::of_eight(0x0020_0000),
-    );
+    bulkhead_link::link(Some("xlnx-zcu102"), bulkhead_link::Layout::of_eight(0x0020_0000));
 }

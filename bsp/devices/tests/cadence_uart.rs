@@ -34,9 +34,7 @@ impl RegisterBlock for &Fake {
             0x14 => s.interrupts,
             // Reserved bits read as ones: nothing may depend on them.
             0x2c => {
-                0xffff_83e0
-                    | u32::from(s.receive.is_empty()) << 1
-                    | u32::from(s.transmit.len() >= 2) << 4
+                0xffff_83e0 | u32::from(s.receive.is_empty()) << 1 | u32::from(s.transmit.len() >= 2) << 4
             }
             0x30 => u32::from(s.receive.pop_front().unwrap()) | 0xff00,
             other => panic!("read of {other:#x}"),
@@ -98,5 +96,8 @@ fn damaged_characters_are_discarded() {
         fake.0.borrow_mut().interrupts = damage;
         assert_eq!((uart.read(), fake.0.borrow().interrupts), (None, 0));
     }
-    assert_eq!((uart.read(), uart.read(), uart.read()), (Some(b'y'), Some(b'z'), None));
+    assert_eq!(
+        (uart.read(), uart.read(), uart.read()),
+        (Some(b'y'), Some(b'z'), None)
+    );
 }

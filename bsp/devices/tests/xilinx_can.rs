@@ -81,7 +81,11 @@ impl RegisterBlock for &Fake {
             0x20 => s.allowed = value,
             0x24 => s.interrupts &= !value,
             0x30 | 0x34 | 0x38 | 0x3c => {
-                assert_eq!(s.writing.len() * 4, offset - 0x30, "words of a frame out of order");
+                assert_eq!(
+                    s.writing.len() * 4,
+                    offset - 0x30,
+                    "words of a frame out of order"
+                );
                 s.writing.push(value);
                 if offset == 0x3c {
                     let frame = s.writing.drain(..).collect::<Vec<_>>().try_into().unwrap();
@@ -184,7 +188,10 @@ fn what_is_sent_is_what_is_received() {
 fn an_overrun_is_told_once_and_the_frames_before_it_are_intact() {
     let fake = fake();
     let mut can = started(&fake);
-    fake.0.borrow_mut().received.extend([0x200 << 21, 0xf << 28, 0x0102_0304, 0x0506_0708]);
+    fake.0
+        .borrow_mut()
+        .received
+        .extend([0x200 << 21, 0xf << 28, 0x0102_0304, 0x0506_0708]);
     fake.0.borrow_mut().interrupts = 1 << 6;
     assert_eq!(can.receive(), Err(nb::Error::Other(Error::Overrun)));
     assert_eq!(can.receive(), Ok(standard(0x200, &[1, 2, 3, 4, 5, 6, 7, 8])));

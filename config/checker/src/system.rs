@@ -302,10 +302,16 @@ impl<'a> System<'a> {
     /// The interface of a GICv2 through which partition `index` takes its interrupts: the physical one when every core
     /// that it runs on is its own, else the virtual one.
     pub(crate) fn interface_of(&self, index: usize) -> Vec<Range> {
-        let own = self.blob.vcpus.iter().filter(|v| usize::try_from(v.partition) == Ok(index));
+        let own = self
+            .blob
+            .vcpus
+            .iter()
+            .filter(|v| usize::try_from(v.partition) == Ok(index));
         let modes: Vec<_> = own
             .map(|v| {
-                let core = usize::try_from(v.core).ok().and_then(|core| self.blob.cores.get(core));
+                let core = usize::try_from(v.core)
+                    .ok()
+                    .and_then(|core| self.blob.cores.get(core));
                 core.and_then(|core| core.mode)
             })
             .collect();

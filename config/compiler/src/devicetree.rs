@@ -329,12 +329,17 @@ fn device(system: &System, assigned: &Assigned) -> Result<Builder, ModelError> {
     let registers = assigned.registers;
     let (node, compatible) = match device.kind {
         DeviceKind::CtuCanFd => ("can", "ctu,ctucanfd"),
+        DeviceKind::XilinxCan => ("can", "xlnx,zynq-can-1.0"),
+        DeviceKind::XilinxCanFd => ("can", "xlnx,canfd-2.0"),
         DeviceKind::Edu => ("edu", "qemu,edu"),
     };
     let mut builder = Builder::new(&format!("{node}@{:x}", registers.start))?
         .with("compatible", compatible)?
         .reg(&[(registers.start, registers.end - registers.start)])?
         .with("label", device.name.value.as_str())?;
+    if let Some(hz) = device.clock {
+        builder = builder.with("clock-frequency", hz)?;
+    }
     if let Some(interrupt) = &device.interrupt {
         let trigger = match interrupt.value.trigger {
             Trigger::Level => LEVEL_HIGH,

@@ -114,7 +114,10 @@ fn gic(list: &mut List, board: &Board, core: Option<usize>) {
         }
         // Each core finds its own at the same addresses.
         (GicVersion::V2(own), None | Some(_)) => {
-            let (first, rest) = (GicV2::WITHOUT_DEACTIVATION, GicV2::INTERFACE - GicV2::WITHOUT_DEACTIVATION);
+            let (first, rest) = (
+                GicV2::WITHOUT_DEACTIVATION,
+                GicV2::INTERFACE - GicV2::WITHOUT_DEACTIVATION,
+            );
             list.device("gicc", own.cpu, first);
             list.device("gicc-dir", own.cpu + first, rest);
             list.device("gich", own.control, GicV2::CONTROL);

@@ -66,7 +66,10 @@ pub fn claim_board(board: &Board, map: &mut MemoryMap) -> Result<(), LayoutError
         }
         GicVersion::V2(own) => {
             map.claim("el2", "gich", own.control, GicV2::CONTROL)?;
-            let (first, rest) = (GicV2::WITHOUT_DEACTIVATION, GicV2::INTERFACE - GicV2::WITHOUT_DEACTIVATION);
+            let (first, rest) = (
+                GicV2::WITHOUT_DEACTIVATION,
+                GicV2::INTERFACE - GicV2::WITHOUT_DEACTIVATION,
+            );
             map.claim("gic", "gicc", own.cpu, first)?;
             map.claim("el2", "gicc-dir", own.cpu + first, rest)?;
             map.claim("gic", "gicv", own.virtual_cpu, GicV2::INTERFACE)?;

@@ -213,7 +213,11 @@ fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
             pristine_root: plan.pristine_root(index),
             window: plan.windows[index].start,
             gicd_ipa: machine::GICD,
-            gicr_ipa: if system.board.gic.v2().is_some() { NO_IPA } else { machine::GICR },
+            gicr_ipa: if system.board.gic.v2().is_some() {
+                NO_IPA
+            } else {
+                machine::GICR
+            },
             uart_ipa: if uart { machine::UART } else { 0 },
             ram_ipa: machine::RAM,
             ram_size: partition.memory.size.value,
@@ -249,10 +253,10 @@ fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
 }
 
 fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
-    let functions = devices.iter().map(|assigned| {
-        let pci = &system.board.devices[assigned.device].pci;
+    let functions = devices.iter().filter_map(|assigned| {
+        let pci = system.board.devices[assigned.device].pci.as_ref()?;
         let bars = assigned.bars.map(|bar| bar.unwrap_or_default());
-        PciFunction {
+        Some(PciFunction {
             bdf: pci.bdf(),
             id: u32::from(pci.vendor) | u32::from(pci.device) << 16,
             partition: id(assigned.partition),
@@ -261,7 +265,7 @@ fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
                 address: bar.start,
                 size: bar.end - bar.start,
             }),
-        }
+        })
     });
     let mut functions: Vec<_> = functions.collect();
     functions.sort_by_key(|f| f.bdf);

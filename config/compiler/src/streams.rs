@@ -70,8 +70,10 @@ pub fn build(
         }
         let root = pool.put_root(&tree).map_err(failed)?;
         let bits = system.board.physical_address_bits;
+        // Only a PCI function is a bus master: the board file says no other StreamID.
+        let Some(stream) = device.bdf() else { continue };
         streams.push(Stream {
-            id: device.pci.bdf(),
+            id: stream,
             words: entry(root, id(assigned.partition) + 1, bits),
         });
     }

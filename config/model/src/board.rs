@@ -215,6 +215,10 @@ pub struct Uart {
 pub enum UartKind {
     /// Arm PrimeCell PL011.
     Pl011,
+    /// NXP i.MX.
+    Imx,
+    /// Cadence, as AMD (Xilinx) has it.
+    Cadence,
 }
 
 /// SMMU.
@@ -259,10 +263,12 @@ pub struct Device {
     pub name: Spanned<String>,
     /// What it is.
     pub kind: DeviceKind,
-    /// Its PCI function.
-    pub pci: PciFunction,
-    /// BAR that holds the registers for the partition.
-    pub register_bar: usize,
+    /// Its PCI function; nothing for a device at fixed addresses.
+    pub pci: Option<PciFunction>,
+    /// Where the registers for its partition are.
+    pub registers: Registers,
+    /// Clock that its driver divides, in Hz.
+    pub clock: Option<u32>,
     /// Its interrupt.
     pub interrupt: Option<Spanned<Interrupt>>,
     /// Whether it is a CAN controller: `wiring` may name it.
@@ -271,6 +277,22 @@ pub struct Device {
     pub bus_master: bool,
     /// Controllers that it depends on, indices into [`Board::controllers`].
     pub controlled_by: Vec<Spanned<usize>>,
+}
+
+impl Device {
+    /// Bus, device, function of its PCI function; also its StreamID.
+    pub fn bdf(&self) -> Option<u32> {
+        self.pci.as_ref().map(PciFunction::bdf)
+    }
+}
+
+/// Where the registers of a device are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registers {
+    /// In this BAR of its PCI function.
+    Bar(usize),
+    /// At fixed addresses, whole pages.
+    At(Region),
 }
 
 /// A controller that can stop devices: whoever reaches it can harm each device that depends on it.
@@ -312,15 +334,29 @@ impl ControllerKind {
 pub enum DeviceKind {
     /// CTU CAN FD controller.
     CtuCanFd,
+    /// AMD (Xilinx) CAN controller of the Zynq.
+    XilinxCan,
+    /// AMD (Xilinx) CAN FD controller 2.0.
+    XilinxCanFd,
     /// QEMU's `edu` function, which copies memory by DMA; for tests.
     Edu,
 }
 
 impl DeviceKind {
+    /// All, as a board file names them.
+    pub(crate) const NAMED: [(&'static str, Self); 4] = [
+        ("ctucanfd", Self::CtuCanFd),
+        ("xilinx-can", Self::XilinxCan),
+        ("xilinx-canfd", Self::XilinxCanFd),
+        ("edu", Self::Edu),
+    ];
+
     /// Its name for people.
     pub fn title(self) -> &'static str {
         match self {
             DeviceKind::CtuCanFd => "CTU CAN FD controller",
+            DeviceKind::XilinxCan => "Xilinx CAN controller",
+            DeviceKind::XilinxCanFd => "Xilinx CAN FD controller",
             DeviceKind::Edu => "DMA test device",
         }
     }

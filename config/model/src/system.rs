@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use crate::board::Board;
+use crate::board::{Board, Device};
 use crate::colours::ColourSet;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
@@ -74,6 +74,15 @@ pub struct Partition {
 }
 
 impl System {
+    /// Index of the partition that owns a device of the board.
+    pub fn owner(&self, device: &Device) -> Option<usize> {
+        let owns = |p: &Partition| {
+            let mut own = p.devices.iter().filter_map(|d| self.board.devices.get(d.value));
+            own.any(|own| own.name.value == device.name.value)
+        };
+        self.partitions.iter().position(owns)
+    }
+
     /// The bus that a CAN controller is wired to, an index into [`System::buses`].
     pub fn bus_of(&self, device: usize) -> Option<usize> {
         self.wiring

@@ -226,9 +226,9 @@ fn channels(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
 fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
     let valid: Vec<u64> = streams(built).iter().map(|(id, _)| *id).collect();
     let entry = |device: &bulkhead_model::board::Device| {
-        let bdf = device.pci.bdf();
-        let function = built.pci_functions.iter().find(|f| f.bdf == bdf);
-        let owner = function.and_then(|f| usize::try_from(f.partition).ok());
+        let function = built.pci_functions.iter().find(|f| Some(f.bdf) == device.bdf());
+        let of_function = function.and_then(|f| usize::try_from(f.partition).ok());
+        let owner = of_function.or_else(|| system.owner(device).filter(|_| device.pci.is_none()));
         let mut lines = vec![match owner {
             Some(owner) => format!("belongs to {}", built.partition_name(owner)),
             None => "belongs to nobody".to_owned(),
@@ -237,6 +237,10 @@ fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
             lines.push(format!("interrupt: INTID {}", interrupt.value.intid));
         }
         let masters = function.is_some_and(|f| f.bus_master == 1);
+        let Some(bdf) = device.bdf() else {
+            lines.push("DMA: none, it is no bus master".to_owned());
+            return (device.name.value.clone(), lines);
+        };
         lines.push(match (valid.contains(&u64::from(bdf)), masters) {
             (true, true) => format!("DMA: through the SMMU as StreamID {bdf:#x}"),
             (_, false) => format!("DMA: none, bus mastering stays off; StreamID {bdf:#x}"),

@@ -192,11 +192,13 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
     let Some(Device { bdf, intid }) = target.device else {
         return Vec::new();
     };
-    let function = built.pci_functions.iter().find(|f| f.bdf == bdf);
-    let owner = function.and_then(|f| usize::try_from(f.partition).ok());
+    let function = built.pci_functions.iter().find(|f| Some(f.bdf) == bdf);
+    let of_function = function.and_then(|f| usize::try_from(f.partition).ok());
+    let owner = of_function.or_else(|| owner_of_registers(built, target));
     let mut notes = Vec::new();
     match owner {
         Some(owner) => notes.push(format!("owner: partition {}", built.partition_name(owner))),
+        None if bdf.is_none() => notes.push("owner: nobody".to_owned()),
         None => notes.push("owner: nobody; boot takes its memory decoding and bus mastering away".to_owned()),
     }
     for spi in &built.spis {
@@ -215,6 +217,10 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
             "interrupt: INTID {intid} belongs to nobody and stays disabled"
         ));
     }
+    let Some(bdf) = bdf else {
+        notes.push("DMA: none, it is no bus master".to_owned());
+        return notes;
+    };
     let masters = function.is_some_and(|f| f.bus_master == 1);
     let stream = streams(built).into_iter().find(|(id, _)| *id == u64::from(bdf));
     notes.push(match (stream, masters, built.board.smmu) {
@@ -226,6 +232,13 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
         (None, false, _) => format!("DMA: bus mastering stays off, and StreamID {bdf:#x} is invalid: the SMMU aborts and records every access"),
     });
     notes
+}
+
+/// The partition that the registers of a device at fixed addresses were given to.
+fn owner_of_registers(built: &Built<'_>, target: &Target) -> Option<usize> {
+    let placed = built.records.memory.iter();
+    let mut there = placed.filter(|p| target.physical.iter().any(|t| t.common(p.physical).is_some()));
+    there.find_map(|p| built.partition(p.owner.strip_prefix("partition:")?))
 }
 
 /// Devices of EL2 of which partitions see an emulated one.

@@ -60,6 +60,30 @@ pub struct Can<'a> {
     pub range: Range,
     /// Its interrupt.
     pub intid: u32,
+    /// Its programming model.
+    pub kind: CanKind,
+    /// Clock that it divides, in Hz, where the board file says so.
+    pub clock: Option<u32>,
+}
+
+/// Programming model of a CAN controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CanKind {
+    /// CTU CAN FD.
+    CtuCanFd,
+    /// AMD (Xilinx) CAN of the Zynq.
+    XilinxCan,
+    /// AMD (Xilinx) CAN FD 2.0.
+    XilinxCanFd,
+}
+
+impl CanKind {
+    /// `compatible` of all that there are.
+    const COMPATIBLE: [(&'static str, Self); 3] = [
+        ("ctu,ctucanfd", Self::CtuCanFd),
+        ("xlnx,zynq-can-1.0", Self::XilinxCan),
+        ("xlnx,canfd-2.0", Self::XilinxCanFd),
+    ];
 }
 
 /// A partition's machine.
@@ -163,12 +187,26 @@ fn channel<'a>(node: &FdtNode<'_, 'a>) -> Option<Channel<'a>> {
     })
 }
 
-fn can<'a>(node: &FdtNode<'_, 'a>) -> Option<Can<'a>> {
+fn can<'a>(node: &FdtNode<'_, 'a>, kind: CanKind) -> Option<Can<'a>> {
     Some(Can {
         label: text(node, "label")?,
         range: range(node, 0)?,
         intid: intid(node)?,
+        kind,
+        clock: cell(node, "clock-frequency", 0),
     })
+}
+
+/// CAN controllers of every kind.
+fn cans<'a>(tree: &Fdt<'a>) -> Result<Vec<Can<'a>, MOST>, Missing> {
+    let mut found = Vec::new();
+    for (compatible, kind) in CanKind::COMPATIBLE {
+        let of_kind = all(tree, compatible, |node| can(node, kind))?;
+        found
+            .extend_from_slice(&of_kind)
+            .map_err(|_| Missing(compatible))?;
+    }
+    Ok(found)
 }
 
 /// All nodes with the given compatible string, each read by `read`.
@@ -230,7 +268,7 @@ impl<'a> Machine<'a> {
             gic,
             window: windows.first().copied(),
             channels: all(tree, "bulkhead,sampling-1", channel)?,
-            cans: all(tree, "ctu,ctucanfd", can)?,
+            cans: cans(tree)?,
             arguments: tree
                 .find_node("/chosen")
                 .and_then(|node| text(&node, "bootargs"))

@@ -2,7 +2,9 @@
 //! Reading a partition's device tree. Verifies: BH-PART-003.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
-use bulkhead_partition::machine::{Can, Channel, Encoding, Hypercalls, Machine, Missing, Range, Role};
+use bulkhead_partition::machine::{
+    Can, CanKind, Channel, Encoding, Gic, Hypercalls, Machine, Missing, Range, Role,
+};
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
 fn cells(cells: &[u32]) -> Vec<u8> {
@@ -98,7 +100,8 @@ fn everything_is_found() {
     let machine = Machine::parse(&fdt::Fdt::new(&bytes).unwrap()).unwrap();
     let range = |start, size| Range { start, size };
     assert_eq!(machine.ram, range(0x4000_0000, 0x20_0000));
-    assert_eq!(machine.redistributors, range(0x80a_0000, 0x2_0000));
+    let redistributors = range(0x80a_0000, 0x2_0000);
+    assert_eq!(machine.gic, Gic::V3 { redistributors });
     assert_eq!(machine.window, Some((range(0xb00_0000, 0x8000), Encoding::Defmt)));
     let channel = Channel {
         label: "vehicle-state",
@@ -111,6 +114,8 @@ fn everything_is_found() {
         label: "can0",
         range: range(0x1001_0000, 0x1_0000),
         intid: 36,
+        kind: CanKind::CtuCanFd,
+        clock: None,
     };
     assert_eq!(machine.cans.as_slice(), [can]);
     assert_eq!(

@@ -23,7 +23,13 @@ pub(crate) fn check(system: &System<'_>, out: &mut Vec<String>) {
         }
     }
     if !is_v2 {
-        for (k, core) in system.blob.cores.iter().enumerate().filter(|(_, c)| c.redistributor == 0) {
+        for (k, core) in system
+            .blob
+            .cores
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.redistributor == 0)
+        {
             out.push(format!("core {k}: redistributor at {:#x}", core.redistributor));
         }
         return;
@@ -35,12 +41,16 @@ pub(crate) fn check(system: &System<'_>, out: &mut Vec<String>) {
         ("gich", system.gich(), GICH_SIZE),
     ] {
         if !matches!(ranges.as_slice(), [one] if one.size() == size) {
-            out.push(format!("grants.txt: {name} is not one `memory` record of {size:#x} bytes"));
+            out.push(format!(
+                "grants.txt: {name} is not one `memory` record of {size:#x} bytes"
+            ));
         }
     }
     for (first, second) in system.gicc().iter().zip(system.gicc_dir()) {
         if first.end != second.start {
-            out.push(format!("grants.txt: gicc-dir {second} does not follow gicc {first}"));
+            out.push(format!(
+                "grants.txt: gicc-dir {second} does not follow gicc {first}"
+            ));
         }
     }
     let ours: Vec<_> = system.gicc().into_iter().chain(system.gicv()).collect();
@@ -48,20 +58,29 @@ pub(crate) fn check(system: &System<'_>, out: &mut Vec<String>) {
         let name = system.name(index);
         let own = system.interface_of(index);
         if own.is_empty() {
-            out.push(format!("partition {name}: has cores of its own and shared ones, or guarded ones"));
+            out.push(format!(
+                "partition {name}: has cores of its own and shared ones, or guarded ones"
+            ));
         }
         let mut reached = Vec::new();
         for (root, run) in system.reach(Party::Partition(index)) {
-            let touches = ours.iter().any(|range| run.physical().intersection(*range).is_some());
+            let touches = ours
+                .iter()
+                .any(|range| run.physical().intersection(*range).is_some());
             if touches && !system.is_interface(index, run.physical(), run.access) {
-                out.push(format!("{}: {} reaches a CPU interface that is not its own", root.name, run.input));
+                out.push(format!(
+                    "{}: {} reaches a CPU interface that is not its own",
+                    root.name, run.input
+                ));
             }
             if run.access.memory == MemoryType::Device {
                 reached.push(run.physical());
             }
         }
         for missing in own.iter().flat_map(|range| range.minus(&reached)) {
-            out.push(format!("partition {name}: does not reach {missing} of its CPU interface"));
+            out.push(format!(
+                "partition {name}: does not reach {missing} of its CPU interface"
+            ));
         }
     }
 }

@@ -85,7 +85,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-022",
-        text: "Each partition reaches RAM as Normal memory, BARs of its own PCI functions as Device memory, and no other address.",
+        text: "Each partition reaches RAM as Normal memory, the registers of its own devices as Device memory, and no other address: BARs of its PCI functions, and what the text form lists as its own outside RAM.",
         check: sharing::targets,
     },
     Property {

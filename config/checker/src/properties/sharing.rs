@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which physical pages are reachable by more than one party.
 //!
-//! [`partitions`], [`el2`] and [`targets`] use no grants: they follow from `hypervisor.bin`, the blob and the
-//! walked tables alone.
+//! [`partitions`] and [`el2`] use no grants: they follow from `hypervisor.bin`, the blob and the walked tables
+//! alone. [`targets`] takes from them only which devices at fixed addresses a partition owns.
 
 use crate::contest::{meets, union};
 use crate::grants::Shared;
@@ -132,7 +132,9 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
         });
         let channel = cleared && channels.iter().any(|c| c.contains(both));
         let interface = matches!(guest.serves, Use::Partition(_))
-            && [a, b].iter().all(|side| system.is_interface(index, both, side.access));
+            && [a, b]
+                .iter()
+                .all(|side| system.is_interface(index, both, side.access));
         if !window && !loader && !channel && !interface {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
         }
@@ -143,17 +145,20 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
 pub(crate) fn targets(system: &System<'_>, out: &mut Vec<String>) {
     let bars = system.bars();
     for index in system.partition_indices() {
-        let owned: Vec<Range> = bars
-            .iter()
-            .filter(|(f, _, _)| {
-                let function = system.blob.pci_functions.get(*f);
-                function.is_some_and(|f| usize::try_from(f.partition) == Ok(index))
-            })
-            .map(|(_, _, range)| *range)
-            .collect();
+        let party = system.party(index);
+        let of_functions = bars.iter().filter(|(f, _, _)| {
+            let function = system.blob.pci_functions.get(*f);
+            function.is_some_and(|f| usize::try_from(f.partition) == Ok(index))
+        });
+        // Devices at fixed addresses are known from the text form only; what lies in RAM is no device.
+        let listed = system.grants.memory.iter().filter(|placed| placed.owner == party);
+        let fixed = listed.flat_map(|placed| placed.range.minus(&system.blob.ram));
+        let interface = system.interface_of(index);
+        let of_functions = of_functions.map(|(_, _, range)| *range);
+        let owned: Vec<Range> = of_functions.chain(fixed).chain(interface).collect();
         for (root, run) in system.reach(Party::Partition(index)) {
             let (allowed, what) = match run.access.memory {
-                MemoryType::Device => (&owned, "the BARs of its own functions"),
+                MemoryType::Device => (&owned, "the registers of its own devices"),
                 MemoryType::NormalWb | MemoryType::NormalNc => (&system.blob.ram, "RAM"),
             };
             if allowed.iter().any(|range| range.contains(run.physical())) {

@@ -173,7 +173,10 @@ const GIC: Table = table(
     ],
 );
 
-const GIC_VERSIONS: &[Word] = &[word("2", "GICv2 with the Virtualization Extensions."), word("3", "GICv3.")];
+const GIC_VERSIONS: &[Word] = &[
+    word("2", "GICv2 with the Virtualization Extensions."),
+    word("3", "GICv3."),
+];
 
 const UART: Table = table(
     "`uart`",
@@ -184,7 +187,11 @@ const UART: Table = table(
     ],
 );
 
-const UARTS: &[Word] = &[word("pl011", "Arm PrimeCell PL011.")];
+const UARTS: &[Word] = &[
+    word("pl011", "Arm PrimeCell PL011."),
+    word("imx", "NXP i.MX."),
+    word("cadence", "Cadence, as AMD (Xilinx) SoCs have it."),
+];
 
 const SMMU: Table = table(
     "`smmu`",
@@ -238,11 +245,22 @@ const DEVICE: Table = table(
     "a device",
     &[
         needed("kind", Kind::Word(DEVICES), "What it is."),
-        needed("pci", Kind::Map(&PCI), "Its PCI function."),
+        optional(
+            "pci",
+            Kind::Map(&PCI),
+            "none: it is at fixed addresses",
+            "Its PCI function.",
+        ),
         needed(
             "registers",
-            Kind::Map(&REGISTERS),
+            Kind::Forms(&[&IN_BAR, &AT_ADDRESS]),
             "Where the registers for its partition are.",
+        ),
+        optional(
+            "clock",
+            Kind::U32,
+            "unknown to the partition",
+            "Frequency in Hz of the clock that its driver divides.",
         ),
         optional("interrupt", Kind::Map(&INTERRUPT), "none", "Its interrupt."),
         optional(
@@ -284,6 +302,8 @@ const CONTROLLERS: &[Word] = &[
 
 const DEVICES: &[Word] = &[
     word("ctucanfd", "CTU CAN FD controller."),
+    word("xilinx-can", "AMD (Xilinx) CAN controller of the Zynq."),
+    word("xilinx-canfd", "AMD (Xilinx) CAN FD controller 2.0."),
     word(
         "edu",
         "QEMU's `edu` function, which copies memory by DMA; for tests.",
@@ -307,10 +327,12 @@ const PCI: Table = table(
     ],
 );
 
-const REGISTERS: Table = table(
+const IN_BAR: Table = table(
     "`registers`",
     &[needed("bar", Kind::range(0, 5), "One of the BARs under `pci`.")],
 );
+
+const AT_ADDRESS: Table = table("`registers`", &[BASE, SIZE]);
 
 const INTERRUPT: Table = table(
     "`interrupt`",

@@ -151,7 +151,7 @@ fn no_such_stream(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         return;
     };
     for (name, device) in assigned(facts).filter(|(_, d)| d.bus_master) {
-        let stream = device.pci.bdf();
+        let Some(stream) = device.bdf() else { continue };
         if u64::from(stream) >> smmu.stream_bits == 0 {
             continue;
         }

@@ -134,7 +134,10 @@ fn guarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             diagnostics.push(Diagnostic::new(
                 &GUARDED,
                 interrupts.span,
-                format!("`{}` cannot be guarded on board `{}`", partition.name.value, board.name.value),
+                format!(
+                    "`{}` cannot be guarded on board `{}`",
+                    partition.name.value, board.name.value
+                ),
                 "its GIC is a GICv2",
                 GUARDED.fix,
             ));
