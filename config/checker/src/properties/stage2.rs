@@ -76,7 +76,7 @@ pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
             .filter(|root| root.serves == Use::Partition(i))
             .flat_map(|root| root.walk.runs.clone())
             .collect();
-        executable(system, partition, name, &runs, out);
+        executable(system, i, partition, &runs, out);
         window(system, i, &runs, out);
         emulated(partition, name, &runs, out);
         let mut by_output = runs.clone();
@@ -95,7 +95,8 @@ pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
 }
 
 /// RAM is all there, and executable; the loader is all there; nothing else is executable.
-fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
+fn executable(system: &System<'_>, i: usize, p: &Partition, runs: &[Run], out: &mut Vec<String>) {
+    let name = system.name(i);
     let loader = system.image.loader;
     let loader_input = Range::sized(LOADER_IPA, loader.size());
     let mut ram = 0;
@@ -121,7 +122,10 @@ fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out:
                 run.input
             ));
         }
-        if run.access.memory == MemoryType::Device && run.input.start != run.output {
+        // A guest finds its CPU interface where its machine has it: 64 KiB after the distributor.
+        let interface = system.is_interface(i, run.physical(), run.access)
+            && run.input.start == p.gicd_ipa.wrapping_add(GICC_DISTANCE);
+        if run.access.memory == MemoryType::Device && run.input.start != run.output && !interface {
             out.push(format!(
                 "partition {name}: device registers {} are not at their own address",
                 run.input
@@ -189,6 +193,8 @@ fn emulated(p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
 
 /// Where a partition has its redistributors on a board with a GICv2: nowhere.
 pub(super) const NO_IPA: u64 = 1 << 63;
+/// From a GICv2's distributor to its CPU interface, as a guest sees them.
+const GICC_DISTANCE: u64 = 0x1_0000;
 
 /// Frames that EL2 emulates for a partition.
 pub(crate) fn frames(p: &Partition) -> Vec<(&'static str, Range)> {
