@@ -7,7 +7,7 @@ mod common;
 
 use std::fs;
 
-use bulkhead_model::board::{DeviceKind, Trigger};
+use bulkhead_model::board::{DeviceKind, Registers, Trigger};
 use bulkhead_model::system::{Console, Cores, Criticality, Initrd, Interrupts, Origin, Payload, Run, System};
 use bulkhead_model::{LoadError, load, load_text};
 use common::{Fixture, root};

@@ -26,7 +26,9 @@ fn interfaces(compiled: &Compiled, partition: usize) -> Vec<(u64, u64, u64)> {
     let base = BlobHeader::read_from_prefix(blob).unwrap().0.base;
     let root = system::System::parse(blob).unwrap().partitions[partition].pristine_root;
     let walk = leaves(&reader(blob, base), base + root, Stage::Two);
-    let gic = walk.iter().filter(|leaf| (0x0800_0000..0x0900_0000).contains(&leaf.output));
+    let gic = walk
+        .iter()
+        .filter(|leaf| (0x0800_0000..0x0900_0000).contains(&leaf.output));
     gic.map(|leaf| (leaf.input, leaf.output, leaf.size)).collect()
 }
 
@@ -40,7 +42,10 @@ fn each_partition_reaches_its_own_kind_of_interface() {
         assert_eq!(interfaces(&compiled, partition), [page]);
     }
     for partition in [2, 3] {
-        let pages = [(0x0801_0000, 0x0804_0000, 0x1000), (0x0801_1000, 0x0804_1000, 0x1000)];
+        let pages = [
+            (0x0801_0000, 0x0804_0000, 0x1000),
+            (0x0801_1000, 0x0804_1000, 0x1000),
+        ];
         assert_eq!(interfaces(&compiled, partition), pages);
     }
     let parsed = system::System::parse(&compiled.blob).unwrap();
