@@ -5,7 +5,7 @@
 //! QEMU, "include/hw/arm/xlnx-versal.h", memory map: `MM_UART0`.
 #![cfg_attr(target_arch = "aarch64", no_std)]
 
-use bulkhead_board::{Board, Uart};
+use bulkhead_board::{Board, Gic, Uart};
 use bulkhead_devices::block::Mmio;
 use bulkhead_devices::pl011::{MmioPl011, Pl011, WORDS};
 
@@ -39,6 +39,7 @@ impl Board for XlnxVersalVirt {
     const ID: u32 = 4;
     const UART: usize = 0xff00_0000;
     const SMMU: Option<usize> = None;
+    const GIC: Gic = Gic::V3NonSecure;
     type Uart = BoardUart;
 
     fn uart() -> BoardUart {

@@ -86,7 +86,7 @@ fn check_this_core(core: &Core, board: &BoardDevices) -> (u64, u64) {
         Err(
             GicError::Timeout(_)
             | GicError::Architecture(_)
-            | GicError::TwoSecurityStates
+            | GicError::Security(_)
             | GicError::Lines(..)
             | GicError::LpisEnabled
             | GicError::NotVersion2(_)

@@ -298,7 +298,7 @@ impl PerCore {
         }
         if let Some(running) = self.running.as_mut() {
             running.ledger.charge(Account::El2);
-            wait_for_interrupt();
+            gic_cpu::suspend(running.core);
             let owner = running
                 .owner
                 .and_then(|o| self.vcpus.get(o))

@@ -101,7 +101,7 @@ pub fn kick_if_running(running: &Running, first: u32, index: u32, core: u32) {
         .ok()
         .and_then(|c| running.system.cores.get(c));
     if let Some(entry) = entry {
-        gic_cpu::kick(&running.distributor, entry.mpidr);
+        gic_cpu::kick(&running.distributor, entry);
     }
 }
 
