@@ -8,7 +8,7 @@ use crate::board::{
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
-use crate::rules::document;
+use crate::rules::{document, hardware};
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
 
@@ -71,14 +71,13 @@ impl Decoder<'_> {
         let (needed, strange): (&[&str], &[&str]) = if is_v2 { (&OF_V2, &OF_V3) } else { (&OF_V3, &OF_V2) };
         let what = if is_v2 { "a GICv2" } else { "a GICv3" };
         for key in needed.iter().filter(|key| fields.get(key).is_none()) {
-            self.report(document::missing_key(span, what, key));
+            self.report(hardware::gic(span, what, &format!("needs `{key}`")));
         }
-        for entry in fields
-            .all()
-            .iter()
-            .filter(|e| strange.contains(&e.key.value.as_str()))
-        {
-            self.report(document::unknown_key(&entry.key, what, needed));
+        for entry in fields.all() {
+            let key = entry.key.value.as_str();
+            if strange.contains(&key) {
+                self.report(hardware::gic(entry.key.span, what, &format!("has no `{key}`")));
+            }
         }
         let version = if is_v2 {
             GicVersion::V2(GicV2 {

@@ -9,7 +9,7 @@ pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod document;
-mod hardware;
+pub(crate) mod hardware;
 pub(crate) mod include;
 pub(crate) mod language;
 pub(crate) mod memory;

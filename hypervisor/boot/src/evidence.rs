@@ -112,13 +112,10 @@ impl<'a> Board<'a> {
         for (index, bank) in system.ram.iter().enumerate() {
             let end = bank.base.saturating_add(bank.size);
             let mut nearest = None;
-            let found = self
-                .called("memory")
-                .flat_map(Self::regions)
-                .any(|(base, size)| {
-                    nearest = Some((base, size));
-                    base <= bank.base && end <= base.saturating_add(size)
-                });
+            let found = self.called("memory").flat_map(Self::regions).any(|(base, size)| {
+                nearest = Some((base, size));
+                base <= bank.base && end <= base.saturating_add(size)
+            });
             let board = nearest.map_or(Fact::Text("none"), |(base, size)| Fact::Span(base, size));
             Refusal::of("RAM bank", index, Fact::Span(bank.base, bank.size), board).unless(found)?;
         }

@@ -4,8 +4,6 @@
 use super::Facts;
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Spanned;
-use crate::spec::Mode;
-use crate::system::Interrupts;
 
 /// A core with two uses.
 static CLAIMED_TWICE: Rule = Rule {
@@ -29,16 +27,8 @@ static TOO_MANY_VCPUS: Rule = Rule {
     fix: "Move partitions to other cores, or join some of them.",
 };
 
-/// A guarded partition that EL2 could not reach.
-static GUARDED: Rule = Rule {
-    number: "BH043",
-    id: "cores/guarded",
-    text: "On a board with a GICv2 the interrupts of a dedicated partition are `direct`: EL2 has no interrupt there that its guest cannot mask.",
-    fix: "Write `interrupts: direct`, or make the partition `sliced`.",
-};
-
-pub(super) static ALL: &[&Rule] = &[&CLAIMED_TWICE, &NOT_ON_BOARD, &TOO_MANY_VCPUS, &GUARDED];
-pub(super) const CHECKS: &[super::Check] = &[claimed_twice, not_on_board, too_many_vcpus, guarded];
+pub(super) static ALL: &[&Rule] = &[&CLAIMED_TWICE, &NOT_ON_BOARD, &TOO_MANY_VCPUS];
+pub(super) const CHECKS: &[super::Check] = &[claimed_twice, not_on_board, too_many_vcpus];
 
 /// Implements: BH-CFG-020.
 fn claimed_twice(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
@@ -118,30 +108,6 @@ fn not_on_board(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             format!("it has {count} cores, 0 to {}", count - 1),
             "use a core that the board has, or a board with more cores",
         ));
-    }
-}
-
-/// Implements: BH-BRD-021.
-fn guarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let Some(board) = facts.board.filter(|board| board.gic.v2().is_some()) else {
-        return;
-    };
-    for partition in &facts.spec.partitions {
-        let mode = partition.cores.as_ref().map(|cores| &cores.mode);
-        if let Some(Mode::Dedicated(Some(interrupts))) = mode
-            && interrupts.value == Interrupts::Guarded
-        {
-            diagnostics.push(Diagnostic::new(
-                &GUARDED,
-                interrupts.span,
-                format!(
-                    "`{}` cannot be guarded on board `{}`",
-                    partition.name.value, board.name.value
-                ),
-                "its GIC is a GICv2",
-                GUARDED.fix,
-            ));
-        }
     }
 }
 

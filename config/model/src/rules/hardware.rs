@@ -5,6 +5,8 @@ use super::Facts;
 use crate::board::{Board, GicV2, GicVersion, Region, Registers};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Span;
+use crate::spec::Mode;
+use crate::system::Interrupts;
 
 /// Two owners in a page.
 static SHARED_PAGE: Rule = Rule {
@@ -35,8 +37,30 @@ static SAME_CORE: Rule = Rule {
     fix: "Correct the `mpidr` of one of the two in the board file.",
 };
 
-pub(super) static ALL: &[&Rule] = &[&SHARED_PAGE, &SAME_FUNCTION, &VIRTIO_BYPASS, &SAME_CORE];
-pub(super) const CHECKS: &[super::Check] = &[shared_page, same_function, virtio_bypass, same_core];
+/// Registers of another version.
+static GIC: Rule = Rule {
+    number: "BH027",
+    id: "board/gic",
+    text: "An interrupt controller has the registers of its version, and no others.",
+    fix: "Give a GICv3 `redistributors`, and a GICv2 `cpu`, `control` and `virtual_cpu`.",
+};
+/// A guarded partition that EL2 could not reach.
+static GUARDED: Rule = Rule {
+    number: "BH029",
+    id: "board/guarded",
+    text: "On a board with a GICv2 the interrupts of a dedicated partition are `direct`: EL2 has no interrupt there that its guest cannot mask.",
+    fix: "Write `interrupts: direct`, or make the partition `sliced`.",
+};
+
+pub(super) static ALL: &[&Rule] = &[
+    &SHARED_PAGE,
+    &SAME_FUNCTION,
+    &VIRTIO_BYPASS,
+    &SAME_CORE,
+    &GIC,
+    &GUARDED,
+];
+pub(super) const CHECKS: &[super::Check] = &[shared_page, same_function, virtio_bypass, same_core, guarded];
 
 /// Translation granule.
 const PAGE: u64 = 4096;
@@ -46,6 +70,12 @@ struct Block {
     name: String,
     region: Region,
     span: Span,
+}
+
+/// Implements: BH-BRD-020.
+pub(crate) fn gic(span: Span, what: &str, complaint: &str) -> Diagnostic {
+    let message = format!("{what} {complaint}");
+    Diagnostic::new(&GIC, span, message, "its version has other registers", GIC.fix)
 }
 
 /// Everything at fixed addresses; sizes of blocks that have no size in the file are those of the architecture.
@@ -214,6 +244,30 @@ fn same_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 )
                 .and(other.span, "the other"),
             );
+        }
+    }
+}
+
+/// Implements: BH-BRD-021.
+fn guarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board.filter(|board| board.gic.v2().is_some()) else {
+        return;
+    };
+    for partition in &facts.spec.partitions {
+        let mode = partition.cores.as_ref().map(|cores| &cores.mode);
+        if let Some(Mode::Dedicated(Some(interrupts))) = mode
+            && interrupts.value == Interrupts::Guarded
+        {
+            diagnostics.push(Diagnostic::new(
+                &GUARDED,
+                interrupts.span,
+                format!(
+                    "`{}` cannot be guarded on board `{}`",
+                    partition.name.value, board.name.value
+                ),
+                "its GIC is a GICv2",
+                GUARDED.fix,
+            ));
         }
     }
 }
