@@ -16,6 +16,8 @@ use crate::arch::{self, Access};
 use crate::refusal::{self, Fact, Refusal};
 use crate::{size, verify};
 
+/// Bytes of a stream table entry.
+const STREAM_BYTES: u64 = 64;
 /// Tries of a hardware poll before the blob, which names the bound, is verified.
 const EARLY_POLL_BOUND: u64 = 1_000_000;
 
@@ -91,10 +93,33 @@ pub(crate) fn copy_live(system: &System<'_>, blob: &[u8]) -> Result<(), Refusal>
     let image = blob.get(start..end).unwrap_or(&[]);
     // SAFETY: as above; `verify::addresses` found the live image inside the blob, so the lengths are equal.
     unsafe { arch::copy(image, system.header.live_base) };
+    close_streams(system)?;
     // Walkers of cores and SMMU read through the coherent caches; the clean serves one that does not.
     verify::written(system)
         .into_iter()
         .for_each(arch::clean_invalidate);
+    Ok(())
+}
+
+/// Makes the live stream table entry of each bus master invalid, until its partition starts. Implements: BH-DMA-026.
+///
+/// # Errors
+/// An entry lies outside the live area.
+fn close_streams(system: &System<'_>) -> Result<(), Refusal> {
+    let live = Range {
+        start: system.header.live_base,
+        end: system.header.live_base.saturating_add(system.header.live_size),
+    };
+    for function in system.pci_functions.iter().filter(|f| f.bus_master != 0) {
+        let table = live.start.saturating_add(system.board.stream_table);
+        let start = table.saturating_add(u64::from(function.bdf).saturating_mul(STREAM_BYTES));
+        let end = start.saturating_add(STREAM_BYTES);
+        let text = Fact::Text("outside the live area");
+        Refusal::new("stream table entry", Fact::Hex(start), text)
+            .unless(start >= live.start && end <= live.end)?;
+        // SAFETY: it lies in the live area, of which `copy_live` says all that is to be said.
+        unsafe { arch::zero(Range { start, end }) };
+    }
     Ok(())
 }
 

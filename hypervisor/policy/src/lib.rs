@@ -22,6 +22,7 @@
 )]
 
 mod bits;
+pub mod dma;
 pub mod fault;
 pub mod lifecycle;
 pub mod lock;

@@ -17,7 +17,9 @@ use bulkhead_arch::vectors::{self, PER_CORE_STRIDE};
 use bulkhead_board::Gic;
 use bulkhead_drivers::gic::{Distributor, Redistributor};
 use bulkhead_drivers::gicv2::interface::Interface;
-use bulkhead_types::tables::{BoardDevices, Core};
+use bulkhead_drivers::pci::function::{self, Function};
+use bulkhead_drivers::smmu::Smmu;
+use bulkhead_types::tables::{BoardDevices, Core, PciFunction};
 
 use crate::core_state::PerCore;
 
@@ -158,6 +160,25 @@ pub fn gic_frames(board: &BoardDevices, core: &Core) -> (Distributor, Redistribu
     // SAFETY: the addresses are those of the board's distributor and of this core's redistributor, from the
     // checked blob; every core root maps the first and this core's root the second as Device memory.
     unsafe { (Distributor::new(distributor), Redistributor::new(redistributor)) }
+}
+
+/// The SMMU; `None` when the board has none. Only the system core and the cores of partitions with a bus master map it.
+pub fn smmu(board: &BoardDevices) -> Option<Smmu> {
+    let base = usize::try_from(board.smmu).ok().filter(|base| *base != 0)?;
+    // SAFETY: the addresses are those of the board's SMMU and of its two queue pages, from the checked blob; the roots
+    // of the cores that call this map the first as Device memory and the others writable, which the checker proved;
+    // commands are put under one lock, events are taken by the system core alone.
+    Some(unsafe { Smmu::new(base, board.smmu_queues) })
+}
+
+/// The configuration space of a function whose partition has a vCPU on this core.
+pub fn function(board: &BoardDevices, function: &PciFunction) -> Function {
+    let base = usize::try_from(board.ecam).unwrap_or(0);
+    let number = usize::try_from(function.bdf).unwrap_or(0);
+    let base = base.wrapping_add(number.wrapping_mul(function::SIZE));
+    // SAFETY: the checked blob says that the function is there, and the roots of its partition's cores map its
+    // configuration space as Device memory, which the checker proved.
+    unsafe { Function::new(base) }
 }
 
 /// The calling core's CPU interface and virtual interface control, on a board with a GICv2; else none that answers.

@@ -21,7 +21,7 @@ use bulkhead_types::tables::{Partition, core_mode, partition_flag};
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::gic::kick_if_running;
 use crate::shared::PartitionState;
-use crate::{direct, gic_cpu, vcpu_field, view};
+use crate::{direct, gic_cpu, streams, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
 const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
@@ -213,6 +213,11 @@ impl PerCore {
         }
         // All its vCPUs are off, and the barrier before the invalidation publishes the entries.
         root::restore(view::live_root(partition).words(), view::pristine_root(partition));
+        if streams::open_streams(running, partition).is_err() {
+            // Without its devices it does not start: an error like any other, within its restart limit.
+            let _ = apply(vcpu.shared, Event::Fault);
+            return self.stop_vcpu(local);
+        }
         self.make_loaded(local);
         // With its VMID current: nothing of the previous life stays in any TLB or instruction cache.
         invalidate_current_vmid();
@@ -253,6 +258,8 @@ impl PerCore {
             vcpu.stats
                 .write64(vcpu_field!(partition_state), shown(after.phase()));
             withdraw(vcpu);
+            // Counted and logged where it happens; a stream that cannot be opened again stops the next start.
+            let _ = streams::close_streams(running, vcpu.partition);
         }
         call_members(running, vcpu.partition);
     }

@@ -374,6 +374,12 @@ pub(super) const TESTS: &[Test] = &[
             ],
         )
     },
+    target!(
+        "u-boot",
+        "u-boot",
+        "u_boot",
+        "Debian's U-Boot boots media that `flash` wrote; what is damaged, unsigned, old or another board's is refused"
+    ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
         "power-on",
