@@ -107,40 +107,6 @@ pub const EL2_PRIORITY: u8 = 0x00;
 /// Priority of a partition's interrupts until its guest chooses another.
 pub const PARTITION_PRIORITY: u8 = 0xA0;
 
-/// SGI that EL2 keeps for itself on sliced cores with two security states: firmware often keeps SGIs 8 to 15.
-pub const GROUP1_KICK_SGI: u32 = 7;
-
-/// Security states of an interrupt controller as EL2 sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecurityStates {
-    /// One: all groups are EL2's.
-    One,
-    /// Two: EL2 is non-secure, Group 1 alone is its.
-    Two,
-}
-
-/// The two interrupts that EL2 has for itself on a core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnInterrupts {
-    /// In Group 0.
-    Group0,
-    /// In Group 1.
-    Group1,
-    /// None: with two security states on a core whose interrupts are the guest's.
-    None,
-}
-
-impl OwnInterrupts {
-    /// Bits of SGIs and PPIs.
-    const fn bits(self) -> u32 {
-        match self {
-            Self::Group0 => (1 << KICK_SGI) | (1 << EL2_TIMER_PPI),
-            Self::Group1 => (1 << GROUP1_KICK_SGI) | (1 << EL2_TIMER_PPI),
-            Self::None => 0,
-        }
-    }
-}
-
 /// Four priority bytes as one word.
 pub(crate) const fn priorities(bytes: [u8; 4]) -> u32 {
     u32::from_le_bytes(bytes)
@@ -241,7 +207,7 @@ impl Distributor {
     /// Brings the distributor into its start state: every SPI disabled, idle, Group 1, level-sensitive; the
     /// owned ones with their trigger and routed to their core; both groups enabled.
     ///
-    /// Implements: BH-IRQ-001, BH-IRQ-005.
+    /// Implements: BH-IRQ-001, BH-IRQ-006.
     ///
     /// # Errors
     /// What the hardware lacks, or a poll that did not end within `bound` tries.
@@ -374,7 +340,7 @@ impl Redistributor {
     /// Wakes the redistributor and brings its SGIs and PPIs into their start state: EL2's two interrupts, if it has
     /// some there, enabled in their group, all others disabled, idle, in Group 1.
     ///
-    /// `mpidr` is the affinity of the core that must own it. Implements: BH-IRQ-002, BH-IRQ-005.
+    /// `mpidr` is the affinity of the core that must own it. Implements: BH-IRQ-002, BH-IRQ-006.
     ///
     /// # Errors
     /// What does not fit, or a poll that did not end within `bound` tries.
@@ -414,6 +380,10 @@ impl Redistributor {
         Ok(())
     }
 }
+
+mod own;
+
+pub use own::{GROUP1_KICK_SGI, OwnInterrupts, SecurityStates};
 
 #[cfg(test)]
 mod tests;

@@ -133,6 +133,23 @@ const LOOM: &[&str] = &[
     "--test=lock_loom",
 ];
 
+/// A run of a board's example.
+const fn board(
+    id: &'static str,
+    suite: &'static str,
+    text: &'static str,
+    arguments: &'static [&'static str],
+    wanted: Wanted,
+) -> Test {
+    Test {
+        id,
+        suite,
+        lane: Lane::Usual,
+        text,
+        action: Action::System { arguments, wanted },
+    }
+}
+
 /// All tests, in the order in which they run: what fails fast comes first.
 pub(super) const TESTS: &[Test] = &[
     cargo(
@@ -292,6 +309,33 @@ pub(super) const TESTS: &[Test] = &[
             wanted: Wanted::Pass,
         },
     },
+    board(
+        "versal",
+        "board-versal",
+        "Versal: adas brakes over the board's own CAN controllers, beside Linux",
+        &["--board", "xlnx-versal-virt", "--deterministic"],
+        Wanted::Pass,
+    ),
+    board(
+        "versal-two-buses",
+        "board-versal",
+        "Versal: with the controllers on two buses the car crashes",
+        &[
+            "--board",
+            "xlnx-versal-virt",
+            "--deterministic",
+            "--set",
+            "wiring.can1=other-bus",
+        ],
+        Wanted::Crash,
+    ),
+    board(
+        "imx8mp",
+        "board-imx8mp",
+        "i.MX8MP: adas says that it has no bus, the cluster shows that nothing is known",
+        &["--board", "imx8mp-evk", "--deterministic"],
+        Wanted::Pass,
+    ),
     target!(
         "console",
         "system",

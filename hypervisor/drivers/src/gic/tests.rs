@@ -124,7 +124,7 @@ fn only_the_two_interrupts_of_el2_are_enabled_and_urgent() {
     );
 }
 
-/// Verifies: BH-IRQ-005.
+/// Verifies: BH-IRQ-006.
 #[test]
 fn with_two_security_states_only_group_1_is_used() {
     let mut memory = vec![0u64; gicd::SIZE / 8];
