@@ -271,8 +271,9 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
         for assigned in own {
             let device = &board.devices[assigned.device];
             let name = format!("config:{}", device.name.value);
-            let base = pcie.ecam + u64::from(device.pci.bdf()) * PAGE;
-            list.device(&name, base, PAGE);
+            if let Some(bdf) = device.bdf() {
+                list.device(&name, pcie.ecam + u64::from(bdf) * PAGE, PAGE);
+            }
         }
     }
     list.sorted()

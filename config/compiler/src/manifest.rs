@@ -141,7 +141,7 @@ fn vcpus(system: &System, compiled: &Compiled) -> Vec<manifest::Vcpu> {
 fn functions(system: &System, compiled: &Compiled) -> Vec<manifest::Function> {
     let describe = |function: &bulkhead_types::tables::PciFunction| {
         let mut devices = system.board.devices.iter();
-        let device = devices.find(|d| d.pci.bdf() == function.bdf);
+        let device = devices.find(|d| d.bdf() == Some(function.bdf));
         manifest::Function {
             device: device.map(|d| d.name.value.clone()).unwrap_or_default(),
             stream: function.bdf,
