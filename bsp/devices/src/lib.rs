@@ -12,5 +12,6 @@ pub mod can;
 pub mod ctucanfd;
 pub mod imx_uart;
 pub mod pl011;
+pub mod uart8250;
 pub mod xilinx_can;
 pub mod xilinx_canfd;

@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 25] = [
+const KINDS: [&str; 28] = [
     "system",
     "board",
     "image",
@@ -21,6 +21,7 @@ const KINDS: [&str; 25] = [
     "live",
     "stream-table",
     "core",
+    "bandwidth",
     "partition",
     "vcpu",
     "slot",
@@ -31,11 +32,13 @@ const KINDS: [&str; 25] = [
     "shared",
     "grant",
     "coloured",
+    "lock",
     "emulated",
     "spi",
     "pci",
     "bar",
     "stream",
+    "unguarded",
     "memory",
     "coloured-memory",
 ];

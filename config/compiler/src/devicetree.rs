@@ -16,7 +16,9 @@ use dtoolkit::model::{DeviceTree as Tree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property, ToPropertyValue};
 
 use crate::devices::Assigned;
+use crate::grants::taken_by;
 use crate::machine;
+use crate::units::id;
 use bulkhead_abi::window::WINDOW_SIZE;
 
 /// Phandle of the interrupt controller.
@@ -172,6 +174,21 @@ pub fn build(
                 .with("label", channel.name.value.as_str())?
                 .with("bulkhead,role", role)?
                 .with("bulkhead,message-size", message)?,
+        );
+    }
+    for (number, lock) in taken_by(system, index) {
+        let base = machine::lock(number);
+        let position = lock.position(index).map_or(u32::MAX, id);
+        root = root.child(
+            Builder::new(&format!("lock@{base:x}"))?
+                .with("compatible", "bulkhead,lock-1")?
+                .reg(&[
+                    (base, machine::LOCK_SIZE),
+                    (machine::lock_registers(number), machine::LOCK_SIZE),
+                ])?
+                .with("label", lock.name.value.as_str())?
+                .with("bulkhead,lock", id(number))?
+                .with("bulkhead,participant", position)?,
         );
     }
     for assigned in devices.iter().filter(|d| d.partition == index) {

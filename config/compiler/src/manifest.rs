@@ -34,6 +34,7 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
         partitions: (0..system.partitions.len())
             .map(|p| partition(system, compiled, images, p))
             .collect(),
+        locks: system.locks.iter().map(|l| l.name.value.clone()).collect(),
         vcpus: vcpus(system, compiled),
         functions: functions(system, compiled),
         qemu: qemu(system),

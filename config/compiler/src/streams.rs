@@ -36,9 +36,10 @@ pub fn entry(root: u64, vmid: u32, physical_address_bits: u32) -> [u64; 8] {
     [1 | 0b110 << 1, 1 << 44, translation, root, 0, 0, 0, 0]
 }
 
-/// Assigned bus masters.
+/// Assigned bus masters that the SMMU guards.
 fn masters<'a>(system: &'a System, devices: &'a [Assigned]) -> impl Iterator<Item = &'a Assigned> {
-    let masters = |d: &&Assigned| system.board.devices[d.device].bus_master;
+    let guarded = system.board.smmu.is_some();
+    let masters = move |d: &&Assigned| guarded && system.board.devices[d.device].bus_master;
     devices.iter().filter(masters)
 }
 

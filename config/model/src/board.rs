@@ -37,6 +37,8 @@ pub struct Board {
     pub pcie: Option<Pcie>,
     /// Bound of every hardware poll, iterations.
     pub poll_bound: u64,
+    /// How its cores count memory traffic.
+    pub traffic: Option<Traffic>,
     /// Page colours of the last-level cache, where the board file declares them.
     pub colouring: Option<Colouring>,
     /// Devices that can be assigned.
@@ -49,6 +51,19 @@ pub struct Board {
     pub qemu: Option<Qemu>,
     /// What EL2 costs on it.
     pub bounds: Bounds,
+}
+
+/// How the performance monitors of a board's cores count memory traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// The event that stands for it.
+    pub event: u16,
+    /// Counters of the hypervisor, the last ones.
+    pub kept: u16,
+    /// Event counters of each core, 1 to 31.
+    pub counters: u32,
+    /// INTID of the interrupt that they raise, a PPI.
+    pub interrupt: u32,
 }
 
 /// A range of addresses.
@@ -220,6 +235,8 @@ pub enum UartKind {
     Pl011,
     /// NXP i.MX.
     Imx,
+    /// 8250 family with 32-bit registers.
+    Uart8250,
     /// Cadence, as AMD (Xilinx) has it.
     Cadence,
 }

@@ -4,7 +4,7 @@
 use crate::board::{
     Board, Controller, ControllerKind, Core, Deterministic, Device, DeviceKind, Gic, GicV2, GicVersion,
     Interrupt, PciFunction, Pcie, Predictors, Qemu, Region, Registers, Reserved, ReservedUse, Smmu, SmmuKind,
-    TreeMaker, Trigger, Uart, UartKind,
+    Traffic, TreeMaker, Trigger, Uart, UartKind,
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
@@ -57,6 +57,7 @@ impl Decoder<'_> {
             smmu: present(fields.get("smmu").map(|n| smmu(n, key_of("smmu"))))?,
             pcie: present(pcie)?,
             poll_bound: value(fields, "poll_bound")?,
+            traffic: present(fields.get("traffic").map(traffic))?,
             colouring: present(colouring)?,
             devices: devices.into_iter().collect::<Option<_>>()?,
             controllers: controllers?,
@@ -331,11 +332,22 @@ fn core(node: &Node) -> Option<Core> {
     })
 }
 
+fn traffic(node: &Node) -> Option<Traffic> {
+    let fields = Fields::of(node)?;
+    Some(Traffic {
+        event: value(fields, "event")?,
+        kept: present(fields.get("kept").map(small))?.map_or(1, |k| k.value),
+        counters: value(fields, "counters")?,
+        interrupt: value(fields, "interrupt")?,
+    })
+}
+
 fn uart(node: &Node, span: Span) -> Option<Uart> {
     let fields = Fields::of(node)?;
     let kinds = [
         ("pl011", UartKind::Pl011),
         ("imx", UartKind::Imx),
+        ("8250", UartKind::Uart8250),
         ("cadence", UartKind::Cadence),
     ];
     Some(Uart {

@@ -3,6 +3,7 @@
 //! its breaches; tests/invalid holds one spec for each.
 
 mod assignment;
+mod bandwidth;
 pub(crate) mod boards;
 pub(crate) mod channels;
 pub(crate) mod colours;
@@ -12,6 +13,7 @@ pub(crate) mod document;
 pub(crate) mod hardware;
 pub(crate) mod include;
 pub(crate) mod language;
+pub(crate) mod locks;
 pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
@@ -48,6 +50,8 @@ const CHECKS: &[&[Check]] = &[
     assignment::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
+    bandwidth::CHECKS,
+    locks::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -77,6 +81,8 @@ pub fn all() -> Vec<&'static Rule> {
         assignment::ALL,
         channels::ALL,
         schedule::ALL,
+        bandwidth::ALL,
+        locks::ALL,
         tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()

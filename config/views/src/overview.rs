@@ -220,7 +220,32 @@ fn channels(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
         );
         (channel.name.value.clone(), vec![line])
     };
-    system.channels.iter().map(entry).collect()
+    let channels = system.channels.iter().map(entry);
+    channels
+        .chain(system.locks.iter().map(|l| lock(system, l)))
+        .collect()
+}
+
+fn lock(system: &System, lock: &bulkhead_model::lock::Lock) -> (String, Vec<String>) {
+    let name = |p: &bulkhead_model::lock::Participant| {
+        let partition = &system.partitions[p.partition.value].name.value;
+        format!(
+            "{partition} (priority {}, {} times a frame)",
+            p.priority, p.acquisitions
+        )
+    };
+    let names: Vec<String> = lock.participants.iter().map(name).collect();
+    let owner = if lock.inherits {
+        "runs ahead of the slot table while somebody waits"
+    } else {
+        "runs in its own slots only"
+    };
+    let line = format!(
+        "lock with a record, taken by {}; held for at most {}, its owner {owner}",
+        listed(names.iter().map(String::as_str).collect()),
+        time(lock.hold.value)
+    );
+    (lock.name.value.clone(), vec![line])
 }
 
 fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
@@ -244,6 +269,9 @@ fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
         lines.push(match (valid.contains(&u64::from(bdf)), masters) {
             (true, true) => format!("DMA: through the SMMU as StreamID {bdf:#x}"),
             (_, false) => format!("DMA: none, bus mastering stays off; StreamID {bdf:#x}"),
+            (false, true) if built.board.smmu == 0 => {
+                "DMA: not isolated, no SMMU guards it: it reaches all of memory".to_owned()
+            }
             (false, true) => format!("DMA: StreamID {bdf:#x} is invalid, the SMMU aborts it"),
         });
         (device.name.value.clone(), lines)

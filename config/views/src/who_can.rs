@@ -78,7 +78,7 @@ pub fn who_can(built: &Built<'_>, board: Option<&Board>, text: &str) -> Result<W
     let target = find(built, board, text)?;
     let mut routes = routes(built, &target.physical)?;
     let more_routes = routes.len().saturating_sub(ROUTES);
-    let [read, write, execute] = [
+    let [mut read, mut write, execute] = [
         having(&routes, |r| r.read),
         having(&routes, |r| r.write),
         having(&routes, |r| r.execute),
@@ -87,6 +87,19 @@ pub fn who_can(built: &Built<'_>, board: Option<&Board>, text: &str) -> Result<W
     let mut notes = target.notes.clone();
     notes.extend(device_notes(built, &target));
     notes.extend(emulation_notes(built, &target));
+    for (id, owner, reason) in &built.records.unguarded {
+        if target.physical.is_empty() {
+            continue;
+        }
+        for parties in [&mut read, &mut write] {
+            if !parties.contains(owner) {
+                parties.push(owner.clone());
+            }
+        }
+        notes.push(format!(
+            "not isolated: PCI function {id:#x} of partition {owner} masters the bus and no SMMU guards it; accepted for {reason}"
+        ));
+    }
     Ok(WhoCan {
         version: 1,
         question: text.to_owned(),

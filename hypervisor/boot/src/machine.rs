@@ -250,6 +250,7 @@ pub(crate) fn check_gic(system: &System<'_>, gic: Gic) -> Result<(), Refusal> {
 /// # Errors
 /// What does not fit, or a poll that did not end.
 pub(crate) fn start_core(board: &BoardDevices, core: &Core) -> Result<(), GicError> {
+    let budget = core.budget_interrupt();
     if core.redistributor != 0 {
         // SAFETY: the certified blob and the board's device tree name the same distributor; the boot root maps it as
         // Device memory; its control register is only read.
@@ -260,10 +261,10 @@ pub(crate) fn start_core(board: &BoardDevices, core: &Core) -> Result<(), GicErr
             SecurityStates::Two if core.mode == core_mode::SLICED => OwnInterrupts::Group1,
             SecurityStates::Two => OwnInterrupts::None,
         };
-        return redistributor(core).init(core.mpidr, own, board.poll_bound);
+        return redistributor(core).init(core.mpidr, own, budget, board.poll_bound);
     }
     let own = if core.mode == core_mode::SLICED {
-        gicv2::OwnInterrupts::Enabled
+        gicv2::OwnInterrupts::Enabled(budget)
     } else {
         gicv2::OwnInterrupts::None
     };

@@ -337,14 +337,16 @@ impl Redistributor {
         u64::from_le_bytes([aff0, aff1, aff2, 0, aff3, 0, 0, 0])
     }
 
-    /// Wakes the redistributor and brings its SGIs and PPIs into their start state: EL2's two interrupts, if it has
-    /// some there, enabled in their group, all others disabled, idle, in Group 1.
+    /// Wakes the redistributor and brings its SGIs and PPIs into their start state: EL2's interrupts, if it has some
+    /// there, enabled in their group, all others disabled, idle, in Group 1. To its two come those in the set of bits
+    /// `more`.
     ///
     /// `mpidr` is the affinity of the core that must own it. Implements: BH-IRQ-002, BH-IRQ-006.
     ///
     /// # Errors
     /// What does not fit, or a poll that did not end within `bound` tries.
-    pub fn init(&self, mpidr: u64, own: OwnInterrupts, bound: u64) -> Result<(), GicError> {
+    pub fn init(&self, mpidr: u64, own: OwnInterrupts, more: u32, bound: u64) -> Result<(), GicError> {
+        let bits = own.bits_with(more);
         let affinity = self.affinity();
         if affinity != mpidr {
             return Err(GicError::Affinity(affinity));
@@ -362,7 +364,7 @@ impl Redistributor {
         self.write32(gicr::ICPENDR0, u32::MAX);
         self.write32(gicr::ICACTIVER0, u32::MAX);
         let group0 = match own {
-            OwnInterrupts::Group0 => own.bits(),
+            OwnInterrupts::Group0 => bits,
             OwnInterrupts::Group1 | OwnInterrupts::None => 0,
         };
         self.write32(gicr::IGROUPR0, !group0);
@@ -370,13 +372,13 @@ impl Redistributor {
         for word in 0..8u32 {
             let byte = |lane: u32| {
                 let intid = word.saturating_mul(4).saturating_add(lane);
-                let el2 = own.bits() & 1u32.checked_shl(intid).unwrap_or(0) != 0;
+                let el2 = bits & 1u32.checked_shl(intid).unwrap_or(0) != 0;
                 if el2 { EL2_PRIORITY } else { PARTITION_PRIORITY }
             };
             let value = priorities([byte(0), byte(1), byte(2), byte(3)]);
             self.write32(at(gicr::IPRIORITYR, word, 4), value);
         }
-        self.write32(gicr::ISENABLER0, own.bits());
+        self.write32(gicr::ISENABLER0, bits);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 //! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
+//! - [`bandwidth`]: how much memory traffic a core may make.
 //! - [`lock`]: locks with priority inheritance, and the jobs inside EL2 in which a waiter helps.
 //! - [`uart`]: the emulated PL011.
 //! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
@@ -21,6 +22,7 @@
     clippy::wildcard_enum_match_arm
 )]
 
+pub mod bandwidth;
 mod bits;
 pub mod dma;
 pub mod fault;

@@ -113,14 +113,7 @@ pub fn take_irq() -> Option<Taken> {
         None => {
             let intid = v3::acknowledge1()?;
             v3::drop1(intid);
-            Some(match (group0(), intid) {
-                (Group0::Firmware, EL2_TIMER_PPI) => Taken::SlotTimer,
-                (Group0::Firmware, GROUP1_KICK_SGI) => {
-                    v3::deactivate(intid);
-                    Taken::Kick
-                }
-                (Group0::Own | Group0::Firmware, _) => Taken::Other(intid),
-            })
+            Some(classify(intid))
         }
         Some(own) => {
             let intid = own.acknowledge()?;
@@ -135,6 +128,39 @@ pub fn take_irq() -> Option<Taken> {
                 Taken::Other(intid)
             })
         }
+    }
+}
+
+/// Takes an interrupt that the vector acknowledged (GICv3), as [`take_irq`].
+#[inline]
+pub fn adopt(intid: u32) -> Option<Taken> {
+    if intid >= v3::SPECIAL {
+        return None;
+    }
+    v3::drop1(intid);
+    Some(classify(intid))
+}
+
+/// What an interrupt of a GICv3 that came as IRQ is; with two security states EL2's own are among them.
+#[inline]
+fn classify(intid: u32) -> Taken {
+    match (group0(), intid) {
+        (Group0::Firmware, EL2_TIMER_PPI) => Taken::SlotTimer,
+        (Group0::Firmware, GROUP1_KICK_SGI) => {
+            v3::deactivate(intid);
+            Taken::Kick
+        }
+        (Group0::Own | Group0::Firmware, _) => Taken::Other(intid),
+    }
+}
+
+/// Whether the vector knows how to list an interrupt on this GIC.
+#[inline]
+pub fn vector_lists() -> bool {
+    match gic() {
+        Gic::V3 => true,
+        // EL2's own interrupts are among those that the vector would list.
+        Gic::V3NonSecure | Gic::V2 { .. } => false,
     }
 }
 

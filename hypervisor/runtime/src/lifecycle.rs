@@ -7,13 +7,13 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_abi::stats::partition_state;
+use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::invalidate_current_vmid;
 use bulkhead_arch::registers;
 use bulkhead_arch::revocation::revoke;
 use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, Then};
 use bulkhead_policy::psci::Power;
 use bulkhead_policy::root;
-use bulkhead_policy::vgic::direct::Owner;
 use bulkhead_policy::vgic::{SPI_WORDS, VgicConfig};
 use bulkhead_types::load::{LIST_IPA, LOADER_IPA};
 use bulkhead_types::tables::{Partition, core_mode, partition_flag};
@@ -21,10 +21,10 @@ use bulkhead_types::tables::{Partition, core_mode, partition_flag};
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::gic::kick_if_running;
 use crate::shared::PartitionState;
-use crate::{direct, gic_cpu, streams, vcpu_field, view};
+use crate::{direct, gic_cpu, reload, streams, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
-const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
+pub(crate) const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
 /// `ESR_EL2.EC` of an SError.
 const SERROR: u64 = 0x2f;
 /// Tries of a compare-and-swap: each failure means that another core of the partition changed the word.
@@ -61,7 +61,7 @@ fn shown(phase: Phase) -> u64 {
     }
 }
 
-fn vgic_config(partition: &Partition) -> VgicConfig {
+pub(crate) fn vgic_config(partition: &Partition) -> VgicConfig {
     let mut physical_spis = [0; SPI_WORDS];
     for (to, from) in physical_spis.iter_mut().zip(partition.spis) {
         *to = from;
@@ -107,6 +107,7 @@ impl PerCore {
         let Some(Some(vcpu)) = self.vcpus.get(local) else {
             return;
         };
+        let starts = vcpu.shared.starts.load(Ordering::SeqCst);
         let state = life(vcpu.shared);
         if vcpu.readiness == Readiness::Off && vcpu.entry.index == 0 {
             // The core of another vCPU may have taken the last step.
@@ -115,16 +116,13 @@ impl PerCore {
         }
         if state.phase() == Phase::Loading && vcpu.entry.index == 0 {
             self.load_partition(local);
+        } else if state.phase() == Phase::Loading {
+            if let Some(running) = self.running.as_ref() {
+                let _ = reload::carry_on(vcpu, running, starts);
+            }
         } else if state.phase() == Phase::Running && vcpu.readiness == Readiness::Off {
             self.take_power_on(local);
         }
-    }
-
-    /// Whether the vCPU whose registers are loaded has to leave the core, because its partition stops.
-    /// Implements: BH-LIFE-005.
-    pub fn stops(&mut self) -> bool {
-        self.current()
-            .is_some_and(|(vcpu, _)| life(vcpu.shared).must_stop(vcpu.entry.index))
     }
 
     /// Takes a vCPU off for good and says so.
@@ -139,6 +137,15 @@ impl PerCore {
             return;
         };
         vcpu.readiness = Readiness::Off;
+        if running.core.mode == core_mode::SLICED {
+            self.locks_died(local);
+        }
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
+            return;
+        };
         if running.core.mode != core_mode::SLICED {
             direct::reset(vcpu, running);
         }
@@ -168,24 +175,9 @@ impl PerCore {
             return;
         };
         let partition = vcpu.partition;
-        let starts = vcpu.shared.starts.fetch_add(1, Ordering::SeqCst);
-        let _ = vcpu.shared.machine.with(running.index, |machine| {
-            machine.uart = bulkhead_policy::uart::Pl011::new();
-            if running.core.mode == core_mode::SLICED {
-                gic_cpu::configure(machine, &vgic_config(partition));
-            } else {
-                let owner = Owner {
-                    spis: partition.spis,
-                    ppis: GUEST_PPIS,
-                    vcpu_count: usize::try_from(partition.vcpu_count).unwrap_or(1),
-                    spi_lines: partition.spi_lines,
-                };
-                direct::configure(machine, &owner);
-            }
-        });
-        vcpu.shared.refresh.store(0, Ordering::SeqCst);
-        for slot in &vcpu.shared.power {
-            slot.set(Power::Off);
+        let starts = vcpu.shared.starts.load(Ordering::SeqCst);
+        if !reload::carry_on(vcpu, running, starts) {
+            return;
         }
         if let Some(own) = vcpu.shared.power.first() {
             own.set(Power::On);
@@ -203,7 +195,10 @@ impl PerCore {
         vcpu.stats.write64(vcpu_field!(restarts), u64::from(starts));
         vcpu.stats
             .write64(vcpu_field!(partition_state), partition_state::RUNNING);
+        running.note(Kind::Restart, vcpu.global, 0, u64::from(starts));
         let _ = apply(vcpu.shared, Event::Entered);
+        // After the life: who reads them the other way round numbers the load right.
+        vcpu.shared.starts.fetch_add(1, Ordering::SeqCst);
         if starts > 0 {
             defmt::info!(
                 "partition {=u32} restarts, start {=u32}",
@@ -211,8 +206,8 @@ impl PerCore {
                 starts
             );
         }
-        // All its vCPUs are off, and the barrier before the invalidation publishes the entries.
-        root::restore(view::live_root(partition).words(), view::pristine_root(partition));
+        // The reload restored the root page while all vCPUs were off; the barrier before the invalidation
+        // publishes its entries.
         if streams::open_streams(running, partition).is_err() {
             // Without its devices it does not start: an error like any other, within its restart limit.
             let _ = apply(vcpu.shared, Event::Fault);
@@ -266,13 +261,17 @@ impl PerCore {
 
     /// The current vCPU did what no rule allows: record it, restart or stop its partition.
     pub fn fault(&mut self, esr: u64) {
-        let Some((vcpu, _)) = self.current() else { return };
+        let Some((vcpu, running)) = self.current() else {
+            return;
+        };
         // An SError has no address.
         let ipa = if (esr >> 26) & 0x3f == SERROR {
             0
         } else {
             (registers::hpfar_el2::read() & 0xfff_ffff_fff0) << 8 | registers::far_el2::read() & 0xfff
         };
+        let class = u32::try_from(esr >> 26 & 0x3f).unwrap_or(0);
+        running.note(Kind::Fault, vcpu.global, class << 8, ipa >> 12);
         vcpu.stats.write64(vcpu_field!(fault_syndrome), esr);
         vcpu.stats.write64(vcpu_field!(fault_pc), vcpu.context.pc);
         vcpu.stats.write64(vcpu_field!(fault_ipa), ipa);

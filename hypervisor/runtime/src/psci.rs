@@ -41,6 +41,14 @@ impl PerCore {
                 set(vcpu, [u64::from(REVISION.0), u64::from(REVISION.1), 0, 0]);
                 return;
             }
+            Call::Vendor(VendorCall::LockWait { lock }) => {
+                let (result, word) = self.lock_wait(lock);
+                if let Some((vcpu, _)) = self.current() {
+                    vcpu.context.set_register(1, word);
+                }
+                result
+            }
+            Call::Vendor(VendorCall::LockRelease { lock, word }) => self.lock_release(lock, word),
             Call::Vendor(VendorCall::MarkSteady) => mark_steady(vcpu, running),
             Call::Smccc(call) => call.result(),
             Call::Psci(call) => match self.on_psci(call) {

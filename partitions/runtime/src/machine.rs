@@ -51,6 +51,19 @@ pub struct Channel<'a> {
     pub message_size: u32,
 }
 
+/// A lock with priority inheritance, and the record that it guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock<'a> {
+    /// Its name in the spec.
+    pub label: &'a str,
+    /// Its memory.
+    pub range: Range,
+    /// Its number, for EL2.
+    pub number: u32,
+    /// Position of this partition among its participants.
+    pub participant: u8,
+}
+
 /// A CAN controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Can<'a> {
@@ -99,8 +112,12 @@ pub struct Machine<'a> {
     pub window: Option<(Range, Encoding)>,
     /// Sampling channels.
     pub channels: Vec<Channel<'a>, MOST>,
+    /// Locks.
+    pub locks: Vec<Lock<'a>, MOST>,
     /// CAN controllers.
     pub cans: Vec<Can<'a>, MOST>,
+    /// Registers of the DMA test device, on machines that have one.
+    pub edu: Option<Range>,
     /// Arguments from the spec.
     pub arguments: &'a str,
     /// Whether Bulkhead's hypercalls exist.
@@ -187,6 +204,15 @@ fn channel<'a>(node: &FdtNode<'_, 'a>) -> Option<Channel<'a>> {
     })
 }
 
+fn lock<'a>(node: &FdtNode<'_, 'a>) -> Option<Lock<'a>> {
+    Some(Lock {
+        label: text(node, "label")?,
+        range: range(node, 0)?,
+        number: cell(node, "bulkhead,lock", 0)?,
+        participant: cell(node, "bulkhead,participant", 0)?.try_into().ok()?,
+    })
+}
+
 fn can<'a>(node: &FdtNode<'_, 'a>, kind: CanKind) -> Option<Can<'a>> {
     Some(Can {
         label: text(node, "label")?,
@@ -268,7 +294,9 @@ impl<'a> Machine<'a> {
             gic,
             window: windows.first().copied(),
             channels: all(tree, "bulkhead,sampling-1", channel)?,
+            locks: all(tree, "bulkhead,lock-1", lock)?,
             cans: cans(tree)?,
+            edu: all(tree, "qemu,edu", |node| range(node, 0))?.first().copied(),
             arguments: tree
                 .find_node("/chosen")
                 .and_then(|node| text(&node, "bootargs"))

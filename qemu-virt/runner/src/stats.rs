@@ -275,8 +275,11 @@ pub(crate) mod tests {
         };
         assert_eq!(parse(|b| b.magic = 7), StatsError::Magic { core: 0, magic: 7 });
         assert_eq!(
-            parse(|b| b.version = 2),
-            StatsError::Version { core: 0, version: 2 }
+            parse(|b| b.version = stats::VERSION + 1),
+            StatsError::Version {
+                core: 0,
+                version: stats::VERSION + 1
+            }
         );
         let (core, found, vcpus) = (0, 1, 1);
         assert_eq!(parse(|b| b.core = 1), StatsError::Shape { core, found, vcpus });

@@ -81,6 +81,14 @@ pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
             && !(a.access.execute || b.access.execute)
             && !(a.access.write && b.access.write)
             && both.minus(&written).is_empty();
+        let lock = [a, b].iter().all(|side| {
+            let Party::Partition(index) = side.party else {
+                return false;
+            };
+            let mut locks = system.blob.locks.iter();
+            side.access == Access::CHANNEL && locks.any(|l| l.is_taken_by(index) && l.range.contains(both))
+        });
+        let channel = channel || lock;
         let loader = system.is_loader(both, a.access) && system.is_loader(both, b.access);
         let interface = [a, b].iter().all(|side| match side.party {
             Party::El2 => false,
@@ -128,7 +136,11 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
         let cleared = [a, b].iter().all(|r| match r.serves {
             Use::Boot => r.access == Access::CHANNEL,
             Use::Partition(_) => r.access.memory == MemoryType::NormalNc,
-            Use::Core(_) | Use::Stream(_) => false,
+            Use::Core(_) => {
+                let mut locks = system.blob.locks.iter();
+                r.access == Access::CHANNEL && locks.any(|l| l.is_taken_by(index) && l.range.contains(both))
+            }
+            Use::Stream(_) => false,
         });
         let channel = cleared && channels.iter().any(|c| c.contains(both));
         let interface = matches!(guest.serves, Use::Partition(_))
@@ -191,6 +203,25 @@ pub(crate) fn channels(system: &System<'_>, out: &mut Vec<String>) {
         out.push(format!(
             "grants.txt: channel at {channel} is not in the blob's table"
         ));
+    }
+    let count = system.blob.partitions.len();
+    for lock in &system.blob.locks {
+        let faults = lock.faults(count).into_iter();
+        out.extend(faults.map(|what| format!("the lock at {} {what}", lock.range)));
+        for (partition, _, _) in lock.participants() {
+            let mut reach = usize::try_from(partition)
+                .into_iter()
+                .flat_map(|p| system.reach(Party::Partition(p)));
+            let there = reach.any(|(_, run)| run.input.start == lock.ipa && run.physical() == lock.range);
+            if !there {
+                out.push(format!(
+                    "the lock at {} is not at {:#x} of {}",
+                    lock.range,
+                    lock.ipa,
+                    system.party(usize::try_from(partition).unwrap_or(usize::MAX))
+                ));
+            }
+        }
     }
     let partitions = system.roots.iter().filter(|root| root.party() != Party::El2);
     let runs = partitions.flat_map(|root| root.walk.runs.iter().map(move |run| (root, run)));

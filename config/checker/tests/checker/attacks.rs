@@ -230,7 +230,7 @@ fn el2_roots() {
         });
         refused(exact, |model| named(model, name, "blob").rights = "rw-");
     }
-    let block = |k: u64| BASE + (15 + 3 * k) * PAGE;
+    let block = |k: u64| BASE + (21 + 3 * k) * PAGE;
     for (physical, size) in [
         (block(1), PAGE),
         (block(2) + PAGE, 2 * PAGE),

@@ -70,7 +70,7 @@ fn is_indifferent(table: &str, byte: usize) -> bool {
     match table {
         "partitions" => (40..44).contains(&(byte % 256)) || (112..124).contains(&(byte % 256)),
         "board" => (52..56).contains(&byte) || (64..72).contains(&byte) || byte >= 76,
-        "cores" => byte >= 64 && (44..48).contains(&(byte % 64)),
+        "cores" => byte >= 88 && (44..48).contains(&(byte % 88)),
         "ram" => true,
         _ => false,
     }

@@ -3,7 +3,7 @@
 
 use crate::colours::MAX_COLOURS;
 
-use super::boot::{BOOT, FIRMWARE};
+use super::boot::{BOOT, DISK, FIRMWARE};
 use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A board file.
@@ -56,6 +56,12 @@ const KEYS: &[Key] = &[
         "poll_bound",
         Kind::U64,
         "Iterations after which a wait for hardware is given up.",
+    ),
+    optional(
+        "traffic",
+        Kind::Map(&TRAFFIC),
+        "none: no core has a budget",
+        "How the performance monitors of its cores count memory traffic.",
     ),
     optional(
         "colours",
@@ -121,6 +127,29 @@ const CORE: Table = table(
             Kind::Word(PREDICTORS),
             "`none`",
             "What keeps the predictions of partitions apart; boot compares.",
+        ),
+    ],
+);
+
+const TRAFFIC: Table = table(
+    "`traffic`",
+    &[
+        needed(
+            "event",
+            Kind::range(0, 0xffff),
+            "Number of the event that stands for memory traffic.",
+        ),
+        needed("counters", Kind::range(1, 31), "Event counters of each core."),
+        optional(
+            "kept",
+            Kind::range(1, 30),
+            "1",
+            "How many of them, the last ones, are the hypervisor's.",
+        ),
+        needed(
+            "interrupt",
+            Kind::range(16, 31),
+            "INTID of the interrupt that a core's performance monitors raise.",
         ),
     ],
 );
@@ -197,6 +226,7 @@ const UART: Table = table(
 const UARTS: &[Word] = &[
     word("pl011", "Arm PrimeCell PL011."),
     word("imx", "NXP i.MX."),
+    word("8250", "8250 family with 32-bit registers."),
     word("cadence", "Cadence, as AMD (Xilinx) SoCs have it."),
 ];
 
@@ -394,18 +424,8 @@ const QEMU: Table = table(
             "none",
             "Argument of -device for devices of the board; `{bus}` stands for the CAN bus.",
         ),
-        optional(
-            "firmware",
-            Kind::Map(&FIRMWARE),
-            "none",
-            "The boot loader for `run --boot`.",
-        ),
-        optional(
-            "disk",
-            Kind::Text(Meaning::Something),
-            "none",
-            "Argument of -device for the boot medium; `{drive}` stands for the drive.",
-        ),
+        FIRMWARE,
+        DISK,
         optional(
             "deterministic",
             Kind::Map(&DETERMINISTIC),

@@ -424,6 +424,12 @@ pub(super) const TESTS: &[Test] = &[
         "u_boot",
         "Debian's U-Boot boots media that `flash` wrote; what is damaged, unsigned, old or another board's is refused"
     ),
+    target!(
+        "sdk",
+        "sdk",
+        "sdk",
+        "the reference system is changed, rebuilt and run from the SDK where there is no Rust"
+    ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
         "power-on",
@@ -451,9 +457,30 @@ pub(super) const TESTS: &[Test] = &[
         "a partition that stops writes no more, whatever its other cores do"
     ),
     target!(
+        "bandwidth",
+        "bandwidth",
+        "a core with half the budget of memory traffic executes half"
+    ),
+    target!(
+        "inversion",
+        "inversion",
+        "high waits for low while medium hogs the core: bounded by the hold with inheritance, by nothing without"
+    ),
+    target!(
         "slots",
         "slots",
         "a spinning Linux takes no slot of its neighbour"
+    ),
+    target!(
+        "trace",
+        "trace",
+        "a trace has every core and partition, and every slice that begins ends"
+    ),
+    target!(
+        "attackers",
+        "attackers",
+        "attackers",
+        "attackers get nothing, are seen, and nobody else notices; with one grant more they succeed"
     ),
     target!(
         "bench",

@@ -91,6 +91,8 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
                         @else if valid.iter().any(|(id, _)| *id == bdf.map_or(u64::MAX, u64::from)) { "translated by a stage-2 root of its own" }
                         @else if smmu { "invalid: the SMMU aborts and records it" }
                         @else { "the board has no SMMU" }
+                        @if masters && !smmu { ": " strong { "not isolated, it reaches all of memory" } }
+                        @for (_, _, reason) in built.records.unguarded.iter().filter(|(id, _, _)| Some(*id) == bdf.map(u64::from)) { " (accepted for " (reason) ")" }
                         (if bdf.is_none() { "" } else if masters { "; may master the bus" } else { "; bus mastering stays off" })
                     }
                 }

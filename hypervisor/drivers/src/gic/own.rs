@@ -35,4 +35,12 @@ impl OwnInterrupts {
             Self::None => 0,
         }
     }
+
+    /// Bits of SGIs and PPIs, with those in the set `more` where EL2 has any.
+    pub(super) const fn bits_with(self, more: u32) -> u32 {
+        match self {
+            Self::Group0 | Self::Group1 => self.bits() | more,
+            Self::None => 0,
+        }
+    }
 }

@@ -97,20 +97,23 @@ fn only_the_two_interrupts_of_el2_are_enabled_and_urgent() {
     let gicr = unsafe { Redistributor::new(memory.as_mut_ptr().expose_provenance()) };
     gicr.write64(gicr::TYPER, 0x0102_0300 << 32);
     assert_eq!(
-        gicr.init(0x1_0002_0301, OwnInterrupts::Group0, 1),
+        gicr.init(0x1_0002_0301, OwnInterrupts::Group0, 0, 1),
         Err(GicError::Affinity(0x1_0002_0300))
     );
     gicr.write32(gicr::WAKER, PROCESSOR_SLEEP);
-    assert_eq!(gicr.init(0x1_0002_0300, OwnInterrupts::Group0, 1), Ok(()));
+    assert_eq!(
+        gicr.init(0x1_0002_0300, OwnInterrupts::Group0, 1 << 23, 1),
+        Ok(())
+    );
     assert_eq!(gicr.read32(gicr::WAKER), 0);
-    assert_eq!(gicr.read32(gicr::ISENABLER0), 1 << 15 | 1 << 26);
-    assert_eq!(gicr.read32(gicr::IGROUPR0), !(1 << 15 | 1 << 26));
+    assert_eq!(gicr.read32(gicr::ISENABLER0), 1 << 15 | 1 << 23 | 1 << 26);
+    assert_eq!(gicr.read32(gicr::IGROUPR0), !(1 << 15 | 1 << 23 | 1 << 26));
     for intid in 0..32u32 {
         let word = gicr.read32(at(gicr::IPRIORITYR, intid / 4, 4));
         let priority = (word >> (intid % 4 * 8)) & 0xFF;
         assert_eq!(
             priority,
-            if matches!(intid, 15 | 26) { 0 } else { 0xA0 },
+            if matches!(intid, 15 | 23 | 26) { 0 } else { 0xA0 },
             "{intid}"
         );
     }
@@ -119,7 +122,7 @@ fn only_the_two_interrupts_of_el2_are_enabled_and_urgent() {
         register: "GICR_WAKER.ChildrenAsleep",
     };
     assert_eq!(
-        gicr.init(0x1_0002_0300, OwnInterrupts::Group0, 9),
+        gicr.init(0x1_0002_0300, OwnInterrupts::Group0, 0, 9),
         Err(GicError::Timeout(stuck))
     );
 }
