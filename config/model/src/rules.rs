@@ -50,8 +50,8 @@ const CHECKS: &[&[Check]] = &[
     assignment::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
-    bandwidth::CHECKS,
     locks::CHECKS,
+    bandwidth::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -81,8 +81,8 @@ pub fn all() -> Vec<&'static Rule> {
         assignment::ALL,
         channels::ALL,
         schedule::ALL,
-        bandwidth::ALL,
         locks::ALL,
+        bandwidth::ALL,
         tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()

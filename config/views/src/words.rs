@@ -66,6 +66,16 @@ pub(crate) fn time(ns: u64) -> String {
     format!("{ns} ns")
 }
 
+/// A core's budget of memory traffic.
+pub(crate) fn budget(core: &Core) -> String {
+    format!(
+        "at most {} of event {:#x} every {}",
+        core.budget,
+        core.budget_event,
+        time(core.budget_period_ns)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,14 +100,4 @@ mod tests {
         assert_eq!(count(1, "core"), "1 core");
         assert_eq!(count(2, "core"), "2 cores");
     }
-}
-
-/// A core's budget of memory traffic.
-pub(crate) fn budget(core: &Core) -> String {
-    format!(
-        "at most {} of event {:#x} every {}",
-        core.budget,
-        core.budget_event,
-        time(core.budget_period_ns)
-    )
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Periods of a budget against a list of all their begins, made with exact fractions.
+#![allow(clippy::expect_used, reason = "tests")]
 
 use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Position, Timetable};

@@ -76,7 +76,7 @@ fn is_indifferent(table: &str, byte: usize) -> bool {
     }
 }
 
-/// Verifies: BH-CHK-041, BH-CHK-050, BH-CHK-051, BH-CHK-052, BH-CHK-053, BH-CHK-060.
+/// Verifies: BH-BW-003, BH-CHK-041, BH-CHK-050, BH-CHK-051, BH-CHK-052, BH-CHK-053, BH-CHK-060.
 #[test]
 fn bits_of_each_byte_of_each_record() {
     let files = encode(&good(BLOB_SIZE));

@@ -269,13 +269,14 @@ fn documents() -> [Value; 3] {
     second["partitions"].as_object_mut().unwrap().remove("car");
     second["partitions"]["control"]["cores"]["dedicated"] = json!([2, 3]);
     for name in ["control", "linux"] {
-        second["partitions"][name]["memory"]["uncoloured"] = json!(["panel"]);
+        second["partitions"][name]["memory"]["uncoloured"] = json!(["panel", "dash"]);
     }
     second["expect"] = json!([{ "partition": "linux", "text": "ready" }]);
     second["never"] = json!([]);
     // A bus master that no SMMU guards.
     let mut third = first.clone();
     third["board"] = json!("no-smmu.yaml");
+    third["schedule"].as_object_mut().unwrap().remove("bandwidth");
     let owner = third["partitions"].as_object_mut().unwrap().values_mut();
     let owner = owner
         .into_iter()

@@ -325,7 +325,7 @@ impl Draft<'_> {
             .filter(|(_, n)| {
                 let named = |c: &&str| c.split(',').nth(1).is_some_and(|c| c.contains("can"));
                 let is_can = matches!(n.base_name(), "can" | "canfd" | "flexcan")
-                    || n.words("compatible").iter().any(|c| named(&c));
+                    || n.words("compatible").iter().any(named);
                 is_can && n.has("reg")
             })
             .collect();

@@ -142,7 +142,7 @@ fn with_two_security_states_only_group_1_is_used() {
         (OwnInterrupts::Group1, 1 << 7 | 1 << 26),
         (OwnInterrupts::None, 0),
     ] {
-        assert_eq!(gicr.init(0, own, 1), Ok(()));
+        assert_eq!(gicr.init(0, own, 0, 1), Ok(()));
         assert_eq!(
             (gicr.read32(gicr::IGROUPR0), gicr.read32(gicr::ISENABLER0)),
             (u32::MAX, bits)

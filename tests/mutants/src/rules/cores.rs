@@ -110,7 +110,7 @@ fn of_core(blob: &Blob, i: usize, core: &Core, found: &mut Found) {
         found.effect(sane && core.mode == SLICED, || {
             format!("core {i}: a budget that cannot be kept")
         });
-        let whole = core.period != 0 && core.frame % core.period == 0;
+        let whole = core.period != 0 && core.frame.is_multiple_of(core.period);
         found.effect(whole, || format!("core {i}: periods that do not fill the frame"));
     }
     let slots = span(&blob.slots, core.slots).unwrap_or(&[]);
