@@ -116,5 +116,34 @@ fn the_interfaces_are_what_the_text_form_says_they_are() {
             maps(model, &root).push(map("can0", BARS + 0x1_0000, PAGE, "rw-", DEVICE, BARS + 0x1_0000));
         }
     });
-    refused("BH-CHK-026", |model| model.gicv2 = false);
+    // A deactivation register elsewhere: which page behind the interface is it then?
+    refused("BH-CHK-026", |model| {
+        let found = model.memory.iter_mut().find(|(_, _, name)| name == "el2 gicc-dir");
+        found.unwrap().0 = GICC + 2 * PAGE;
+    });
+    // Tables of a GICv2 on a board with redistributors.
+    refused("BH-CHK-021", |model| model.gicv2 = false);
+}
+
+#[test]
+fn each_partition_reaches_the_interface_of_its_cores_as_a_device() {
+    for (root, name, at) in [("info", "gicv", GICV), ("adas", "gicc", GICC)] {
+        let root = format!("partition:{root}");
+        for (rights, memory) in [("r--", DEVICE), ("rw-", WB)] {
+            refused("BH-CHK-026", |model| {
+                let own = maps(model, &root).last_mut().unwrap();
+                assert_eq!((own.name.as_str(), own.physical), (name, at));
+                (own.rights, own.memory) = (rights, memory);
+            });
+        }
+    }
+    // The virtual interface of a direct core is nobody's: nothing would arrive there.
+    refused("BH-CHK-026", |model| {
+        let own = maps(model, "partition:adas").last_mut().unwrap();
+        (own.name, own.physical) = ("gicv".to_owned(), GICV);
+    });
+    // The first page alone: a guest that splits priority drop and deactivation would fault.
+    refused("BH-CHK-026", |model| {
+        maps(model, "partition:cluster").last_mut().unwrap().size = PAGE;
+    });
 }
