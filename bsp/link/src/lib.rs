@@ -52,6 +52,8 @@ pub fn link(board: Option<&str>, layout: Layout) {
                 println!("cargo:rustc-link-arg-bin={binary}=--defsym={symbol}={value:#x}");
             }
             println!("cargo:rustc-link-arg-bin={binary}=-T{script}");
+            // Where a Cortex-A53 would load from a wrong address (erratum 843419); nothing changes elsewhere.
+            println!("cargo:rustc-link-arg-bin={binary}=--fix-cortex-a53-843419");
         }
     }
 }

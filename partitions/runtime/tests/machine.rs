@@ -143,7 +143,7 @@ fn what_may_be_absent_may_be_absent() {
 fn what_must_be_there_is_named() {
     let cases = [
         ("memory", "memory"),
-        ("intc", "arm,gic-v3"),
+        ("intc", "arm,gic-v3 or arm,gic-400"),
         ("bulkhead,console", "bulkhead,window-1"),
         ("bulkhead,role", "bulkhead,sampling-1"),
         ("interrupts", "ctu,ctucanfd"),

@@ -452,6 +452,11 @@ pub(super) const TESTS: &[Test] = &[
         "EL2's counts equal the emulator's exception log"
     ),
     target!(
+        "errata",
+        "errata",
+        "no image has an instruction sequence that a Cortex-A53 executes wrongly"
+    ),
+    target!(
         "revocation",
         "revocation",
         "a partition that stops writes no more, whatever its other cores do"
