@@ -177,7 +177,7 @@ pub fn deactivate(intid: u32) {
 }
 
 /// Calls EL2 on a core. With two security states or a GICv2 a dedicated core hears it in its sleep only: an SGI there
-/// would be its guest's.
+/// would be its guest's. Implements: BH-GIC-023.
 #[inline]
 pub fn kick(distributor: &Distributor, core: &Core) {
     let mpidr = core.mpidr;
