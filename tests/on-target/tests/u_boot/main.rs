@@ -9,6 +9,7 @@
 
 mod bench;
 mod command;
+mod device;
 mod refusals;
 mod signed;
 
