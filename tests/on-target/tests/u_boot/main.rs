@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod boards;
 mod command;
 mod device;
 mod refusals;
