@@ -299,6 +299,12 @@ pub(super) const TESTS: &[Test] = &[
         ],
     ),
     target!(
+        "new-board",
+        "new-board",
+        "new_board",
+        "the guide to a new board, followed in a copy of the tree, leads to one that is proved and runs, and changes no other crate"
+    ),
+    target!(
         "sdk",
         "sdk",
         "sdk",
