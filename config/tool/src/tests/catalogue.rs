@@ -269,7 +269,7 @@ pub(super) const TESTS: &[Test] = &[
     cargo(
         "flash-device",
         "u-boot",
-        "`flash` writes a block device, and leaves one unchanged that is a partition, too small or protected",
+        "`flash` writes a block device, and leaves one unchanged that is absent, too small or protected",
         &[
             "test",
             "--locked",
@@ -285,7 +285,7 @@ pub(super) const TESTS: &[Test] = &[
     cargo(
         "flash-mounted",
         "u-boot",
-        "`flash` leaves a block device unchanged that is mounted, or that a system runs from",
+        "`flash` leaves a block device unchanged that is a partition, mounted, or that a system runs from",
         &[
             "test",
             "--locked",
