@@ -10,7 +10,7 @@ use bulkhead_model::board::Board;
 use bulkhead_model::boot::{BlobPlace, Boot, PartitionTable};
 use bulkhead_on_target::{images, in_tree, succeeded, tool};
 
-use crate::bench::{boot_image, find};
+use crate::bench::{SMALL, boot_image, find};
 use crate::command::said;
 
 /// The boards that have a boot path.
@@ -22,12 +22,19 @@ fn boards() -> Vec<Board> {
     boards.filter(|board| board.boot.is_some()).collect()
 }
 
-/// `flash` of a board's example.
+/// `flash` of a board's example, or of the smallest system when it has none.
 fn flash(board: &Board, to: &Path, blobs: &[String]) -> Command {
+    let example = in_tree(&format!("config/systems/{}.yaml", board.name.value));
+    let system = if example.is_file() {
+        example
+    } else {
+        in_tree(SMALL)
+    };
     let mut command = Command::new(tool());
     command
         .arg("flash")
         .arg(&board.name.value)
+        .arg(system)
         .arg("--to")
         .arg(to)
         .args(blobs)
