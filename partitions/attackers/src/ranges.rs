@@ -13,6 +13,8 @@ const GRANTED: u64 = 0x18_0000;
 /// Two words that are not what lies there before.
 const MARK: u64 = 0x5EED_0000_D0D0_5EED;
 const OTHER: u64 = 0x0BAD_CAFE_0BAD_CAFE;
+/// What lies where the function must not read.
+const SECRET: u64 = 0x5EC2_E700_0000_5EC2;
 
 /// A constant, in a segment that is only read.
 static CONSTANT: u64 = 0xC057_A271_C057_A271;
@@ -53,6 +55,10 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
     let constant = core::ptr::from_ref(&CONSTANT).addr() as u64;
     let tree = ram.start + ram.size - PAGE;
     for address in [ram.start, granted - PAGE, granted + PAGE, constant, tree] {
+        // Free RAM is zero, as what the function reads where the SMMU aborts.
+        if get(address) == 0 {
+            put(address, SECRET);
+        }
         let there = get(address);
         give(!there);
         copy(registers, address, BUFFER, 8, 0);
