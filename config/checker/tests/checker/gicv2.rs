@@ -118,7 +118,10 @@ fn the_interfaces_are_what_the_text_form_says_they_are() {
     });
     // A deactivation register elsewhere: which page behind the interface is it then?
     refused("BH-CHK-026", |model| {
-        let found = model.memory.iter_mut().find(|(_, _, name)| name == "el2 gicc-dir");
+        let found = model
+            .memory
+            .iter_mut()
+            .find(|(_, _, name)| name == "el2 gicc-dir");
         found.unwrap().0 = GICC + 2 * PAGE;
     });
     // Tables of a GICv2 on a board with redistributors.

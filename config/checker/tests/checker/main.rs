@@ -9,6 +9,7 @@ mod command;
 mod descriptors;
 mod encode;
 mod gicv2;
+mod masters;
 mod model;
 mod mutations;
 mod second_opinion;
