@@ -158,7 +158,7 @@ fn a_budget_keeps_its_counters() {
     assert_eq!((core.budget, core.budget_event, core.budget_kept), (5, 8, 2));
     assert_eq!((core.budget_counters, core.budget_intid), (6, 23));
     assert_eq!(core.budget_period_ns, 1_000_000);
-    assert_eq!(parsed.vcpus[0].mdcr, 0xee4);
+    assert_eq!(parsed.vcpus[0].mdcr, 0x8_4ee4);
 }
 
 /// Verifies: BH-CFG-016.
