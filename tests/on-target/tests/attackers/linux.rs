@@ -56,7 +56,7 @@ fn linux() {
         for write in ["", " 32 0xffffffff"] {
             // A new shell for each: the kernel may kill it, and EL2 may restart the partition.
             type_line(
-                &mut session,
+                &session,
                 &format!("devmem {address}{write}; echo tried-$((900+{tried}))"),
             );
             let done = format!("tried-{}", 900 + tried);
@@ -68,7 +68,7 @@ fn linux() {
                 waits += 1;
                 if waits % 25 == 0 {
                     // It was restarted meanwhile, or the line was lost with the old shell: a newline shows which.
-                    type_line(&mut session, &format!("echo tried-$((900+{tried}))"));
+                    type_line(&session, &format!("echo tried-$((900+{tried}))"));
                 }
                 assert!(waits < 600, "{address}{write}: Linux is silent");
             }
