@@ -280,4 +280,18 @@ mod tests {
         let shell = DIFF.replace("cargo test", "rm");
         assert!(parse(Path::new("x/one.patch"), &shell).is_err());
     }
+
+    /// A patch that no longer fits shows that the code that it breaks was changed without it.
+    #[test]
+    fn every_patch_fits_the_tree() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = root.canonicalize().unwrap();
+        let copy = Copy {
+            tree: root.clone(),
+            target: PathBuf::new(),
+        };
+        let fails = |patch: &Sabotage| copy.apply(patch, &["--check"]).err();
+        let unfit: Vec<String> = chosen(&root, &[]).unwrap().iter().filter_map(fails).collect();
+        assert!(unfit.is_empty(), "{}", unfit.join(""));
+    }
 }
