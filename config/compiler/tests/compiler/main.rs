@@ -13,6 +13,7 @@ mod devicetree;
 mod grants;
 mod isolation;
 mod layout;
+mod own_tree;
 mod pack;
 mod payload;
 mod rights;
