@@ -17,6 +17,7 @@ mod decode_spec;
 mod decode_tasks;
 pub mod diagnostic;
 pub mod files;
+mod function;
 mod include;
 pub mod keys;
 pub mod language;

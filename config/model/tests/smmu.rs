@@ -52,7 +52,7 @@ fn broken(fixture: &Fixture, folder: &Path, board: &str, text: &str, overrides: 
 #[test]
 fn without_an_smmu_each_bus_master_is_accepted_by_name() {
     let (fixture, folder) = (Fixture::new(), tempfile::tempdir().unwrap());
-    for board in ["xlnx-versal-virt", "imx8mp-evk"] {
+    for board in ["xlnx-versal-virt", "xlnx-zcu102", "imx8mp-evk"] {
         let path = root().join(format!("config/boards/{board}.yaml"));
         assert!(load_board(&path).unwrap().smmu.is_none());
         let text = with(board, FUNCTION) + BRIDGE;
@@ -72,6 +72,21 @@ fn with_an_smmu_it_needs_no_exception_and_gets_none() {
     let broken = |overrides: &[&str]| broken(&fixture, folder.path(), "ti-j721e", &text, overrides);
     assert_eq!(broken(&[OWNED]), [""; 0]);
     assert_eq!(broken(&[OWNED, ACCEPTED]), ["devices/not-unguarded"]);
+}
+
+/// The number is by what an image knows its board: no two have the same. Verifies: BH-BRD-005.
+#[test]
+fn each_board_has_a_number_of_its_own() {
+    let mut numbers = std::collections::BTreeMap::new();
+    for entry in fs::read_dir(root().join("config/boards")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "yaml") {
+            let board = load_board(&path).unwrap();
+            let other = numbers.insert(board.id, board.name.value.clone());
+            assert_eq!(other, None, "{} has number {}, too", board.name.value, board.id);
+        }
+    }
+    assert!(numbers.len() >= 6);
 }
 
 /// What has no StreamID that the board file knows is no bus master on any board. Verifies: BH-LANG-016.
