@@ -55,7 +55,13 @@ pub(crate) fn map(
     }
 }
 
-fn identity(name: &str, physical: u64, size: u64, rights: &'static str, memory: &'static str) -> Map {
+pub(crate) fn identity(
+    name: &str,
+    physical: u64,
+    size: u64,
+    rights: &'static str,
+    memory: &'static str,
+) -> Map {
     map(name, physical, size, rights, memory, physical)
 }
 
@@ -115,6 +121,8 @@ pub(crate) struct Model {
     /// Range, owner and name.
     pub memory: Vec<(u64, u64, String)>,
     pub el2_words: [u64; 3],
+    /// Whether the GIC is a GICv2, without redistributors.
+    pub gicv2: bool,
 }
 
 /// Sections of the hypervisor image: name, first page, pages.
@@ -400,5 +408,6 @@ pub(crate) fn good(blob_size: u64) -> Model {
         shared,
         memory: memory(),
         el2_words: [0x8082_3519, 0x44_04ff, 0x30cd_183d],
+        gicv2: false,
     }
 }
