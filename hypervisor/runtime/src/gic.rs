@@ -7,7 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_abi::trace::Kind;
-use bulkhead_arch::barrier::{dmb_ish, dsb_sy};
+use bulkhead_arch::barrier::{counter, dmb_ish, dsb_sy};
 use bulkhead_drivers::gic::gicr;
 use bulkhead_policy::vgic::{Access, AccessSize, Frame, VcpuSet};
 use bulkhead_types::tables::core_mode;
@@ -150,6 +150,7 @@ impl PerCore {
                     set_spis(&running.distributor, vcpu, enabled, bound);
                 }
             });
+            vcpu.returns(counter());
         }
     }
 
@@ -172,7 +173,6 @@ impl PerCore {
         gic_cpu::save(&mut vcpu.context);
         if running.core.mode == core_mode::SLICED {
             predictors::sanitise(running.core, vcpu);
-            let vcpu: &LocalVcpu = vcpu;
             let lrs = vcpu.context.gic.lr;
             let bound = running.system.board.poll_bound;
             let concerned = vcpu.shared.machine.with(running.index, |machine| {
@@ -183,14 +183,17 @@ impl PerCore {
                     machine.takes_spis = false;
                     set_spis(&running.distributor, vcpu, |_| 0, bound);
                 }
-                concerned
+                (concerned, machine.vgic.ppi_enables(vcpu.index()))
             });
+            let (concerned, ppis) = concerned.unwrap_or((VcpuSet::EMPTY, 0));
+            // What began with its trap, or with the interrupt that ended its wait, is no more its own.
+            vcpu.leaves(running.path.begin, ppis);
             // The next vCPU of this core has the same PPIs: their enable and active bits go with their vCPU.
             running.redistributor.write32(gicr::ICENABLER0, GUEST_PPIS);
             // A timeout here leaves the next vCPU a timer interrupt whose condition it finds not met.
             let _ = gic_cpu::wait_private(&running.redistributor, bound);
             running.redistributor.write32(gicr::ICACTIVER0, GUEST_PPIS);
-            notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
+            notify(vcpu, running, concerned);
         }
     }
 
