@@ -175,6 +175,8 @@ impl PerCore {
             predictors::sanitise(running.core, vcpu);
             let lrs = vcpu.context.gic.lr;
             let bound = running.system.board.poll_bound;
+            // Only who waits is asked which interrupts could wake it.
+            let mut ppis = 0;
             let concerned = vcpu.shared.machine.with(running.index, |machine| {
                 machine.vgic.end_unlisted(vcpu.index(), ended);
                 let concerned = gic_cpu::fold(machine, vcpu.index(), &lrs);
@@ -183,9 +185,11 @@ impl PerCore {
                     machine.takes_spis = false;
                     set_spis(&running.distributor, vcpu, |_| 0, bound);
                 }
-                (concerned, machine.vgic.ppi_enables(vcpu.index()))
+                if vcpu.readiness == Readiness::Waiting {
+                    ppis = machine.vgic.ppi_enables(vcpu.index());
+                }
+                concerned
             });
-            let (concerned, ppis) = concerned.unwrap_or((VcpuSet::EMPTY, 0));
             // What began with its trap, or with the interrupt that ended its wait, is no more its own.
             vcpu.leaves(running.path.begin, ppis);
             // The next vCPU of this core has the same PPIs: their enable and active bits go with their vCPU.
@@ -193,7 +197,7 @@ impl PerCore {
             // A timeout here leaves the next vCPU a timer interrupt whose condition it finds not met.
             let _ = gic_cpu::wait_private(&running.redistributor, bound);
             running.redistributor.write32(gicr::ICACTIVER0, GUEST_PPIS);
-            notify(vcpu, running, concerned);
+            notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
         }
     }
 

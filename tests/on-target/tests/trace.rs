@@ -211,7 +211,7 @@ fn traced(system: &str, time: &str, overrides: &[&str]) -> Trace {
 /// Verifies: BH-TRACE-005, BH-TRACE-003.
 #[test]
 fn a_trace_shows_locks_boosts_calls_and_restarts() {
-    let trace = traced("tests/systems/inversion-cores.yaml", "120ms", &[]);
+    let trace = traced("tests/systems/inversion-cores.yaml", "400ms", &[]);
     let vcpu = |partition| trace.track("vCPU 0", Some(partition));
     let (high, low) = (vcpu("high"), vcpu("low"));
     let waits = trace.count(high, "lock 0: waits");
