@@ -175,12 +175,12 @@ fn sharing_is_declared() {
         names,
         [
             "loader",
-            "stolen-time:infotainment",
-            "stolen-time:cluster",
             "channel:vehicle-state",
             "window:cluster",
             "window:vehicle",
-            "window:adas"
+            "window:adas",
+            "stolen-time:infotainment",
+            "stolen-time:cluster"
         ]
     );
     let both = |s: &Vec<&str>| {
@@ -196,8 +196,8 @@ fn sharing_is_declared() {
         "partition:infotainment=r--",
         "partition:cluster=r--",
     ];
-    assert_eq!(shared[3][2..], parties);
-    assert_eq!(shared[1][2..], ["el2=rw-", "partition:infotainment=r--"]);
+    assert_eq!(shared[1][2..], parties);
+    assert_eq!(shared[5][2..], ["el2=rw-", "partition:infotainment=r--"]);
 }
 
 /// Name, rights, type of every grant of a root.

@@ -456,6 +456,11 @@ pub(super) const TESTS: &[Test] = &[
         "the stolen time that a stock Linux shows is that of EL2's ledger"
     ),
     target!(
+        "settings",
+        "settings",
+        "a Linux process and the cluster share a record under a lock"
+    ),
+    target!(
         "inversion",
         "inversion",
         "high waits for low while medium hogs the core: bounded by the hold with inheritance, by nothing without"
