@@ -39,6 +39,7 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 // BH-CFG-085, BH-CFG-086, BH-CFG-100, BH-CFG-101, BH-CFG-102, BH-CFG-103, BH-CFG-104, BH-CFG-105,
 // BH-CFG-106, BH-LANG-004, BH-LANG-006, BH-LANG-010,
 // BH-LANG-011, BH-LANG-012, BH-LANG-013, BH-LANG-014, BH-LANG-015, BH-LANG-016, BH-LANG-017, BH-LANG-018,
+// BH-CFG-140, BH-CFG-141, BH-CFG-142, BH-CFG-143, BH-CFG-144, BH-CFG-145,
 // BH-CFG-130, BH-CFG-131, BH-CFG-132, BH-CFG-133, BH-CFG-134, BH-CFG-135, BH-LANG-020, BH-LANG-021,
 // BH-TASK-001, BH-TASK-002, BH-TASK-003, BH-TASK-004, BH-TASK-005, BH-TASK-006, BH-TASK-007, BH-TASK-008,
 // BH-TASK-009, BH-TASK-024, BH-TASK-025, BH-TASK-026.
@@ -141,6 +142,10 @@ const CONFLICTS: &[&str] = &[
     "document/duplicate-key",
     "cores/claimed-twice",
     "memory/overlap",
+    "memory/without-segments",
+    "memory/mixed-page",
+    "dma/outside-memory",
+    "dma/overlap",
     "partitions/steady-twice",
     "partitions/expect-silent",
     "payload/two-disks",

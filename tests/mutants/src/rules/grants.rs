@@ -67,6 +67,9 @@ pub(crate) fn roots<'c>(case: &'c Case<'_>) -> Vec<(String, &'c [Map])> {
             maps.as_slice(),
         ));
     }
+    for stream in &case.reach.streams {
+        all.push((format!("stream:{:#x}", stream.id), stream.maps.as_slice()));
+    }
     all
 }
 
@@ -131,6 +134,11 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
         names(case, at, partition, found);
         stolen_parts(case, at, found);
     }
+    for grant in all.iter().filter(|g| g.root.starts_with("stream:")) {
+        found.effect(grant.name == "ram", || {
+            format!("{}: `{}` is not RAM", grant.root, grant.name)
+        });
+    }
 }
 
 fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
@@ -151,10 +159,14 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
             format!("{root}: `{}` is where EL2 emulates", grant.name)
         });
     }
+    let ram = own.iter().filter(|g| g.name == "ram");
+    let ram: u64 = ram.map(|g| g.range.size()).fold(0, u64::saturating_add);
+    found.effect(ram == partition.ram_size && ram > 0, || {
+        format!("{root}: {ram:#x} bytes of RAM")
+    });
     let stolen = stolen(case, at).is_some();
     for (once, least) in [
         ("stolen-time", usize::from(stolen)),
-        ("ram", 1),
         ("loader", 1),
         ("load-list", 1),
         ("payload", 0),
@@ -191,8 +203,10 @@ fn is_what_it_says(case: &Case<'_>, at: usize, partition: &Partition, grant: &Gr
     let memory = |wanted_rights: u8| kind == Kind::WriteBack && rights == wanted_rights && in_ram;
     match grant.name.as_str() {
         "ram" => {
-            let place = (grant.input, range.size()) == (partition.ram_ipa, partition.ram_size);
-            memory(R | W | X) && place && placed(&owner)
+            let ram = Range::sized(partition.ram_ipa, partition.ram_size);
+            let at = Range::sized(grant.input, range.size());
+            let inside = at.zip(ram).is_some_and(|(at, ram)| at.within(ram));
+            kind == Kind::WriteBack && inside && in_ram && placed(&owner)
         }
         "loader" => memory(R | X) && grant.input == LOADER && range == case.image.loader,
         "load-list" => memory(R) && grant.input == LIST && placed(&owner),
