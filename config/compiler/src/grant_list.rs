@@ -486,7 +486,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
         result.push(Shared {
             name,
             range,
-            el2: Rights::ReadWrite,
+            el2: Some(Rights::ReadWrite),
             partitions: vec![(partition, Rights::Read)],
         });
     }
