@@ -13,5 +13,6 @@ pub mod lock;
 pub mod mux;
 pub mod sampling;
 pub mod stats;
+pub mod steal;
 pub mod trace;
 pub mod window;
