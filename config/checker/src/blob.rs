@@ -12,7 +12,7 @@ pub(crate) const HEADER_SIZE: u64 = 256;
 pub(crate) const EARLY_START: u64 = 64;
 
 /// Bytes of a table's entry, in the order of the header's sections.
-const ENTRY_SIZES: [u64; 10] = [64, 256, 104, 8, 24, 16, 112, 16, 80, 16];
+const ENTRY_SIZES: [u64; 10] = [64, 288, 104, 8, 24, 16, 112, 16, 120, 16];
 const SECTION_NAMES: [&str; 10] = [
     "cores",
     "partitions",

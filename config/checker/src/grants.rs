@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 25] = [
+const KINDS: [&str; 28] = [
     "system",
     "board",
     "image",
@@ -24,6 +24,9 @@ const KINDS: [&str; 25] = [
     "partition",
     "vcpu",
     "slot",
+    "health",
+    "monitor",
+    "watch",
     "root",
     "colours",
     "colour",

@@ -8,6 +8,7 @@
 
 mod board;
 mod channel;
+mod health;
 mod partition;
 mod spec;
 

@@ -14,6 +14,7 @@ mod decode_spec;
 mod decode_tasks;
 pub mod diagnostic;
 pub mod files;
+pub mod health;
 mod include;
 pub mod keys;
 pub mod language;

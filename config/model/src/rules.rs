@@ -10,6 +10,7 @@ pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod document;
 mod hardware;
+pub(crate) mod health;
 pub(crate) mod include;
 pub(crate) mod language;
 pub(crate) mod memory;
@@ -47,6 +48,7 @@ const CHECKS: &[&[Check]] = &[
     assignment::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
+    health::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -76,6 +78,7 @@ pub fn all() -> Vec<&'static Rule> {
         assignment::ALL,
         channels::ALL,
         schedule::ALL,
+        health::ALL,
         tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()

@@ -4,6 +4,7 @@
 //! The rules look at this form, so that one part that is wrong does not hide the errors of another.
 
 use crate::decode_tasks::TaskSpec;
+use crate::health::{HealthSpec, PartitionHealthSpec};
 use crate::span::{Span, Spanned};
 use crate::system::{Console, Criticality, Interrupts, Seed};
 
@@ -21,6 +22,7 @@ pub(crate) struct Spec {
     pub(crate) wiring: Vec<WireSpec>,
     pub(crate) expect: Vec<ExpectationSpec>,
     pub(crate) never: Vec<ExpectationSpec>,
+    pub(crate) health: HealthSpec,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(crate) struct PartitionSpec {
     pub(crate) seed: Seed,
     pub(crate) autostart: bool,
     pub(crate) tasks: Vec<TaskSpec>,
+    pub(crate) health: PartitionHealthSpec,
 }
 
 #[derive(Debug)]

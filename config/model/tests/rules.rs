@@ -91,7 +91,8 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 // BH-LANG-011, BH-LANG-012, BH-LANG-013, BH-LANG-014, BH-LANG-015, BH-LANG-016, BH-LANG-017, BH-LANG-018,
 // BH-LANG-020,
 // BH-TASK-001, BH-TASK-002, BH-TASK-003, BH-TASK-004, BH-TASK-005, BH-TASK-006, BH-TASK-007, BH-TASK-008,
-// BH-TASK-009, BH-TASK-024, BH-TASK-025, BH-TASK-026.
+// BH-TASK-009, BH-TASK-024, BH-TASK-025, BH-TASK-026,
+// BH-HEALTH-012, BH-HEALTH-013, BH-HEALTH-014, BH-HEALTH-015, BH-HEALTH-016, BH-HEALTH-017.
 #[test]
 fn every_rule_fires() {
     let fixture = Fixture::new();

@@ -4,6 +4,7 @@
 //! - [`trap`], [`fault`]: what a trap is, from the syndrome registers.
 //! - [`sysreg`], [`registers`]: what a trapped system-register access gets.
 //! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
+//! - [`health`]: signs of life of partitions.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
 //! - [`uart`]: the emulated PL011.
@@ -22,6 +23,7 @@
 
 mod bits;
 pub mod fault;
+pub mod health;
 pub mod lifecycle;
 pub mod mux;
 pub mod psci;

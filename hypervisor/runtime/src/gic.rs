@@ -250,6 +250,7 @@ impl PerCore {
                 gic_cpu::deactivate(intid);
             } else {
                 self.deliver(intid);
+                self.count_interrupt(intid);
             }
         }
     }

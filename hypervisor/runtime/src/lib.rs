@@ -6,6 +6,7 @@
 //! - [`sliced`]: the slot table at work. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
 //!   [`direct`]: the same for dedicated cores. [`predictors`]: what the switch does about them.
 //! - [`lifecycle`]: start, restart and stop of partitions. [`errors`]: SErrors. [`psci`]: guests' calls.
+//! - [`health`]: the health monitor; [`supervise`]: signs of life and notices.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
 #![cfg(target_arch = "aarch64")]
@@ -18,6 +19,7 @@ pub mod direct;
 pub mod entry;
 pub mod errors;
 pub mod gic;
+pub mod health;
 pub mod lifecycle;
 pub mod log;
 pub mod physical;
@@ -26,5 +28,6 @@ pub mod psci;
 pub mod shared;
 pub mod sliced;
 pub mod stats;
+pub mod supervise;
 pub mod trap;
 pub mod view;

@@ -5,12 +5,14 @@
 //! counter is in: usually the next; if whole slots were passed over they are counted as missed and not run
 //! late. What runs in a slot is found by `PerCore::pick`. Implements: BH-SCHED-003.
 
+use bulkhead_abi::health::Error;
 use bulkhead_arch::aarch64_cpu::registers::{CNTHP_CTL_EL2, Writeable};
 use bulkhead_arch::barrier::{counter, isb};
 use bulkhead_arch::registers;
 use bulkhead_policy::schedule::{Occupant, Position};
 
 use crate::core_state::PerCore;
+use crate::health::{self, Blame, Event};
 use crate::shared::{self, NOBODY};
 use crate::stats::Account;
 use crate::{core_field, vcpu_field};
@@ -59,13 +61,23 @@ impl PerCore {
         };
         let now = counter().wrapping_sub(crate::view::handoff().epoch);
         let vcpus = &self.vcpus;
+        let mut passed: u64 = 0;
         let next = timetable.arrive(&position, now, |occupant, count| {
+            passed = passed.saturating_add(count);
             if let Occupant::Vcpu(global) = occupant
                 && let Some(vcpu) = vcpus.iter().flatten().find(|v| v.global == global)
             {
                 vcpu.stats.add64(vcpu_field!(slots_missed), count);
             }
         });
+        if passed > 0 {
+            let event = Event {
+                error: Error::DeadlineOverrun,
+                blame: Blame::Core,
+                detail: [passed, 0, 0],
+            };
+            health::report(running, &event);
+        }
         if next == position {
             arm(&position);
         } else {
@@ -86,6 +98,7 @@ impl PerCore {
                 .write64(core_field!(frames), position.frame().wrapping_add(1));
         }
         running.position = Some(position);
+        running.interrupts = 0;
         arm(&position);
         let now = running.ledger.charge(Account::El2);
         let lateness = position.lateness(now.wrapping_sub(crate::view::handoff().epoch));
@@ -109,7 +122,9 @@ impl PerCore {
         }
         if position.occupant() == Occupant::System {
             running.drainer.step(&running.system, running.stats);
+            self.supervisor.step(running);
         }
+        health::takes_global(running);
         self.feed_console();
     }
 

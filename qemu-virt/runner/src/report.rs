@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::health::{Counts, Event};
 use crate::judge::Watch;
 
 /// Version of the keys.
@@ -49,6 +50,10 @@ pub struct Report {
     pub partitions: BTreeMap<String, Partition>,
     /// Cores by index.
     pub cores: Vec<CoreReport>,
+    /// The newest events of the health monitor, by time.
+    pub health: Vec<Event>,
+    /// How often each error was blamed on whom.
+    pub health_counts: Counts,
     /// End of EL2's boot messages and log, as text.
     pub hypervisor_tail: String,
     /// Bytes of the serial line on channels that nobody owns.

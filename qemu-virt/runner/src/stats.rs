@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! EL2's statistics area and the partitions' metrics, as read from memory.
 
+use bulkhead_abi::health::{HEALTH_OFFSET, HealthLog};
 use bulkhead_abi::stats::{self, CoreStats, VcpuStats};
 use bulkhead_abi::window::{
     METRICS_MAGIC, METRICS_VERSION, Metrics, RingControl, TX_CONTROL, TX_DATA, TX_SIZE,
@@ -62,6 +63,8 @@ pub struct Core {
     pub stats: CoreStats,
     /// Its vCPUs in blob order.
     pub vcpus: Vec<VcpuStats>,
+    /// What its health monitor recorded.
+    pub health: Box<HealthLog>,
 }
 
 impl Core {
@@ -98,7 +101,10 @@ impl Core {
                     .map_err(|_| short)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Some(Self { stats, vcpus }))
+        let health = block.get(HEALTH_OFFSET..).ok_or(short)?;
+        let (health, _) = HealthLog::read_from_prefix(health).map_err(|_| short)?;
+        let health = Box::new(health);
+        Ok(Some(Self { stats, vcpus, health }))
     }
 }
 
@@ -275,8 +281,8 @@ pub(crate) mod tests {
         };
         assert_eq!(parse(|b| b.magic = 7), StatsError::Magic { core: 0, magic: 7 });
         assert_eq!(
-            parse(|b| b.version = 2),
-            StatsError::Version { core: 0, version: 2 }
+            parse(|b| b.version = 1),
+            StatsError::Version { core: 0, version: 1 }
         );
         let (core, found, vcpus) = (0, 1, 1);
         assert_eq!(parse(|b| b.core = 1), StatsError::Shape { core, found, vcpus });

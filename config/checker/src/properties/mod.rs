@@ -6,6 +6,7 @@ mod colours;
 mod devices;
 mod el2;
 mod header;
+mod health;
 mod listing;
 mod schedule;
 mod sharing;
@@ -156,6 +157,11 @@ pub const PROPERTIES: &[Property] = &[
         id: "BH-CHK-054",
         text: "Each StreamID is invalid or granted to one partition, and then reaches exactly that partition's RAM, never to execute it.",
         check: streams::check,
+    },
+    Property {
+        id: "BH-CHK-070",
+        text: "The health table is complete: each error of each level has a reaction that fits it, and the monitor is a partition.",
+        check: health::complete,
     },
     Property {
         id: "BH-CHK-060",

@@ -2,8 +2,9 @@
 //! The keys of a spec outside its partitions and channels.
 
 use super::channel::CHANNEL;
+use super::health::HEALTH;
 use super::partition::PARTITION;
-use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
+use super::{Count, Key, Kind, Meaning, Table, needed, optional, refused, table};
 
 /// A spec.
 pub static SPEC: Table = table("a spec", KEYS);
@@ -67,12 +68,11 @@ const KEYS: &[Key] = &[
         "priority inheritance between partitions",
         "let one partition own the data and publish it in a sampling channel",
     ),
-    refused(
+    optional(
         "health",
-        Kind::Named(Meaning::Name, &Kind::Map(&REACTION), Count::Any),
-        "The health table: what is done about each error.",
-        "reactions other than restart up to `restart_limit`, then stop",
-        "set `restart_limit` of each partition",
+        Kind::Map(&HEALTH),
+        "as its keys",
+        "The health table: what is done about errors that are no partition's.",
     ),
 ];
 
@@ -168,26 +168,3 @@ const PARTICIPANT: Table = table(
         ),
     ],
 );
-
-const REACTION: Table = table(
-    "a reaction",
-    &[
-        needed("level", Kind::Word(LEVELS), "Whose error it is."),
-        needed("action", Kind::Word(ACTIONS), "What is done about it."),
-    ],
-);
-
-const LEVELS: &[Word] = &[
-    word("partition", "The error of one partition."),
-    word("core", "An error of the hypervisor on one core."),
-    word("system", "An error that concerns everybody."),
-];
-
-const ACTIONS: &[Word] = &[
-    word("log", "It is recorded."),
-    word("notify", "The health partition is told."),
-    word("restart-partition", "The partition starts again."),
-    word("stop-partition", "The partition stays stopped."),
-    word("stop-core", "The core parks."),
-    word("safe-state", "The safe state is entered."),
-];
