@@ -116,6 +116,13 @@ pub(super) fn el2(built: &Built<'_>) -> Result<Footprint, BuiltError> {
         );
     }
     facts.essence("core of the system slot", built.board.system_core);
+    facts.essence(
+        "reactions on the levels core and system, monitor",
+        format!(
+            "{:?} {:?} {}",
+            built.board.health_core, built.board.health_system, built.board.monitor
+        ),
+    );
     for (k, core) in built.cores.iter().enumerate() {
         for slot in built
             .slots_of(core)
