@@ -12,9 +12,9 @@ use crate::error::BuildError;
 use crate::grant_list::{self, Sources};
 use crate::layout::MemoryMap;
 use crate::payload::area::{self, Area, Registers};
-use crate::plan::{self, Plan, TableSizes};
+use crate::plan::{Plan, TableSizes};
 use crate::sections::{self, Sections};
-use crate::{grants, hypervisor, machine, payload};
+use crate::{grants, hypervisor, machine, payload, placement};
 
 /// Plans that are tried until the tables fit into the space that the plan gives them. The second is right
 /// unless the tables' own size changes what they map.
@@ -58,7 +58,7 @@ pub struct Compiled {
 pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, BuildError> {
     let info = hypervisor::read(hypervisor_bin, &system.board)?;
     let mut map = MemoryMap::default();
-    plan::claim_board(&system.board, &mut map)?;
+    placement::claim_board(&system.board, &mut map)?;
     let devices = devices::assign(system, &mut map)?;
     check_ports(system)?;
     let (mut trees, mut areas) = (Vec::new(), Vec::new());

@@ -3,7 +3,7 @@
 //!
 //! BARs are aligned to 64 KiB at least, so that no two owners share a page of any granule.
 
-use bulkhead_model::board::Pcie;
+use bulkhead_model::board::{Board, Pcie};
 use bulkhead_model::span::Span;
 use bulkhead_model::system::System;
 use bulkhead_types::image::Range;
@@ -70,7 +70,28 @@ fn window(pcie: &Pcie) -> Zone {
     }
 }
 
+/// Where the BARs of each device of the board lie.
+fn places(board: &Board, map: &MemoryMap) -> Result<Vec<[Option<Range>; 6]>, DeviceError> {
+    let mut map = map.clone();
+    let mut places = vec![[None; 6]; board.devices.len()];
+    let Some(pcie) = &board.pcie else {
+        return Ok(places);
+    };
+    for (device, bars) in board.devices.iter().zip(&mut places) {
+        for (number, (bar, size)) in bars.iter_mut().zip(device.pci.bars).enumerate() {
+            if size > 0 {
+                let label = format!("{}.bar{number}", device.name.value);
+                let align = size.max(BAR_ALIGN);
+                *bar = Some(map.place(&window(pcie), "board", &label, size, align)?);
+            }
+        }
+    }
+    Ok(places)
+}
+
 /// Assigns all owned devices, in the order of the board's devices, and places their BARs in `map`.
+///
+/// Every device of the board has its place, owned or not: who owns one does not move another's.
 ///
 /// # Errors
 /// See [`DeviceError`].
@@ -80,13 +101,14 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, Dev
         owned.extend(partition.devices.iter().map(|d| (d.value, index, d.span)));
     }
     owned.sort_by_key(|(device, ..)| *device);
+    let places = places(&system.board, map)?;
     let mut result = Vec::new();
     for (index, partition, span) in owned {
         let device = &system.board.devices[index];
         let name = device.name.value.clone();
-        let Some(pcie) = &system.board.pcie else {
+        if system.board.pcie.is_none() {
             return Err(DeviceError::NoPcie { device: name, span });
-        };
+        }
         if let Some(interrupt) = device.interrupt.as_ref().map(|i| i.value.intid)
             && interrupt == crate::machine::UART_INTID
             && system.partitions[partition].console.value == bulkhead_model::system::Console::Uart
@@ -95,11 +117,10 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, Dev
             return Err(DeviceError::UartInterrupt { device, intid, span });
         }
         let owner = format!("partition:{}", system.partitions[partition].name.value);
-        let mut bars = [None; 6];
-        for (number, (bar, size)) in bars.iter_mut().zip(device.pci.bars).enumerate() {
-            if size > 0 {
-                let label = format!("{name}.bar{number}");
-                *bar = Some(map.place(&window(pcie), &owner, &label, size, size.max(BAR_ALIGN))?);
+        let bars = places[index];
+        for (number, bar) in bars.iter().enumerate() {
+            if let Some(Range { start, end }) = bar {
+                map.claim(&owner, &format!("{name}.bar{number}"), *start, end - start)?;
             }
         }
         let bar = device.register_bar;

@@ -72,29 +72,29 @@ impl From<ModelError> for DeviceTreeError {
 }
 
 /// A node under construction.
-struct Builder(DeviceTreeNode);
+pub(crate) struct Builder(pub(crate) DeviceTreeNode);
 
 impl Builder {
-    fn new(name: &str) -> Result<Self, ModelError> {
+    pub(crate) fn new(name: &str) -> Result<Self, ModelError> {
         Ok(Builder(DeviceTreeNode::new(name)?))
     }
 
-    fn with(mut self, name: &str, value: impl ToPropertyValue) -> Result<Self, ModelError> {
+    pub(crate) fn with(mut self, name: &str, value: impl ToPropertyValue) -> Result<Self, ModelError> {
         self.0.add_property(DeviceTreeProperty::new(name, value)?);
         Ok(self)
     }
 
-    fn flag(self, name: &str) -> Result<Self, ModelError> {
+    pub(crate) fn flag(self, name: &str) -> Result<Self, ModelError> {
         let nothing: &[u8] = &[];
         self.with(name, nothing)
     }
 
-    fn child(mut self, child: Builder) -> Self {
+    pub(crate) fn child(mut self, child: Builder) -> Self {
         self.0.add_child(child.0);
         self
     }
 
-    fn reg(self, ranges: &[(u64, u64)]) -> Result<Self, ModelError> {
+    pub(crate) fn reg(self, ranges: &[(u64, u64)]) -> Result<Self, ModelError> {
         let cells: Vec<u32> = ranges
             .iter()
             .flat_map(|(base, size)| [cells(*base), cells(*size)])
@@ -236,7 +236,7 @@ fn cpus(system: &System, partition: &Partition) -> Result<Builder, ModelError> {
 }
 
 /// `compatible` of a core, from the part number in its `MIDR_EL1`.
-fn cpu_compatible(midr: u64) -> &'static str {
+pub(crate) fn cpu_compatible(midr: u64) -> &'static str {
     match (midr >> 24 & 0xff, midr >> 4 & 0xfff) {
         (0x41, 0xd03) => "arm,cortex-a53",
         (0x41, 0xd05) => "arm,cortex-a55",

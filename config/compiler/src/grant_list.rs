@@ -14,7 +14,8 @@ use crate::devices::Assigned;
 use crate::devicetree::has_window;
 use crate::machine::{self, GICD_SIZE, GICR_SIZE, UART_SIZE};
 use crate::payload::area::Area;
-use crate::plan::{Plan, SMMU_SIZE, ecam_size};
+use crate::placement::{SMMU_SIZE, ecam_size};
+use crate::plan::Plan;
 use crate::units::{length, page_up};
 
 /// What grants are derived from.

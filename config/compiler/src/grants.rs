@@ -17,7 +17,7 @@ use bulkhead_types::tables::{NONE, core_mode, predictors, slot_kind};
 use crate::access::{Grant, Root};
 use crate::grant_list::{Sources, shared};
 use crate::machine;
-use crate::plan::slug;
+use crate::placement::slug;
 use crate::sections::Sections;
 use crate::stage1;
 use crate::units::id;

@@ -2,7 +2,8 @@
 //! Physical placement: an interval allocator in which everything takes part in the overlap proof.
 //!
 //! A [`MemoryMap`] holds what lies where. Fixed things are [claimed](MemoryMap::claim), the others are
-//! [placed](MemoryMap::place) at the lowest address of a zone that is free. Implements: BH-MEM-003.
+//! [placed](MemoryMap::place) at the lowest or [highest](MemoryMap::place_high) address of a zone that is free.
+//! Implements: BH-MEM-003.
 
 use std::fmt;
 
@@ -134,31 +135,13 @@ impl MemoryMap {
 
     /// What a zone has that nothing lies in, ascending. Pages of colours count as free.
     pub fn free(&self, zone: &Zone) -> Vec<Range> {
-        let mut regions = zone.regions.clone();
-        regions.sort_by_key(|r| r.base);
-        let mut free = Vec::new();
-        for region in regions {
-            let mut start = region.base;
-            for area in &self.areas {
-                if area.range.end <= start || area.range.start >= region.end() {
-                    continue;
-                }
-                free.push(Range {
-                    start,
-                    end: area.range.start.max(start),
-                });
-                start = area.range.end;
-            }
-            free.push(Range {
-                start,
-                end: region.end().max(start),
-            });
-        }
+        let taken: Vec<Range> = self.areas.iter().map(|a| a.range).collect();
         let pages = |r: Range| Range {
             start: page_up(r.start),
             end: r.end - r.end % PAGE,
         };
-        free.into_iter().map(pages).filter(|r| r.start < r.end).collect()
+        let free = between(zone, &taken).into_iter().map(pages);
+        free.filter(|r| r.start < r.end).collect()
     }
 
     /// Takes the lowest `pages` pages of the colours of `pattern` in a zone that are free.
@@ -295,6 +278,45 @@ impl MemoryMap {
         size: u64,
         align: u64,
     ) -> Result<Range, LayoutError> {
+        let lowest = |range: &Range| range.start.checked_next_multiple_of(align);
+        let fits = |range: &Range| lowest(range)?.checked_add(size).filter(|end| *end <= range.end);
+        let start = self
+            .gaps(zone)
+            .iter()
+            .find(|r| fits(r).is_some())
+            .and_then(lowest);
+        self.claim_found(zone, owner, name, size, align, start)
+    }
+
+    /// Takes the highest free range of `size` bytes in a zone; `align` is a power of two.
+    ///
+    /// # Errors
+    /// As [`MemoryMap::place`].
+    pub fn place_high(
+        &mut self,
+        zone: &Zone,
+        owner: &str,
+        name: &str,
+        size: u64,
+        align: u64,
+    ) -> Result<Range, LayoutError> {
+        let highest = |range: &Range| {
+            let start = range.end.checked_sub(size)?;
+            Some(start - start % align).filter(|start| *start >= range.start)
+        };
+        let start = self.gaps(zone).iter().rev().find_map(highest);
+        self.claim_found(zone, owner, name, size, align, start)
+    }
+
+    fn claim_found(
+        &mut self,
+        zone: &Zone,
+        owner: &str,
+        name: &str,
+        size: u64,
+        align: u64,
+        start: Option<u64>,
+    ) -> Result<Range, LayoutError> {
         let full = || LayoutError::Full {
             owner: owner.to_owned(),
             name: name.to_owned(),
@@ -302,29 +324,42 @@ impl MemoryMap {
             align,
             zone: zone.name,
         };
-        let mut regions = zone.regions.clone();
-        regions.sort_by_key(|r| r.base);
-        let start = regions.iter().find_map(|r| self.first_fit(r, size, align));
         self.claim(owner, name, start.ok_or_else(full)?, size)
     }
 
-    /// Lowest aligned free address in a region, if any.
-    fn first_fit(&self, region: &Region, size: u64, align: u64) -> Option<u64> {
-        let mut start = region.base.checked_next_multiple_of(align)?;
+    /// What a zone has that nothing lies in, ascending. Ranges of which only some pages are taken are not free.
+    fn gaps(&self, zone: &Zone) -> Vec<Range> {
         let coloured = self.coloured.iter().map(|c| c.area.range);
         let mut taken: Vec<Range> = self.areas.iter().map(|a| a.range).chain(coloured).collect();
         taken.sort_by_key(|r| r.start);
+        between(zone, &taken)
+    }
+}
+
+/// What a zone has outside of `taken`, ascending; `taken` is sorted by its begins.
+fn between(zone: &Zone, taken: &[Range]) -> Vec<Range> {
+    let mut regions = zone.regions.clone();
+    regions.sort_by_key(|r| r.base);
+    let mut free = Vec::new();
+    for region in regions {
+        let mut start = region.base;
         for range in taken {
-            if range.end <= start {
+            if range.end <= start || range.start >= region.end() {
                 continue;
             }
-            if range.start >= start.checked_add(size)? {
-                break;
-            }
-            start = range.end.checked_next_multiple_of(align)?;
+            free.push(Range {
+                start,
+                end: range.start.max(start),
+            });
+            start = range.end;
         }
-        (start.checked_add(size)? <= region.end()).then_some(start)
+        free.push(Range {
+            start,
+            end: region.end().max(start),
+        });
     }
+    free.retain(|r| r.start < r.end);
+    free
 }
 
 /// What remains of a range, at most two parts.

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod blob;
+pub mod boardtree;
 pub mod colour;
 pub mod compile;
 pub mod devices;
@@ -24,6 +25,7 @@ pub mod output;
 pub mod pack;
 mod page;
 pub mod payload;
+pub mod placement;
 pub mod plan;
 pub mod prove;
 pub mod report;
@@ -88,6 +90,9 @@ pub fn build(
         let name = &partition.name.value;
         output.write(&format!("dt/{name}.dtb"), &tree.dtb)?;
         output.write(&format!("dt/{name}.dts"), &tree.dts)?;
+    }
+    if let Some(tree) = boardtree::of(&system.board)? {
+        output.write(manifest::DEVICE_TREE, tree)?;
     }
     let manifest = manifest::describe(system, &compiled, images);
     let report = report::describe(system, &compiled, length(&image));

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `manifest.json`: fills [`bulkhead_model::manifest::Manifest`] from a compiled system.
 
+use std::iter;
 use std::path::Path;
 
+use bulkhead_model::board::TreeMaker;
 use bulkhead_model::manifest::{self, Manifest};
+use bulkhead_model::span::Spanned;
 use bulkhead_model::system::{self, Cores, Origin, Payload, Run, System};
 
 use crate::compile::Compiled;
@@ -11,6 +14,9 @@ use crate::devicetree::has_window;
 use crate::grants::hex;
 use crate::sections::global_vcpu;
 use crate::units::id;
+
+/// The board's device tree in a build folder.
+pub const DEVICE_TREE: &str = "board.dtb";
 
 /// Describes a compiled system; `images` is the images folder. Implements: BH-LANG-003.
 pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest {
@@ -100,21 +106,27 @@ fn vcpus(system: &System, compiled: &Compiled) -> Vec<manifest::Vcpu> {
 fn qemu(system: &System) -> Option<manifest::Qemu> {
     let board = &system.board;
     let qemu = board.qemu.as_ref()?;
-    let devices = qemu.devices.iter().filter_map(|(device, argument)| {
+    let wired = |(device, argument): &(usize, Spanned<String>)| {
         let bus = match system.bus_of(*device) {
             Some(bus) => system.buses[bus].as_str(),
             None if argument.contains("{bus}") => return None,
             None => "",
         };
         Some(argument.replace("{bus}", bus))
-    });
+    };
+    let properties = qemu.properties.iter().filter_map(wired);
+    let machine: Vec<String> = iter::once(qemu.machine.clone()).chain(properties).collect();
     Some(manifest::Qemu {
-        machine: qemu.machine.clone(),
+        machine: machine.join(","),
         cpu: qemu.cpu.clone(),
+        deterministic_machine: qemu.deterministic.machine.clone(),
+        deterministic_cpu: qemu.deterministic.cpu.clone(),
         memory: board.ram.iter().map(|r| r.value.size).sum(),
-        cores: id(board.cores.len()),
+        cores: qemu.cpus.unwrap_or(id(board.cores.len())),
+        serial: qemu.serial,
+        device_tree: (qemu.device_tree == TreeMaker::Compiler).then(|| DEVICE_TREE.to_owned()),
         can_buses: system.buses.clone(),
-        devices: devices.collect(),
+        devices: qemu.devices.iter().filter_map(wired).collect(),
     })
 }
 

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where everything lies. A [`Plan`] is made from the model, the hypervisor's header and sizes alone; tables
-//! and text form are made from it. Implements: BH-MEM-003.
+//! Where everything lies. A [`Plan`] is made (module [`placement`](crate::placement)) from the model, the
+//! hypervisor's header and sizes alone; tables and text form are made from it. Implements: BH-MEM-003.
 
-use bulkhead_abi::window::WINDOW_SIZE;
-use bulkhead_model::board::{Board, Pcie, Region, ReservedUse};
 use bulkhead_model::system::System;
 use bulkhead_types::blob::PAGE;
-use bulkhead_types::image::{ImageInfo, Range};
+use bulkhead_types::image::Range;
 
 use crate::colour::{Extent, Pattern};
-use crate::layout::{LayoutError, MemoryMap, Zone};
-use crate::machine::{CHANNEL_SIZE, GICD_SIZE, GICR_SIZE, UART_SIZE};
-use crate::table::BLOCK;
+use crate::layout::MemoryMap;
 use crate::units::{length, page_up};
-
-/// Bytes of an SMMUv3's register frames.
-pub const SMMU_SIZE: u64 = 0x2_0000;
-/// Bytes of configuration space of a bus.
-pub const ECAM_BUS_SIZE: u64 = 0x10_0000;
 
 /// Sizes that the tables decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,161 +169,7 @@ pub struct Plan {
     pub ram: Vec<Extent>,
 }
 
-/// The board's RAM.
-pub fn ram(board: &Board) -> Zone {
-    Zone {
-        name: "the board's RAM",
-        regions: board.ram.iter().map(|r| r.value).collect(),
-    }
-}
-
-/// Claims what the board fixes: devices of EL2 and reserved RAM.
-///
-/// # Errors
-/// [`LayoutError::Overlap`] when the board file contradicts itself.
-pub fn claim_board(board: &Board, map: &mut MemoryMap) -> Result<(), LayoutError> {
-    for reserved in &board.reserved {
-        let Region { base, size } = reserved.region.value;
-        map.claim("board", &slug(&reserved.name), base, size)?;
-    }
-    map.claim("el2", "gicd", board.gic.distributor, GICD_SIZE)?;
-    let redistributors = length(&board.cores) * GICR_SIZE;
-    map.claim("el2", "gicr", board.gic.redistributors, redistributors)?;
-    map.claim("el2", "uart", board.uart.base, UART_SIZE)?;
-    if let Some(smmu) = &board.smmu {
-        map.claim("el2", "smmu", smmu.base, SMMU_SIZE)?;
-    }
-    if let Some(pcie) = &board.pcie {
-        map.claim("el2", "ecam", pcie.ecam, ecam_size(pcie))?;
-    }
-    Ok(())
-}
-
-/// Bytes of configuration space.
-pub fn ecam_size(pcie: &Pcie) -> u64 {
-    u64::from(pcie.buses) * ECAM_BUS_SIZE
-}
-
-/// A name in the characters that the text form allows.
-pub fn slug(name: &str) -> String {
-    let keep = |c: char| match c.to_ascii_lowercase() {
-        c @ ('a'..='z' | '0'..='9' | '-' | '_' | '.' | ':') => c,
-        _ => '-',
-    };
-    name.chars().map(keep).collect()
-}
-
-/// `partition:NAME`.
-pub fn owner(system: &System, partition: usize) -> String {
-    format!("partition:{}", system.partitions[partition].name.value)
-}
-
 impl Plan {
-    /// Places everything.
-    ///
-    /// `map` holds what the board fixes and the assigned BARs, `areas` are the bytes of each partition's
-    /// payload area, `sections` those of the blob's section tables.
-    ///
-    /// # Errors
-    /// Names the two things that collide, or what found no room.
-    pub fn new(
-        system: &System,
-        info: &ImageInfo,
-        mut map: MemoryMap,
-        areas: &[u64],
-        sections: u64,
-        sizes: &TableSizes,
-    ) -> Result<Self, LayoutError> {
-        let zone = ram(&system.board);
-        let layout = BlobLayout::new(system, info.blob_base, sections, sizes);
-        let pattern = |partition| pattern(system, partition);
-        map.claim_in(&zone, "el2", "hypervisor", info.base, info.end - info.base)?;
-        if info.blob_base > info.end {
-            map.claim_in(&zone, "el2", "padding", info.end, info.blob_base - info.end)?;
-        }
-        let blob = map.claim_in(&zone, "el2", "blob", info.blob_base, layout.certificate)?;
-        let certificate = map.claim_in(&zone, "el2", "certificate", blob.end, PAGE)?;
-        let mut end = certificate.end;
-        let mut payloads = vec![Extent::default(); areas.len()];
-        for (partition, (size, area)) in areas.iter().zip(&mut payloads).enumerate() {
-            if pattern(partition).is_none() {
-                let range = map.claim_in(&zone, &owner(system, partition), "payload-area", end, *size)?;
-                end = range.end;
-                *area = Extent::whole(range);
-            }
-        }
-        let mut ram = vec![Extent::default(); system.partitions.len()];
-        for (partition, extent) in system.partitions.iter().zip(&mut ram) {
-            if let Some(at) = &partition.memory.at {
-                let owner = format!("partition:{}", partition.name.value);
-                *extent = Extent::whole(map.claim_in(
-                    &zone,
-                    &owner,
-                    "ram",
-                    at.value,
-                    partition.memory.size.value,
-                )?);
-            }
-        }
-        let live = map.place(&zone, "el2", "live", layout.live_size, layout.live_align)?;
-        let queues = match &system.board.smmu {
-            Some(_) => Some(map.place(&zone, "el2", "smmu-queues", 2 * PAGE, PAGE)?),
-            None => None,
-        };
-        let mut windows = Vec::new();
-        for partition in 0..system.partitions.len() {
-            let size = WINDOW_SIZE as u64;
-            windows.push(map.place(&zone, &owner(system, partition), "window", size, size)?);
-        }
-        let mut channels = Vec::new();
-        for channel in &system.channels {
-            let owner = format!("channel:{}", channel.name.value);
-            channels.push(map.place(&zone, &owner, "memory", CHANNEL_SIZE, CHANNEL_SIZE)?);
-        }
-        let image = image_zone(&system.board, certificate.end);
-        for (partition, (size, area)) in areas.iter().zip(&mut payloads).enumerate() {
-            if let Some(pattern) = pattern(partition) {
-                let owner = owner(system, partition);
-                *area = map.place_coloured(&image, &owner, "payload-area", size / PAGE, pattern)?;
-            }
-        }
-        for (number, (partition, extent)) in system.partitions.iter().zip(&mut ram).enumerate() {
-            if partition.memory.at.is_none() && pattern(number).is_none() {
-                let size = partition.memory.size.value;
-                *extent = Extent::whole(map.place(&zone, &owner(system, number), "ram", size, BLOCK)?);
-            }
-        }
-        for (number, (partition, extent)) in system.partitions.iter().zip(&mut ram).enumerate() {
-            if let Some(pattern) = pattern(number) {
-                let pages = partition.memory.size.value / PAGE;
-                *extent = map.place_coloured(&zone, &owner(system, number), "ram", pages, pattern)?;
-            }
-        }
-        let payload_end = payloads.iter().map(|p| p.hull().end).max();
-        let file_end = certificate.end.max(payload_end.unwrap_or(0));
-        let trees = system
-            .board
-            .reserved
-            .iter()
-            .filter(|r| r.purpose == ReservedUse::DeviceTree);
-        let tree = trees.map(|r| r.region.value.base).find(|base| *base >= file_end);
-        Ok(Plan {
-            file_end,
-            image_end: tree.unwrap_or(file_end),
-            map,
-            layout,
-            tables: sizes.clone(),
-            blob,
-            certificate,
-            live,
-            queues,
-            payloads,
-            windows,
-            channels,
-            ram,
-        })
-    }
-
     /// Physical address of a partition's live root page.
     pub fn live_root(&self, partition: usize) -> u64 {
         self.live.start + self.root_page(partition) * PAGE
@@ -372,26 +209,5 @@ impl Plan {
             }
         }
         runs
-    }
-}
-
-/// Where payloads behind the certificate may lie: the image file covers everything from its begin to its last
-/// payload, so it ends before whatever the board reserves.
-fn image_zone(board: &Board, start: u64) -> Zone {
-    let region = board
-        .ram
-        .iter()
-        .map(|r| r.value)
-        .find(|r| r.base <= start && start < r.end());
-    let reserved = board
-        .reserved
-        .iter()
-        .map(|r| r.region.value.base)
-        .filter(|base| *base >= start);
-    let end = reserved.chain(region.map(|r| r.end())).min().unwrap_or(start);
-    let size = end.saturating_sub(start);
-    Zone {
-        name: "the RAM that the image can cover",
-        regions: vec![Region { base: start, size }],
     }
 }

@@ -321,8 +321,36 @@ pub enum Trigger {
 pub struct Qemu {
     /// Argument of `-M`.
     pub machine: String,
-    /// Argument of `-cpu`.
-    pub cpu: String,
+    /// Argument of `-cpu`; nothing where the machine has its own cores.
+    pub cpu: Option<String>,
+    /// Argument of `-smp`, where the machine has more cores than the board.
+    pub cpus: Option<u32>,
+    /// Which of the machine's serial lines is the board's UART, counted from 0.
+    pub serial: u32,
+    /// Who makes the board's device tree.
+    pub device_tree: TreeMaker,
+    /// Property of the machine for a device, by index into [`Board::devices`]; `{bus}` stands for the CAN bus.
+    pub properties: Vec<(usize, Spanned<String>)>,
     /// Argument of `-device` for a device, by index into [`Board::devices`]; `{bus}` stands for the CAN bus.
     pub devices: Vec<(usize, Spanned<String>)>,
+    /// What deterministic runs change.
+    pub deterministic: Deterministic,
+}
+
+/// Who makes the device tree that stands for the boot loader's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TreeMaker {
+    /// The emulated machine.
+    Machine,
+    /// The compiler, for a machine that makes none; the machine adds memory and PSCI.
+    Compiler,
+}
+
+/// Further arguments of a deterministic run.
+#[derive(Clone, Debug, Default)]
+pub struct Deterministic {
+    /// Properties of the machine.
+    pub machine: Option<String>,
+    /// Properties of the cores.
+    pub cpu: Option<String>,
 }

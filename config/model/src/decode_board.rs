@@ -2,8 +2,9 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Controller, ControllerKind, Core, Device, DeviceKind, Gic, Interrupt, PciFunction, Pcie,
-    Predictors, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, Trigger, Uart, UartKind,
+    Board, Controller, ControllerKind, Core, Deterministic, Device, DeviceKind, Gic, Interrupt, PciFunction,
+    Pcie, Predictors, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, TreeMaker, Trigger, Uart,
+    UartKind,
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
@@ -208,18 +209,37 @@ impl Decoder<'_> {
 
     fn qemu(&mut self, node: &Node, names: &[&str]) -> Option<Qemu> {
         let fields = Fields::of(node)?;
-        let mut devices = Vec::new();
-        for entry in fields.entries("devices") {
+        let properties = self.of_devices(fields.entries("properties"), names)?;
+        let devices = self.of_devices(fields.entries("devices"), names)?;
+        let deterministic = fields.get("deterministic").and_then(Fields::of);
+        let makers = [("machine", TreeMaker::Machine), ("compiler", TreeMaker::Compiler)];
+        let maker = fields.get("device_tree").and_then(|n| choice(n, &makers));
+        let further = |key| deterministic.and_then(|d| words(d, key));
+        Some(Qemu {
+            machine: words(fields, "machine")?,
+            cpu: words(fields, "cpu"),
+            cpus: value(fields, "cpus"),
+            serial: value(fields, "serial").unwrap_or(0),
+            device_tree: maker.map_or(TreeMaker::Machine, |m| m.value),
+            properties,
+            devices,
+            deterministic: Deterministic {
+                machine: further("machine"),
+                cpu: further("cpu"),
+            },
+        })
+    }
+
+    /// Texts for devices, by name.
+    fn of_devices(&mut self, entries: &[Entry], names: &[&str]) -> Option<Vec<(usize, Spanned<String>)>> {
+        let mut all = Vec::new();
+        for entry in entries {
             match names.iter().position(|n| *n == entry.key.value) {
-                Some(index) => devices.push((index, text(&entry.value)?)),
+                Some(index) => all.push((index, text(&entry.value)?)),
                 None => self.report(document::choice(&entry.key, "a device of the board", names)),
             }
         }
-        Some(Qemu {
-            machine: words(fields, "machine")?,
-            cpu: words(fields, "cpu")?,
-            devices,
-        })
+        Some(all)
     }
 }
 

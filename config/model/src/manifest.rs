@@ -92,12 +92,20 @@ pub struct Vcpu {
 pub struct Qemu {
     /// Argument of `-M`.
     pub machine: String,
-    /// Argument of `-cpu`.
-    pub cpu: String,
+    /// Argument of `-cpu`, if the machine takes one.
+    pub cpu: Option<String>,
+    /// Further properties of the machine in a deterministic run.
+    pub deterministic_machine: Option<String>,
+    /// Further properties of the cores in a deterministic run.
+    pub deterministic_cpu: Option<String>,
     /// RAM in bytes.
     pub memory: u64,
     /// Number of cores.
     pub cores: u32,
+    /// Which of the machine's serial lines is the board's UART.
+    pub serial: u32,
+    /// The board's device tree, relative to the manifest, for a machine that makes none.
+    pub device_tree: Option<String>,
     /// Names of the CAN buses.
     pub can_buses: Vec<String>,
     /// Arguments of `-device`.

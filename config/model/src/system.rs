@@ -109,7 +109,7 @@ impl Partition {
 }
 
 /// Automotive safety integrity level (ISO 26262-1, "ASIL").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Criticality {
     /// Quality management only.
     Qm,

@@ -17,7 +17,7 @@ use crate::{output, place};
 /// Builds a spec.
 pub(crate) fn run(args: &BuildArgs, format: Format) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
-    let (system, _) = bulkhead_analysis::rules::load(&paths, &args.spec.overrides)?;
+    let (system, _) = bulkhead_analysis::rules::load(&paths, &args.spec.changes())?;
     let summary = compile(&system, &paths, &args.output)?;
     match format {
         Format::Json => output::json(&summary.report),

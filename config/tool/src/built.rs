@@ -59,7 +59,7 @@ impl Bytes {
         if path.is_dir() {
             return Bytes::read(path);
         }
-        let paths = place::paths_of(Some(path))?;
+        let paths = place::paths_of(Some(path), None)?;
         let system = bulkhead_model::load(&paths, overrides)?;
         Bytes::compile(&system, &paths)
     }

@@ -22,7 +22,7 @@ struct Verdict<'a> {
 /// Checks a spec.
 pub(crate) fn run(args: &CheckArgs, format: Format) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
-    let (system, analysis) = bulkhead_analysis::rules::load(&paths, &args.spec.overrides)?;
+    let (system, analysis) = bulkhead_analysis::rules::load(&paths, &args.spec.changes())?;
     let (board, partitions) = (&system.board.name.value, system.partitions.len());
     match format {
         Format::Json => output::json(&Verdict {

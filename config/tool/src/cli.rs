@@ -132,6 +132,15 @@ Examples:
   bulkhead test --suite controls --report tests.json
   bulkhead test --sabotage --only policy-trap-ipa")]
     Test(TestArgs),
+    /// Count instructions against native, and hold every path through EL2 against its bound
+    #[command(after_help = "\
+Exit status 1 when a path breaches tests/benches/bounds.toml.
+
+Examples:
+  bulkhead bench
+  bulkhead bench --json
+  bulkhead bench --table")]
+    Bench(BenchArgs),
     /// Print what a command line needs from outside, one `debian-arm64 PACKAGE` a line
     #[command(after_help = "Example:\n  bulkhead needs run my-system.yaml --headless")]
     Needs(NeedsArgs),
@@ -154,11 +163,23 @@ Examples:
 /// A spec and changes to it.
 #[derive(Args, Debug, Default)]
 pub(crate) struct SpecArgs {
-    /// The spec [default: the reference system]
+    /// The spec [default: the board's example, or the reference system]
     pub(crate) spec: Option<PathBuf>,
+    /// Take this board instead of the one that the spec names; without a SPEC, the board's example
+    /// (config/systems/BOARD.yaml)
+    #[arg(long, value_name = "BOARD")]
+    pub(crate) board: Option<String>,
     /// Change a value of the spec before it is checked; may be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
+}
+
+impl SpecArgs {
+    /// What is changed in the spec: the board first. Implements: BH-BRD-001.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let board = self.board.iter().map(|board| format!("board={board}"));
+        board.chain(self.overrides.iter().cloned()).collect()
+    }
 }
 
 /// Arguments of `check`.
@@ -250,6 +271,17 @@ pub(crate) struct TestArgs {
     /// Write the results as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// Print the README's table instead
+    #[arg(long)]
+    pub(crate) table: bool,
+    /// Take 10 000 periods of the timer on a shared core, not 2 000
+    #[arg(long)]
+    pub(crate) long: bool,
 }
 
 /// Arguments of `schema`.

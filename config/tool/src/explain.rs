@@ -61,7 +61,7 @@ pub(crate) fn run(args: &ExplainArgs, format: Format) -> Result<(), Failure> {
     if let Some(folder) = spec.filter(|p| p.is_dir()) {
         return of_folder(folder, &question, format);
     }
-    let paths = place::paths_of(spec)?;
+    let paths = place::paths_of(spec, None)?;
     let loaded = bulkhead_analysis::rules::load(&paths, &args.overrides);
     if let (Err(LoadError::Invalid(found)), Question::Why(thing)) = (&loaded, &question)
         && let Some(rule) = why::find_rule(thing)

@@ -14,7 +14,7 @@ use crate::{output, place};
 /// Draws a system.
 pub(crate) fn run(args: &GraphArgs) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
-    let system = bulkhead_model::load(&paths, &args.spec.overrides)?;
+    let system = bulkhead_model::load(&paths, &args.spec.changes())?;
     let bytes = Bytes::compile(&system, &paths)?;
     let drawing = draw::graph(&system, &bytes.decode()?);
     if args.output == Path::new("-") {

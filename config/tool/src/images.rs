@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `images`: everything that runs on the target, built by cargo and put into the images folder.
 //!
-//! Which packages are built follows from their folders: `BOARD/board` holds the boot and run-time parts of
-//! EL2 (a binary may be called after its board, `BOARD-boot`), `hypervisor/loader` the loader, `partitions/*`, `tests/partitions/*` and `tests/conformance` the partitions. A program of
+//! Which packages are built follows from their folders: `bsp/BOARD` and `BOARD/board` hold the boot and run-time
+//! parts of EL2 (a binary may be called after its board, `BOARD-boot`), `hypervisor/loader` the loader, `partitions/*`, `tests/partitions/*` and `tests/conformance` the partitions. A program of
 //! `partitions/infotainment` runs in Linux and keeps its bare name.
 
 mod cargo;
@@ -26,6 +26,8 @@ const COMPLETE: &str = ".complete";
 const LINUX: &str = "partitions/infotainment";
 /// Folder of the loader.
 const LOADER: &str = "hypervisor/loader";
+/// Folder of boards.
+const BSP: &str = "bsp";
 /// Folders that are partitions, or whose subfolders are.
 const PARTITIONS: [&str; 3] = ["partitions", "tests/partitions", "tests/conformance"];
 
@@ -89,8 +91,12 @@ fn images_of(binaries: Vec<cargo::Binary>) -> Vec<Image> {
         } else if binary.folder == LOADER || [parent, &binary.folder].iter().any(|f| PARTITIONS.contains(f)) {
             Some(PathBuf::from(elf))
         } else {
-            let prefix = format!("{parent}-");
-            (name == "board").then(|| Path::new(parent).join(elf.strip_prefix(&prefix).unwrap_or(&elf)))
+            let board = match (parent, name) {
+                (BSP, board) | (board, "board") => board,
+                _ => return None,
+            };
+            let prefix = format!("{board}-");
+            Some(Path::new(board).join(elf.strip_prefix(&prefix).unwrap_or(&elf)))
         }
     };
     let image = |b: cargo::Binary| {
@@ -195,6 +201,8 @@ mod tests {
             binary("qemu-virt/board", "runtime"),
             binary("qemu-virt/board", "boot"),
             binary("qemu-virt-32/board", "qemu-virt-32-boot"),
+            binary("bsp/zeus", "zeus-boot"),
+            binary("bsp/zeus", "zeus-runtime"),
             binary("hypervisor/loader", "loader"),
             binary("partitions/adas", "adas"),
             binary("partitions/infotainment", "vehicle-state"),
@@ -212,9 +220,11 @@ mod tests {
             "qemu-virt/runtime.elf",
             "qemu-virt-32/boot.elf",
             "vehicle-state",
+            "zeus/boot.elf",
+            "zeus/runtime.elf",
         ];
         assert_eq!(files, wanted);
-        assert_eq!(boards(&images), ["qemu-virt", "qemu-virt-32"]);
+        assert_eq!(boards(&images), ["qemu-virt", "qemu-virt-32", "zeus"]);
     }
 
     #[test]

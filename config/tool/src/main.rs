@@ -5,6 +5,7 @@
 //! the input or the system is wrong, 2 when the tool could not do it. Implements: BH-TOOL-001.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod build;
 mod built;
 mod check;
@@ -55,6 +56,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Build(args) => build::run(&args, format),
         Verb::Prove(args) => prove::run(&args, format),
         Verb::Run(args) => run::run(&args),
+        Verb::Bench(args) => bench::run(&args, format),
         Verb::Explain(args) => explain::run(&args, format),
         Verb::Graph(args) => graph::run(&args),
         Verb::Diff(args) => diff::run(&args, format),

@@ -27,10 +27,11 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Build(build) => &build.spec,
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
-        Verb::Test(_) => &reference,
+        Verb::Bench(_) | Verb::Test(_) => &reference,
         Verb::Explain(explain) => {
             of_words = SpecArgs {
                 spec: explain::spec(&explain.words).map(Path::to_owned),
+                board: None,
                 overrides: explain.overrides.clone(),
             };
             &of_words
@@ -38,25 +39,25 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Diff(diff) => return of_both(diff),
         Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) => return Ok(()),
     };
-    for package in packages(spec.spec.as_deref(), &spec.overrides)? {
+    let path = place::spec(spec.spec.as_deref(), spec.board.as_deref())?;
+    for package in packages(&path, &spec.changes())? {
         output::line(&format!("debian-arm64 {package}"))?;
     }
     Ok(())
 }
 
-/// Packages of a spec, or of the reference system; none for a build folder, which holds what it needs.
-fn packages(spec: Option<&Path>, overrides: &[String]) -> Result<Vec<String>, Failure> {
-    let path = place::spec(spec)?;
+/// Packages of a spec; none for a build folder, which holds what it needs.
+fn packages(path: &Path, overrides: &[String]) -> Result<Vec<String>, Failure> {
     if path.is_dir() {
         return Ok(Vec::new());
     }
-    Ok(bulkhead_model::debian_packages(&path, overrides)?)
+    Ok(bulkhead_model::debian_packages(path, overrides)?)
 }
 
 /// Packages of two specs, each once.
 fn of_both(diff: &DiffArgs) -> Result<(), Failure> {
-    let mut all = packages(Some(&diff.before), &[])?;
-    for package in packages(Some(&diff.after), &diff.overrides)? {
+    let mut all = packages(&diff.before, &[])?;
+    for package in packages(&diff.after, &diff.overrides)? {
         if !all.contains(&package) {
             all.push(package);
         }

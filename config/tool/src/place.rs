@@ -11,6 +11,8 @@ use crate::failure::Failure;
 
 /// The reference system, relative to the tree.
 const REFERENCE: &str = "config/systems/adas-infotainment.yaml";
+/// Example systems, relative to the tree; that of a board has its name.
+const SYSTEMS: &str = "config/systems";
 /// Board files, relative to the tree.
 const BOARDS: &str = "config/boards";
 
@@ -67,12 +69,15 @@ fn guest() -> Result<PathBuf, Failure> {
     })
 }
 
-/// The spec that the user means.
-pub(crate) fn spec(spec: Option<&Path>) -> Result<PathBuf, Failure> {
+/// The spec that the user means: the one that was named, the example of the board, or the reference system.
+pub(crate) fn spec(spec: Option<&Path>, board: Option<&str>) -> Result<PathBuf, Failure> {
     if let Some(spec) = spec {
         return Ok(spec.to_owned());
     }
-    Ok(short(root()?.join(REFERENCE)))
+    let root = root()?;
+    let example = board.map(|board| root.join(SYSTEMS).join(format!("{board}.yaml")));
+    let example = example.filter(|example| example.is_file());
+    Ok(short(example.unwrap_or_else(|| root.join(REFERENCE))))
 }
 
 /// A path as short as it can be said from here.
@@ -84,14 +89,14 @@ fn short(path: PathBuf) -> PathBuf {
 
 /// Everything that a spec's names are looked up in.
 pub(crate) fn paths(args: &SpecArgs) -> Result<Paths, Failure> {
-    paths_of(args.spec.as_deref())
+    paths_of(args.spec.as_deref(), args.board.as_deref())
 }
 
-/// As [`paths`], for a spec that was named, or the reference system.
-pub(crate) fn paths_of(named: Option<&Path>) -> Result<Paths, Failure> {
+/// As [`paths`], for a spec or a board that was named, or the reference system.
+pub(crate) fn paths_of(named: Option<&Path>, board: Option<&str>) -> Result<Paths, Failure> {
     let root = root()?;
     Ok(Paths {
-        spec: spec(named)?,
+        spec: spec(named, board)?,
         boards: short(root.join(BOARDS)),
         images: images(&root),
         guest: guest()?,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bulkhead_model::Paths;
 use bulkhead_model::system::System;
 
-use crate::cli::{RunSpecArgs, SpecArgs};
+use crate::cli::RunSpecArgs;
 use crate::failure::Failure;
 use crate::{build, place};
 
@@ -32,15 +32,15 @@ pub(crate) fn run(args: &RunSpecArgs) -> Result<(), Failure> {
 
 /// Loads the spec, with the changes that the kind of run needs below those of the user.
 fn load(args: &RunSpecArgs, paths: &Paths) -> Result<System, Failure> {
-    let SpecArgs { overrides, .. } = &args.spec;
-    let (system, _) = bulkhead_analysis::rules::load(paths, overrides)?;
+    let overrides = args.spec.changes();
+    let (system, _) = bulkhead_analysis::rules::load(paths, &overrides)?;
     let mut all = args
         .run
         .overrides(system.partitions.iter().map(|p| p.name.value.as_str()));
     if all.is_empty() {
         return Ok(system);
     }
-    all.extend(overrides.iter().cloned());
+    all.extend(overrides);
     Ok(bulkhead_analysis::rules::load(paths, &all)?.0)
 }
 

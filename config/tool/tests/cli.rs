@@ -43,6 +43,23 @@ fn the_reference_system_is_checked_without_a_spec() {
     assert!(stdout(&output).contains("system `adas-infotainment` for board `qemu-virt`, 4 partitions"));
 }
 
+// Verifies: BH-BRD-001
+#[test]
+fn the_board_of_the_command_line_comes_before_that_of_the_spec() {
+    let fixture = Fixture::new();
+    let output = tool(
+        &fixture,
+        &["check", "--board", "qemu-virt-32", "--set", "name=other"],
+    );
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).contains("board `qemu-virt-32` has no device `can0`"));
+    let output = tool(&fixture, &["check", "--board", "qemu-virt"]);
+    assert_eq!((status(&output), stderr(&output)), (0, ""));
+    let output = tool(&fixture, &["check", "--board", "nowhere"]);
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).contains("BH02"), "{}", stderr(&output));
+}
+
 // Verifies: BH-TOOL-001, BH-CFG-003
 #[test]
 fn a_bad_spec_ends_with_1_and_points_at_its_line() {

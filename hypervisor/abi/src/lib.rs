@@ -10,6 +10,7 @@
 
 pub mod health;
 pub mod hypercall;
+pub mod lock;
 pub mod mux;
 pub mod sampling;
 pub mod stats;

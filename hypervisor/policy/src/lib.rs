@@ -7,6 +7,7 @@
 //! - [`health`]: signs of life of partitions.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
+//! - [`lock`]: locks with priority inheritance, and the jobs inside EL2 in which a waiter helps.
 //! - [`uart`]: the emulated PL011.
 //! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
 //! - [`ring`], [`mux`]: byte rings with claimed indices; the serial multiplex.
@@ -25,6 +26,7 @@ mod bits;
 pub mod fault;
 pub mod health;
 pub mod lifecycle;
+pub mod lock;
 pub mod mux;
 pub mod psci;
 pub mod registers;

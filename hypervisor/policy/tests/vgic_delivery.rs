@@ -70,3 +70,51 @@ fn sequences_reach_overflow_and_the_fast_paths() {
         "{overflows} {fast} {delivered}"
     );
 }
+
+/// A guest clears the active state of an SPI that vCPU 0 handles, gives it to vCPU 2, which takes it again,
+/// and only then writes vCPU 0's end of interrupt. No list register of vCPU 0 holds it any more, and the
+/// interface tells EL2 no INTID: the interrupt stays active until vCPU 2 ends it, and is not lost.
+#[test]
+fn the_end_of_a_handling_that_software_cut_short_does_not_end_the_next() {
+    const SPI_33: usize = 2;
+    let (by, of, which) = (0, 0, SPI_33);
+    let mut run = Run::new(true, false);
+    run.enable_all();
+    let on = true;
+    for step in [
+        Step::Pend { by, of, which, on },
+        Step::Acknowledge { at: 0 },
+        Step::Activate {
+            by,
+            of,
+            which,
+            on: false,
+        },
+    ] {
+        run.step(&step);
+    }
+    run.reroute(0, 33, 2);
+    run.step(&Step::Pend { by, of, which, on });
+    run.step(&Step::Acknowledge { at: 2 });
+    run.m.drop_priority(0);
+    run.m.deactivate(0, 33, false);
+    run.m.reference.drop_priority(0);
+    let active = true;
+    run.step(&Step::Read {
+        by,
+        of,
+        which,
+        active,
+    });
+    run.step(&Step::End { at: 2, later: false });
+    run.step(&Step::Read {
+        by,
+        of,
+        which,
+        active,
+    });
+    run.step(&Step::Pend { by, of, which, on });
+    run.step(&Step::Acknowledge { at: 2 });
+    run.finish();
+    assert_eq!(run.delivered, 3);
+}

@@ -8,6 +8,7 @@
 use core::mem::offset_of;
 
 use bulkhead_abi::window::{RX_CONTROL, RX_DATA, RX_SIZE, RingControl, TX_CONTROL, TX_DATA, TX_SIZE};
+use bulkhead_arch::barrier::counter;
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_policy::mux::{Channel, Decoder, Encoder};
 use bulkhead_policy::ring::Ring;
@@ -127,6 +128,8 @@ pub struct Drainer {
     /// Bytes that the UART had no room for yet.
     pending: Deque<u8, 4>,
     next: usize,
+    /// Counter at which this slot's work ends.
+    until: u64,
 }
 
 impl Default for Drainer {
@@ -143,17 +146,20 @@ impl Drainer {
             decoder: Decoder::new(),
             pending: Deque::new(),
             next: 0,
+            until: 0,
         }
     }
 
-    /// Moves what fits into one system slot.
+    /// Moves what fits into one system slot, until the counter reaches `until`.
     ///
     /// # Timing
-    /// At most [`BUDGET`] bytes from rings to the UART and as many from the UART to rings.
-    pub fn step(&mut self, system: &System<'static>, stats: SharedBlock) {
+    /// At most [`BUDGET`] bytes from rings to the UART and as many from the UART to rings; none after
+    /// `until`, so that a slot shorter than the whole budget does not make the next one late.
+    pub fn step(&mut self, system: &System<'static>, stats: SharedBlock, until: u64) {
+        self.until = until;
         let mut budget = BUDGET;
         for ring in &RINGS {
-            while budget > 0 && self.flush() {
+            while budget > 0 && self.goes_on() {
                 let Some(byte) = ring.pop() else { break };
                 self.send(Channel::DEFMT, byte);
                 budget = budget.wrapping_sub(1);
@@ -187,6 +193,11 @@ impl Drainer {
         }
     }
 
+    /// Whether there is time for another byte, and the UART has taken those before.
+    fn goes_on(&mut self) -> bool {
+        counter() < self.until && self.flush()
+    }
+
     /// Hands the queue to the UART; whether it is empty then.
     fn flush(&mut self) -> bool {
         for _ in 0..4 {
@@ -212,7 +223,7 @@ impl Drainer {
         let tail = window.read32_acquire(TX_CONTROL + TAIL);
         let waiting = Ring::<TX_SIZE>::used(head, tail);
         let mut moved = 0;
-        while moved < waiting && moved < budget && self.flush() {
+        while moved < waiting && moved < budget && self.goes_on() {
             let at = Ring::<TX_SIZE>::offset(tail.wrapping_add(moved));
             self.send(channel, window.read8(position(TX_DATA, at)));
             moved = moved.wrapping_add(1);
@@ -224,6 +235,9 @@ impl Drainer {
     /// Moves input to the partitions' rings; what does not fit is lost and counted.
     fn collect(&mut self, system: &System<'static>) {
         for _ in 0..BUDGET {
+            if counter() >= self.until {
+                return;
+            }
             let Some(byte) = entry::uart_get() else { return };
             let Some((channel, byte)) = self.decoder.push(byte) else {
                 continue;

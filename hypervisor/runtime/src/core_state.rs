@@ -45,6 +45,8 @@ pub struct LocalVcpu {
     pub entry: &'static Vcpu,
     /// Its partition's entry in the blob.
     pub partition: &'static Partition,
+    /// Bit *n*: its partition owns SPIs of word *n* of `Partition::spis`.
+    pub spi_words: u32,
     /// What its partition's cores share.
     pub shared: &'static PartitionState,
     /// Its statistics.
@@ -256,7 +258,7 @@ impl PerCore {
     /// The loop ends at the next interrupt that makes a vCPU ready; a sliced core has one at every slot begin.
     pub fn resume(&mut self) -> &VcpuContext {
         let next = loop {
-            if let Some(next) = self.pick() {
+            if let Some(next) = self.unchanged().or_else(|| self.pick()) {
                 break next;
             }
             self.sleep();
@@ -272,6 +274,19 @@ impl PerCore {
             // `pick` gives indices of present vCPUs only.
             _ => halt(),
         }
+    }
+
+    /// Index of the vCPU that goes on because nothing asks for more: what [`Self::pick`] would find by changing
+    /// nothing.
+    fn unchanged(&self) -> Option<usize> {
+        let running = self.running.as_ref()?;
+        let owner = running.owner?;
+        let vcpu = self.vcpus.get(owner)?.as_ref()?;
+        let goes_on = running.loaded == Some(owner)
+            && vcpu.readiness == Readiness::Ready
+            && crate::lifecycle::life(vcpu.shared).is_running()
+            && vcpu.shared.refresh.load(Ordering::SeqCst) & vcpu.bit() == 0;
+        goes_on.then_some(owner)
     }
 
     /// Index of the vCPU to run now, loaded and refreshed.
@@ -367,8 +382,12 @@ fn local_vcpu(system: &System<'static>, stats: SharedBlock, local: usize, global
         cntvoff: entry.cntvoff,
         reserved: 0,
     };
+    let spi_words = (0..32)
+        .zip(&partition.spis)
+        .fold(0, |words, (n, spis)| words | u32::from(*spis != 0) << n);
     Some(LocalVcpu {
         context,
+        spi_words,
         global,
         entry,
         partition,

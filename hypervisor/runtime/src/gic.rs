@@ -13,7 +13,7 @@ use bulkhead_policy::vgic::direct::icc;
 use bulkhead_policy::vgic::{Access, AccessSize, Fill, Frame, VcpuSet, observes_state};
 use bulkhead_types::tables::core_mode;
 
-use crate::core_state::{LocalVcpu, PerCore, Running};
+use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::physical::{change, owns, set_spis, spi_word};
 use crate::predictors;
 use crate::shared::{self, Machine};
@@ -71,12 +71,22 @@ fn deactivate_pending(machine: &mut Machine, vcpu: usize) {
     }
 }
 
+/// INTID of the SGI that a write to `ICC_SGI1R_EL1` asks for (Arm IHI 0069, "ICC_SGI1R_EL1").
+fn sgi_intid(value: u64) -> u32 {
+    u32::try_from(value >> 24 & 0xf).unwrap_or(0)
+}
+
 /// Makes the cores of the vCPUs in `set` (but not `vcpu` itself) look at their list registers.
+#[inline]
 fn notify(vcpu: &LocalVcpu, running: &Running, set: VcpuSet) {
     let others = set.without(vcpu.index());
-    if others.is_empty() {
-        return;
+    if !others.is_empty() {
+        notify_others(vcpu, running, others);
     }
+}
+
+#[inline(never)]
+fn notify_others(vcpu: &LocalVcpu, running: &Running, others: VcpuSet) {
     vcpu.shared
         .refresh
         .fetch_or(u32::from(others.bits()), Ordering::SeqCst);
@@ -233,7 +243,7 @@ impl PerCore {
         let (wakes, concerned) = found.unwrap_or((false, VcpuSet::EMPTY));
         notify(vcpu, running, concerned);
         if wakes {
-            vcpu.readiness = crate::core_state::Readiness::Ready;
+            vcpu.readiness = Readiness::Ready;
         }
         wakes
     }
@@ -273,7 +283,7 @@ impl PerCore {
             self.mask_unowned(intid);
             return;
         };
-        let vcpu: &LocalVcpu = vcpu;
+        let mut listed = false;
         let notified = vcpu.shared.machine.with(running.index, |machine| {
             if let Some((lr, value)) =
                 machine
@@ -281,6 +291,7 @@ impl PerCore {
                     .inject_now(vcpu.index(), intid, gic_cpu::free_list_registers())
             {
                 gic_cpu::set_list_register(lr, value);
+                listed = true;
                 return Some(VcpuSet::EMPTY);
             }
             if !owns(vcpu, intid) {
@@ -293,6 +304,10 @@ impl PerCore {
             deactivate_pending(machine, vcpu.index());
             Some(set)
         });
+        // Only what the guest may take is listed: its WFI ends, and `wakes` need not find out.
+        if listed && vcpu.readiness == Readiness::Waiting {
+            vcpu.readiness = Readiness::Ready;
+        }
         match notified {
             Ok(Some(set)) => notify(vcpu, running, set),
             Ok(None) | Err(_) => self.mask_unowned(intid),
@@ -357,10 +372,18 @@ impl PerCore {
         }
         let set = vcpu.shared.machine.with(running.index, |machine| {
             let set = machine.vgic.sgi(vcpu.index(), value);
-            if set.contains(vcpu.index()) {
-                return set.union(refill(machine, vcpu, running));
+            if !set.contains(vcpu.index()) {
+                return set;
             }
-            set
+            let intid = sgi_intid(value);
+            let free = gic_cpu::free_list_registers();
+            match machine.vgic.list_now(vcpu.index(), intid, free) {
+                Some((lr, listed)) => {
+                    gic_cpu::set_list_register(lr, listed);
+                    set
+                }
+                None => set.union(refill(machine, vcpu, running)),
+            }
         });
         notify(vcpu, running, set.unwrap_or(VcpuSet::EMPTY));
     }

@@ -107,6 +107,9 @@ impl PerCore {
             return;
         };
         let state = life(vcpu.shared);
+        if state.is_running() && vcpu.readiness != Readiness::Off {
+            return;
+        }
         if state.must_stop(vcpu.entry.index) {
             self.stop_vcpu(local);
         }

@@ -26,10 +26,11 @@ pub fn owns(vcpu: &LocalVcpu, intid: u32) -> bool {
 /// `enabled` is off.
 pub fn set_spis(distributor: &Distributor, vcpu: &LocalVcpu, enabled: impl Fn(usize) -> u32, bound: u64) {
     let mut cleared = false;
-    for (n, owned) in vcpu.partition.spis.iter().enumerate() {
-        if *owned == 0 {
-            continue;
-        }
+    let mut words = vcpu.spi_words;
+    while words != 0 {
+        let n = usize::try_from(words.trailing_zeros()).unwrap_or(0);
+        words &= words.wrapping_sub(1);
+        let owned = vcpu.partition.spis.get(n).copied().unwrap_or(0);
         let on = enabled(n) & owned;
         let word = n.wrapping_add(1);
         distributor.write32(spi_word(gicd::ISENABLER, word), on);

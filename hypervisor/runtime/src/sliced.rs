@@ -121,7 +121,13 @@ impl PerCore {
             vcpu.stats.add64(vcpu_field!(slots_granted), 1);
         }
         if position.occupant() == Occupant::System {
-            running.drainer.step(&running.system, running.stats);
+            // The last quarter of the slot is for what is begun, and for the way out.
+            let spare = position.end().wrapping_sub(position.begin()) / 4;
+            let until = crate::view::handoff()
+                .epoch
+                .wrapping_add(position.end())
+                .wrapping_sub(spare);
+            running.drainer.step(&running.system, running.stats, until);
             self.supervisor.step(running);
         }
         health::takes_global(running);

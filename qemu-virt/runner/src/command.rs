@@ -98,17 +98,21 @@ pub fn arguments(
     line: Line<'_>,
 ) -> Result<Vec<OsString>, RunnerError> {
     let qemu = machine(manifest)?;
-    let (machine, cpu) = match options.timing {
-        Timing::Host => (qemu.machine.clone(), qemu.cpu.clone()),
-        Timing::Deterministic => (
-            format!("{},dtb-randomness=off", qemu.machine),
-            format!("{},cntfrq=1000000000", qemu.cpu),
-        ),
+    let with = |value: &str, further: &Option<String>| match (options.timing, further) {
+        (Timing::Deterministic, Some(further)) => format!("{value},{further}"),
+        (Timing::Deterministic, None) | (Timing::Host, _) => value.to_owned(),
     };
     let mut all: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
-    add(&["-M", &machine, "-cpu", &cpu, "-smp", &qemu.cores.to_string()]);
-    add(&["-m", &memory(qemu.memory)]);
+    // Properties of the machine may name a bus.
+    for bus in &qemu.can_buses {
+        add(&["-object", &format!("can-bus,id={bus}")]);
+    }
+    add(&["-M", &with(&qemu.machine, &qemu.deterministic_machine)]);
+    if let Some(cpu) = &qemu.cpu {
+        add(&["-cpu", &with(cpu, &qemu.deterministic_cpu)]);
+    }
+    add(&["-smp", &qemu.cores.to_string(), "-m", &memory(qemu.memory)]);
     add(&[
         "-nic",
         "none",
@@ -118,15 +122,15 @@ pub fn arguments(
         "none",
         "-no-reboot",
     ]);
-    for bus in &qemu.can_buses {
-        add(&["-object", &format!("can-bus,id={bus}")]);
-    }
     for device in &qemu.devices {
         add(&["-device", device]);
     }
     if options.timing == Timing::Deterministic {
         add(&["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]);
         add(&METRONOME);
+    }
+    for _ in 0..qemu.serial {
+        add(&["-serial", "null"]);
     }
     match line {
         Line::Sockets { serial, qmp } => {
@@ -151,6 +155,10 @@ pub fn arguments(
     if let Some(log) = &options.int_log {
         add(&["-d", "int", "-D"]);
         all.push(log.into());
+    }
+    if let Some(tree) = &qemu.device_tree {
+        all.push("-dtb".into());
+        all.push(dir.join(tree).into());
     }
     all.push("-kernel".into());
     all.push(dir.join(&manifest.image).into());
@@ -209,8 +217,8 @@ mod tests {
         let line = line(&LaunchOptions::default());
         assert_eq!(
             line,
-            "qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu cortex-a72 -smp 2 -m 128M \
-             -nic none -display none -monitor none -no-reboot -object can-bus,id=bus \
+            "qemu-system-aarch64 -object can-bus,id=bus -M virt,virtualization=on,gic-version=3 -cpu cortex-a72 \
+             -smp 2 -m 128M -nic none -display none -monitor none -no-reboot \
              -device ctucan_pci,addr=1,canbus0=bus,canbus1=bus -serial stdio -kernel /b/image.bin"
         );
     }

@@ -74,9 +74,11 @@ impl Log {
     }
 }
 
-/// Serves the interrupt that is pending.
-pub(crate) fn serve() {
-    let now = r::cntvct();
+/// Instructions of the vector before the one that reads the counter.
+pub(crate) const BEFORE_STAMP: u64 = 2;
+
+/// Serves the interrupt that is pending; the vector read the virtual counter as `now`.
+pub(crate) fn serve(now: u64) {
     let log = log(r::cpu());
     let intid = gic::acknowledge();
     if intid == gic::SPURIOUS {

@@ -73,27 +73,29 @@ fn a_full_zone_says_what_found_no_room() {
 }
 
 proptest! {
-    /// Whatever is placed is aligned, in the zone, disjoint from all else, and the lowest possible.
+    /// Whatever is placed is aligned, in the zone, disjoint from all else, and the lowest or highest possible.
     /// Verifies: BH-MEM-003.
     #[test]
-    fn placement_is_first_fit(
+    fn placement_is_first_fit_from_either_end(
         fixed in proptest::collection::vec((0u64..64, 1u64..8), 0..6),
-        wanted in proptest::collection::vec((1u64..6, 0u32..4), 1..12),
+        wanted in proptest::collection::vec((1u64..6, 0u32..4, any::<bool>()), 1..12),
     ) {
         let ram = zone(&[(0, 24), (32, 32)]);
         let mut map = MemoryMap::default();
         for (start, size) in fixed {
             let _ = map.claim("board", "fixed", start, size);
         }
-        for (size, shift) in wanted {
+        for (size, shift, high) in wanted {
             let align = 1 << shift;
             let free = |at: u64| {
                 let inside = (at + size <= 24) || (at >= 32 && at + size <= 64);
                 inside && map.areas().iter().all(|a| a.range.end <= at || at + size <= a.range.start)
             };
-            let lowest = (0..64).step_by(align).find(|at| free(*at));
-            let placed = map.place(&ram, "el2", "thing", size, align as u64);
-            prop_assert_eq!(placed.ok().map(|r| r.start), lowest);
+            let mut candidates = (0..64).step_by(align).filter(|at| free(*at));
+            let expected = if high { candidates.last() } else { candidates.next() };
+            let place = if high { MemoryMap::place_high } else { MemoryMap::place };
+            let placed = place(&mut map, &ram, "el2", "thing", size, align as u64);
+            prop_assert_eq!(placed.ok().map(|r| r.start), expected);
         }
         for pair in map.areas().windows(2) {
             prop_assert!(pair[0].range.end <= pair[1].range.start);

@@ -124,6 +124,15 @@ const fn control(id: &'static str, text: &'static str, arguments: &'static [&'st
     }
 }
 
+/// The model checker compiles the crates with its own atomics, and optimised: it tries thousands of orders.
+const LOOM: &[&str] = &[
+    "test",
+    "--locked",
+    "--release",
+    "--package=bulkhead-policy",
+    "--test=lock_loom",
+];
+
 /// All tests, in the order in which they run: what fails fast comes first.
 pub(super) const TESTS: &[Test] = &[
     cargo(
@@ -181,6 +190,26 @@ pub(super) const TESTS: &[Test] = &[
             "bulkhead-mutants",
         ],
     ),
+    Test {
+        id: "locks-explored",
+        suite: "host",
+        lane: Lane::Usual,
+        text: "the shipped locks in every order of two or three threads with at most three preemptions",
+        action: Action::Cargo {
+            arguments: LOOM,
+            environment: &[("RUSTFLAGS", "--cfg loom")],
+        },
+    },
+    Test {
+        id: "locks-explored-long",
+        suite: "host",
+        lane: Lane::Long,
+        text: "the same with one preemption more",
+        action: Action::Cargo {
+            arguments: LOOM,
+            environment: &[("RUSTFLAGS", "--cfg loom"), ("MORE_PREEMPTIONS", "1")],
+        },
+    },
     cargo(
         "mutations",
         "host",
@@ -357,6 +386,12 @@ pub(super) const TESTS: &[Test] = &[
         "slots",
         "slots",
         "a spinning Linux takes no slot of its neighbour"
+    ),
+    target!(
+        "bench",
+        "bench",
+        "bench",
+        "no path through EL2 is longer than its bound, and interrupts of dedicated cores cost nothing"
     ),
     target!(
         "beside-linux",

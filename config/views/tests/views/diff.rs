@@ -57,18 +57,42 @@ fn a_new_kernel_concerns_its_partition_alone() {
     );
 }
 
-// Verifies: BH-EXPL-005
+/// Asserts that of all partitions only infotainment differs, and that for all others nothing moved.
+fn concerns_infotainment_alone(before: &Sample, after: &Sample) {
+    let difference = compared(before, after);
+    let of = |verdict| {
+        let mut names = with(&difference, verdict);
+        names.retain(|n| n.starts_with("partition:"));
+        names
+    };
+    let text = difference.text();
+    assert_eq!(of(Verdict::Changed), ["partition:infotainment"], "{text}");
+    assert_eq!(
+        of(Verdict::Unchanged),
+        ["partition:adas", "partition:vehicle", "partition:cluster"],
+        "{text}"
+    );
+}
+
+// Verifies: BH-EXPL-005, BH-MEM-007
 #[test]
-fn a_larger_kernel_changes_nobody_else() {
+fn a_larger_kernel_does_not_even_move_the_others() {
     let (workshop, before) = (Workshop::new(), Sample::reference());
     let path = workshop.path("guest/linux-image-cloud-arm64/boot/vmlinuz-6.1");
-    fs::write(&path, kernel(0xb0_0000, 0xc0_0000)).unwrap();
-    let difference = compared(&before, &Sample::of(workshop.reference()));
-    let partitions: Vec<&str> = with(&difference, Verdict::Changed)
-        .into_iter()
-        .filter(|n| n.starts_with("partition"))
-        .collect();
-    assert_eq!(partitions, ["partition:infotainment"], "{}", difference.text());
+    for (file, memory) in [(0xb0_0000, 0xc0_0000), (0x200_0000, 0x300_0000)] {
+        fs::write(&path, kernel(file, memory)).unwrap();
+        concerns_infotainment_alone(&before, &Sample::of(workshop.reference()));
+    }
+}
+
+// Verifies: BH-EXPL-005, BH-MEM-007
+#[test]
+fn more_memory_for_one_does_not_even_move_the_others() {
+    let before = Sample::reference();
+    for size in ["128MiB", "258MiB", "512MiB", "768MiB"] {
+        let after = changed(&reference_text(), "memory: 256MiB", &format!("memory: {size}"));
+        concerns_infotainment_alone(&before, &after);
+    }
 }
 
 // Verifies: BH-EXPL-005

@@ -176,7 +176,7 @@ fn names_and_addresses_of_partitions_lead_to_the_same_answer() {
     assert!(emulated.routes.is_empty() && emulated.text().contains("EL2 emulates the partition's gicd"));
     let nothing = who_can(&built, board, "adas:0x7000_0000").unwrap();
     assert!(nothing.routes.is_empty() && nothing.text().contains("is an error of the partition"));
-    let free = who_can(&built, board, "0x7fff_f000").unwrap();
+    let free = who_can(&built, board, "0x6000_0000").unwrap();
     assert!(free.routes.is_empty() && free.text().contains("nobody"));
     let can = who_can(&built, board, "can0").unwrap();
     assert_eq!(

@@ -125,7 +125,7 @@ impl Vgic {
         };
         bank.take_physical(bit);
         if bank.deliverable() & gate & bit == 0 {
-            bank.give_back(bank.open() & gate);
+            self.releases |= bank.give_back(bank.open() & gate) != 0;
             return VcpuSet::EMPTY;
         }
         match word {
@@ -207,8 +207,9 @@ impl Vgic {
         };
         let resident = bank.resident & bit != 0;
         bank.clear_active(bit);
-        bank.give_back(bank.open() & gate);
+        let released = bank.give_back(bank.open() & gate) != 0;
         let refresh = resident || bank.deliverable() & gate & bit != 0;
+        self.releases |= released;
         let word = usize::try_from(intid >> 5).unwrap_or(usize::MAX).checked_sub(1);
         let targets = match word {
             None => VcpuSet::only(vcpu),
@@ -222,6 +223,9 @@ impl Vgic {
     /// `ICC_DIR_EL1`), or none. Call until none after each access, fold, fill and deactivation.
     #[inline]
     pub fn next_deactivation(&mut self, vcpu: usize) -> Option<u32> {
+        if !self.releases {
+            return None;
+        }
         let vcpu = vcpu & (MAX_VCPUS - 1);
         let private = self.private.iter_mut().skip(vcpu).take(1);
         let shared = self.shared.iter_mut().take(self.spi_words).map(|s| &mut s.bank);
@@ -234,6 +238,8 @@ impl Vgic {
             }
             first += 32;
         }
+        // What another vCPU's private interrupts released stays there until its own core asks.
+        self.releases = self.private.iter().any(|bank| bank.released != 0);
         None
     }
 }

@@ -89,6 +89,7 @@ impl Vgic {
             None => (self.private.get_mut(vcpu)?, None),
             Some(word) => {
                 let shared = self.shared.get_mut(word)?;
+                self.busy |= 1 << (word & 31);
                 if shared.routed.get(vcpu)? & bit == 0 {
                     return None;
                 }

@@ -10,7 +10,7 @@
 //! Arm IHI 0069, "`ICH_LR<n>_EL2`", "ICH_HCR_EL2", "ICH_MISR_EL2", "Maintenance interrupts".
 
 use super::bank::{Bank, LR_EOI, LR_HW};
-use super::state::{Lists, NOTHING, Vgic};
+use super::state::{Lists, NOTHING, Vgic, Words};
 use super::types::{LIST_REGISTERS, VcpuSet};
 
 /// `ICH_HCR_EL2`: maintenance interrupt while at most one list register is valid.
@@ -151,6 +151,7 @@ impl Vgic {
             let Some(shared) = self.shared.get_mut(word) else {
                 continue;
             };
+            self.busy |= 1 << (word & 31);
             let bank = &mut shared.bank;
             bank.fold(bit, *lr);
             let waits = bank.deliverable() & !bank.active & gate & bit;
@@ -167,22 +168,28 @@ impl Vgic {
     /// The most urgent active and deliverable interrupts of `vcpu` which are in no list register.
     fn choose(&mut self, vcpu: usize, choice: &mut Choice) {
         let gate = self.gate();
+        let mut released = 0;
         if let Some(bank) = self.private.get_mut(vcpu)
             && !bank.is_quiet()
         {
-            bank.give_back(bank.open() & gate);
+            released |= bank.give_back(bank.open() & gate);
             choice.scan(bank, 0, u32::MAX, gate);
         }
-        let mut first = 32;
-        for shared in self.shared.iter_mut().take(self.spi_words) {
+        for word in Words(self.busy) {
+            let Some(shared) = self.shared.get_mut(word) else {
+                continue;
+            };
             if !shared.bank.is_quiet() {
-                shared.bank.give_back(shared.bank.open() & gate);
+                released |= shared.bank.give_back(shared.bank.open() & gate);
                 let home = shared.home.get(vcpu).map_or(0, |w| *w);
                 let routed = shared.routed.get(vcpu).map_or(0, |w| *w);
+                let first = u32::try_from(word << 5).unwrap_or(0).wrapping_add(32);
                 choice.scan(&shared.bank, first, home, routed & gate);
+            } else if shared.bank.resident == 0 {
+                self.busy &= !(1 << (word & 31));
             }
-            first += 32;
         }
+        self.releases |= released != 0;
     }
 
     /// Chooses what goes into the list registers of `vcpu`; all four are written. Call [`Self::fold`]
@@ -190,6 +197,11 @@ impl Vgic {
     pub fn fill(&mut self, vcpu: usize, lrs: &mut [u64; LIST_REGISTERS]) -> Fill {
         let mut choice = Choice::NONE;
         self.choose(vcpu, &mut choice);
+        if choice.actives | choice.pendings == 0 {
+            *lrs = [0; LIST_REGISTERS];
+            self.overflow = self.overflow.without(vcpu);
+            return Fill { hcr: 0 };
+        }
         if let Some(last) = choice.keys.last_mut()
             && *last < ONLY_PENDING
             && choice.most_urgent_pending != NO_KEY

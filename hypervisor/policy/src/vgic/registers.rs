@@ -187,6 +187,8 @@ impl Vgic {
             Access::Write(value) => low(value),
         };
         let change = bank.write_bits(kind, bits, gate);
+        let releases = bank.released != 0;
+        self.releases |= releases;
         if change.bits & physical != 0 {
             outcome.physical.operation = change.operation;
             outcome.physical.bits = change.bits & physical;

@@ -15,6 +15,8 @@ pub(super) const NOTHING: u16 = u16::MAX;
 pub(super) const ENABLE_GROUP1: u32 = 2;
 /// SGIs are edge-triggered; so says the fixed `GICR_ICFGR0`.
 const SGI_EDGES: u32 = 0xffff;
+/// [`Vgic::busy`] has a bit for each word of SPIs.
+const _: () = assert!(SPI_WORDS <= 32);
 
 /// What the system configuration says of a partition's GIC.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +98,20 @@ impl Shared {
     }
 }
 
+/// The numbers of the bits that are set, ascending.
+pub(super) struct Words(pub(super) u32);
+
+impl Iterator for Words {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let word = usize::try_from(self.0.trailing_zeros()).ok()?;
+        let rest = self.0 & self.0.wrapping_sub(1);
+        (core::mem::replace(&mut self.0, rest) != 0).then_some(word)
+    }
+}
+
 /// The GIC of one partition as its guest sees it. Implements: BH-GIC-002.
 #[derive(Clone, Debug)]
 pub struct Vgic {
@@ -108,6 +124,10 @@ pub struct Vgic {
     pub(super) asleep: VcpuSet,
     /// vCPUs with more interrupts than list registers.
     pub(super) overflow: VcpuSet,
+    /// Bit *n*: something may be pending, active or listed in `shared[n]`; where it is 0 nothing is.
+    pub(super) busy: u32,
+    /// Whether [`Self::next_deactivation`] may find something; when it is false it does not.
+    pub(super) releases: bool,
     pub(super) physical_spis: [u32; SPI_WORDS],
     pub(super) physical_enables: [u32; SPI_WORDS],
     pub(super) private: [Bank; MAX_VCPUS],
@@ -131,6 +151,8 @@ impl Vgic {
             control: 0,
             asleep: VcpuSet::EMPTY,
             overflow: VcpuSet::EMPTY,
+            busy: 0,
+            releases: false,
             physical_spis: [0; SPI_WORDS],
             physical_enables: [0; SPI_WORDS],
             private: [Bank::new(SGI_EDGES); MAX_VCPUS],
@@ -161,6 +183,8 @@ impl Vgic {
         self.control = 0;
         self.asleep = self.vcpus;
         self.overflow = VcpuSet::EMPTY;
+        self.busy = 0;
+        self.releases = false;
         self.physical_enables = [0; SPI_WORDS];
         for bank in &mut self.private {
             *bank = Bank::new(SGI_EDGES);
@@ -209,10 +233,11 @@ impl Vgic {
         }
     }
 
-    /// SPIs of word `word`, if the distributor shows them.
+    /// SPIs of word `word` to be changed, if the distributor shows them.
     #[inline]
     pub(super) fn shared_mut(&mut self, word: usize) -> Option<&mut Shared> {
         if word < self.spi_words {
+            self.busy |= 1 << (word & 31);
             self.shared.get_mut(word)
         } else {
             None
@@ -227,11 +252,13 @@ impl Vgic {
             (bank.pending() | bank.listed_latch) & bank.open() & !(bank.active | bank.listed_active) & mine
         };
         let private = self.private.get(vcpu).map_or(0, |bank| seen(bank, u32::MAX));
-        let shared = self.shared.iter().take(self.spi_words).fold(0, |sum, s| {
-            let routed = s.routed.get(vcpu).map_or(0, |w| *w);
-            let home = s.home.get(vcpu).map_or(0, |w| *w);
-            sum | seen(&s.bank, (routed & !s.bank.resident) | (home & s.bank.resident))
-        });
+        let shared = Words(self.busy)
+            .filter_map(|w| self.shared.get(w))
+            .fold(0, |sum, s| {
+                let routed = s.routed.get(vcpu).map_or(0, |w| *w);
+                let home = s.home.get(vcpu).map_or(0, |w| *w);
+                sum | seen(&s.bank, (routed & !s.bank.resident) | (home & s.bank.resident))
+            });
         (private | shared) & self.gate() != 0
     }
 

@@ -100,15 +100,7 @@ impl Run {
             }
             Step::Activate { by, of, which, on } if self.touches_active => {
                 let intid = self.intid(which);
-                // An EOI by another vCPU than the one where the interrupt is active does not trap.
-                let open = self
-                    .m
-                    .reference
-                    .running
-                    .iter()
-                    .flatten()
-                    .any(|(_, i)| *i == intid);
-                if on && intid >= 32 && open {
+                if on && intid >= 32 && self.is_open(intid) {
                     return;
                 }
                 // Whether an interrupt of another vCPU is still active is known at its last fold only.
@@ -138,13 +130,8 @@ impl Run {
             Step::Route { by, which, to } => {
                 let intid = self.intid(which);
                 // Where a pending interrupt goes that is rerouted while it is active is not tested.
-                if intid >= 32 && !self.m.reference.irq(0, intid).active {
-                    let offset = 0x6000 + intid * 8;
-                    self.m
-                        .write(by, Frame::Distributor, offset, AccessSize::Double, to as u64);
-                    self.m.reference.irq(0, intid).target = to;
-                    // It leaves the old target when the kick arrives there.
-                    self.m.arrive_all();
+                if intid >= 32 && !self.m.reference.irq(0, intid).active && !self.is_open(intid) {
+                    self.reroute(by, intid, to);
                 }
             }
             Step::Control { by, on } => {
@@ -205,6 +192,22 @@ impl Run {
             Step::Arrive { at } => self.m.arrive(at),
         }
         self.m.settle();
+    }
+
+    /// Whether an SPI was acknowledged at a vCPU that has not written its end yet, which software may have
+    /// made inactive since. An end of interrupt at another vCPU than the one where it is active does not trap.
+    fn is_open(&self, intid: u32) -> bool {
+        let mut running = self.m.reference.running.iter().flatten();
+        running.any(|(_, i)| *i == intid)
+    }
+
+    pub(crate) fn reroute(&mut self, by: usize, intid: u32, to: usize) {
+        let offset = 0x6000 + intid * 8;
+        self.m
+            .write(by, Frame::Distributor, offset, AccessSize::Double, to as u64);
+        self.m.reference.irq(0, intid).target = to;
+        // It leaves the old target when the kick arrives there.
+        self.m.arrive_all();
     }
 
     fn deactivate(&mut self, at: usize, intid: u32) {

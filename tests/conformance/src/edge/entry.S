@@ -102,8 +102,11 @@ conformance_vectors:
     fault_vector 4
     .balign 0x80
     // An interrupt may be taken inside the handler of another: ELR and SPSR are kept too.
+    // The counter is read by the third instruction: `interrupt::BEFORE_STAMP`.
     sub     sp, sp, #192
     stp     x0, x1, [sp]
+    mrs     x0, cntvct_el0
+    str     x0, [sp, #184]
     stp     x2, x3, [sp, #16]
     stp     x4, x5, [sp, #32]
     stp     x6, x7, [sp, #48]
@@ -117,6 +120,7 @@ conformance_vectors:
     mrs     x1, spsr_el1
     stp     x30, x0, [sp, #160]
     str     x1, [sp, #176]
+    ldr     x0, [sp, #184]
     bl      conformance_interrupt
     b       conformance_interrupt_return
     fault_vector 6

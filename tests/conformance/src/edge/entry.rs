@@ -9,7 +9,7 @@ use bulkhead_partition::translation::{MAIR, TCR};
 use super::{call, console, memory, registers};
 use crate::board::Board;
 use crate::second::EntryState;
-use crate::{interrupt, psci, second, suite};
+use crate::{bench, interrupt, psci, second, suite};
 
 /// `SCTLR_EL1`: MMU, caches, stack alignment check, W^X, and the bits that are one.
 const SCTLR: u64 = 0x30d0_0800 | 1 | (1 << 2) | (1 << 3) | (1 << 12) | (1 << 19);
@@ -32,6 +32,9 @@ extern "C" fn main(device_tree: usize) -> ! {
         stop()
     };
     console::open(&board);
+    if board.machine.arguments.starts_with("bench") {
+        bench::run(&board);
+    }
     suite::run(&board);
     stop()
 }
@@ -48,8 +51,8 @@ extern "C" fn second_main(context: u64, daif: u64, control: u64, level: u64, sta
 }
 
 #[unsafe(export_name = "conformance_interrupt")]
-extern "C" fn on_interrupt() {
-    interrupt::serve();
+extern "C" fn on_interrupt(now: u64) {
+    interrupt::serve(now);
 }
 
 #[unsafe(export_name = "conformance_on_fault")]

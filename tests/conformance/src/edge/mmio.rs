@@ -6,6 +6,8 @@ use core::arch::asm;
 
 use bulkhead_partition::machine::Range;
 
+use super::span;
+
 /// A block of registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame {
@@ -86,5 +88,15 @@ impl Frame {
         unsafe {
             asm!("strb {:w}, [{}]", in(reg) u32::from(value), in(reg) self.at(offset, 1), options(nostack, preserves_flags));
         }
+    }
+
+    /// Loads a word; gives the ticks that it took.
+    pub(crate) fn time_read32(self, offset: u64) -> u64 {
+        span::load(self.at(offset, 4))
+    }
+
+    /// Stores a word; gives the ticks that it took.
+    pub(crate) fn time_write32(self, offset: u64, value: u32) -> u64 {
+        span::store(self.at(offset, 4), value)
     }
 }

@@ -7,5 +7,6 @@ mod entry;
 mod memory;
 pub(crate) mod mmio;
 pub(crate) mod registers;
+pub(crate) mod span;
 
 pub(crate) use entry::{second_entry, stop};

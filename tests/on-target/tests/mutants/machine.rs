@@ -82,12 +82,8 @@ impl Machine {
         let mut command = Command::new(program.unwrap_or_else(|| "qemu-system-aarch64".into()));
         let backend = format!("memory-backend-file,id=ram,size={},share=on", machine.memory);
         command
-            .args([
-                "-M",
-                &format!("{},memory-backend=ram", machine.machine),
-                "-cpu",
-                &machine.cpu,
-            ])
+            .args(["-M", &format!("{},memory-backend=ram", machine.machine)])
+            .args(machine.cpu.iter().flat_map(|cpu| ["-cpu", cpu]))
             .args([
                 "-smp",
                 &machine.cores.to_string(),

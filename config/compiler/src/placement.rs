@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Makes a [`Plan`]: in which order, and from which end of RAM, everything finds its place.
+//!
+//! Whoever is less critical moves nobody who is more critical: payloads lie behind the blob by falling criticality,
+//! everything else is placed from the top of RAM downwards, first what has the same size in every system with
+//! these partitions, then RAM by falling criticality. So a larger payload or more RAM of a partition moves
+//! partitions of its own criticality and below alone. Implements: BH-MEM-003, BH-MEM-007.
+
+use std::cmp::Reverse;
+
+use bulkhead_abi::window::WINDOW_SIZE;
+use bulkhead_model::board::{Board, Pcie, Region, ReservedUse};
+use bulkhead_model::system::System;
+use bulkhead_types::blob::PAGE;
+use bulkhead_types::image::{ImageInfo, Range};
+
+use crate::colour::Extent;
+use crate::layout::{LayoutError, MemoryMap, Zone};
+use crate::machine::{CHANNEL_SIZE, GICD_SIZE, GICR_SIZE, UART_SIZE};
+use crate::plan::{BlobLayout, Plan, TableSizes, pattern};
+use crate::table::BLOCK;
+
+/// Bytes of an SMMUv3's register frames.
+pub const SMMU_SIZE: u64 = 0x2_0000;
+/// Bytes of configuration space of a bus.
+const ECAM_BUS_SIZE: u64 = 0x10_0000;
+/// Least step in which the room of blob and certificate grows, so that other tables seldom move payloads.
+const BLOB_STEP: u64 = 0x10_0000;
+/// What EL2 maps lies below, as its own image does.
+const EL2_LIMIT: u64 = 1 << 32;
+
+/// The board's RAM.
+fn ram(board: &Board) -> Zone {
+    Zone {
+        name: "the board's RAM",
+        regions: board.ram.iter().map(|r| r.value).collect(),
+    }
+}
+
+/// RAM for what EL2 maps besides its image.
+fn low_ram(board: &Board) -> Zone {
+    let below = |region: Region| {
+        let size = region.end().min(EL2_LIMIT).checked_sub(region.base)?;
+        Some(Region { size, ..region })
+    };
+    Zone {
+        name: "the board's RAM below 4 GiB",
+        regions: board.ram.iter().filter_map(|r| below(r.value)).collect(),
+    }
+}
+
+/// Claims what the board fixes: devices of EL2 and reserved RAM.
+///
+/// # Errors
+/// [`LayoutError::Overlap`] when the board file contradicts itself.
+pub fn claim_board(board: &Board, map: &mut MemoryMap) -> Result<(), LayoutError> {
+    for reserved in &board.reserved {
+        let Region { base, size } = reserved.region.value;
+        map.claim("board", &slug(&reserved.name), base, size)?;
+    }
+    map.claim("el2", "gicd", board.gic.distributor, GICD_SIZE)?;
+    let redistributors = board.cores.len() as u64 * GICR_SIZE;
+    map.claim("el2", "gicr", board.gic.redistributors, redistributors)?;
+    map.claim("el2", "uart", board.uart.base, UART_SIZE)?;
+    if let Some(smmu) = &board.smmu {
+        map.claim("el2", "smmu", smmu.base, SMMU_SIZE)?;
+    }
+    if let Some(pcie) = &board.pcie {
+        map.claim("el2", "ecam", pcie.ecam, ecam_size(pcie))?;
+    }
+    Ok(())
+}
+
+/// Bytes of configuration space.
+pub fn ecam_size(pcie: &Pcie) -> u64 {
+    u64::from(pcie.buses) * ECAM_BUS_SIZE
+}
+
+/// A name in the characters that the text form allows.
+pub fn slug(name: &str) -> String {
+    let keep = |c: char| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9' | '-' | '_' | '.' | ':') => c,
+        _ => '-',
+    };
+    name.chars().map(keep).collect()
+}
+
+/// `partition:NAME`.
+fn owner(system: &System, partition: usize) -> String {
+    format!("partition:{}", system.partitions[partition].name.value)
+}
+
+/// Partitions, the most critical first, equal ones in the order of the spec.
+fn by_criticality(system: &System) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..system.partitions.len()).collect();
+    order.sort_by_key(|p| Reverse(system.partitions[*p].criticality.value));
+    order
+}
+
+/// Bytes of the room that a blob with its certificate gets: `length` with up to an eighth of slack.
+fn room(length: u64) -> u64 {
+    let step = (length.next_power_of_two() / 8).max(BLOB_STEP);
+    length.next_multiple_of(step)
+}
+
+impl Plan {
+    /// Places everything.
+    ///
+    /// `map` holds what the board fixes and the assigned BARs, `areas` are the bytes of each partition's
+    /// payload area, `sections` those of the blob's section tables.
+    ///
+    /// # Errors
+    /// Names the two things that collide, or what found no room.
+    pub fn new(
+        system: &System,
+        info: &ImageInfo,
+        mut map: MemoryMap,
+        areas: &[u64],
+        sections: u64,
+        sizes: &TableSizes,
+    ) -> Result<Self, LayoutError> {
+        let (zone, low) = (ram(&system.board), low_ram(&system.board));
+        let layout = BlobLayout::new(system, info.blob_base, sections, sizes);
+        let (plain, coloured): (Vec<usize>, Vec<usize>) = by_criticality(system)
+            .into_iter()
+            .partition(|p| pattern(system, *p).is_none());
+        map.claim_in(&zone, "el2", "hypervisor", info.base, info.end - info.base)?;
+        if info.blob_base > info.end {
+            map.claim_in(&zone, "el2", "padding", info.end, info.blob_base - info.end)?;
+        }
+        let blob = map.claim_in(&zone, "el2", "blob", info.blob_base, layout.certificate)?;
+        let certificate = map.claim_in(&zone, "el2", "certificate", blob.end, PAGE)?;
+        let mut end = blob.start + room(certificate.end - blob.start);
+        if end > certificate.end {
+            map.claim_in(&zone, "el2", "slack", certificate.end, end - certificate.end)?;
+        }
+        let image = image_zone(&system.board, end);
+        let mut payloads = vec![Extent::default(); areas.len()];
+        for &partition in &plain {
+            let owner = owner(system, partition);
+            let range = map.claim_in(&zone, &owner, "payload-area", end, areas[partition])?;
+            end = range.end;
+            payloads[partition] = Extent::whole(range);
+        }
+        let mut ram = vec![Extent::default(); system.partitions.len()];
+        for (number, extent) in ram.iter_mut().enumerate() {
+            let memory = &system.partitions[number].memory;
+            if let Some(at) = &memory.at {
+                let owner = owner(system, number);
+                *extent = Extent::whole(map.claim_in(&zone, &owner, "ram", at.value, memory.size.value)?);
+            }
+        }
+        let live_align = layout.live_align.max(BLOCK);
+        let live = map.place_high(&low, "el2", "live", layout.live_size, live_align)?;
+        let queues = match &system.board.smmu {
+            Some(_) => Some(map.place_high(&low, "el2", "smmu-queues", 2 * PAGE, PAGE)?),
+            None => None,
+        };
+        let size = WINDOW_SIZE as u64;
+        let mut windows = vec![Range { start: 0, end: 0 }; system.partitions.len()];
+        for partition in by_criticality(system) {
+            windows[partition] = map.place_high(&low, &owner(system, partition), "window", size, size)?;
+        }
+        let mut channels = Vec::new();
+        for channel in &system.channels {
+            let owner = format!("channel:{}", channel.name.value);
+            channels.push(map.place_high(&low, &owner, "memory", CHANNEL_SIZE, CHANNEL_SIZE)?);
+        }
+        for &partition in &coloured {
+            if let Some(pattern) = pattern(system, partition) {
+                let (owner, pages) = (owner(system, partition), areas[partition] / PAGE);
+                payloads[partition] = map.place_coloured(&image, &owner, "payload-area", pages, pattern)?;
+            }
+        }
+        for &partition in &plain {
+            let memory = &system.partitions[partition].memory;
+            if memory.at.is_none() {
+                let (owner, size) = (owner(system, partition), memory.size.value);
+                ram[partition] = Extent::whole(map.place_high(&zone, &owner, "ram", size, BLOCK)?);
+            }
+        }
+        for &partition in &coloured {
+            if let Some(pattern) = pattern(system, partition) {
+                let pages = system.partitions[partition].memory.size.value / PAGE;
+                ram[partition] =
+                    map.place_coloured(&zone, &owner(system, partition), "ram", pages, pattern)?;
+            }
+        }
+        let payload_end = payloads.iter().map(|p| p.hull().end).max();
+        let file_end = certificate.end.max(payload_end.unwrap_or(0));
+        let trees = system
+            .board
+            .reserved
+            .iter()
+            .filter(|r| r.purpose == ReservedUse::DeviceTree);
+        let tree = trees.map(|r| r.region.value.base).find(|base| *base >= file_end);
+        Ok(Plan {
+            file_end,
+            image_end: tree.unwrap_or(file_end),
+            map,
+            layout,
+            tables: sizes.clone(),
+            blob,
+            certificate,
+            live,
+            queues,
+            payloads,
+            windows,
+            channels,
+            ram,
+        })
+    }
+}
+
+/// Where coloured payloads may lie: the image file covers everything from its begin to its last payload, so it
+/// ends before whatever the board reserves.
+fn image_zone(board: &Board, start: u64) -> Zone {
+    let region = board
+        .ram
+        .iter()
+        .map(|r| r.value)
+        .find(|r| r.base <= start && start < r.end());
+    let reserved = board
+        .reserved
+        .iter()
+        .map(|r| r.region.value.base)
+        .filter(|base| *base >= start);
+    let end = reserved.chain(region.map(|r| r.end())).min().unwrap_or(start);
+    let size = end.saturating_sub(start);
+    Zone {
+        name: "the RAM that the image can cover",
+        regions: vec![Region { base: start, size }],
+    }
+}

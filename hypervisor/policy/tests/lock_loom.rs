@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The shipped locks under every interleaving of at most three threads with a bounded number of preemptions.
+//!
+//! Built with `--cfg loom`, which exchanges the atomics of `bulkhead_abi::lock` for the model checker's. The
+//! environment variable `MORE_PREEMPTIONS` deepens the search. A thread that waits for ever is a deadlock,
+//! which the checker reports: a lost wake-up is one.
+#![cfg(loom)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "A test may fail by panic.")]
+
+use bulkhead_abi::lock::atomic::AtomicU64;
+use bulkhead_abi::lock::{Given, Owner, Taken, Word, try_give, try_take};
+use bulkhead_policy::lock::arbiter::{Arbiter, Participant, Released, Rules, Waited};
+use bulkhead_policy::lock::helped::{Job, Turn};
+use loom::cell::UnsafeCell;
+use loom::sync::{Arc, Mutex, Notify};
+use loom::thread;
+
+const HOLD: u64 = 100;
+const A: Owner = Owner {
+    participant: 0,
+    vcpu: 0,
+};
+const B: Owner = Owner {
+    participant: 1,
+    vcpu: 0,
+};
+
+/// Preemptions that the checker inserts, and those that the environment adds.
+fn model(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    let deeper = std::env::var("MORE_PREEMPTIONS");
+    let deeper: Option<usize> = deeper.ok().and_then(|n| n.parse().ok());
+    builder.preemption_bound = Some(preemptions + deeper.unwrap_or(0));
+    builder.max_branches = 20_000;
+    builder.check(run);
+}
+
+/// A lock, EL2's part of it behind the ticket lock's stand-in, and what it guards.
+struct Shared {
+    word: AtomicU64,
+    arbiter: Mutex<Arbiter>,
+    /// By participant + vCPU.
+    wake: [Notify; 3],
+    record: UnsafeCell<u32>,
+}
+
+// SAFETY: the checker itself reports two simultaneous uses of `record`, which is what it is there for.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        let mut participants = [None; 8];
+        for (position, vcpus) in [1, 2].into_iter().enumerate() {
+            participants[position] = Some(Participant {
+                vcpus,
+                priority: 0,
+                acquisitions: 2,
+            });
+        }
+        Arc::new(Self {
+            word: AtomicU64::new(0),
+            arbiter: Mutex::new(Arbiter::new(Rules {
+                hold: HOLD,
+                inherits: true,
+                participants,
+            })),
+            wake: [Notify::new(), Notify::new(), Notify::new()],
+            record: UnsafeCell::new(0),
+        })
+    }
+
+    fn wake(&self, next: Option<Owner>) {
+        if let Some(next) = next {
+            self.of(next).notify();
+        }
+    }
+
+    fn of(&self, owner: Owner) -> &Notify {
+        &self.wake[usize::from(owner.participant + owner.vcpu)]
+    }
+
+    /// What a partition does: the word first, then EL2, asleep until EL2 wakes it.
+    fn lock(&self, me: Owner) -> Word {
+        if let Taken::Yes(mine) = try_take(&self.word, me) {
+            return mine;
+        }
+        loop {
+            let waited = self.arbiter.lock().unwrap().wait(me, &self.word);
+            match waited {
+                Waited::Taken(mine) => return mine,
+                Waited::Queued(_) => self.of(me).wait(),
+                Waited::Again => thread::yield_now(),
+                Waited::Refused => panic!("a participant is refused"),
+            }
+        }
+    }
+
+    /// Whether the lock was still the caller's.
+    fn unlock(&self, me: Owner, mine: Word) -> bool {
+        match try_give(&self.word, mine) {
+            Given::Free => true,
+            Given::Lost => false,
+            Given::Call => {
+                let released = self.arbiter.lock().unwrap().release(me, mine, &self.word);
+                match released {
+                    Released::To(next) => {
+                        self.wake(next);
+                        true
+                    }
+                    Released::Lost => false,
+                }
+            }
+        }
+    }
+
+    fn write(&self) {
+        // SAFETY: the checker reports any simultaneous use.
+        self.record.with_mut(|r| unsafe { *r += 1 });
+    }
+}
+
+/// Verifies: BH-LOCK-001, BH-LOCK-002, BH-LOCK-004.
+#[test]
+fn one_at_a_time_and_nobody_is_forgotten() {
+    model(3, || {
+        let shared = Shared::new();
+        let other = shared.clone();
+        let thread = thread::spawn(move || {
+            let mine = other.lock(B);
+            assert!(!mine.owner_died());
+            other.write();
+            assert!(other.unlock(B, mine));
+        });
+        for _ in 0..2 {
+            let mine = shared.lock(A);
+            assert!(!mine.owner_died());
+            shared.write();
+            assert!(shared.unlock(A, mine));
+        }
+        thread.join().unwrap();
+        // SAFETY: the other thread has ended.
+        assert_eq!(shared.record.with(|r| unsafe { *r }), 3);
+        let word = Word::from_bits(shared.word.load(std::sync::atomic::Ordering::SeqCst));
+        assert!(word.is_free() && !word.has_waiters());
+        assert_eq!(shared.arbiter.lock().unwrap().counts(&shared.word).acquired, 3);
+    });
+}
+
+/// Three want it; two have to wait. Each goes through once. A vCPU that is not declared is refused.
+///
+/// Verifies: BH-LOCK-003.
+#[test]
+fn three_threads_all_get_it() {
+    model(2, || {
+        let shared = Shared::new();
+        let taken = |shared: &Shared, me| {
+            let mine = shared.lock(me);
+            shared.write();
+            assert!(shared.unlock(me, mine));
+        };
+        let others = [0, 1].map(|vcpu| {
+            let shared = shared.clone();
+            thread::spawn(move || taken(&shared, Owner { participant: 1, vcpu }))
+        });
+        let stranger = Owner {
+            participant: 1,
+            vcpu: 2,
+        };
+        let waited = shared.arbiter.lock().unwrap().wait(stranger, &shared.word);
+        assert_eq!(waited, Waited::Refused);
+        taken(&shared, A);
+        for other in others {
+            other.join().unwrap();
+        }
+        // SAFETY: the other threads have ended.
+        assert_eq!(shared.record.with(|r| unsafe { *r }), 3);
+    });
+}
+
+/// The owner dies with the lock, before or after somebody waits, or while it waits itself.
+///
+/// Verifies: BH-LOCK-008.
+#[test]
+fn an_owner_may_die_at_each_step() {
+    for step in 0..3 {
+        model(3, move || {
+            let shared = Shared::new();
+            let other = shared.clone();
+            let waiter = thread::spawn(move || {
+                let mine = other.lock(B);
+                let died = mine.owner_died();
+                other.write();
+                assert!(other.unlock(B, mine));
+                died
+            });
+            let held = match step {
+                // Dies with what one compare-and-swap gave it, or while it is nobody.
+                0 => matches!(try_take(&shared.word, A), Taken::Yes(_)),
+                // Dies in the queue, or with what EL2 gave it.
+                1 => matches!(
+                    shared.arbiter.lock().unwrap().wait(A, &shared.word),
+                    Waited::Taken(_)
+                ),
+                // Dies in the middle of giving it back: the word has said no, EL2 was not called.
+                _ => {
+                    let taken = try_take(&shared.word, A);
+                    match taken {
+                        Taken::Yes(mine) => try_give(&shared.word, mine) != Given::Free,
+                        Taken::No => false,
+                    }
+                }
+            };
+            let next = shared.arbiter.lock().unwrap().died(A, &shared.word);
+            shared.wake(next);
+            let died = waiter.join().unwrap();
+            if step == 1 {
+                // It may have died in the queue, or have been given the lock before it died.
+                assert!(!held || died || shared.word.load(std::sync::atomic::Ordering::SeqCst) >> 32 >= 1);
+            } else {
+                assert!(!died || held, "the word speaks of a death that nobody died");
+            }
+            let word = Word::from_bits(shared.word.load(std::sync::atomic::Ordering::SeqCst));
+            assert!(word.is_free() && !word.has_waiters());
+            // A death that the waiter overtook is told to the next one.
+            if held && !died && step != 1 {
+                assert!(word.owner_died());
+            }
+        });
+    }
+}
+
+/// The owner exceeds its hold: the waiter gets the lock and is told, the owner finds that it lost it.
+///
+/// Verifies: BH-LOCK-006.
+#[test]
+fn a_revoked_owner_gives_back_nothing() {
+    model(3, || {
+        let shared = Shared::new();
+        let Taken::Yes(mine) = try_take(&shared.word, A) else {
+            panic!("a free lock");
+        };
+        let [one, two] = [shared.clone(), shared.clone()];
+        let waiter = thread::spawn(move || {
+            let mine = one.lock(B);
+            one.write();
+            assert!(one.unlock(B, mine), "nobody revoked the waiter");
+            mine.owner_died()
+        });
+        let clock = thread::spawn(move || {
+            let next = two
+                .arbiter
+                .lock()
+                .unwrap()
+                .charge(A, HOLD + 1, true, 0, &two.word);
+            two.wake(next);
+            next.is_some()
+        });
+        let kept = shared.unlock(A, mine);
+        let revoked = clock.join().unwrap();
+        assert_eq!(waiter.join().unwrap(), revoked);
+        assert_eq!(kept, !revoked);
+    });
+}
+
+/// Two cores carry a job on: each step is executed once, by one of them, after the step before.
+///
+/// Verifies: BH-LOCK-010, BH-LOCK-012.
+#[test]
+fn the_steps_of_a_job_are_executed_once_and_in_order() {
+    model(3, || {
+        let job = Arc::new((Job::new(), UnsafeCell::new(0u8)));
+        assert!(job.0.begin(0, 3));
+        let carry_on = |job: &(Job, UnsafeCell<u8>), core: u8| loop {
+            match job.0.claim(core, 0) {
+                Turn::Execute(step) => {
+                    assert_eq!(step.helps, core != 0);
+                    // SAFETY: the checker reports any simultaneous use.
+                    job.1.with_mut(|done| unsafe {
+                        assert_eq!(*done, step.number);
+                        *done += 1;
+                    });
+                    job.0.finish(step);
+                }
+                Turn::Wait => thread::yield_now(),
+                Turn::Done => return,
+                Turn::Poisoned => panic!("nobody failed"),
+            }
+        };
+        let other = job.clone();
+        // SAFETY: the cell is watched by the checker.
+        let thread = thread::spawn(move || carry_on(&other, 1));
+        carry_on(&job, 0);
+        // SAFETY: the checker reports any simultaneous use.
+        assert_eq!(job.1.with(|done| unsafe { *done }), 3);
+        thread.join().unwrap();
+    });
+}
+
+/// A core fails in the middle of a step: the one that waits learns it, and does not wait for ever.
+///
+/// Verifies: BH-LOCK-011.
+#[test]
+fn a_core_that_fails_in_a_step_poisons_the_job() {
+    model(3, || {
+        let job = Arc::new(Job::new());
+        assert!(job.begin(0, 2));
+        let failed = Arc::new(loom::sync::atomic::AtomicU32::new(0));
+        let (other, failing) = (job.clone(), failed.clone());
+        let thread = thread::spawn(move || {
+            let turn = other.claim(0, 0);
+            failing.store(1, std::sync::atomic::Ordering::SeqCst);
+            matches!(turn, Turn::Execute(_))
+        });
+        let outcome = loop {
+            match job.claim(1, failed.load(std::sync::atomic::Ordering::SeqCst)) {
+                Turn::Execute(step) => {
+                    job.finish(step);
+                }
+                Turn::Wait => thread::yield_now(),
+                end @ (Turn::Done | Turn::Poisoned) => break end,
+            }
+        };
+        let died_in_a_step = thread.join().unwrap();
+        assert_eq!(outcome == Turn::Poisoned, died_in_a_step);
+    });
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What the counter uses of QEMU's plugin interface, version 4 (QEMU 9.2 and later), and of GLib's arrays.
+   References: QEMU documentation, "QEMU TCG Plugins", "Plugin API"; GLib reference, "GArray", "GByteArray". */
+#ifndef BULKHEAD_QEMU_H
+#define BULKHEAD_QEMU_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define API_VERSION 4
+
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_plugin_register;
+
+/* Whether a callback reads the CPU's registers. */
+enum { NO_REGISTERS = 0, READS_REGISTERS = 1 };
+/* The inline operation that adds. */
+enum { INLINE_ADD = 0 };
+
+struct qemu_plugin_scoreboard;
+/* A 64-bit word of each CPU in a scoreboard. */
+typedef struct {
+    struct qemu_plugin_scoreboard *score;
+    size_t offset;
+} qemu_plugin_u64;
+
+typedef struct {
+    struct qemu_plugin_register *handle;
+    const char *name;
+    const char *feature;
+} qemu_plugin_reg_descriptor;
+
+typedef struct {
+    char *data;
+    unsigned int len;
+} GArray;
+
+typedef struct {
+    uint8_t *data;
+    unsigned int len;
+} GByteArray;
+
+typedef uint64_t qemu_plugin_id_t;
+typedef void (*udata_cb)(qemu_plugin_id_t, void *);
+typedef void (*vcpu_cb)(qemu_plugin_id_t, unsigned int);
+typedef void (*exec_cb)(unsigned int, void *);
+typedef void (*trans_cb)(qemu_plugin_id_t, struct qemu_plugin_tb *);
+
+/* The CPU that this thread executes. Not of the plugin interface, but every build of QEMU that loads its own modules
+   exports it. */
+extern __thread void *current_cpu;
+
+extern GByteArray *g_byte_array_new(void);
+/* The CPU that this thread executes. Not of the plugin interface, but every build of QEMU that loads its own modules
+   exports it. */
+extern __thread void *current_cpu;
+
+extern GByteArray *g_byte_array_set_size(GByteArray *, unsigned int);
+extern char *g_array_free(GArray *, int);
+
+extern void qemu_plugin_register_vcpu_init_cb(qemu_plugin_id_t, vcpu_cb);
+extern void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, trans_cb);
+extern void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, udata_cb, void *);
+extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, exec_cb, int, void *);
+extern void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *, int, qemu_plugin_u64,
+                                                                uint64_t);
+extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
+extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
+extern size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
+extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
+extern GArray *qemu_plugin_get_registers(void);
+extern int qemu_plugin_read_register(struct qemu_plugin_register *, GByteArray *);
+extern struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t);
+extern uint64_t qemu_plugin_u64_get(qemu_plugin_u64, unsigned int);
+
+#endif

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the plugin counted: its file, and the reason of each path through EL2.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::Error;
+
+/// Values with how often each was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram(BTreeMap<u64, u64>);
+
+impl Histogram {
+    /// Adds a value that was seen so often.
+    pub fn add(&mut self, value: u64, times: u64) {
+        *self.0.entry(value).or_default() += times;
+    }
+
+    /// Adds all of another.
+    pub fn merge(&mut self, other: &Self) {
+        for (value, times) in &other.0 {
+            self.add(*value, *times);
+        }
+    }
+
+    /// How many values there are.
+    pub fn samples(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// The largest.
+    pub fn max(&self) -> Option<u64> {
+        self.0.keys().next_back().copied()
+    }
+
+    /// The smallest.
+    pub fn min(&self) -> Option<u64> {
+        self.0.keys().next().copied()
+    }
+
+    /// The lower median.
+    pub fn median(&self) -> Option<u64> {
+        let half = self.samples().div_ceil(2);
+        let mut seen = 0;
+        let middle = self.0.iter().find(|(_, times)| {
+            seen += **times;
+            seen >= half
+        });
+        middle.map(|(value, _)| *value)
+    }
+}
+
+/// Counts of EL0, EL1 and EL2 up to a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment(pub [u64; 3]);
+
+impl Moment {
+    /// Instructions of all levels since `earlier`.
+    pub fn since(self, earlier: Self) -> u64 {
+        let all = |moment: Self| moment.0.iter().sum::<u64>();
+        all(self).saturating_sub(all(earlier))
+    }
+}
+
+/// What a run's plugin counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lengths of the paths by reason.
+    pub paths: BTreeMap<String, Histogram>,
+    /// Marks.
+    pub marks: BTreeMap<String, Moment>,
+    /// Instructions in ranges, by name.
+    pub ranges: BTreeMap<String, u64>,
+    /// Instructions of the boot core from reset to the first return to a lower level or sleep.
+    pub boot: u64,
+}
+
+/// EL2 entries that a path's beginning names; the numbers of the plugin's output.
+const START: u32 = 8;
+const SLEEP: u32 = 9;
+
+/// The reason of a path, as `bounds.toml` names it.
+///
+/// # References
+/// Arm DDI 0487, "ESR_EL2", "ISS encoding for an exception from MSR, MRS, or System instruction execution".
+pub fn reason(from: u32, class: u32, detail: u64, ended: &str, switched: &str) -> String {
+    /// `ICC_SGI1R_EL1`, written.
+    const SGI1R: u64 = 0x003a_3016;
+    const STORE: u64 = 1 << 63;
+    let base = match (from, class) {
+        (SLEEP, _) => "wake",
+        (START, _) => "start",
+        (0 | 4, 0x01) => "wfi",
+        (0 | 4, 0x16) if detail == 0xc600_0001 => "hvc_null",
+        (0 | 4, 0x16) => "hvc",
+        (0 | 4, 0x17) => "smc",
+        (0 | 4, 0x18) if detail == SGI1R => "sgi",
+        (0 | 4, 0x18) => "sysreg",
+        (0 | 4, 0x24) => match (detail & !STORE, detail & STORE != 0) {
+            (0x0800_0000..=0x0800_ffff, false) => "gicd_read",
+            (0x0800_0000..=0x0800_ffff, true) => "gicd_write",
+            (0x080a_0000..=0x08ff_ffff, false) => "gicr_read",
+            (0x080a_0000..=0x08ff_ffff, true) => "gicr_write",
+            (0x0900_0000..=0x0900_0fff, _) => "uart",
+            _ => "fault",
+        },
+        (0 | 4, _) => "fault",
+        (1 | 5, _) => "irq",
+        (2 | 6, _) => "fiq",
+        _ => "serror",
+    };
+    let switch = match switched {
+        "2" => "_start",
+        "1" if from != START => "_switch",
+        _ => "",
+    };
+    let sleep = if ended == "wfi" { "_sleep" } else { "" };
+    format!("{base}{switch}{sleep}")
+}
+
+/// Reads the plugin's file.
+///
+/// # Errors
+/// It is not there, or has another form.
+pub fn read(path: &Path) -> Result<Counts, Error> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, e))?;
+    parse(&text).ok_or_else(|| Error::Counts(path.display().to_string()))
+}
+
+fn number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn parse(text: &str) -> Option<Counts> {
+    let mut counts = Counts::default();
+    let mut lines = text.lines();
+    if lines.next()? != "count\t1" {
+        return None;
+    }
+    for line in lines {
+        let fields: Vec<&str> = line.split('\t').collect();
+        match fields.as_slice() {
+            // A path that found no room would be missing below.
+            ["total", _, _, _, _, "0"] => {}
+            ["path", cpu, from, class, detail, ended, switched, length, times] => {
+                let (from, class) = (from.parse().ok()?, u32::try_from(number(class)?).ok()?);
+                let (length, times) = (number(length)?, number(times)?);
+                if from == START {
+                    if *cpu == "0" {
+                        counts.boot = length;
+                    }
+                    continue;
+                }
+                let name = reason(from, class, number(detail)?, ended, switched);
+                counts.paths.entry(name).or_default().add(length, times);
+            }
+            ["mark", name, _, el0, el1, el2] => {
+                let moment = Moment([number(el0)?, number(el1)?, number(el2)?]);
+                counts.marks.insert((*name).to_owned(), moment);
+            }
+            ["range", name, length] => {
+                *counts.ranges.entry((*name).to_owned()).or_default() += number(length)?;
+            }
+            _ => return None,
+        }
+    }
+    Some(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_named_by_reason_and_counted() {
+        let text = "count\t1\ntotal\t0\t1\t2\t900\t0\n\
+            path\t0\t8\t0\t0\teret\t1\t500\t1\n\
+            path\t0\t0\t0x16\t0xc6000001\teret\t0\t30\t2\n\
+            path\t1\t0\t0x16\t0xc6000001\teret\t0\t32\t3\n\
+            path\t0\t2\t0\t0\teret\t1\t300\t1\n\
+            path\t0\t2\t0\t0\teret\t2\t900\t1\n\
+            path\t0\t0\t0x24\t0x8000000008000104\teret\t0\t90\t1\n\
+            path\t0\t9\t0\t0\twfi\t0\t7\t1\n\
+            mark\tuser\t0\t1\t2\t3\nrange\tv\t5\nrange\tv\t6\n";
+        let counts = parse(text).expect("well-formed");
+        let calls = counts.paths.get("hvc_null").expect("calls");
+        assert_eq!(
+            (calls.samples(), calls.min(), calls.median(), calls.max()),
+            (5, Some(30), Some(32), Some(32))
+        );
+        let names: Vec<&str> = counts.paths.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            ["fiq_start", "fiq_switch", "gicd_write", "hvc_null", "wake_sleep"]
+        );
+        assert_eq!(counts.boot, 500);
+        assert_eq!(counts.ranges.get("v"), Some(&11));
+        assert_eq!(counts.marks.get("user"), Some(&Moment([1, 2, 3])));
+    }
+
+    #[test]
+    fn a_count_that_lost_paths_is_refused() {
+        assert_eq!(parse("count\t1\ntotal\t0\t1\t2\t3\t4\n"), None);
+        assert_eq!(parse("count\t2\n"), None);
+    }
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The figures, and the runs that they come from.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::bounds::Bounds;
+use crate::counts::{Counts, Histogram};
+use crate::report::{Missing, Path as PathRow, Report, Row, Run, Spread};
+use crate::run::{Builder, GUEST, Printed, Ran, System, hash, native};
+use crate::{Error, Place, plugin, sizes};
+
+const INSTRUCTIONS: &str = "instructions";
+/// Figures of parts that this version does not have.
+const NOT_BUILT: [(&str, &str); 8] = [
+    ("doorbell", "there are no doorbells yet"),
+    ("pi_inversion_with", "there are no priority-inheritance locks yet"),
+    (
+        "pi_inversion_without",
+        "there are no priority-inheritance locks yet",
+    ),
+    ("cyclictest", "the guest packages have no cyclictest yet"),
+    (
+        "reset_to_first_can_frame",
+        "the runner does not stamp frames on the bus with virtual time yet",
+    ),
+    (
+        "linux_first_user",
+        "no system with Linux on a core of its own is measured yet",
+    ),
+    (
+        "linux_cpu_bound",
+        "no system with Linux on a core of its own is measured yet",
+    ),
+    (
+        "sensor_to_brake",
+        "the reference system does not stamp its frames with the counter yet",
+    ),
+];
+
+/// What has been found so far.
+struct Found {
+    rows: Vec<Row>,
+    missing: Vec<Missing>,
+    paths: BTreeMap<String, Histogram>,
+    runs: Vec<Run>,
+}
+
+impl Found {
+    fn row(&mut self, id: &'static str, native: Option<&Histogram>, values: Option<&Histogram>) {
+        match values.and_then(|v| Some((v.samples(), Spread::of(v)?))) {
+            Some((samples, bulkhead)) => self.rows.push(Row {
+                id,
+                unit: INSTRUCTIONS,
+                samples,
+                native: native.and_then(Spread::of),
+                bulkhead,
+                note: None,
+            }),
+            None => self.lacks(id, "the run gave no such figure"),
+        }
+    }
+
+    fn one(&mut self, id: &'static str, unit: &'static str, value: u64, note: Option<String>) {
+        self.rows.push(Row {
+            id,
+            unit,
+            samples: 1,
+            native: None,
+            bulkhead: Spread::one(value),
+            note,
+        });
+    }
+
+    fn note(&mut self, id: &str, note: &str) {
+        if let Some(row) = self.rows.iter_mut().find(|r| r.id == id) {
+            row.note = Some(note.to_owned());
+        }
+    }
+
+    fn lacks(&mut self, id: &'static str, reason: &str) {
+        self.missing.push(Missing {
+            id,
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// Keeps a run, and takes its paths into the sum.
+    fn ran(&mut self, ran: Ran, guest: &str) -> (Printed, Option<Counts>) {
+        self.runs.push(Run {
+            guest: Some(guest.to_owned()),
+            ..ran.run
+        });
+        for (id, lengths) in ran.counts.iter().flat_map(|c| &c.paths) {
+            self.paths.entry(id.clone()).or_default().merge(lengths);
+        }
+        (ran.printed, ran.counts)
+    }
+}
+
+/// Runs all and collects.
+pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Error> {
+    let folder = tempfile::tempdir().map_err(|e| Error::file(&std::env::temp_dir(), e))?;
+    let built = plugin::build(place.root, folder.path());
+    let library = built.as_deref().ok();
+    let guest = hash(&place.images.join(GUEST))?;
+    let bounds = Bounds::read(&place.root.join("tests/benches/bounds.toml"))?;
+    let mut found = Found {
+        rows: Vec::new(),
+        missing: Vec::new(),
+        paths: BTreeMap::new(),
+        runs: Vec::new(),
+    };
+    primitives(place, builder, library, &guest, &mut found)?;
+    boot(place, builder, library, &guest, &mut found)?;
+    size(place, &mut found)?;
+    if let Err(reason) = &built {
+        for id in [
+            "timer_irq_shared_el2",
+            "world_switch",
+            "longest_el2_path",
+            "boot_to_guest",
+            "boot_verify",
+        ] {
+            found.missing.retain(|m| m.id != id);
+            found.lacks(id, reason);
+        }
+    }
+    for (id, reason) in NOT_BUILT {
+        found.lacks(id, reason);
+    }
+    Ok(Report {
+        bench: 1,
+        hypervisor: hash(&place.images.join("qemu-virt/hypervisor.bin"))?,
+        no_plugin: built.err(),
+        breaches: bounds
+            .judge(&found.paths)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        paths: path_rows(&found.paths, &bounds),
+        rows: found.rows,
+        missing: found.missing,
+        runs: found.runs,
+    })
+}
+
+fn path_rows(paths: &BTreeMap<String, Histogram>, bounds: &Bounds) -> Vec<PathRow> {
+    let row = |(id, lengths): (&String, &Histogram)| {
+        Some(PathRow {
+            id: id.clone(),
+            samples: lengths.samples(),
+            measured: Spread::of(lengths)?,
+            bounds: bounds.path.iter().find(|b| b.id == *id).cloned(),
+        })
+    };
+    paths.iter().filter_map(row).collect()
+}
+
+/// The primitives natively, on a dedicated and on a shared core, and the world switch.
+fn primitives(
+    place: Place<'_>,
+    builder: &Builder<'_>,
+    library: Option<&Path>,
+    guest: &str,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let (bare, run) = native(place, "bench primitives")?;
+    found.runs.push(run);
+    let system = |name, partition, text, then| System {
+        name,
+        overrides: &[],
+        until: (partition, text, Duration::from_secs(60)),
+        then,
+        count: &[],
+    };
+    let done = |name| system(name, "guest", "bench done", Duration::ZERO).run(place, builder, library);
+    let (direct, _) = found.ran(done("dedicated")?, guest);
+    found.row(
+        "timer_irq_dedicated",
+        bare.get("timer_irq"),
+        direct.get("timer_irq"),
+    );
+    found.note(
+        "timer_irq_dedicated",
+        "compare value to the handler's first instruction",
+    );
+    let (sliced, counts) = found.ran(done("sliced")?, guest);
+    let path = |counts: &Option<Counts>, id| counts.as_ref().and_then(|c| c.paths.get(id).cloned());
+    found.row("timer_irq_shared_el2", None, path(&counts, "irq").as_ref());
+    found.row(
+        "null_hypercall",
+        None,
+        path(&counts, "hvc_null")
+            .or(sliced.get("null_hypercall").cloned())
+            .as_ref(),
+    );
+    for id in ["gicd_read", "gicd_enable_write", "self_sgi"] {
+        found.row(id, bare.get(id), sliced.get(id));
+    }
+    let spinning = system("switch", "other", "bench spins", Duration::from_secs(1));
+    let (_, counts) = found.ran(spinning.run(place, builder, library)?, guest);
+    found.row("world_switch", None, path(&counts, "fiq_switch").as_ref());
+    let periods = [format!(
+        "partitions.periodic.args=bench periodic {}",
+        place.periods
+    )];
+    let late = System {
+        overrides: &periods,
+        ..system("late", "periodic", "bench done", Duration::ZERO)
+    };
+    let (late, _) = found.ran(late.run(place, builder, library)?, guest);
+    found.row("sliced_timer_lateness", None, late.get("sliced_timer_lateness"));
+    if let Some(worst) = late.get("worst").and_then(Histogram::max) {
+        found.note(
+            "sliced_timer_lateness",
+            "of a 1 ms timer beside a spinning partition, rounded down to 4096 ns but for the worst; slot bound 700000 ns",
+        );
+        if let Some(row) = found.rows.iter_mut().find(|r| r.id == "sliced_timer_lateness") {
+            row.bulkhead.max = worst;
+        }
+    }
+    found.note(
+        "world_switch",
+        "slot timer's vector to the ERET into the next slot's partition",
+    );
+    Ok(())
+}
+
+/// From reset to the first partition on one core.
+fn boot(
+    place: Place<'_>,
+    builder: &Builder<'_>,
+    library: Option<&Path>,
+    guest: &str,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let mut count = vec![
+        "lower=on".to_owned(),
+        "mark=loader:1:any".to_owned(),
+        format!("mark=payload:1:{:#x}", 0x4020_0000_u64),
+    ];
+    for (start, end) in sizes::functions(place, sizes::EL2[0], "sha256")? {
+        count.push(format!("range=verify:{start:#x}:{end:#x}"));
+    }
+    let system = System {
+        name: "sliced",
+        overrides: &["board=../boards/qemu-virt.yaml".to_owned()],
+        until: ("guest", "bench done", Duration::from_secs(60)),
+        then: Duration::ZERO,
+        count: &count,
+    };
+    let (_, counts) = found.ran(system.run(place, builder, library)?, guest);
+    let Some(counts) = counts else { return Ok(()) };
+    let verify = counts.ranges.get("verify").copied().unwrap_or(0);
+    let mark = |name: &str| counts.marks.get(name).copied();
+    if let (Some(loader), Some(payload)) = (mark("loader"), mark("payload")) {
+        let [_, _, el2] = loader.0;
+        let note = "EL2's first instruction to the loader's first, one core, without boot_verify";
+        found.one(
+            "boot_to_guest",
+            INSTRUCTIONS,
+            el2.saturating_sub(verify),
+            Some(note.to_owned()),
+        );
+        found.one(
+            "boot_verify",
+            INSTRUCTIONS,
+            verify,
+            Some("SHA-256 of the blob".to_owned()),
+        );
+        let note = "the loader's first instruction to the guest's, a payload of 4 MiB RAM";
+        found.one(
+            "payload_ready",
+            INSTRUCTIONS,
+            payload.since(loader),
+            Some(note.to_owned()),
+        );
+    } else {
+        found.lacks("boot_to_guest", "the marks were not reached");
+    }
+    Ok(())
+}
+
+fn size(place: Place<'_>, found: &mut Found) -> Result<(), Error> {
+    let mut parts = Vec::new();
+    for elf in sizes::EL2 {
+        parts.push((elf, sizes::text(place, elf)?));
+    }
+    let note: Vec<String> = parts
+        .iter()
+        .map(|(elf, bytes)| format!("{elf} {bytes}"))
+        .collect();
+    found.one(
+        "text_bytes",
+        "bytes",
+        parts.iter().map(|p| p.1).sum(),
+        Some(note.join(", ")),
+    );
+    let sum = |folders: &[&str]| {
+        folders
+            .iter()
+            .map(|f| sizes::lines(place, f))
+            .sum::<Result<u64, Error>>()
+    };
+    let note = format!(
+        "without {} lines of {}",
+        sum(&sizes::APART)?,
+        sizes::APART.join(", ")
+    );
+    found.one("source_lines", "lines", sum(&sizes::SOURCES)?, Some(note));
+    let idle = |id: &str| id.ends_with("_sleep");
+    let longest = found.paths.iter().filter(|(id, _)| !idle(id));
+    if let Some((id, lengths)) = longest.max_by_key(|(_, l)| l.max()) {
+        let (note, lengths) = (format!("{id}; without the system slot"), lengths.max());
+        if let Some(length) = lengths {
+            found.one("longest_el2_path", INSTRUCTIONS, length, Some(note));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One run of a guest: natively, or in a system under Bulkhead.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use bulkhead_runner::command::{self, LaunchOptions, Line, Timing};
+use bulkhead_runner::{Session, SessionOptions, manifest_of, qemu};
+use sha2::{Digest, Sha256};
+
+use crate::counts::{self, Counts, Histogram};
+use crate::report::Run;
+use crate::{Error, Place};
+
+/// Builds a spec with changed values into a folder, or says why not.
+pub type Builder<'a> = dyn Fn(&Path, &[String], &Path) -> Result<(), String> + 'a;
+
+/// The guest's program in the images folder.
+pub(crate) const GUEST: &str = "conformance.elf";
+
+/// Where EL2 enters a partition that starts, in each partition's address space.
+const LOADER: u64 = 0x7f_0000_0000;
+
+/// Rows that a guest printed, by name.
+pub(crate) type Printed = BTreeMap<String, Histogram>;
+
+/// SHA-256 of a file.
+pub(crate) fn hash(path: &Path) -> Result<String, Error> {
+    let bytes = fs::read(path).map_err(|e| Error::file(path, e))?;
+    Ok(Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Reads `bench ROW VALUE TIMES` lines.
+pub(crate) fn printed<'a>(lines: impl Iterator<Item = &'a str>) -> Printed {
+    let mut rows = Printed::new();
+    for line in lines {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        if let ["bench", name, value, times] = words.as_slice()
+            && let (Ok(value), Ok(times)) = (value.parse(), times.parse())
+        {
+            rows.entry((*name).to_owned()).or_default().add(value, times);
+        }
+    }
+    rows
+}
+
+/// The program natively at EL1 of the same machine with one CPU.
+pub(crate) fn native(place: Place<'_>, arguments: &str) -> Result<(Printed, Run), Error> {
+    let failed = |why: String| Error::Run("native".to_owned(), why);
+    let program = qemu::program().map_err(|e| failed(e.to_string()))?;
+    let guest = place.images.join(GUEST);
+    let mut words: Vec<String> = [
+        "-M",
+        "virt,gic-version=3,dtb-randomness=off",
+        "-cpu",
+        "cortex-a72,cntfrq=1000000000",
+        "-smp",
+        "1",
+        "-m",
+        "128M",
+        "-nic",
+        "none",
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        "-icount",
+        "shift=0,sleep=off",
+        "-rtc",
+        "base=2026-01-01,clock=vm",
+        "-serial",
+        "stdio",
+        "-append",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    words.extend([
+        arguments.to_owned(),
+        "-kernel".to_owned(),
+        guest.display().to_string(),
+    ]);
+    let output = Command::new("timeout")
+        .arg("300")
+        .arg(&program)
+        .args(&words)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| failed(e.to_string()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || !text.contains("bench done") {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(format!("{}: {text}{said}", output.status)));
+    }
+    let words: Vec<_> = words.into_iter().map(Into::into).collect();
+    let hash = hash(&guest)?;
+    let run = Run {
+        name: "native".to_owned(),
+        command: command::shell_line(&program, &words),
+        image: hash.clone(),
+        guest: Some(hash),
+    };
+    Ok((printed(text.lines()), run))
+}
+
+/// A system to run.
+pub(crate) struct System<'a> {
+    /// File of `tests/benches/systems` without its ending.
+    pub(crate) name: &'a str,
+    /// Changed values.
+    pub(crate) overrides: &'a [String],
+    /// Partition and text that end the run, within so much virtual time.
+    pub(crate) until: (&'a str, &'a str, Duration),
+    /// Virtual time that goes on after that.
+    pub(crate) then: Duration,
+    /// Additional arguments of the plugin.
+    pub(crate) count: &'a [String],
+}
+
+/// What a run of a system gave.
+pub(crate) struct Ran {
+    /// What the partition of `until` printed.
+    pub(crate) printed: Printed,
+    /// What the plugin counted, if there is one.
+    pub(crate) counts: Option<Counts>,
+    /// The run.
+    pub(crate) run: Run,
+}
+
+impl System<'_> {
+    /// Builds and runs it.
+    pub(crate) fn run(
+        &self,
+        place: Place<'_>,
+        builder: &Builder<'_>,
+        plugin: Option<&Path>,
+    ) -> Result<Ran, Error> {
+        let failed = |why: String| Error::Run(self.name.to_owned(), why);
+        let folder = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
+        let spec = place
+            .root
+            .join(format!("tests/benches/systems/{}.yaml", self.name));
+        let built = folder.path().join("built");
+        builder(&spec, self.overrides, &built).map_err(|why| Error::Build(self.name.to_owned(), why))?;
+        let file = folder.path().join("counts");
+        let mut options = SessionOptions::new(place.images);
+        options.launch = LaunchOptions {
+            timing: Timing::Deterministic,
+            extra: plugin.map_or_else(Vec::new, |library| self.plugin_arguments(library, &file)),
+            ..LaunchOptions::default()
+        };
+        let run = describe(self.name, &built, &options.launch).map_err(failed)?;
+        let (partition, text, within) = self.until;
+        let mut session = Session::start(&built, options).map_err(|e| failed(e.to_string()))?;
+        session
+            .wait_for(partition, text, within)
+            .map_err(|e| failed(e.to_string()))?;
+        session.run_for(self.then).map_err(|e| failed(e.to_string()))?;
+        let said = session
+            .transcript(partition)
+            .map_err(|e| failed(e.to_string()))?
+            .tail();
+        session.finish("measured").map_err(|e| failed(e.to_string()))?;
+        let counts = plugin.map(|_| counts::read(&file)).transpose()?;
+        Ok(Ran {
+            printed: printed(said.lines()),
+            counts,
+            run: Run {
+                image: hash(&built.join("image.bin"))?,
+                ..run
+            },
+        })
+    }
+
+    fn plugin_arguments(&self, library: &Path, file: &Path) -> Vec<String> {
+        let mut words = vec![
+            format!("file={}", library.display()),
+            format!("out={}", file.display()),
+            format!("loader={LOADER:#x}"),
+        ];
+        words.extend(self.count.iter().cloned());
+        vec!["-plugin".to_owned(), words.join(",")]
+    }
+}
+
+fn describe(name: &str, built: &Path, launch: &LaunchOptions) -> Result<Run, String> {
+    let manifest = manifest_of(built).map_err(|e| e.to_string())?;
+    let program = qemu::program().map_err(|e| e.to_string())?;
+    let words = command::arguments(built, &manifest, launch, Line::Terminal).map_err(|e| e.to_string())?;
+    Ok(Run {
+        name: name.to_owned(),
+        command: command::shell_line(&program, &words),
+        image: String::new(),
+        guest: None,
+    })
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The figures as a table for the README, with those of other hypervisors.
+
+use crate::report::{Report, Spread};
+
+/// What others need, and what is aimed at; measured in the same way on the same emulator.
+struct Known {
+    id: &'static str,
+    text: &'static str,
+    bao: &'static str,
+    xen: &'static str,
+    aim: &'static str,
+}
+
+const fn known(id: &'static str, text: &'static str, [bao, xen, aim]: [&'static str; 3]) -> Known {
+    Known {
+        id,
+        text,
+        bao,
+        xen,
+        aim,
+    }
+}
+
+const KNOWN: [Known; 14] = [
+    known(
+        "timer_irq_dedicated",
+        "timer to handler, dedicated core",
+        ["200", "1 008", "1"],
+    ),
+    known(
+        "timer_irq_shared_el2",
+        "interrupt injected on a shared core, EL2's part",
+        ["199", "~1 000", "80"],
+    ),
+    known(
+        "null_hypercall",
+        "null hypercall, EL2's part",
+        ["155", "393", "30"],
+    ),
+    known("gicd_read", "distributor read", ["234", "815", "100"]),
+    known(
+        "gicd_enable_write",
+        "distributor enable write",
+        ["3 566", "–", "150"],
+    ),
+    known("self_sgi", "SGI to itself, to the handler", ["770", "976", "150"]),
+    known(
+        "longest_el2_path",
+        "longest path through EL2",
+        ["3 764", "5 657", "500"],
+    ),
+    known("world_switch", "world switch with FP", ["–", "–", "400"]),
+    known(
+        "sliced_timer_lateness",
+        "1 ms timer beside a spinning partition, worst lateness",
+        ["cannot", "3.06 ms", "slot bound + 1 µs"],
+    ),
+    known(
+        "boot_to_guest",
+        "EL2's first instruction to the first partition's",
+        ["374 954", "89 200 000", "20 000"],
+    ),
+    known("boot_verify", "checksums, apart from that", ["–", "–", "–"]),
+    known("payload_ready", "payload loaded and entered", ["–", "–", "–"]),
+    known("text_bytes", "EL2's executable bytes", ["65 KB", "–", "32 KB"]),
+    known(
+        "source_lines",
+        "EL2's source lines",
+        ["10 092", "83 110", "6 000"],
+    ),
+];
+
+fn spread(spread: Spread) -> String {
+    if spread.min == spread.max {
+        grouped(spread.max)
+    } else {
+        format!("{} – {}", grouped(spread.min), grouped(spread.max))
+    }
+}
+
+/// A number in groups of three digits.
+fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let first = digits.len() % 3;
+    let (head, rest) = digits.split_at(first);
+    let rest = rest
+        .as_bytes()
+        .chunks(3)
+        .map(|c| String::from_utf8_lossy(c).into_owned());
+    let head = (!head.is_empty()).then(|| head.to_owned());
+    head.into_iter().chain(rest).collect::<Vec<_>>().join("\u{202f}")
+}
+
+/// The table in Markdown.
+pub fn markdown(report: &Report) -> String {
+    let mut text = String::from("| | native | Bulkhead | Bao | Xen | aim |\n|---|---|---|---|---|---|\n");
+    for known in KNOWN {
+        let row = report.rows.iter().find(|r| r.id == known.id);
+        let native = row.and_then(|r| r.native).map_or("–".to_owned(), spread);
+        let own = row.map_or("–".to_owned(), |r| spread(r.bulkhead));
+        let Known {
+            text: what,
+            bao,
+            xen,
+            aim,
+            ..
+        } = known;
+        text.push_str(&format!(
+            "| {what} | {native} | {own} | {bao} | {xen} | {aim} |\n"
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn digits_are_grouped() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1234), "1\u{202f}234");
+        assert_eq!(grouped(89_200_000), "89\u{202f}200\u{202f}000");
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The gate refuses what it has to refuse. Verifies: BH-BENCH-003.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bulkhead_benches::bounds::{Bounds, PathBound};
+use bulkhead_benches::counts::Histogram;
+
+fn bounds(ceiling: u64, bound: u64, exception: Option<&str>) -> Bounds {
+    Bounds {
+        bounds: 1,
+        path: vec![PathBound {
+            id: "irq".to_owned(),
+            ceiling,
+            bound,
+            exception: exception.map(str::to_owned),
+        }],
+    }
+}
+
+fn breaches(bounds: &Bounds, id: &str, lengths: &[u64]) -> Vec<String> {
+    let mut histogram = Histogram::default();
+    lengths.iter().for_each(|length| histogram.add(*length, 1));
+    let paths = BTreeMap::from([(id.to_owned(), histogram)]);
+    bounds.judge(&paths).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_keeps_its_bound_passes() {
+    assert!(breaches(&bounds(80, 80, None), "irq", &[44, 80]).is_empty());
+    assert!(breaches(&bounds(80, 200, Some("why")), "irq", &[199]).is_empty());
+}
+
+#[test]
+fn one_instruction_over_the_bound_fails() {
+    let found = breaches(&bounds(80, 80, None), "irq", &[44, 81]);
+    assert_eq!(found, ["irq: 81 instructions, bound 80"]);
+}
+
+#[test]
+fn a_bound_above_its_ceiling_needs_a_reason() {
+    let wanted = ["irq: bound 200 is above the ceiling 80, and no exception says why"];
+    assert_eq!(breaches(&bounds(80, 200, None), "irq", &[199]), wanted);
+    assert_eq!(breaches(&bounds(80, 200, Some(" ")), "irq", &[199]), wanted);
+}
+
+#[test]
+fn a_path_without_entry_fails() {
+    let found = breaches(&bounds(80, 80, None), "sgi", &[5]);
+    assert_eq!(found, ["sgi: 5 instructions, and no entry"]);
+}
+
+#[test]
+fn a_bound_that_bounds_nothing_fails() {
+    let found = breaches(&bounds(80, 80, None), "irq", &[72]);
+    assert_eq!(
+        found,
+        ["irq: bound 80 is more than 1.1 times the longest path seen, 72"]
+    );
+    assert!(breaches(&bounds(80, 80, None), "irq", &[73]).is_empty());
+}
+
+#[test]
+fn the_trees_file_is_complete_in_itself() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("bounds.toml");
+    let bounds = Bounds::read(&file).expect("bounds.toml");
+    assert!(bounds.judge(&BTreeMap::new()).is_empty());
+    assert!(bounds.path.len() > 10);
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `bulkhead bench`: its gate holds, and its figures have the form and the limits that are promised.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::process::Command;
+
+use bulkhead_on_target::{images, in_tree, succeeded, tool};
+use serde_json::Value;
+
+/// Rows that need no plugin.
+const WITHOUT_PLUGIN: [&str; 8] = [
+    "timer_irq_dedicated",
+    "null_hypercall",
+    "gicd_read",
+    "gicd_enable_write",
+    "self_sgi",
+    "sliced_timer_lateness",
+    "text_bytes",
+    "source_lines",
+];
+/// Rows that need it.
+const WITH_PLUGIN: [&str; 6] = [
+    "timer_irq_shared_el2",
+    "world_switch",
+    "longest_el2_path",
+    "boot_to_guest",
+    "boot_verify",
+    "payload_ready",
+];
+
+fn row<'a>(report: &'a Value, id: &str) -> &'a Value {
+    let rows = report["rows"].as_array().expect("rows");
+    let found = rows.iter().find(|row| row["id"] == id);
+    found.unwrap_or_else(|| panic!("no row {id}"))
+}
+
+/// Verifies: BH-BENCH-001, BH-BENCH-002, BH-BENCH-003, BH-CON-005.
+#[test]
+fn the_gate_holds() {
+    let output = Command::new(tool())
+        .args(["bench", "--json"])
+        .env("BULKHEAD_ROOT", in_tree("."))
+        .env("BULKHEAD_IMAGES", images())
+        .output()
+        .expect("the tool starts");
+    succeeded(&output);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["breaches"], Value::Array(Vec::new()));
+    for id in WITHOUT_PLUGIN {
+        let row = row(&report, id);
+        println!("{row}");
+        assert!(
+            row["bulkhead"]["min"].as_u64() <= row["bulkhead"]["max"].as_u64(),
+            "{id}"
+        );
+    }
+    for id in [
+        "timer_irq_dedicated",
+        "null_hypercall",
+        "gicd_read",
+        "gicd_enable_write",
+        "self_sgi",
+    ] {
+        assert_eq!(row(&report, id)["samples"], 1000, "{id}");
+    }
+    // A dedicated core's timer interrupt costs what it costs natively.
+    let timer = row(&report, "timer_irq_dedicated");
+    assert_eq!(timer["bulkhead"], timer["native"]);
+    assert_eq!(timer["bulkhead"]["max"], 1);
+    let worst = row(&report, "sliced_timer_lateness")["bulkhead"]["max"].as_u64();
+    assert!(
+        worst.expect("a number") < 702_000,
+        "700 us of other slots, and the switch"
+    );
+
+    let missing = report["missing"].as_array().expect("missing");
+    assert!(
+        missing
+            .iter()
+            .all(|m| m["reason"].as_str().is_some_and(|r| !r.is_empty()))
+    );
+    if let Some(reason) = report["no_plugin"].as_str() {
+        println!("SKIPPED: no paths were counted: {reason}");
+        for id in WITH_PLUGIN {
+            assert!(
+                missing.iter().any(|m| m["id"] == id),
+                "{id} is neither there nor missing"
+            );
+        }
+        return;
+    }
+    for id in WITH_PLUGIN {
+        println!("{}", row(&report, id));
+    }
+    let paths = report["paths"].as_array().expect("paths");
+    assert!(paths.iter().all(|path| path["bounds"].is_object()));
+    for command in report["runs"].as_array().expect("runs") {
+        assert!(command["command"].as_str().is_some_and(|c| c.contains("-icount")));
+        assert_eq!(command["image"].as_str().map(str::len), Some(64));
+    }
+}
