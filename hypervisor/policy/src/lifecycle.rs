@@ -154,7 +154,7 @@ impl Lifecycle {
 
     /// The state after an event, or `None` when the event changes nothing.
     ///
-    /// Implements: BH-LIFE-001.
+    /// Implements: BH-LIFE-001, BH-LIFE-006, BH-LIFE-007.
     pub const fn after(self, event: Event) -> Option<Self> {
         match event {
             Event::Start => match self.phase() {

@@ -123,7 +123,7 @@ pub fn halt() -> ! {
 /// Stops core `index`: EL2 failed there, with an `error` that is reported here unless it was before; `vector` and
 /// `ESR_EL2`, `ELR_EL2`, `FAR_EL2` say where.
 ///
-/// A core that fails while it says so stops without a further word.
+/// A core that fails while it says so stops without a further word. Implements: BH-CORE-008.
 pub fn park(index: usize, error: Option<Error>, vector: u64, [esr, elr, far]: [u64; 3]) -> ! {
     let core = u32::try_from(index).unwrap_or(u32::MAX);
     let bit = 1u32.checked_shl(core).unwrap_or(0);

@@ -128,7 +128,10 @@ fn an_index_out_of_range_is_refused() {
         (|t| t.partitions[0].health[7] = Action::StopCore.code(), "health"),
         (|t| t.partitions[0].health[15] = Action::Log.code(), "health"),
         (|t| t.board.health_core[10] = Action::Log.code(), "health"),
-        (|t| t.board.health_system[2] = Action::StopPartition.code(), "health"),
+        (
+            |t| t.board.health_system[2] = Action::StopPartition.code(),
+            "health",
+        ),
         (|t| t.board.monitor = 1, "health"),
     ];
     for (number, (change, table)) in cases.into_iter().enumerate() {

@@ -21,7 +21,10 @@ pub(super) fn system(built: &Built<'_>) -> Vec<String> {
     let mut lines = table(Level::Core, &built.board.health_core);
     lines.extend(table(Level::System, &built.board.health_system));
     if built.board.monitor != NONE {
-        lines.push(format!("partition {} is told of what is notified", built.board.monitor));
+        lines.push(format!(
+            "partition {} is told of what is notified",
+            built.board.monitor
+        ));
     }
     lines
 }
