@@ -54,6 +54,21 @@ impl Watch {
         }
     }
 
+    /// The watch as words, for who keeps it between two looks.
+    pub fn words(&self) -> [u64; 4] {
+        [self.beat, u64::from(self.starts), self.misses, self.until]
+    }
+
+    /// The watch of words that [`Watch::words`] gave.
+    pub fn from_words([beat, starts, misses, until]: [u64; 4]) -> Self {
+        Self {
+            beat,
+            starts: crate::bits::low32(starts),
+            misses,
+            until,
+        }
+    }
+
     /// Looks at a partition that runs. A sign of life that stays away is found once, and again after as long
     /// as for another one. Implements: BH-HEALTH-006, BH-HEALTH-007.
     pub fn look(&mut self, now: u64, seen: Seen, expected: Expected) -> Found {

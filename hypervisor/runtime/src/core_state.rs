@@ -106,8 +106,6 @@ pub struct PerCore {
     pub vcpus: [Option<LocalVcpu>; MAX_VCPUS_PER_CORE],
     /// Everything else; `None` until the core has started.
     pub running: Option<Running>,
-    /// What the system slot supervises (system core).
-    pub supervisor: crate::supervise::Supervisor,
     index: u32,
 }
 
@@ -151,7 +149,6 @@ impl PerCore {
         Self {
             vcpus: [const { None }; MAX_VCPUS_PER_CORE],
             running: None,
-            supervisor: crate::supervise::Supervisor::new(),
             index,
         }
     }

@@ -128,7 +128,7 @@ impl PerCore {
                 .wrapping_add(position.end())
                 .wrapping_sub(spare);
             running.drainer.step(&running.system, running.stats, until);
-            self.supervisor.step(running);
+            crate::supervise::step(running);
         }
         health::takes_global(running);
         self.feed_console();

@@ -3,7 +3,7 @@
 //! partition (design decision D10).
 
 use core::mem::offset_of;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use bulkhead_abi::health::{
     Action, Error, HEALTH_OFFSET, HealthEvent, HealthLog, NOBODY, NOTICE_COUNT, NOTICES, Notices,
@@ -23,75 +23,64 @@ use crate::view;
 /// Notices written in one system slot.
 const BUDGET: u32 = 8;
 
-/// What the system slot remembers of the partitions and of the cores' logs.
-pub struct Supervisor {
-    watches: [Watch; MAX_PARTITIONS],
-    told: [u64; MAX_CORES],
-}
+/// What the system slot remembers of the partitions, by index: [`Watch::words`]. Only the system core uses it.
+static WATCHES: [[AtomicU64; 4]; MAX_PARTITIONS] =
+    [const { [const { AtomicU64::new(0) }; 4] }; MAX_PARTITIONS];
+/// Events of each core's log that were looked at. Only the system core uses it.
+static TOLD: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
-impl Default for Supervisor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Supervisor {
-    /// Before its first step.
-    pub const fn new() -> Self {
-        Self {
-            watches: [const { Watch::new() }; MAX_PARTITIONS],
-            told: [0; MAX_CORES],
+/// Looks at every partition, then tells the monitor partition what is new.
+///
+/// # Timing
+/// One look for each partition and core, and at most [`BUDGET`] notices.
+pub fn step(running: &Running) {
+    let partitions = running.system.partitions.iter().zip(&WATCHES);
+    for (index, (partition, kept)) in (0u32..).zip(partitions) {
+        let mut watch = Watch::from_words(kept.each_ref().map(|word| word.load(Ordering::Relaxed)));
+        look(running, index, partition, &mut watch);
+        for (word, value) in kept.iter().zip(watch.words()) {
+            word.store(value, Ordering::Relaxed);
         }
     }
+    tell(running);
+}
 
-    /// Looks at every partition, then tells the monitor partition what is new.
-    ///
-    /// # Timing
-    /// One look for each partition and core, and at most [`BUDGET`] notices.
-    pub fn step(&mut self, running: &Running) {
-        let partitions = running.system.partitions.iter().zip(&mut self.watches);
-        for (index, (partition, watch)) in (0u32..).zip(partitions) {
-            look(running, index, partition, watch);
-        }
-        self.tell(running);
-    }
-
-    /// Copies new events whose action is to notify into the monitor partition's window. Implements: BH-HEALTH-008.
-    fn tell(&mut self, running: &Running) {
-        let monitor = usize::try_from(running.system.board.monitor).ok();
-        let Some(monitor) = monitor.and_then(|m| running.system.partitions.get(m)) else {
-            return;
-        };
-        let notices = view::window(monitor).part(NOTICES, size_of::<Notices>());
-        let mut budget = BUDGET;
-        for (core, told) in (0u32..).zip(&mut self.told).take(running.system.cores.len()) {
-            let log = view::core_stats(core).part(HEALTH_OFFSET, size_of::<HealthLog>());
-            let newest = log.read64(offset_of!(HealthLog, recorded));
-            // What was overwritten meanwhile is still counted in the log.
-            let kept = u64::try_from(bulkhead_abi::health::EVENTS).unwrap_or(0);
-            *told = (*told).max(newest.saturating_sub(kept));
-            while *told < newest && budget > 0 {
-                *told = told.wrapping_add(1);
-                let event = health::entry(log, *told);
-                let action = event.read32_acquire(offset_of!(HealthEvent, action));
-                if action != u32::from(Action::Notify.code()) {
-                    continue;
-                }
-                budget = budget.wrapping_sub(1);
-                let written = notices.read64(offset_of!(Notices, written));
-                let place = usize::try_from(written).unwrap_or(0) % NOTICE_COUNT;
-                let at = place.wrapping_mul(size_of::<HealthEvent>());
-                let notice = notices.part(
-                    offset_of!(Notices, events).wrapping_add(at),
-                    size_of::<HealthEvent>(),
-                );
-                for (to, from) in notice.words().iter().zip(event.words()) {
-                    to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
-                }
-                dmb_ish();
-                notices.write64(offset_of!(Notices, written), written.wrapping_add(1));
+/// Copies new events whose action is to notify into the monitor partition's window. Implements: BH-HEALTH-008.
+fn tell(running: &Running) {
+    let monitor = usize::try_from(running.system.board.monitor).ok();
+    let Some(monitor) = monitor.and_then(|m| running.system.partitions.get(m)) else {
+        return;
+    };
+    let notices = view::window(monitor).part(NOTICES, size_of::<Notices>());
+    let mut budget = BUDGET;
+    for (core, told) in (0u32..).zip(&TOLD).take(running.system.cores.len()) {
+        let log = view::core_stats(core).part(HEALTH_OFFSET, size_of::<HealthLog>());
+        let newest = log.read64(offset_of!(HealthLog, recorded));
+        // What was overwritten meanwhile is still counted in the log.
+        let kept = u64::try_from(bulkhead_abi::health::EVENTS).unwrap_or(0);
+        let mut number = told.load(Ordering::Relaxed).max(newest.saturating_sub(kept));
+        while number < newest && budget > 0 {
+            number = number.wrapping_add(1);
+            let event = health::entry(log, number);
+            let action = event.read32_acquire(offset_of!(HealthEvent, action));
+            if action != u32::from(Action::Notify.code()) {
+                continue;
             }
+            budget = budget.wrapping_sub(1);
+            let written = notices.read64(offset_of!(Notices, written));
+            let place = usize::try_from(written).unwrap_or(0) % NOTICE_COUNT;
+            let at = place.wrapping_mul(size_of::<HealthEvent>());
+            let notice = notices.part(
+                offset_of!(Notices, events).wrapping_add(at),
+                size_of::<HealthEvent>(),
+            );
+            for (to, from) in notice.words().iter().zip(event.words()) {
+                to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            dmb_ish();
+            notices.write64(offset_of!(Notices, written), written.wrapping_add(1));
         }
+        told.store(number, Ordering::Relaxed);
     }
 }
 

@@ -51,21 +51,23 @@ pub(crate) fn events(manifest: &Manifest, stats: &Snapshot) -> Vec<Event> {
     for (index, core) in (0u32..).zip(&stats.cores) {
         let Some(core) = core else { continue };
         let valid = |event: &&HealthEvent| event.number > 0;
-        all.extend(core.health.events.iter().filter(valid).map(|event| Event {
-            core: index,
-            number: event.number,
-            at_ns: core.ns(event.time),
-            last_ns: core.ns(event.last_time),
-            times: event.times,
-            error: word(event.error, Error::from_code, Error::word),
-            level: word(event.level, Level::from_code, Level::word),
-            action: word(event.action, Action::from_code, Action::word),
-            partition: manifest
-                .partitions
-                .get(event.partition as usize)
-                .map(|p| p.name.clone()),
-            vcpu: (event.vcpu != bulkhead_abi::health::NOBODY).then_some(event.vcpu),
-            detail: event.detail,
+        all.extend(core.health.events.iter().filter(valid).map(|event| {
+            Event {
+                core: index,
+                number: event.number,
+                at_ns: core.ns(event.time),
+                last_ns: core.ns(event.last_time),
+                times: event.times,
+                error: word(event.error, Error::from_code, Error::word),
+                level: word(event.level, Level::from_code, Level::word),
+                action: word(event.action, Action::from_code, Action::word),
+                partition: manifest
+                    .partitions
+                    .get(event.partition as usize)
+                    .map(|p| p.name.clone()),
+                vcpu: (event.vcpu != bulkhead_abi::health::NOBODY).then_some(event.vcpu),
+                detail: event.detail,
+            }
         }));
     }
     all.sort_by_key(|event| (event.at_ns, event.core, event.number));

@@ -32,8 +32,7 @@ fn count(report: &Report, name: &str, error: &str) -> u64 {
 fn without_a_heartbeat_it_restarts_up_to_its_limit_and_then_is_silent() {
     let mut overrides = vec![
         r#"partitions.adas.args="hold=5000ms@brake""#.to_owned(),
-        "partitions.adas.heartbeat.every=30ms".to_owned(),
-        "partitions.adas.heartbeat.grace=20ms".to_owned(),
+        "partitions.adas.heartbeat={every: 30ms, grace: 20ms}".to_owned(),
         "partitions.adas.restart_limit=2".to_owned(),
         "partitions.infotainment.autostart=false".to_owned(),
     ];
@@ -99,8 +98,8 @@ fn the_reaction_to_a_memory_fault_is_the_specs() {
         ("safe-state", "failed", "running"),
         ("global-safe-state", "failed", "failed"),
     ] {
-        let chosen = format!("partitions.infotainment.health.memory-fault={action}");
-        let system = System::build(REFERENCE, &[&chosen, "health.monitor=cluster"]);
+        let chosen = format!("partitions.infotainment.health={{memory-fault: {action}}}");
+        let system = System::build(REFERENCE, &[&chosen, "health={monitor: cluster}"]);
         let mut session = system.start(|_| {});
         says(&mut session, "infotainment", "infotainment: ready", 120);
         session
