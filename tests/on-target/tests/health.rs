@@ -101,13 +101,26 @@ fn the_reaction_to_a_memory_fault_is_the_specs() {
         let chosen = format!("partitions.infotainment.health={{memory-fault: {action}}}");
         let system = System::build(REFERENCE, &[&chosen, "health={monitor: cluster}"]);
         let mut session = system.start(|_| {});
-        says(&mut session, "infotainment", "infotainment: ready", 120);
+        says(
+            &mut session,
+            "infotainment",
+            "infotainment: ready, 2 CPUs online",
+            120,
+        );
         session
             .send("infotainment", b"devmem 0x50000000; echo after $((6 * 7))\n")
             .expect("typed");
         match action {
             "notify" => drop(says(&mut session, "infotainment", "\nafter 42", 20)),
-            "restart-partition" => drop(says(&mut session, "infotainment", "infotainment: ready", 120)),
+            "restart-partition" => {
+                says(&mut session, "infotainment", "Booting Linux", 30);
+                says(
+                    &mut session,
+                    "infotainment",
+                    "infotainment: ready, 2 CPUs online",
+                    120,
+                );
+            }
             _ => session.run_for(Duration::from_secs(1)).expect("time passes"),
         }
         let report = session.finish("the test is over").expect("report");
