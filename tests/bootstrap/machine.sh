@@ -70,6 +70,8 @@ END
 add_host() {
     fake cc <<<''
     fake dtc <<<''
+    fake mkimage <<<''
+    fake openssl <<<''
     add_qemu 10.0.2
     forbid apt-get apt-cache sudo rustup
 }

@@ -81,6 +81,10 @@ try() { # COMMAND COMMENT
             [[ -s out/image.bin && -s out/grants.txt && -s out/dt/cluster.dtb && -s out/certificate.json ]] || fail "something is not written" ;;
         './bulkhead check first.yaml' | './bulkhead prove out' | './bulkhead rules' | './bulkhead doctor' | './bulkhead --help')
             ends_with 0 "$1" ;;
+        './bulkhead run --boot u-boot '*) keeps_its_promise "$1" "$2" ;;
+        './bulkhead flash qemu-virt --to disk.img'*)
+            ends_with 0 "$1"
+            [[ -s disk.img ]] || fail "no medium is written" ;;
         './bulkhead explain'* | './bulkhead graph -o system.svg' | './bulkhead diff out first.yaml') ends_with 0 "$1" ;;
         './bulkhead test' | './bulkhead run --console infotainment') return 3 ;;
         *) fail "nobody tries: $1" ;;

@@ -28,6 +28,20 @@ pub trait Uart {
     fn get(&mut self) -> Option<u8>;
 }
 
+/// The interrupt controller of a board.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gic {
+    /// GICv3: its CPU interfaces are system registers.
+    V3,
+    /// GICv2: its interfaces are memory-mapped and banked by core.
+    V2 {
+        /// Base address of the CPU interface (GICC), 8 KiB.
+        cpu: usize,
+        /// Base address of the virtual interface control (GICH), 4 KiB.
+        control: usize,
+    },
+}
+
 /// A board.
 pub trait Board {
     /// Name, as in its board file.
@@ -38,6 +52,8 @@ pub trait Board {
     const UART: usize;
     /// Base address of the SMMUv3, which is closed before any blob is verified.
     const SMMU: Option<usize>;
+    /// Its interrupt controller.
+    const GIC: Gic = Gic::V3;
     /// Its UART's driver.
     type Uart: Uart;
 

@@ -35,6 +35,13 @@ static NOT_SCHEDULABLE: Rule = Rule {
 /// Every rule of this crate, by number; they come after those of [`bulkhead_model::rules::all`].
 pub static ALL: &[&Rule] = &[&NO_CORE_TIME, &OVERLOAD, &NOT_SCHEDULABLE];
 
+/// Every rule that there is, by number: of the model, of this crate, and those of which the compiler finds breaches.
+pub fn every() -> impl Iterator<Item = &'static Rule> {
+    let placement = bulkhead_model::rules::placement::ALL;
+    let own = ALL.iter().chain(placement).copied();
+    bulkhead_model::rules::all().into_iter().chain(own)
+}
+
 /// Reads a spec as [`bulkhead_model::load()`] does, and refuses it also when a task is not schedulable.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::layout::MemoryMap;
 use crate::payload::area::{self, Area, Registers};
 use crate::plan::{Plan, TableSizes};
 use crate::sections::{self, Sections};
-use crate::{grants, hypervisor, machine, payload, placement};
+use crate::{grants, hypervisor, payload, placement};
 
 /// Plans that are tried until the tables fit into the space that the plan gives them. The second is right
 /// unless the tables' own size changes what they map.
@@ -49,18 +49,27 @@ pub struct Compiled {
     pub devices: Vec<Assigned>,
 }
 
-/// Compiles a system for a hypervisor image.
-///
-/// Reads the payload files that the model names, writes nothing.
+/// A system whose parts have their places.
+pub(crate) struct Placed {
+    info: ImageInfo,
+    devices: Vec<Assigned>,
+    trees: Vec<DeviceTree>,
+    areas: Vec<Area>,
+    plan: Plan,
+    grants: Vec<Grant>,
+    sections: Sections,
+    needed: TableSizes,
+}
+
+/// Finds a place for everything.
 ///
 /// # Errors
 /// The first thing that is wrong; see [`BuildError`].
-pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, BuildError> {
+pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, BuildError> {
     let info = hypervisor::read(hypervisor_bin, &system.board)?;
     let mut map = MemoryMap::default();
     placement::claim_board(&system.board, &mut map)?;
     let devices = devices::assign(system, &mut map)?;
-    check_ports(system)?;
     let (mut trees, mut areas) = (Vec::new(), Vec::new());
     for (index, partition) in system.partitions.iter().enumerate() {
         let program = payload::load(partition)?;
@@ -80,34 +89,25 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
     for _ in 0..TRIES {
         let plan = Plan::new(system, &info, map.clone(), &sizes, section_size, &tables_size)?;
         let sections = sections::derive(system, &plan, &devices);
-        let sources = Sources {
+        let grants = grant_list::all(Sources {
             system,
             info: &info,
             plan: &plan,
             devices: &devices,
             areas: &areas,
-        };
-        let grants = grant_list::all(sources);
+        });
         let needed = blob::sizes(system, &plan, &grants, &devices);
         let sections_needed = sections.size();
         if needed.fits(&tables_size) && sections_needed <= section_size {
-            let tables = Tables::build(system, &plan, &grants, &devices)?;
-            let text = grants::render(sources, &grants, &sections);
-            let descriptors = tables.el2.written() + tables.stage2.written();
-            let blob = emit(system, &info, &plan, tables, &sections);
-            return Ok(Compiled {
+            return Ok(Placed {
                 info,
-                blob_hash: sha256(&blob),
+                devices,
+                trees,
+                areas,
                 plan,
                 grants,
                 sections,
-                tables: needed,
-                descriptors,
-                blob,
-                text,
-                trees,
-                areas,
-                devices,
+                needed,
             });
         }
         section_size = section_size.max(sections_needed);
@@ -116,25 +116,54 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
     Err(BuildError::Tables { tries: TRIES })
 }
 
+/// Compiles a system for a hypervisor image.
+///
+/// Reads the payload files that the model names, writes nothing.
+///
+/// # Errors
+/// The first thing that is wrong; see [`BuildError`].
+pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, BuildError> {
+    let Placed {
+        info,
+        devices,
+        trees,
+        areas,
+        plan,
+        grants,
+        sections,
+        needed,
+    } = place(system, hypervisor_bin)?;
+    let tables = Tables::build(system, &plan, &grants, &devices)?;
+    let sources = Sources {
+        system,
+        info: &info,
+        plan: &plan,
+        devices: &devices,
+        areas: &areas,
+    };
+    let text = grants::render(sources, &grants, &sections);
+    let descriptors = tables.el2.written() + tables.stage2.written();
+    let blob = emit(system, &info, &plan, tables, &sections);
+    Ok(Compiled {
+        info,
+        blob_hash: sha256(&blob),
+        plan,
+        grants,
+        sections,
+        tables: needed,
+        descriptors,
+        blob,
+        text,
+        trees,
+        areas,
+        devices,
+    })
+}
+
 fn registers(system: &System, assigned: &Assigned) -> Registers {
     Registers {
         kind: system.board.devices[assigned.device].kind,
         base: assigned.registers.start,
         size: assigned.registers.end - assigned.registers.start,
     }
-}
-
-/// Checks that each channel's port fits into its memory.
-fn check_ports(system: &System) -> Result<(), BuildError> {
-    for channel in &system.channels {
-        let needed = machine::port_size(channel.message.value);
-        if needed > machine::CHANNEL_SIZE {
-            return Err(BuildError::Port {
-                channel: channel.name.value.clone(),
-                span: channel.message.span,
-                needed,
-            });
-        }
-    }
-    Ok(())
 }

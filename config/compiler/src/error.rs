@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use bulkhead_model::span::Span;
 use bulkhead_model::system::{Partition, Payload};
 
 use crate::blob::TableError;
@@ -40,19 +39,6 @@ pub enum BuildError {
     Tables {
         /// Plans tried.
         tries: u32,
-    },
-    /// A channel's port does not fit.
-    #[error(
-        "channel {channel}: its port needs {needed:#x} bytes, a channel has {:#x}",
-        crate::machine::CHANNEL_SIZE
-    )]
-    Port {
-        /// Channel.
-        channel: String,
-        /// Where its message size is written.
-        span: Span,
-        /// Bytes.
-        needed: u64,
     },
     /// The proof failed, or could not be made.
     #[error(transparent)]
@@ -92,29 +78,5 @@ impl BuildError {
             span: file.name.span,
             error,
         }))
-    }
-
-    /// The place in the spec that the error is about, when there is one.
-    pub fn span(&self) -> Option<Span> {
-        match self {
-            BuildError::Payload(error) => Some(error.span),
-            BuildError::Port { span, .. }
-            | BuildError::Device(
-                DeviceError::NoPcie { span, .. }
-                | DeviceError::NoRegisters { span, .. }
-                | DeviceError::UartInterrupt { span, .. },
-            ) => Some(*span),
-            BuildError::Hypervisor(_)
-            | BuildError::Layout(_)
-            | BuildError::Device(DeviceError::Layout(_))
-            | BuildError::DeviceTree(_)
-            | BuildError::Table(_)
-            | BuildError::Tables { .. }
-            | BuildError::Proof(_)
-            | BuildError::Io { .. }
-            | BuildError::Foreign { .. }
-            | BuildError::Json(_)
-            | BuildError::Views(_) => None,
-        }
     }
 }

@@ -172,7 +172,11 @@ fn boot(sources: Sources<'_>) -> Vec<Grant> {
 /// EL2 at run time on one core: other cores' stacks and blocks are absent.
 fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     let Sources {
-        system, info, plan, ..
+        system,
+        info,
+        plan,
+        devices,
+        ..
     } = sources;
     let board = &system.board;
     let mut list = List {
@@ -218,6 +222,11 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     }
     if is_system_core {
         list.device("uart", board.uart.base, UART_SIZE);
+    }
+    // The bus masters of a partition are opened and closed by the cores that run it.
+    let here = |d: &&Assigned| system.partitions[d.partition].vcpu_on(core).is_some();
+    let own = devices.iter().filter(here);
+    if is_system_core || own.clone().any(|d| board.devices[d.device].bus_master) {
         if let Some(smmu) = &board.smmu {
             list.device("smmu", smmu.base, SMMU_SIZE);
         }
@@ -226,6 +235,14 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
         }
         if let Some(table) = plan.stream_table() {
             list.normal("stream-table", table, Rights::ReadWrite);
+        }
+    }
+    if let Some(pcie) = &board.pcie {
+        for assigned in own {
+            let device = &board.devices[assigned.device];
+            let name = format!("config:{}", device.name.value);
+            let base = pcie.ecam + u64::from(device.pci.bdf()) * PAGE;
+            list.device(&name, base, PAGE);
         }
     }
     list.sorted()

@@ -29,6 +29,7 @@ pub mod placement;
 pub mod plan;
 pub mod prove;
 pub mod report;
+pub mod rules;
 pub mod sections;
 pub mod stage1;
 pub mod stage2;

@@ -27,6 +27,7 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
         board: board.name.value.clone(),
         blob_hash: hex(&compiled.blob_hash),
         image: "image.bin".to_owned(),
+        parts: parts(system, compiled),
         runtime_elf: format!("{}/runtime.elf", board.name.value),
         stats: compiled.info.stats.start,
         cores: id(board.cores.len()),
@@ -34,10 +35,44 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
             .map(|p| partition(system, compiled, images, p))
             .collect(),
         vcpus: vcpus(system, compiled),
+        functions: functions(system, compiled),
         qemu: qemu(system),
         expect: expectations(system, &system.expect),
         never: expectations(system, &system.never),
     }
+}
+
+/// The parts of the image. Payload areas of coloured partitions lie between each other's pages and are one part.
+/// Implements: BH-FLSH-002.
+fn parts(system: &System, compiled: &Compiled) -> Vec<manifest::Part> {
+    let plan = &compiled.plan;
+    let base = compiled.info.base;
+    let part = |name: &str, start: u64, end: u64| manifest::Part {
+        name: name.to_owned(),
+        address: start,
+        offset: start - base,
+        size: end.min(plan.file_end) - start,
+    };
+    let mut payloads: Vec<(String, u64, u64)> = Vec::new();
+    let mut areas: Vec<_> = system.partitions.iter().zip(&plan.payloads).collect();
+    areas.sort_by_key(|(_, extent)| extent.hull().start);
+    for (partition, extent) in areas {
+        let hull = extent.hull();
+        match payloads.last_mut() {
+            Some(last) if hull.start < last.2 => {
+                "payloads".clone_into(&mut last.0);
+                last.2 = last.2.max(hull.end);
+            }
+            Some(_) | None => {
+                let name = format!("payload-{}", partition.name.value);
+                payloads.push((name, hull.start, hull.end));
+            }
+        }
+    }
+    let hypervisor = part("hypervisor", base, plan.blob.start.min(compiled.info.end));
+    let system = part("system", plan.blob.start, plan.certificate.end);
+    let payloads = payloads.iter().map(|(name, start, end)| part(name, *start, *end));
+    [hypervisor, system].into_iter().chain(payloads).collect()
 }
 
 fn partition(system: &System, compiled: &Compiled, images: &Path, index: usize) -> manifest::Partition {
@@ -103,6 +138,19 @@ fn vcpus(system: &System, compiled: &Compiled) -> Vec<manifest::Vcpu> {
     result
 }
 
+fn functions(system: &System, compiled: &Compiled) -> Vec<manifest::Function> {
+    let describe = |function: &bulkhead_types::tables::PciFunction| {
+        let mut devices = system.board.devices.iter();
+        let device = devices.find(|d| d.pci.bdf() == function.bdf);
+        manifest::Function {
+            device: device.map(|d| d.name.value.clone()).unwrap_or_default(),
+            stream: function.bdf,
+            partition: function.partition,
+        }
+    };
+    compiled.sections.pci_functions.iter().map(describe).collect()
+}
+
 fn qemu(system: &System) -> Option<manifest::Qemu> {
     let board = &system.board;
     let qemu = board.qemu.as_ref()?;
@@ -126,6 +174,11 @@ fn qemu(system: &System) -> Option<manifest::Qemu> {
         serial: qemu.serial,
         device_tree: (qemu.device_tree == TreeMaker::Compiler).then(|| DEVICE_TREE.to_owned()),
         can_buses: system.buses.clone(),
+        firmware: qemu
+            .firmware
+            .as_ref()
+            .map(|f| format!("{}/{}", f.package, f.file)),
+        disk: qemu.disk.clone(),
         devices: qemu.devices.iter().filter_map(wired).collect(),
     })
 }

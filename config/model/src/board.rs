@@ -3,6 +3,7 @@
 //!
 //! Addresses and sizes are in bytes.
 
+use crate::boot::{Boot, Firmware};
 use crate::bounds::Bounds;
 use crate::colours::Colouring;
 use crate::span::{Span, Spanned};
@@ -42,6 +43,8 @@ pub struct Board {
     pub devices: Vec<Device>,
     /// Clock, reset, power and pin controllers; nobody is given one.
     pub controllers: Vec<Controller>,
+    /// How it boots from a medium.
+    pub boot: Option<Boot>,
     /// How QEMU models it.
     pub qemu: Option<Qemu>,
     /// What EL2 costs on it.
@@ -333,6 +336,10 @@ pub struct Qemu {
     pub properties: Vec<(usize, Spanned<String>)>,
     /// Argument of `-device` for a device, by index into [`Board::devices`]; `{bus}` stands for the CAN bus.
     pub devices: Vec<(usize, Spanned<String>)>,
+    /// Boot loader for runs from a medium.
+    pub firmware: Option<Firmware>,
+    /// Argument of `-device` for that medium; `{drive}` stands for the drive.
+    pub disk: Option<String>,
     /// What deterministic runs change.
     pub deterministic: Deterministic,
 }

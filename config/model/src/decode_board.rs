@@ -8,6 +8,7 @@ use crate::board::{
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
+use crate::decode_boot::firmware;
 use crate::rules::document;
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
@@ -35,6 +36,9 @@ impl Decoder<'_> {
             .collect();
         let pcie = fields.get("pcie").map(|n| self.pcie(n, key_of("pcie")));
         let colouring = fields.get("colours").map(|n| self.colouring(n));
+        let boot = fields
+            .get("boot")
+            .map(|n| self.boot(n, ram.as_deref().unwrap_or_default()));
         let qemu = fields.get("qemu").map(|n| self.qemu(n, &names));
         Some(Board {
             name: fields.get("name").and_then(text)?,
@@ -53,6 +57,7 @@ impl Decoder<'_> {
             colouring: present(colouring)?,
             devices: devices.into_iter().collect::<Option<_>>()?,
             controllers: controllers?,
+            boot: present(boot)?,
             qemu: present(qemu)?,
             bounds: Default::default(),
         })
@@ -223,6 +228,8 @@ impl Decoder<'_> {
             device_tree: maker.map_or(TreeMaker::Machine, |m| m.value),
             properties,
             devices,
+            firmware: present(fields.get("firmware").map(firmware))?,
+            disk: words(fields, "disk"),
             deterministic: Deterministic {
                 machine: further("machine"),
                 cpu: further("cpu"),

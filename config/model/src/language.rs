@@ -7,6 +7,7 @@
 //! Implements: BH-LANG-001.
 
 mod board;
+mod boot;
 mod channel;
 mod health;
 mod partition;

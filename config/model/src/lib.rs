@@ -6,10 +6,12 @@
 //! files (`files`), [`rules`], names to indices (`resolve`). The result is a [`system::System`].
 
 pub mod board;
+pub mod boot;
 pub mod bounds;
 pub mod colours;
 mod decode;
 mod decode_board;
+mod decode_boot;
 mod decode_spec;
 mod decode_tasks;
 pub mod diagnostic;
@@ -37,5 +39,5 @@ pub mod values;
 mod yaml;
 
 pub use files::Paths;
-pub use load::{Diagnostics, LoadError, debian_packages, load, load_board, load_text};
+pub use load::{Diagnostics, LoadError, board_name, debian_packages, load, load_board, load_text};
 pub use render::{Record, RecordLabel};

@@ -14,6 +14,7 @@ use crate::files::{self, Paths};
 use crate::resolve::resolve;
 use crate::rules::{self, Facts, boards};
 use crate::span::{Sources, Spanned};
+use crate::spec::Spec;
 use crate::system::System;
 use crate::tree::Node;
 use crate::values::{Document, Value};
@@ -239,6 +240,19 @@ fn read_bounds(board: &Path, sources: &mut Sources, diagnostics: &mut Vec<Diagno
 /// # Errors
 /// [`LoadError::Unreadable`], or [`LoadError::Invalid`] when the spec is not even YAML.
 pub fn debian_packages(spec: &Path, overrides: &[String]) -> Result<Vec<String>, LoadError> {
+    let spec = read_spec(spec, overrides)?;
+    Ok(spec.iter().flat_map(files::debian_packages).collect())
+}
+
+/// The board that a spec names; absent where the spec cannot be understood, as [`load()`] will say.
+///
+/// # Errors
+/// The spec cannot be read.
+pub fn board_name(spec: &Path, overrides: &[String]) -> Result<Option<String>, LoadError> {
+    Ok(read_spec(spec, overrides)?.and_then(|spec| Some(spec.board?.value)))
+}
+
+fn read_spec(spec: &Path, overrides: &[String]) -> Result<Option<Spec>, LoadError> {
     let unreadable = |e| LoadError::Unreadable {
         path: spec.to_owned(),
         reason: files::reason(&e),
@@ -248,9 +262,8 @@ pub fn debian_packages(spec: &Path, overrides: &[String]) -> Result<Vec<String>,
     let Some(root) = read_document(&text, spec, overrides, &mut sources, &mut list) else {
         return Err(LoadError::Invalid(Diagnostics { sources, list }));
     };
-    let spec = Decoder {
+    let mut decoder = Decoder {
         diagnostics: &mut list,
-    }
-    .spec(&root);
-    Ok(spec.iter().flat_map(files::debian_packages).collect())
+    };
+    Ok(decoder.spec(&root))
 }

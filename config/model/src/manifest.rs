@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the manifest.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A built system.
 #[derive(Serialize, Deserialize, Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Manifest {
     pub blob_hash: String,
     /// Bootable image, relative to the manifest.
     pub image: String,
+    /// What the image consists of, ascending; between the parts nothing matters.
+    pub parts: Vec<Part>,
     /// ELF of the run-time part of EL2, for its defmt log and symbols; relative to the images folder.
     pub runtime_elf: String,
     /// Physical address of the statistics area.
@@ -30,12 +32,29 @@ pub struct Manifest {
     pub partitions: Vec<Partition>,
     /// Global vCPU index to partition, vCPU and core.
     pub vcpus: Vec<Vcpu>,
+    /// Assigned PCI functions, in the blob's order.
+    #[serde(default)]
+    pub functions: Vec<Function>,
     /// How the board is started on QEMU; absent for boards that QEMU does not model.
     pub qemu: Option<Qemu>,
     /// Lines that must be seen.
     pub expect: Vec<Expectation>,
     /// Lines that must not be seen.
     pub never: Vec<Expectation>,
+}
+
+/// A part of the bootable image, which a boot loader can load and check by itself.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// `hypervisor`, `system` (blob and certificate), `payload-PARTITION`, or `payloads` when their pages mix.
+    pub name: String,
+    /// Physical address of its first byte.
+    pub address: u64,
+    /// Its first byte in the image.
+    pub offset: u64,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// One partition.
@@ -86,6 +105,18 @@ pub struct Vcpu {
     pub slot: u32,
 }
 
+/// An assigned PCI function.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// Name of the device.
+    pub device: String,
+    /// Bus, device, function, which is its StreamID.
+    pub stream: u32,
+    /// Index of its partition.
+    pub partition: u32,
+}
+
 /// What becomes the QEMU command line.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
@@ -110,6 +141,10 @@ pub struct Qemu {
     pub can_buses: Vec<String>,
     /// Arguments of `-device`.
     pub devices: Vec<String>,
+    /// Boot loader for runs from a medium, below the folder of unpacked Debian packages: `PACKAGE/FILE`.
+    pub firmware: Option<String>,
+    /// Argument of `-device` for that medium; `{drive}` stands for the drive.
+    pub disk: Option<String>,
 }
 
 /// A line to look for on a console.

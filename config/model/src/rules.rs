@@ -16,6 +16,7 @@ pub(crate) mod language;
 pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
+pub mod placement;
 pub(crate) mod schedule;
 pub(crate) mod tasks;
 
@@ -61,7 +62,7 @@ pub(crate) fn check(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         .for_each(|check| check(facts, diagnostics));
 }
 
-/// Every rule, by number.
+/// Every rule of which this crate finds the breaches, by number.
 pub fn all() -> Vec<&'static Rule> {
     let groups = [
         document::ALL,

@@ -4,8 +4,9 @@
 //! Implements: BH-CFG-018.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bulkhead_compiler::rules::Refusal;
 use bulkhead_compiler::{BuildError, ProveError, Summary, run_checker};
 use bulkhead_model::Paths;
 use bulkhead_model::system::System;
@@ -35,43 +36,45 @@ pub(crate) fn run(args: &BuildArgs, format: Format) -> Result<(), Failure> {
 pub(crate) fn compile(system: &System, paths: &Paths, folder: &Path) -> Result<Summary, Failure> {
     let hypervisor = hypervisor(system, paths)?;
     bulkhead_compiler::build(system, &hypervisor, &paths.images, run_checker, folder)
-        .map_err(|error| failure(&error, system))
+        .map_err(|error| failure(error, system))
+}
+
+/// `hypervisor.bin` of a system's board.
+pub(crate) fn hypervisor_path(system: &System, paths: &Paths) -> PathBuf {
+    paths.images.join(&system.board.name.value).join("hypervisor.bin")
 }
 
 /// Reads `hypervisor.bin` of a system's board.
 pub(crate) fn hypervisor(system: &System, paths: &Paths) -> Result<Vec<u8>, Failure> {
-    let binary = paths.images.join(&system.board.name.value).join("hypervisor.bin");
+    let binary = hypervisor_path(system, paths);
     fs::read(&binary).map_err(|error| {
         Failure::file(&binary, &error).help("build the target images first: bulkhead-tool images --build")
     })
 }
 
-/// An error of the compiler with its place in the spec.
-pub(crate) fn failure(error: &BuildError, system: &System) -> Failure {
-    let message = match error.span() {
-        Some(span) => {
-            let position = system.sources.position(span);
-            let name = system.sources.get(span).map_or("", |s| s.name.as_str());
-            format!("{name}:{}:{}: {error}", position.line, position.column)
-        }
-        None => error.to_string(),
+/// An error of the compiler: a broken rule with its place in the spec, or why there is no answer.
+pub(crate) fn failure(error: BuildError, system: &System) -> Failure {
+    refused(Refusal::of(error, system))
+}
+
+/// A refusal of the compiler.
+pub(crate) fn refused(refusal: Refusal) -> Failure {
+    let error = match refusal {
+        Refusal::Rule(broken) => return broken.into(),
+        Refusal::Other(error) => error,
     };
     match error {
+        BuildError::Proof(ProveError::Refused(_)) | BuildError::Foreign { .. } => Failure::wrong(error),
         BuildError::Io { .. }
         | BuildError::Json(_)
         | BuildError::Views(_)
         | BuildError::Tables { .. }
-        | BuildError::Proof(ProveError::Unavailable { .. } | ProveError::Certificate(_)) => {
-            Failure::unable(message)
-        }
-        BuildError::Hypervisor(_)
+        | BuildError::Table(_)
+        | BuildError::DeviceTree(_)
+        | BuildError::Proof(ProveError::Unavailable { .. } | ProveError::Certificate(_))
+        | BuildError::Hypervisor(_)
         | BuildError::Layout(_)
         | BuildError::Device(_)
-        | BuildError::Payload(_)
-        | BuildError::DeviceTree(_)
-        | BuildError::Table(_)
-        | BuildError::Port { .. }
-        | BuildError::Proof(ProveError::Refused(_))
-        | BuildError::Foreign { .. } => Failure::wrong(message),
+        | BuildError::Payload(_) => Failure::unable(error),
     }
 }

@@ -25,7 +25,7 @@ impl Bytes {
     pub(crate) fn compile(system: &System, paths: &Paths) -> Result<Self, Failure> {
         let hypervisor = build::hypervisor(system, paths)?;
         let compiled =
-            compile::compile(system, &hypervisor).map_err(|error| build::failure(&error, system))?;
+            compile::compile(system, &hypervisor).map_err(|error| build::failure(error, system))?;
         // The certificate's page says nothing about the system.
         let certificate = [0; PAGE as usize];
         Ok(Bytes {

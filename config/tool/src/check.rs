@@ -2,11 +2,13 @@
 //! `check`: a spec against every rule.
 
 use bulkhead_analysis::report::VcpuReport;
+use bulkhead_model::Paths;
+use bulkhead_model::system::System;
 use serde::Serialize;
 
 use crate::cli::{CheckArgs, Format};
 use crate::failure::Failure;
-use crate::{output, place};
+use crate::{build, output, place};
 
 #[derive(Serialize)]
 struct Verdict<'a> {
@@ -15,6 +17,8 @@ struct Verdict<'a> {
     system: &'a str,
     board: &'a str,
     partitions: usize,
+    /// Whether sizes and places were checked: this needs the hypervisor's image.
+    placed: bool,
     /// Response times of all tasks.
     tasks: Vec<VcpuReport>,
 }
@@ -23,6 +27,7 @@ struct Verdict<'a> {
 pub(crate) fn run(args: &CheckArgs, format: Format) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
     let (system, analysis) = bulkhead_analysis::rules::load(&paths, &args.spec.changes())?;
+    let placed = placed(&system, &paths)?;
     let (board, partitions) = (&system.board.name.value, system.partitions.len());
     match format {
         Format::Json => output::json(&Verdict {
@@ -31,6 +36,7 @@ pub(crate) fn run(args: &CheckArgs, format: Format) -> Result<(), Failure> {
             system: &system.name.value,
             board,
             partitions,
+            placed,
             tasks: analysis.report(&system),
         }),
         Format::Text => {
@@ -39,10 +45,23 @@ pub(crate) fn run(args: &CheckArgs, format: Format) -> Result<(), Failure> {
                 paths.spec.display(),
                 system.name.value
             ))?;
+            if !placed {
+                output::line("sizes and places were not checked: build the target images first")?;
+            }
             if args.verbose {
                 output::line(&format!("\n{}", analysis.table(&system).trim_end()))?;
             }
             Ok(())
         }
     }
+}
+
+/// Looks for a place for everything, when the hypervisor was built.
+fn placed(system: &System, paths: &Paths) -> Result<bool, Failure> {
+    if !build::hypervisor_path(system, paths).is_file() {
+        return Ok(false);
+    }
+    let hypervisor = build::hypervisor(system, paths)?;
+    bulkhead_compiler::rules::admit(system, &hypervisor).map_err(build::refused)?;
+    Ok(true)
 }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::flash;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Compiles a system of isolated partitions from one YAML spec, proves that it isolates, and runs it.
@@ -90,6 +91,21 @@ Examples:
   bulkhead run --console infotainment
   bulkhead run --headless --for 60s --set partitions.adas.autostart=false")]
     Run(Box<RunSpecArgs>),
+    /// Write a medium that boots a system on a board, or hand it to the board over a cable
+    #[command(after_help = "\
+TARGET is a file, a block device (the whole one), or uuu:sd or uuu:emmc for boards that NXP's uuu loads.
+A device is shown and asked about, and refused when it is mounted, in use, the system's own, or too small; what was
+written is read back and compared. Files of the board's vendor are never shipped: --blob says where they are.
+
+--sign makes the boot image one that U-Boot checks by KEYS/NAME.crt. --trust changes U-Boot's own device tree: from
+then on it starts nothing that is not signed by this key, and nothing with a smaller rollback index.
+
+Examples:
+  bulkhead flash qemu-virt --to disk.img
+  bulkhead flash qemu-virt out --to /dev/sdb
+  bulkhead flash qemu-virt --to disk.img --dry-run
+  bulkhead flash qemu-virt --to disk.img --sign keys --key release --rollback-index 7")]
+    Flash(Box<FlashArgs>),
     /// Say in words what a system is, or answer a question about it
     #[command(after_help = "\
 Questions:
@@ -247,6 +263,56 @@ pub(crate) struct RunSpecArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: bulkhead_runner::cli::RunArgs,
+}
+
+/// Arguments of `flash`.
+#[derive(Args, Debug)]
+pub(crate) struct FlashArgs {
+    /// The board
+    pub(crate) board: String,
+    /// A spec, or a folder that `build` wrote [default: the board's example, or the reference system]
+    pub(crate) spec: Option<PathBuf>,
+    /// Change a value of the spec before it is checked; may be repeated
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// What is written
+    #[arg(long, value_name = "TARGET", value_parser = flash::destination)]
+    pub(crate) to: flash::Destination,
+    /// Write without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Print the commands that would be run, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// What the boot loader starts: `fit`, whose parts it checks, or `image`, by `booti`
+    #[arg(long = "as", value_name = "FORM", value_parser = flash::form, default_value = "fit")]
+    pub(crate) form: bulkhead_flash::script::Form,
+    /// Where a file of the board's vendor is; may be repeated
+    #[arg(long = "blob", value_name = "NAME=FILE", value_parser = flash::blob_path)]
+    pub(crate) blobs: Vec<(String, PathBuf)>,
+    /// Sign the boot image with a key of this folder
+    #[arg(long, value_name = "KEYS")]
+    pub(crate) sign: Option<PathBuf>,
+    /// Name of the key: KEYS/NAME.key and KEYS/NAME.crt
+    #[arg(long, value_name = "NAME", default_value = "dev")]
+    pub(crate) key: String,
+    /// Number of this release, which never becomes smaller
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) rollback_index: u32,
+    /// Make the U-Boot with this device tree start only what this key signs, from this rollback index on
+    #[arg(long, value_name = "FILE.dtb", requires = "sign")]
+    pub(crate) trust: Option<PathBuf>,
+}
+
+impl FlashArgs {
+    /// The spec for the board.
+    pub(crate) fn spec(&self) -> SpecArgs {
+        SpecArgs {
+            spec: self.spec.clone(),
+            board: Some(self.board.clone()),
+            overrides: self.overrides.clone(),
+        }
+    }
 }
 
 /// Arguments of `test`.

@@ -13,6 +13,7 @@ mod cli;
 mod diff;
 mod explain;
 mod failure;
+mod flash;
 mod graph;
 mod images;
 mod needs;
@@ -60,6 +61,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Explain(args) => explain::run(&args, format),
         Verb::Graph(args) => graph::run(&args),
         Verb::Diff(args) => diff::run(&args, format),
+        Verb::Flash(args) => flash::run(&args, format),
         Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),

@@ -4,6 +4,7 @@
 use std::iter;
 use std::path::Path;
 
+use bulkhead_runner::cli::BootPath;
 use clap::Parser;
 
 use crate::cli::{Cli, DiffArgs, NeedsArgs, SpecArgs, Verb};
@@ -27,6 +28,10 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Build(build) => &build.spec,
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
+        Verb::Flash(flash) => {
+            of_words = flash.spec();
+            &of_words
+        }
         Verb::Bench(_) | Verb::Test(_) => &reference,
         Verb::Explain(explain) => {
             of_words = SpecArgs {
@@ -40,7 +45,16 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) => return Ok(()),
     };
     let path = place::spec(spec.spec.as_deref(), spec.board.as_deref())?;
-    for package in packages(&path, &spec.changes())? {
+    let mut all = packages(&path, &spec.changes())?;
+    let from_medium = match &cli.verb {
+        Verb::Test(_) => true,
+        Verb::Run(run) => run.run.boot == BootPath::UBoot && run.run.firmware.is_none(),
+        _ => false,
+    };
+    if from_medium {
+        all.extend(boot_loader(&path, &spec.changes())?);
+    }
+    for package in all {
         output::line(&format!("debian-arm64 {package}"))?;
     }
     Ok(())
@@ -52,6 +66,16 @@ fn packages(path: &Path, overrides: &[String]) -> Result<Vec<String>, Failure> {
         return Ok(Vec::new());
     }
     Ok(bulkhead_model::debian_packages(path, overrides)?)
+}
+
+/// Package of the boot loader by which QEMU boots the board of a spec.
+fn boot_loader(spec: &Path, changes: &[String]) -> Result<Option<String>, Failure> {
+    let Some(name) = bulkhead_model::board_name(spec, changes)? else {
+        return Ok(None);
+    };
+    let board = bulkhead_model::load_board(&place::board(&place::root()?, &name))?;
+    let firmware = board.qemu.and_then(|qemu| qemu.firmware);
+    Ok(firmware.map(|firmware| firmware.package))
 }
 
 /// Packages of two specs, each once.

@@ -17,7 +17,9 @@ pub(crate) fn run(args: &RunSpecArgs) -> Result<(), Failure> {
     let system = load(args, &paths)?;
     let folder = Folder::new(args, &system)?;
     build::compile(&system, &paths, folder.path())?;
-    let code = bulkhead_runner::cli::run(&args.run, folder.path(), &paths.images);
+    let mut options = args.run.clone();
+    options.guest.clone_from(&paths.guest);
+    let code = bulkhead_runner::cli::run(&options, folder.path(), &paths.images);
     // An exit code cannot be looked into, only compared.
     if code == std::process::ExitCode::SUCCESS {
         Ok(())

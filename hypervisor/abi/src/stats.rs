@@ -69,6 +69,25 @@ pub struct Mark {
     pub entries: [u64; MAX_VCPUS],
 }
 
+/// PCI functions whose faults are counted apart.
+pub const MAX_DMA_FUNCTIONS: usize = 32;
+
+/// What the SMMU reported (kept by the core with the system slot; zero on others). `u32` counts wrap.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct DmaStats {
+    /// Fault records by PCI function, in blob order.
+    pub faults: [u32; MAX_DMA_FUNCTIONS],
+    /// Fault records of StreamIDs that no partition has, and of functions after [`MAX_DMA_FUNCTIONS`].
+    pub unowned: u64,
+    /// Times that the event queue was found to have lost records.
+    pub overflows: u64,
+    /// Times that `SMMU_GERROR` had an active error, and the bits that were ever active.
+    pub global_errors: [u64; 2],
+    /// The newest record, as the SMMU wrote it.
+    pub last: [u64; 4],
+}
+
 /// One core's block.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
@@ -103,6 +122,10 @@ pub struct CoreStats {
     pub failure: [u64; 4],
     /// Snapshot at the steady-state mark.
     pub mark: Mark,
+    /// Faults of bus masters.
+    pub dma: DmaStats,
+    /// Times that the streams of a partition could not be closed or opened on this core.
+    pub stream_failures: u64,
 }
 const _: () = assert!(size_of::<CoreStats>() <= VCPU_STATS_OFFSET);
 

@@ -28,8 +28,9 @@ global_asm!(
     "msr \\a, x2",
     "msr \\b, x3",
     ".endm",
-    ".global bulkhead_world_save",
-    "bulkhead_world_save:",
+    ".arch_extension fp",
+    ".arch_extension simd",
+    ".macro SAVE_EL1",
     "add x1, x0, #{EL1}",
     "SAVE2 sp_el0, sp_el1, 0",
     "SAVE2 elr_el1, spsr_el1, 16",
@@ -49,20 +50,9 @@ global_asm!(
     // Stop the timers: the lines of the vCPU that leaves go low before anything of the next is loaded.
     "msr cntv_ctl_el0, xzr",
     "msr cntp_ctl_el0, xzr",
-    "add x1, x0, #{GIC}",
-    "SAVE2 S3_4_C12_C11_7, S3_4_C12_C8_0, 0",
-    "mrs x2, S3_4_C12_C9_0",
-    "str x2, [x1, #16]",
-    "SAVE2 S3_4_C12_C12_0, S3_4_C12_C12_1, 32",
-    "SAVE2 S3_4_C12_C12_2, S3_4_C12_C12_3, 48",
-    "msr S3_4_C12_C12_0, xzr",
-    "msr S3_4_C12_C12_1, xzr",
-    "msr S3_4_C12_C12_2, xzr",
-    "msr S3_4_C12_C12_3, xzr",
-    "msr S3_4_C12_C11_0, xzr",
+    ".endm",
+    ".macro SAVE_FP",
     "add x1, x0, #{FP}",
-    ".arch_extension fp",
-    ".arch_extension simd",
     "stp q0, q1, [x1, #0]",
     "stp q2, q3, [x1, #32]",
     "stp q4, q5, [x1, #64]",
@@ -83,9 +73,8 @@ global_asm!(
     "mrs x3, fpsr",
     "add x1, x1, #512",
     "stp x2, x3, [x1]",
-    "ret",
-    ".global bulkhead_world_load",
-    "bulkhead_world_load:",
+    ".endm",
+    ".macro LOAD_CONTROL",
     "mrs x2, tcr_el1",
     "orr x2, x2, #(1 << 7)",
     "orr x2, x2, #(1 << 23)",
@@ -100,7 +89,8 @@ global_asm!(
     "LOAD2 vttbr_el2, vmpidr_el2, 16",
     "LOAD2 vpidr_el2, cnthctl_el2, 32",
     "LOAD2 mdcr_el2, cptr_el2, 48",
-    "LOAD2 hstr_el2, S3_4_C12_C11_0, 64",
+    ".endm",
+    ".macro LOAD_EL1",
     "ldr x2, [x1, #80]",
     "msr cntvoff_el2, x2",
     "isb",
@@ -128,12 +118,8 @@ global_asm!(
     "isb",
     "ldr x2, [x1, #64]",
     "msr tcr_el1, x2",
-    "add x1, x0, #{GIC}",
-    "LOAD2 S3_4_C12_C11_7, S3_4_C12_C8_0, 0",
-    "ldr x2, [x1, #16]",
-    "msr S3_4_C12_C9_0, x2",
-    "LOAD2 S3_4_C12_C12_0, S3_4_C12_C12_1, 32",
-    "LOAD2 S3_4_C12_C12_2, S3_4_C12_C12_3, 48",
+    ".endm",
+    ".macro LOAD_FP",
     "add x1, x0, #{FP}",
     "ldp q0, q1, [x1, #0]",
     "ldp q2, q3, [x1, #32]",
@@ -156,6 +142,51 @@ global_asm!(
     "msr fpcr, x2",
     "msr fpsr, x3",
     "isb",
+    ".endm",
+    ".global bulkhead_world_save",
+    "bulkhead_world_save:",
+    "SAVE_EL1",
+    "add x1, x0, #{GIC}",
+    "SAVE2 S3_4_C12_C11_7, S3_4_C12_C8_0, 0",
+    "mrs x2, S3_4_C12_C9_0",
+    "str x2, [x1, #16]",
+    "SAVE2 S3_4_C12_C12_0, S3_4_C12_C12_1, 32",
+    "SAVE2 S3_4_C12_C12_2, S3_4_C12_C12_3, 48",
+    "msr S3_4_C12_C12_0, xzr",
+    "msr S3_4_C12_C12_1, xzr",
+    "msr S3_4_C12_C12_2, xzr",
+    "msr S3_4_C12_C12_3, xzr",
+    "msr S3_4_C12_C11_0, xzr",
+    "SAVE_FP",
+    "ret",
+    ".global bulkhead_world_load",
+    "bulkhead_world_load:",
+    "LOAD_CONTROL",
+    // HSTR_EL2, ICH_HCR_EL2.
+    "LOAD2 hstr_el2, S3_4_C12_C11_0, 64",
+    "LOAD_EL1",
+    "add x1, x0, #{GIC}",
+    "LOAD2 S3_4_C12_C11_7, S3_4_C12_C8_0, 0",
+    "ldr x2, [x1, #16]",
+    "msr S3_4_C12_C9_0, x2",
+    "LOAD2 S3_4_C12_C12_0, S3_4_C12_C12_1, 32",
+    "LOAD2 S3_4_C12_C12_2, S3_4_C12_C12_3, 48",
+    "LOAD_FP",
+    "ret",
+    // With a GICv2 the virtual interface is memory-mapped: its driver saves and loads it.
+    ".section .text.switch_v2, \"ax\"",
+    ".global bulkhead_world_save_v2",
+    "bulkhead_world_save_v2:",
+    "SAVE_EL1",
+    "SAVE_FP",
+    "ret",
+    ".global bulkhead_world_load_v2",
+    "bulkhead_world_load_v2:",
+    "LOAD_CONTROL",
+    "ldr x2, [x1, #64]",
+    "msr hstr_el2, x2",
+    "LOAD_EL1",
+    "LOAD_FP",
     "ret",
     EL1 = const offset_of!(VcpuContext, el1),
     GIC = const offset_of!(VcpuContext, gic),
@@ -181,6 +212,8 @@ const _: () = {
 unsafe extern "C" {
     fn bulkhead_world_save(context: *mut VcpuContext);
     fn bulkhead_world_load(context: *const VcpuContext);
+    fn bulkhead_world_save_v2(context: *mut VcpuContext);
+    fn bulkhead_world_load_v2(context: *const VcpuContext);
 }
 
 /// Takes the vCPU whose registers are loaded off the core: saves them, stops its timers, empties the list registers.
@@ -201,4 +234,16 @@ pub fn load(context: &VcpuContext) {
     // SAFETY: (1) the context is valid for reads; (2) as for `save`; (3) its control words come from the
     // checked blob, so what they allow EL1 was proved.
     unsafe { bulkhead_world_load(context) };
+}
+
+/// As [`save`], where the virtual GIC interface is memory-mapped: it is not touched.
+pub fn save_v2(context: &mut VcpuContext) {
+    // SAFETY: as for `save`; no register of a GICv3 is named.
+    unsafe { bulkhead_world_save_v2(context) };
+}
+
+/// As [`load`], where the virtual GIC interface is memory-mapped: it is not touched.
+pub fn load_v2(context: &VcpuContext) {
+    // SAFETY: as for `load`; no register of a GICv3 is named.
+    unsafe { bulkhead_world_load_v2(context) };
 }

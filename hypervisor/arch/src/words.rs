@@ -108,6 +108,13 @@ impl SharedBlock {
         }
     }
 
+    /// Adds to 4 bytes that only the caller writes.
+    pub fn add32(&self, offset: usize, value: u32) {
+        if let Some(w) = self.word32(offset) {
+            w.store(w.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
+        }
+    }
+
     /// Reads a byte.
     pub fn read8(&self, offset: usize) -> u8 {
         self.byte(offset).map_or(0, |b| b.load(Ordering::Relaxed))

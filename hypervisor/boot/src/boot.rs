@@ -76,7 +76,8 @@ fn run<B: Board>(
     };
     verify::addresses(system, info, used)?;
     let tree = board_tree(device_tree)?;
-    tree.check(system)?;
+    machine::check_gic(system, B::GIC)?;
+    tree.check(system, B::GIC)?;
     let seeds = seeds::derive(system.partitions, &tree.entropy())?;
     let boot = cores::boot_core(system)?;
 

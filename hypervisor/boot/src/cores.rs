@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use bulkhead_drivers::gic::GicError;
 use bulkhead_types::image::Range;
 use bulkhead_types::system::System;
-use bulkhead_types::tables::Core;
+use bulkhead_types::tables::{BoardDevices, Core};
 
 use crate::head::{self, Translation};
 use crate::refusal::{Fact, Refusal};
@@ -66,10 +66,10 @@ mod state {
     pub(super) const PREDICTORS: u64 = 6;
 }
 
-/// Compares the running core with the blob and sets its redistributor up; gives state and value to report.
+/// Compares the running core with the blob and sets its SGIs and PPIs up; gives state and value to report.
 ///
 /// `MIDR_EL1` is compared without its revision (bits 3:0). Implements: BH-BOOT-011, BH-BOOT-022, BH-IRQ-002.
-fn check_this_core(core: &Core, poll_bound: u64) -> (u64, u64) {
+fn check_this_core(core: &Core, board: &BoardDevices) -> (u64, u64) {
     let (affinity, midr) = (arch::affinity(), arch::midr());
     if affinity != core.mpidr {
         return (state::AFFINITY, affinity);
@@ -80,7 +80,7 @@ fn check_this_core(core: &Core, poll_bound: u64) -> (u64, u64) {
     if !arch::predictors().suffice(core.predictors) {
         return (state::PREDICTORS, 0);
     }
-    match machine::redistributor(core).init(core.mpidr, poll_bound) {
+    match machine::start_core(board, core) {
         Ok(()) => (state::READY, 0),
         Err(GicError::Affinity(found)) => (state::GIC_AFFINITY, found),
         Err(
@@ -88,7 +88,9 @@ fn check_this_core(core: &Core, poll_bound: u64) -> (u64, u64) {
             | GicError::Architecture(_)
             | GicError::TwoSecurityStates
             | GicError::Lines(..)
-            | GicError::LpisEnabled,
+            | GicError::LpisEnabled
+            | GicError::NotVersion2(_)
+            | GicError::ListRegisters(_),
         ) => (state::GIC, 0),
     }
 }
@@ -99,11 +101,7 @@ fn judge(index: usize, core: &Core, (found, value): (u64, u64)) -> Result<(), Re
         state::READY => return Ok(()),
         state::AFFINITY => ("MPIDR of core", Fact::Hex(core.mpidr), Fact::Hex(value)),
         state::MIDR => ("MIDR of core", Fact::Hex(core.midr), Fact::Hex(value)),
-        state::GIC_AFFINITY => (
-            "GIC redistributor of core",
-            Fact::Hex(core.mpidr),
-            Fact::Hex(value),
-        ),
+        state::GIC_AFFINITY => ("GIC interface of core", Fact::Hex(core.mpidr), Fact::Hex(value)),
         state::PREDICTORS => (
             "predictors of core",
             Fact::Text(predictors::name(core.predictors)),
@@ -138,9 +136,8 @@ pub(crate) fn boot_core(system: &System<'_>) -> Result<usize, Refusal> {
 /// # Errors
 /// A core that PSCI refuses, that does not come, or that differs from the blob.
 pub(crate) fn start_all(system: &System<'static>, boot: usize, words: Translation) -> Result<(), Refusal> {
-    let bound = system.board.poll_bound;
     if let Some(core) = system.cores.get(boot) {
-        judge(boot, core, check_this_core(core, bound))?;
+        judge(boot, core, check_this_core(core, system.board))?;
     }
     BOOT_CONTROL.root.store(words.root, Ordering::Relaxed);
     BOOT_CONTROL.tcr.store(words.tcr, Ordering::Relaxed);
@@ -200,7 +197,7 @@ pub(crate) fn secondary(index: u64) -> ! {
     let (Some(core), Some(report)) = (system.cores.get(size(index)), REPORTS.get(size(index))) else {
         head::halt()
     };
-    let (found, value) = check_this_core(core, system.board.poll_bound);
+    let (found, value) = check_this_core(core, system.board);
     report.value.store(value, Ordering::Relaxed);
     report.state.store(found, Ordering::Release);
     let started = arch::wait_for(PATIENCE_MS, || START.load(Ordering::Acquire) == 1);

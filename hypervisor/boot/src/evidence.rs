@@ -6,8 +6,10 @@
 //!
 //! # References
 //! Devicetree Specification 0.4, "Device Node Requirements"; Linux, "Documentation/devicetree/bindings",
-//! arm,gic-v3 and psci.
+//! arm,gic-v3, arm,gic and psci.
 
+use bulkhead_board::Gic;
+use bulkhead_drivers::gicv2::interface::{GICC_SIZE, GICH_SIZE};
 use bulkhead_types::system::System;
 use fdt::Fdt;
 use fdt::node::FdtNode;
@@ -62,14 +64,17 @@ impl<'a> Board<'a> {
         Fdt::new(bytes).map(Self).map_err(|_| refusal)
     }
 
-    /// Compares everything that the blob relies on. Implements: BH-BOOT-010.
+    /// Compares everything that the blob and the board crate, whose interrupt controller is `gic`, rely on. Implements: BH-BOOT-010.
     ///
     /// # Errors
     /// The first difference.
-    pub fn check(&self, system: &System<'_>) -> Result<(), Refusal> {
+    pub fn check(&self, system: &System<'_>, gic: Gic) -> Result<(), Refusal> {
         self.check_memory(system)?;
         self.check_cores(system)?;
-        self.check_gic(system)?;
+        match gic {
+            Gic::V3 => self.check_gic(system)?,
+            Gic::V2 { cpu, control } => self.check_gicv2(system, cpu, control)?,
+        }
         self.check_psci()
     }
 
@@ -147,6 +152,29 @@ impl<'a> Board<'a> {
                 board,
             )
             .unless(found)?;
+        }
+        Ok(())
+    }
+
+    /// Distributor, CPU interface and virtual interface control are where the blob and the board crate say.
+    /// Implements: BH-BOOT-024.
+    fn check_gicv2(&self, system: &System<'_>, cpu: usize, control: usize) -> Result<(), Refusal> {
+        let gicd = Fact::Hex(system.board.gicd);
+        let node = self.0.find_compatible(&["arm,gic-400", "arm,cortex-a15-gic"]);
+        let node = node.ok_or(Refusal::new("GICv2", gicd, Fact::Text("not there")))?;
+        let mut regions = Self::regions(node);
+        let (base, _) = regions.next().unwrap_or((0, 0));
+        Refusal::new("GIC distributor", gicd, Fact::Hex(base)).unless(base == system.board.gicd)?;
+        let interfaces = [
+            ("GIC CPU interface", cpu, GICC_SIZE),
+            ("GIC virtual interface control", control, GICH_SIZE),
+        ];
+        for (what, start, size) in interfaces {
+            let (base, length) = regions.next().unwrap_or((0, 0));
+            let start = u64::try_from(start).unwrap_or(u64::MAX);
+            let end = start.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
+            let inside = base <= start && end <= base.saturating_add(length);
+            Refusal::new(what, Fact::Hex(start), Fact::Span(base, length)).unless(inside)?;
         }
         Ok(())
     }

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Puts the verified system into the machine: live tables, PCI functions, SMMU, distributor.
 
-use bulkhead_drivers::gic::{Distributor, Redistributor};
+use bulkhead_board::Gic;
+use bulkhead_drivers::gic::{Distributor, GicError, Redistributor};
+use bulkhead_drivers::gicv2;
+use bulkhead_drivers::gicv2::interface::{GICC_SIZE, GICH_SIZE, Interface};
 use bulkhead_drivers::pci::{Ecam, NotSilent};
 use bulkhead_drivers::smmu::{Smmu, Tables};
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
 use bulkhead_types::system::System;
-use bulkhead_types::tables::Core;
+use bulkhead_types::tables::{BoardDevices, Core, core_mode};
 
 use crate::arch::{self, Access};
 use crate::refusal::{self, Fact, Refusal};
 use crate::{size, verify};
 
+/// Bytes of a stream table entry.
+const STREAM_BYTES: u64 = 64;
 /// Tries of a hardware poll before the blob, which names the bound, is verified.
 const EARLY_POLL_BOUND: u64 = 1_000_000;
 
@@ -88,10 +93,33 @@ pub(crate) fn copy_live(system: &System<'_>, blob: &[u8]) -> Result<(), Refusal>
     let image = blob.get(start..end).unwrap_or(&[]);
     // SAFETY: as above; `verify::addresses` found the live image inside the blob, so the lengths are equal.
     unsafe { arch::copy(image, system.header.live_base) };
+    close_streams(system)?;
     // Walkers of cores and SMMU read through the coherent caches; the clean serves one that does not.
     verify::written(system)
         .into_iter()
         .for_each(arch::clean_invalidate);
+    Ok(())
+}
+
+/// Makes the live stream table entry of each bus master invalid, until its partition starts. Implements: BH-DMA-026.
+///
+/// # Errors
+/// An entry lies outside the live area.
+fn close_streams(system: &System<'_>) -> Result<(), Refusal> {
+    let live = Range {
+        start: system.header.live_base,
+        end: system.header.live_base.saturating_add(system.header.live_size),
+    };
+    for function in system.pci_functions.iter().filter(|f| f.bus_master != 0) {
+        let table = live.start.saturating_add(system.board.stream_table);
+        let start = table.saturating_add(u64::from(function.bdf).saturating_mul(STREAM_BYTES));
+        let end = start.saturating_add(STREAM_BYTES);
+        let text = Fact::Text("outside the live area");
+        Refusal::new("stream table entry", Fact::Hex(start), text)
+            .unless(start >= live.start && end <= live.end)?;
+        // SAFETY: it lies in the live area, of which `copy_live` says all that is to be said.
+        unsafe { arch::zero(Range { start, end }) };
+    }
     Ok(())
 }
 
@@ -170,14 +198,67 @@ pub(crate) fn open_smmu(system: &System<'_>) -> Result<(), Refusal> {
 /// # Errors
 /// What it lacks, or a poll that did not end.
 pub(crate) fn start_distributor(system: &System<'_>) -> Result<(), Refusal> {
-    // SAFETY: the certified blob and the board's device tree name the same distributor; the boot root maps it as
-    // Device memory; boot is the only code that runs.
-    let gicd = unsafe { Distributor::new(size(system.board.gicd)) };
-    Ok(gicd.init(system.spis, system.cores, system.board.poll_bound)?)
+    if has_redistributors(system) {
+        // SAFETY: the certified blob and the board's device tree name the same distributor; the boot root maps it as
+        // Device memory; boot is the only code that runs.
+        let gicd = unsafe { Distributor::new(size(system.board.gicd)) };
+        return Ok(gicd.init(system.spis, system.cores, system.board.poll_bound)?);
+    }
+    Ok(distributor(system.board).init(system.spis, system.cores)?)
+}
+
+/// Whether the blob is for a GICv3: a GICv2 has no redistributors.
+fn has_redistributors(system: &System<'_>) -> bool {
+    system.cores.iter().all(|core| core.redistributor != 0)
+}
+
+/// The distributor of a GICv2.
+fn distributor(board: &BoardDevices) -> gicv2::Distributor {
+    // SAFETY: the certified blob and the board's device tree name the same distributor, which `check_gic` found to be
+    // that of a GICv2; the boot root maps it as Device memory; of each core's own registers only the core itself uses
+    // any, of the others boot alone.
+    unsafe { gicv2::Distributor::new(size(board.gicd)) }
+}
+
+/// Compares the GIC version of the blob with the board crate's, and looks at a GICv2's interfaces.
+/// Implements: BH-BOOT-024.
+///
+/// # Errors
+/// They differ; the boot root does not map the interfaces; too few list registers.
+pub(crate) fn check_gic(system: &System<'_>, gic: Gic) -> Result<(), Refusal> {
+    let blob = if has_redistributors(system) { 3 } else { 2 };
+    let differs = |board| Refusal::new("GIC version", Fact::Count(blob), Fact::Count(board));
+    let Gic::V2 { cpu, control } = gic else {
+        return differs(3).unless(blob == 3);
+    };
+    differs(2).unless(blob == 2)?;
+    for (start, bytes) in [(cpu, GICC_SIZE), (control, GICH_SIZE)] {
+        let end = start.saturating_add(bytes);
+        let [start, end] = [start, end].map(|a| u64::try_from(a).unwrap_or(u64::MAX));
+        writable(Range { start, end })?;
+    }
+    // SAFETY: the board crate names its interfaces, which the boot root maps; boot is the only code that runs.
+    Ok(unsafe { Interface::new(cpu, control) }.check()?)
+}
+
+/// Sets up SGIs and PPIs of the calling core. Implements: BH-IRQ-002, BH-IRQ-004.
+///
+/// # Errors
+/// What does not fit, or a poll that did not end.
+pub(crate) fn start_core(board: &BoardDevices, core: &Core) -> Result<(), GicError> {
+    if core.redistributor != 0 {
+        return redistributor(core).init(core.mpidr, board.poll_bound);
+    }
+    let own = if core.mode == core_mode::SLICED {
+        gicv2::OwnInterrupts::Enabled
+    } else {
+        gicv2::OwnInterrupts::None
+    };
+    distributor(board).init_core(core.mpidr, own)
 }
 
 /// The redistributor of a core.
-pub(crate) fn redistributor(core: &Core) -> Redistributor {
+fn redistributor(core: &Core) -> Redistributor {
     // SAFETY: the certified blob names it and the board's device tree has it in its redistributor region; the
     // boot root maps it as Device memory; only the core that it belongs to uses it.
     unsafe { Redistributor::new(size(core.redistributor)) }

@@ -141,6 +141,10 @@ impl From<GicError> for Refusal {
             GicError::Lines(intid, lines) => ("SPI", Fact::Count(intid.into()), Fact::Count(lines.into())),
             GicError::Affinity(found) => ("redistributor's core", Fact::Text("this core"), Fact::Hex(found)),
             GicError::LpisEnabled => ("LPIs", Fact::Text("off"), Fact::Text("on")),
+            GicError::NotVersion2(found) => ("GIC version", Fact::Count(2), Fact::Count(found.into())),
+            GicError::ListRegisters(found) => {
+                ("GIC list registers", Fact::Count(4), Fact::Count(found.into()))
+            }
         };
         Self::new(what, blob, board)
     }

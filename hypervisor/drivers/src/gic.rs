@@ -108,7 +108,7 @@ pub const PARTITION_PRIORITY: u8 = 0xA0;
 const EL2_INTERRUPTS: u32 = (1 << KICK_SGI) | (1 << EL2_TIMER_PPI);
 
 /// Four priority bytes as one word.
-const fn priorities(bytes: [u8; 4]) -> u32 {
+pub(crate) const fn priorities(bytes: [u8; 4]) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
@@ -127,6 +127,10 @@ pub enum GicError {
     Affinity(u64),
     /// LPIs were left enabled and cannot be switched off.
     LpisEnabled,
+    /// Not a GICv2, which the board should have; holds the architecture revision found.
+    NotVersion2(u32),
+    /// Too few list registers; holds their number.
+    ListRegisters(u32),
 }
 
 impl From<Timeout> for GicError {
@@ -136,7 +140,7 @@ impl From<Timeout> for GicError {
 }
 
 /// Byte offset of word or entry `index` in an array of registers; beyond every frame when it overflows.
-fn at(base: usize, index: u32, stride: usize) -> usize {
+pub(crate) fn at(base: usize, index: u32, stride: usize) -> usize {
     usize::try_from(index)
         .ok()
         .and_then(|i| i.checked_mul(stride))
@@ -164,6 +168,15 @@ impl Distributor {
     pub const unsafe fn new(base: usize) -> Self {
         // SAFETY: the caller's claim.
         Self(unsafe { Frame::new(base, gicd::SIZE) })
+    }
+
+    /// Takes the distributor of a GICv2 at `base`, for accesses to registers that both versions have.
+    ///
+    /// # Safety
+    /// As [`crate::gicv2::Distributor::new`].
+    pub const unsafe fn small(base: usize) -> Self {
+        // SAFETY: the caller's claim.
+        Self(unsafe { Frame::new(base, crate::gicv2::gicd2::SIZE) })
     }
 
     /// Waits until the effects of the last write to `GICD_CTLR` or `GICD_ICENABLER` are visible.
@@ -267,6 +280,22 @@ impl Redistributor {
     pub const unsafe fn new(base: usize) -> Self {
         // SAFETY: the caller's claim.
         Self(unsafe { Frame::new(base, gicr::SIZE) })
+    }
+
+    /// Takes the registers of SGIs and PPIs of the calling core in the GICv2 distributor at `distributor`: what a
+    /// redistributor has from [`gicr::SGI_BASE`] on, at the same offsets.
+    ///
+    /// # Safety
+    /// 1. As [`crate::gicv2::Distributor::new`].
+    /// 2. No register below [`gicr::SGI_BASE`] is used: neither [`Self::wait`] nor [`Self::init`] is called.
+    pub const unsafe fn banked(distributor: usize) -> Self {
+        // SAFETY: from `SGI_BASE` on, by promise 1; nothing below is accessed, by promise 2.
+        Self(unsafe {
+            Frame::new(
+                distributor.saturating_sub(gicr::SGI_BASE),
+                gicr::SGI_BASE.saturating_add(crate::gicv2::gicd2::SIZE),
+            )
+        })
     }
 
     /// Waits until the effects of the last write to `GICR_ICENABLER0` are visible.

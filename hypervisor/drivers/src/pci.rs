@@ -2,7 +2,8 @@
 //! PCIe configuration space (ECAM).
 //!
 //! [`Ecam::silence`] takes every function off the bus; [`Ecam::assign`] then checks one function against
-//! the blob, gives it its addresses, and enables exactly what the blob allows.
+//! the blob, gives it its addresses, and lets it answer there. A [`function::Function`] is what is left of it at run
+//! time: one function, its bus mastering.
 //!
 //! # References
 //! PCI Express Base Specification, "PCI Express Enhanced Configuration Access Mechanism (ECAM)"; PCI Local
@@ -11,6 +12,8 @@
 use bulkhead_types::tables::{PciBar, PciFunction};
 
 use crate::mmio::Frame;
+
+pub mod function;
 
 /// Bytes of a bus's configuration space.
 pub const BUS_SIZE: usize = 1 << 20;
@@ -126,8 +129,8 @@ impl Ecam {
         Ok(count)
     }
 
-    /// Checks a silenced function against the blob, programs its BARs, lets it decode memory, and lets it
-    /// master the bus if the blob says so. Implements: BH-DMA-005.
+    /// Checks a silenced function against the blob, programs its BARs and lets it decode memory. It masters the
+    /// bus only when its partition starts ([`function::Function`]). Implements: BH-DMA-005.
     ///
     /// # Errors
     /// The first thing that differs; the function then stays silent.
@@ -156,8 +159,7 @@ impl Ecam {
             }
         }
         self.write(bdf, ROM_BAR, 0);
-        let master = if function.bus_master == 0 { 0 } else { BUS_MASTER };
-        self.write(bdf, COMMAND, MEMORY_SPACE | master);
+        self.write(bdf, COMMAND, MEMORY_SPACE);
         Ok(())
     }
 

@@ -11,6 +11,8 @@
 
 use crate::mmio::{Frame, Timeout, poll};
 
+pub mod events;
+
 /// Bytes of the two register pages.
 pub const SIZE: usize = 0x2_0000;
 /// log2 of the entries of the command queue: one page of 16-byte commands.
@@ -56,6 +58,8 @@ const GBPA_UPDATE: u32 = 1 << 31;
 const GBPA_ABORT: u32 = 1 << 20;
 /// Read- or write-allocate hint of the base registers.
 const ALLOCATE: u64 = 1 << 62;
+/// Index of the command queue with its wrap bit.
+const QUEUE_MASK: u32 = (2 << COMMAND_BITS) - 1;
 /// `SMMU_CMDQ_CONS.ERR`.
 const COMMAND_ERROR: u32 = 0x7F << 24;
 
@@ -125,8 +129,13 @@ pub struct Tables {
 pub struct Smmu {
     registers: Frame,
     commands: Frame,
+    events: Frame,
     queues: u64,
 }
+
+/// A place in the command queue, see [`Smmu::consumed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position(u32);
 
 impl Smmu {
     /// Takes the SMMU at `base`, with the command queue page at `queues` and the event queue page after it.
@@ -139,11 +148,15 @@ impl Smmu {
         // An address of this machine fits its pointers.
         #[allow(clippy::as_conversions)]
         let (page, size) = (queues as usize, if queues == 0 { 0 } else { 4096 });
+        #[allow(clippy::as_conversions)]
+        let second = queues.saturating_add(QUEUE_PAGE) as usize;
         Self {
             // SAFETY: claim 1.
             registers: unsafe { Frame::new(base, SIZE) },
             // SAFETY: claim 2: the page is memory that nothing else uses.
             commands: unsafe { Frame::new(page, size) },
+            // SAFETY: claim 2, for the second page.
+            events: unsafe { Frame::new(second, size) },
             queues,
         }
     }
@@ -254,41 +267,60 @@ impl Smmu {
         Ok(())
     }
 
-    /// Puts one command into the queue. Between two [`Smmu::sync`] at most 200 are allowed, so that the queue
-    /// of 256 never fills.
+    /// Puts one command into the queue. At most 200 may be in it at a time, so that the queue of 256 never
+    /// fills: whoever puts some waits for them ([`Smmu::consumed`]) before more.
     ///
     /// # Timing
     /// Two register accesses, two stores, one `publish`.
     pub fn command(&self, command: Command, publish: &impl Fn()) {
-        let mask = (2u32 << COMMAND_BITS).wrapping_sub(1);
-        let position = self.registers.read32(offset::CMDQ_PROD) & mask;
-        let index = position & (mask >> 1);
+        let position = self.registers.read32(offset::CMDQ_PROD) & QUEUE_MASK;
+        self.put(position, command);
+        publish();
+        self.registers
+            .write32(offset::CMDQ_PROD, position.wrapping_add(1) & QUEUE_MASK);
+    }
+
+    fn put(&self, position: u32, command: Command) {
+        let index = position & (QUEUE_MASK >> 1);
         let slot = usize::try_from(index).unwrap_or(usize::MAX).saturating_mul(16);
         let [low, high] = command.words();
         self.commands.write64(slot, low);
         self.commands.write64(slot.saturating_add(8), high);
-        publish();
-        self.registers
-            .write32(offset::CMDQ_PROD, position.wrapping_add(1) & mask);
+    }
+
+    /// Puts a CMD_SYNC into the queue; the place after it is what [`Smmu::consumed`] waits for.
+    pub fn put_sync(&self, publish: &impl Fn()) -> Position {
+        self.command(Command::Sync, publish);
+        Position(self.registers.read32(offset::CMDQ_PROD) & QUEUE_MASK)
+    }
+
+    /// Waits until the SMMU has consumed every command before `end`; after a CMD_SYNC they have taken effect.
+    /// Other cores may put commands meanwhile.
+    ///
+    /// # Errors
+    /// [`Timeout`] after `bound` tries, or the error that the SMMU reported.
+    pub fn consumed(&self, end: Position, bound: u64) -> Result<(), SmmuError> {
+        // At most a queue's length lies between the two, so the wrap bit tells before from after.
+        let passed = || {
+            let at = self.registers.read32(offset::CMDQ_CONS) & QUEUE_MASK;
+            at.wrapping_sub(end.0) & QUEUE_MASK <= QUEUE_MASK >> 1
+        };
+        match poll("SMMU_CMDQ_CONS (CMD_SYNC)", bound, passed) {
+            Ok(()) => Ok(()),
+            Err(timeout) => match self.registers.read32(offset::CMDQ_CONS) {
+                state if state & COMMAND_ERROR != 0 => Err(SmmuError::Command(state)),
+                _ => Err(timeout.into()),
+            },
+        }
     }
 
     /// Waits until every earlier command has taken effect.
     ///
     /// # Errors
-    /// [`Timeout`] after `bound` tries, or the error that the SMMU reported.
+    /// As [`Smmu::consumed`].
     pub fn sync(&self, bound: u64, publish: &impl Fn()) -> Result<(), SmmuError> {
-        self.command(Command::Sync, publish);
-        let mask = (2u32 << COMMAND_BITS).wrapping_sub(1);
-        let end = self.registers.read32(offset::CMDQ_PROD) & mask;
-        let consumed = poll("SMMU_CMDQ_CONS (CMD_SYNC)", bound, || {
-            self.registers.read32(offset::CMDQ_CONS) & mask == end
-        });
-        let state = self.registers.read32(offset::CMDQ_CONS);
-        match consumed {
-            Err(_) if state & COMMAND_ERROR != 0 => Err(SmmuError::Command(state)),
-            Err(timeout) => Err(timeout.into()),
-            Ok(()) => Ok(()),
-        }
+        let end = self.put_sync(publish);
+        self.consumed(end, bound)
     }
 }
 
@@ -319,5 +351,26 @@ mod tests {
         assert_eq!(smmu.registers.read32(offset::CMDQ_PROD), 0);
         assert_eq!(queue.get(510), Some(&0x30));
         assert!(queue.iter().skip(512).all(|word| *word == 0));
+    }
+
+    #[test]
+    fn what_other_cores_put_meanwhile_delays_nobody() {
+        let mut registers = vec![0u64; SIZE / 8];
+        let mut queue = vec![0u64; 512 * 2];
+        let base = registers.as_mut_ptr().expose_provenance();
+        let page = u64::try_from(queue.as_mut_ptr().expose_provenance()).expect("fits");
+        // SAFETY: as above.
+        let smmu = unsafe { Smmu::new(base, page) };
+        let consumed = |at: u32, end: u32| {
+            smmu.registers.write32(offset::CMDQ_CONS, at);
+            smmu.consumed(Position(end), 2)
+        };
+        assert_eq!((consumed(5, 5), consumed(9, 5)), (Ok(()), Ok(())));
+        assert_eq!((consumed(2, 510), consumed(255, 0)), (Ok(()), Ok(())));
+        let register = "SMMU_CMDQ_CONS (CMD_SYNC)";
+        let late = Err(SmmuError::Timeout(Timeout { register }));
+        assert_eq!((consumed(4, 5), consumed(510, 2)), (late, late));
+        let error = COMMAND_ERROR & 0x0100_0000 | 4;
+        assert_eq!(consumed(error, 5), Err(SmmuError::Command(error)));
     }
 }

@@ -23,6 +23,7 @@
 )]
 
 mod bits;
+pub mod dma;
 pub mod fault;
 pub mod health;
 pub mod lifecycle;

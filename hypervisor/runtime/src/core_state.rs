@@ -8,8 +8,8 @@ use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STAT
 use bulkhead_arch::barrier::wait_for_interrupt;
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::lock::FAILED_CORES;
+use bulkhead_arch::registers;
 use bulkhead_arch::words::SharedBlock;
-use bulkhead_arch::{gic_cpu, registers};
 use bulkhead_drivers::gic::{Distributor, Redistributor};
 use bulkhead_policy::schedule::{Position, Timetable};
 use bulkhead_types::system::System;
@@ -19,7 +19,7 @@ use crate::errors::Errors;
 use crate::health::{self, Blame, Event};
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::stats::{Account, Ledger};
-use crate::{core_field, entry, vcpu_field, view};
+use crate::{core_field, entry, gic_cpu, vcpu_field, view};
 
 /// Slots of a major frame for which a core has room.
 pub const MAX_SLOTS: usize = 32;
@@ -189,7 +189,7 @@ impl PerCore {
         if core.mode == core_mode::SLICED && timetable.is_none() {
             return None;
         }
-        let (distributor, redistributor) = entry::gic(system.board, core);
+        let (distributor, redistributor) = entry::gic_frames(system.board, core);
         self.running = Some(Running {
             index: self.index,
             system,
@@ -219,7 +219,7 @@ impl PerCore {
             self.start_own_partitions();
             self.start_slots();
         } else {
-            gic_cpu::init_direct(crate::gic::direct_reset_pmr());
+            gic_cpu::init_direct();
             self.start_own_partitions();
             if let (Some(running), Some(Some(vcpu))) = (self.running.as_mut(), self.vcpus.first()) {
                 running.owner = Some(0);

@@ -3,13 +3,16 @@
 //!
 //! In steady state none of this runs: interrupts, EOI, timers and WFI go past EL2. Implements: BH-GIC-021.
 
-use bulkhead_arch::{barrier, gic_cpu, registers};
+use bulkhead_arch::{barrier, registers};
+use bulkhead_board::Gic;
 use bulkhead_drivers::gic::{PARTITION_PRIORITY, gicd, gicr};
 use bulkhead_policy::sysreg::{Direction, IccRegister};
-use bulkhead_policy::vgic::direct::{self, DirectAction, PhysicalBank, PhysicalRegister, icc};
+use bulkhead_policy::vgic::direct::{self, DirectAction, Owner, PhysicalBank, PhysicalRegister, icc};
 use bulkhead_policy::vgic::{Access, AccessSize, Frame};
 
 use crate::core_state::{LocalVcpu, Running};
+use crate::shared::Machine;
+use crate::{direct_v2, entry, gic_cpu};
 
 fn offset(register: PhysicalRegister) -> usize {
     let offset = usize::try_from(register.offset).unwrap_or(usize::MAX);
@@ -50,10 +53,19 @@ fn route_offset(intid: u32) -> usize {
     usize::try_from(intid).map_or(usize::MAX, |i| gicd::IROUTER.wrapping_add(i.wrapping_mul(8)))
 }
 
-fn core_of(running: &Running, vcpu: &LocalVcpu, index: usize) -> Option<u64> {
+/// Affinity of the core of a vCPU of the partition.
+pub fn core_of(running: &Running, vcpu: &LocalVcpu, index: usize) -> Option<u64> {
     let entry = running.system.vcpus_of_partition(vcpu.partition).get(index)?;
     let core = running.system.cores.get(usize::try_from(entry.core).ok()?)?;
     Some(core.mpidr)
+}
+
+/// Takes what the partition owns and resets.
+pub fn configure(machine: &mut Machine, owner: &Owner) {
+    match entry::gic() {
+        Gic::V3 => machine.direct.configure(owner),
+        Gic::V2 { .. } => machine.direct.configure_v2(owner),
+    }
 }
 
 /// A guest's access to its distributor or redistributors; gives what a load returns.
@@ -65,6 +77,10 @@ pub fn access(
     size: AccessSize,
     access: Access,
 ) -> u64 {
+    match entry::gic() {
+        Gic::V3 => {}
+        Gic::V2 { .. } => return direct_v2::access(vcpu, running, at, size, access),
+    }
     let action = vcpu
         .shared
         .machine
@@ -72,6 +88,11 @@ pub fn access(
             machine.direct.access(vcpu.index(), frame, at, size, access)
         })
         .unwrap_or(DirectAction::Ignore);
+    perform(vcpu, running, action)
+}
+
+/// Does to the physical GIC what an access implies; gives what a load returns.
+pub fn perform(vcpu: &LocalVcpu, running: &Running, action: DirectAction) -> u64 {
     match action {
         DirectAction::Value(value) => value,
         DirectAction::Ignore => 0,
@@ -135,7 +156,7 @@ pub fn reset(vcpu: &LocalVcpu, running: &Running) {
     running.redistributor.write32(gicr::ICENABLER0, owner);
     // What still comes after a timeout meets Group 1 off, and is neither pending nor active below.
     let bound = running.system.board.poll_bound;
-    let _ = running.redistributor.wait(bound);
+    let _ = gic_cpu::wait_private(&running.redistributor, bound);
     running.redistributor.write32(gicr::ICPENDR0, owner);
     running.redistributor.write32(gicr::ICACTIVER0, owner);
     if vcpu.entry.index == 0 {
@@ -156,7 +177,7 @@ pub fn reset(vcpu: &LocalVcpu, running: &Running) {
         }
     }
     reset_priorities(vcpu, running, owner);
-    gic_cpu::reset_direct(crate::gic::direct_reset_pmr());
+    gic_cpu::reset_direct();
 }
 
 /// Gives owned interrupts the priority and route that boot gave them: a restarted guest finds nothing of its past.
@@ -186,7 +207,7 @@ fn reset_priorities(vcpu: &LocalVcpu, running: &Running, private: u32) {
             .ok()
             .and_then(|c| running.system.cores.get(c));
         if let Some(core) = core {
-            running.distributor.write64(route_offset(spi.intid), core.mpidr);
+            gic_cpu::route(&running.distributor, spi.intid, core.mpidr);
         }
     }
 }

@@ -14,8 +14,12 @@ use bulkhead_arch::barrier::set_el2_root;
 use bulkhead_arch::context::VcpuContext;
 use bulkhead_arch::vectors::{self, PER_CORE_STRIDE};
 
+use bulkhead_board::Gic;
 use bulkhead_drivers::gic::{Distributor, Redistributor};
-use bulkhead_types::tables::{BoardDevices, Core};
+use bulkhead_drivers::gicv2::interface::Interface;
+use bulkhead_drivers::pci::function::{self, Function};
+use bulkhead_drivers::smmu::Smmu;
+use bulkhead_types::tables::{BoardDevices, Core, PciFunction};
 
 use crate::core_state::PerCore;
 
@@ -138,19 +142,75 @@ pub fn use_root(core: &Core) {
     unsafe { set_el2_root(core.el2_root) };
 }
 
-/// The core's view of the physical GIC.
-pub fn gic(board: &BoardDevices, core: &Core) -> (Distributor, Redistributor) {
+/// The core's view of the physical GIC: the distributor, and the registers of its SGIs and PPIs.
+pub fn gic_frames(board: &BoardDevices, core: &Core) -> (Distributor, Redistributor) {
     let distributor = usize::try_from(board.gicd).unwrap_or(0);
     let redistributor = usize::try_from(core.redistributor).unwrap_or(0);
+    match gic() {
+        Gic::V3 => {}
+        // SAFETY: the address is that of the board's distributor, from the checked blob; every core root maps it as
+        // Device memory. `gic_cpu::wait_private` is the only caller of `wait` and does not call it here; nobody calls
+        // `init`.
+        Gic::V2 { .. } => unsafe {
+            return (
+                Distributor::small(distributor),
+                Redistributor::banked(distributor),
+            );
+        },
+    }
     // SAFETY: the addresses are those of the board's distributor and of this core's redistributor, from the
     // checked blob; every core root maps the first and this core's root the second as Device memory.
     unsafe { (Distributor::new(distributor), Redistributor::new(redistributor)) }
 }
 
-// The board's UART, linked by the board's binary: the run-time part is a library over the board.
+/// The SMMU; `None` when the board has none. Only the system core and the cores of partitions with a bus master map it.
+pub fn smmu(board: &BoardDevices) -> Option<Smmu> {
+    let base = usize::try_from(board.smmu).ok().filter(|base| *base != 0)?;
+    // SAFETY: the addresses are those of the board's SMMU and of its two queue pages, from the checked blob; the roots
+    // of the cores that call this map the first as Device memory and the others writable, which the checker proved;
+    // commands are put under one lock, events are taken by the system core alone.
+    Some(unsafe { Smmu::new(base, board.smmu_queues) })
+}
+
+/// The configuration space of a function whose partition has a vCPU on this core.
+pub fn function(board: &BoardDevices, function: &PciFunction) -> Function {
+    let base = usize::try_from(board.ecam).unwrap_or(0);
+    let number = usize::try_from(function.bdf).unwrap_or(0);
+    let base = base.wrapping_add(number.wrapping_mul(function::SIZE));
+    // SAFETY: the checked blob says that the function is there, and the roots of its partition's cores map its
+    // configuration space as Device memory, which the checker proved.
+    unsafe { Function::new(base) }
+}
+
+/// The calling core's CPU interface and virtual interface control, on a board with a GICv2; else none that answers.
+pub fn gicv2_interface() -> Interface {
+    let (cpu, control) = match gic() {
+        Gic::V3 => (0, 0),
+        Gic::V2 { cpu, control, .. } => (cpu, control),
+    };
+    // SAFETY: the board crate names its interfaces, which every root of its checked blob maps as Device memory (boot
+    // compared them); only `gic_cpu` calls this, and only where there is a GICv2.
+    unsafe { Interface::new(cpu, control) }
+}
+
+// The board's UART and GIC, linked by the board's binary: the run-time part is a library over the board.
 unsafe extern "Rust" {
+    safe fn bulkhead_board_gic_cpu() -> usize;
+    safe fn bulkhead_board_gic_control() -> usize;
     safe fn bulkhead_board_uart_try_put(byte: u8) -> bool;
     safe fn bulkhead_board_uart_get() -> Option<u8>;
+}
+
+/// The board's GIC: constants once the board's binary is linked, so that what is for the other version is left out.
+#[inline]
+pub fn gic() -> Gic {
+    match bulkhead_board_gic_cpu() {
+        0 => Gic::V3,
+        cpu => Gic::V2 {
+            cpu,
+            control: bulkhead_board_gic_control(),
+        },
+    }
 }
 
 /// Hands a byte to the board's UART; `false` when it has no room.
@@ -163,10 +223,31 @@ pub fn uart_get() -> Option<u8> {
     bulkhead_board_uart_get()
 }
 
-/// Links the run-time part with a board: gives it the board's UART.
+/// Links the run-time part with a board: gives it the board's UART and the version of its GIC.
 #[macro_export]
 macro_rules! runtime_binary {
     ($board:ty) => {
+        /// 0: a GICv3, which has no such address.
+        #[unsafe(no_mangle)]
+        extern "Rust" fn bulkhead_board_gic_cpu() -> usize {
+            use bulkhead_board::{Board, Gic};
+            match <$board as Board>::GIC {
+                Gic::V3 => 0,
+                Gic::V2 { cpu, .. } => cpu,
+            }
+        }
+
+        /// Never asked for with a GICv3. Unlike the function above, or the compiler would make one of both, which linking
+        /// does not see through.
+        #[unsafe(no_mangle)]
+        extern "Rust" fn bulkhead_board_gic_control() -> usize {
+            use bulkhead_board::{Board, Gic};
+            match <$board as Board>::GIC {
+                Gic::V3 => usize::MAX,
+                Gic::V2 { control, .. } => control,
+            }
+        }
+
         #[unsafe(no_mangle)]
         extern "Rust" fn bulkhead_board_uart_try_put(byte: u8) -> bool {
             use bulkhead_board::{Board, Uart};

@@ -7,13 +7,12 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_arch::barrier::{dmb_ish, dsb_sy};
-use bulkhead_arch::{gic_cpu, registers, switch};
 use bulkhead_drivers::gic::{gicd, gicr};
-use bulkhead_policy::vgic::direct::icc;
-use bulkhead_policy::vgic::{Access, AccessSize, Fill, Frame, VcpuSet, observes_state};
+use bulkhead_policy::vgic::{Access, AccessSize, Frame, VcpuSet};
 use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
+use crate::gic_cpu::{self, Taken};
 use crate::physical::{change, owns, set_spis, spi_word};
 use crate::predictors;
 use crate::shared::{self, Machine};
@@ -27,16 +26,11 @@ pub const MAINTENANCE_PPI: u32 = 25;
 /// PPIs of a sliced vCPU that are physical.
 pub const GUEST_PPIS: u32 = (1 << CNTV_PPI) | (1 << CNTP_PPI);
 
-/// Physical priority mask with which the guest of a dedicated core starts.
-pub fn direct_reset_pmr() -> u64 {
-    icc::pmr_to_physical(0)
-}
-
 /// Takes back the list registers of the vCPU whose registers are loaded, and what it ended that was in none
 /// of them; gives other vCPUs that this concerns. [`fill`] follows.
 fn take_back(machine: &mut Machine, vcpu: &LocalVcpu) -> VcpuSet {
     machine.vgic.end_unlisted(vcpu.index(), gic_cpu::ended_unlisted());
-    machine.vgic.fold(vcpu.index(), &gic_cpu::list_registers())
+    gic_cpu::fold(machine, vcpu.index(), &gic_cpu::list_registers())
 }
 
 /// Takes back and hands out list registers; gives other vCPUs that this concerns.
@@ -55,9 +49,8 @@ fn fill(machine: &mut Machine, vcpu: &LocalVcpu, running: &Running) {
         machine.vgic.lower_ppis(vcpu.index(), waiting & !raised);
     }
     let mut lrs = [0; 4];
-    let fill = machine.vgic.fill(vcpu.index(), &mut lrs);
-    gic_cpu::set_list_registers(&lrs);
-    registers::ich_hcr::write((vcpu.context.control.ich_hcr & !Fill::MASK) | fill.hcr);
+    let fill = gic_cpu::fill(machine, vcpu.index(), &mut lrs);
+    gic_cpu::hand_out(&lrs, vcpu.context.control.ich_hcr, fill);
     deactivate_pending(machine, vcpu.index());
 }
 
@@ -108,7 +101,7 @@ pub fn kick_if_running(running: &Running, first: u32, index: u32, core: u32) {
         .ok()
         .and_then(|c| running.system.cores.get(c));
     if let Some(entry) = entry {
-        gic_cpu::kick(entry.mpidr);
+        gic_cpu::kick(&running.distributor, entry.mpidr);
     }
 }
 
@@ -131,7 +124,7 @@ impl PerCore {
             return;
         };
         vcpu.context.gic.lr = [0; 4];
-        switch::load(&vcpu.context);
+        gic_cpu::load(&vcpu.context);
         running.loaded = Some(local);
         if running.core.mode == core_mode::SLICED {
             let bound = running.system.board.poll_bound;
@@ -174,7 +167,7 @@ impl PerCore {
             return;
         };
         let ended = gic_cpu::ended_unlisted();
-        switch::save(&mut vcpu.context);
+        gic_cpu::save(&mut vcpu.context);
         if running.core.mode == core_mode::SLICED {
             predictors::sanitise(running.core, vcpu);
             let vcpu: &LocalVcpu = vcpu;
@@ -182,7 +175,7 @@ impl PerCore {
             let bound = running.system.board.poll_bound;
             let concerned = vcpu.shared.machine.with(running.index, |machine| {
                 machine.vgic.end_unlisted(vcpu.index(), ended);
-                let concerned = machine.vgic.fold(vcpu.index(), &lrs);
+                let concerned = gic_cpu::fold(machine, vcpu.index(), &lrs);
                 deactivate_pending(machine, vcpu.index());
                 if vcpu.entry.index == 0 {
                     machine.takes_spis = false;
@@ -193,7 +186,7 @@ impl PerCore {
             // The next vCPU of this core has the same PPIs: their enable and active bits go with their vCPU.
             running.redistributor.write32(gicr::ICENABLER0, GUEST_PPIS);
             // A timeout here leaves the next vCPU a timer interrupt whose condition it finds not met.
-            let _ = running.redistributor.wait(bound);
+            let _ = gic_cpu::wait_private(&running.redistributor, bound);
             running.redistributor.write32(gicr::ICACTIVER0, GUEST_PPIS);
             notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
         }
@@ -251,16 +244,21 @@ impl PerCore {
     /// Takes the physical interrupts that are pending for the loaded vCPU; at most one for each list register.
     pub fn take_group1(&mut self) {
         for _ in 0..4 {
-            let Some(intid) = gic_cpu::acknowledge1() else {
-                return;
-            };
-            gic_cpu::drop1(intid);
-            if intid == MAINTENANCE_PPI {
-                self.maintain();
-                gic_cpu::deactivate(intid);
-            } else {
-                self.deliver(intid);
-                self.count_interrupt(intid);
+            match gic_cpu::take_irq() {
+                None => return,
+                Some(Taken::SlotTimer) => {
+                    self.on_slot_timer();
+                    gic_cpu::deactivate(gic_cpu::EL2_TIMER_PPI);
+                }
+                Some(Taken::Kick) => {}
+                Some(Taken::Other(MAINTENANCE_PPI)) => {
+                    self.maintain();
+                    gic_cpu::deactivate(MAINTENANCE_PPI);
+                }
+                Some(Taken::Other(intid)) => {
+                    self.deliver(intid);
+                    self.count_interrupt(intid);
+                }
             }
         }
     }
@@ -339,13 +337,13 @@ impl PerCore {
         if running.core.mode != core_mode::SLICED {
             return crate::direct::access(vcpu, running, frame, offset, size, access);
         }
-        let folds = observes_state(frame, offset);
+        let folds = gic_cpu::observes_state(frame, offset);
         let result = vcpu.shared.machine.with(running.index, |machine| {
             let mut concerned = VcpuSet::EMPTY;
             if folds {
                 concerned = take_back(machine, vcpu);
             }
-            let outcome = machine.vgic.access(vcpu.index(), frame, offset, size, access);
+            let outcome = gic_cpu::access(machine, vcpu.index(), frame, offset, size, access);
             if folds {
                 fill(machine, vcpu, running);
             } else if outcome.refresh.contains(vcpu.index()) {

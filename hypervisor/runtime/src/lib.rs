@@ -4,7 +4,8 @@
 //! - [`entry`]: the functions that the vectors call; the only `unsafe` of this crate beside [`view`].
 //! - [`core`](mod@core_state): one core's state and what dedicated and sliced cores share.
 //! - [`sliced`]: the slot table at work. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
-//!   [`direct`]: the same for dedicated cores. [`predictors`]: what the switch does about them.
+//!   [`direct`]: the same for dedicated cores; [`gic_cpu`]: what differs between GIC versions. [`predictors`]: what the switch does about them.
+//! - [`streams`]: a partition's bus masters, open and closed. [`dma`]: their faults.
 //! - [`lifecycle`]: start, restart and stop of partitions. [`errors`]: SErrors. [`psci`]: guests' calls.
 //! - [`health`]: the health monitor; [`supervise`]: signs of life and notices.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
@@ -16,9 +17,12 @@
 pub mod console;
 pub mod core_state;
 pub mod direct;
+mod direct_v2;
+pub mod dma;
 pub mod entry;
 pub mod errors;
 pub mod gic;
+pub mod gic_cpu;
 pub mod health;
 pub mod lifecycle;
 pub mod log;
@@ -28,6 +32,7 @@ pub mod psci;
 pub mod shared;
 pub mod sliced;
 pub mod stats;
+pub mod streams;
 pub mod supervise;
 pub mod trap;
 pub mod view;

@@ -10,8 +10,8 @@ use bulkhead_abi::health::{Action, Error};
 use bulkhead_abi::stats::partition_state;
 use bulkhead_arch::barrier::invalidate_current_vmid;
 use bulkhead_arch::guest::inject_abort;
+use bulkhead_arch::registers;
 use bulkhead_arch::revocation::revoke;
-use bulkhead_arch::{gic_cpu, registers};
 use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, SafeState, Then};
 use bulkhead_policy::psci::Power;
 use bulkhead_policy::root;
@@ -24,7 +24,7 @@ use crate::core_state::{PerCore, Readiness, Running};
 use crate::gic::kick_if_running;
 use crate::health::{self, Blame};
 use crate::shared::{PARTITIONS, PartitionState};
-use crate::{direct, vcpu_field, view};
+use crate::{direct, gic_cpu, streams, supervise, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
 const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
@@ -181,14 +181,15 @@ impl PerCore {
         let _ = vcpu.shared.machine.with(running.index, |machine| {
             machine.uart = bulkhead_policy::uart::Pl011::new();
             if running.core.mode == core_mode::SLICED {
-                machine.vgic.configure(&vgic_config(partition));
+                gic_cpu::configure(machine, &vgic_config(partition));
             } else {
-                machine.direct.configure(&Owner {
+                let owner = Owner {
                     spis: partition.spis,
                     ppis: GUEST_PPIS,
                     vcpu_count: usize::try_from(partition.vcpu_count).unwrap_or(1),
                     spi_lines: partition.spi_lines,
-                });
+                };
+                direct::configure(machine, &owner);
             }
         });
         vcpu.shared.refresh.store(0, Ordering::SeqCst);
@@ -225,6 +226,11 @@ impl PerCore {
         }
         // All its vCPUs are off, and the barrier before the invalidation publishes the entries.
         root::restore(view::live_root(partition).words(), view::pristine_root(partition));
+        if streams::open_streams(running, partition).is_err() {
+            // Without its devices it does not start: an error like any other, within its restart limit.
+            let _ = apply(vcpu.shared, Event::Fault);
+            return self.stop_vcpu(local);
+        }
         self.make_loaded(local);
         // With its VMID current: nothing of the previous life stays in any TLB or instruction cache.
         invalidate_current_vmid();
@@ -248,7 +254,7 @@ impl PerCore {
             vcpu.context.reset(entry, context);
             if direct {
                 // Its CPU interface is the physical one, as its last life left it.
-                gic_cpu::reset_direct(crate::gic::direct_reset_pmr());
+                gic_cpu::reset_direct();
             }
             vcpu.readiness = Readiness::Ready;
             slot.set(Power::On);
@@ -325,6 +331,10 @@ pub fn end(running: &Running, index: u32, event: Event) {
         && !matches!(before.phase(), Phase::Stopping(_))
     {
         withdraw(running, partition);
+        // A stream that cannot be opened again stops the next start.
+        if streams::close_streams(running, partition).is_err() {
+            supervise::poll_failed();
+        }
         let _ = apply(state, Event::Withdrawn);
     }
     call_members(running, partition);

@@ -10,6 +10,7 @@ use bulkhead_arch::lock::TicketLock;
 use bulkhead_policy::psci::Power;
 use bulkhead_policy::uart::Pl011;
 use bulkhead_policy::vgic::direct::Direct;
+use bulkhead_policy::vgic::v2::Extras;
 use bulkhead_policy::vgic::{MAX_VCPUS, Vgic};
 
 /// Partitions for which there is room: as many as a spec may have.
@@ -24,6 +25,8 @@ pub const NOBODY: u32 = u32::MAX;
 pub struct Machine {
     /// Interrupt controller of a sliced partition.
     pub vgic: Vgic,
+    /// Where its SGIs come from, on a board with a GICv2.
+    pub extras: Extras,
     /// What a dedicated partition sees of the physical interrupt controller.
     pub direct: Direct,
     /// Console of a partition with an emulated UART.
@@ -75,6 +78,7 @@ impl PartitionState {
         Self {
             machine: TicketLock::new(Machine {
                 vgic: Vgic::new(),
+                extras: Extras::new(),
                 direct: Direct::new(),
                 uart: Pl011::new(),
                 takes_spis: false,

@@ -121,6 +121,7 @@ impl PerCore {
             vcpu.stats.add64(vcpu_field!(slots_granted), 1);
         }
         if position.occupant() == Occupant::System {
+            crate::dma::take_faults(running);
             // The last quarter of the slot is for what is begun, and for the way out.
             let spare = position.end().wrapping_sub(position.begin()) / 4;
             let until = crate::view::handoff()

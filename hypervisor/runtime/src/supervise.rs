@@ -29,6 +29,14 @@ static WATCHES: [[AtomicU64; 4]; MAX_PARTITIONS] =
 /// Events of each core's log that were looked at. Only the system core uses it.
 static TOLD: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
+/// Polls of the SMMU that reached their bound and were not reported yet.
+static POLLS: AtomicU64 = AtomicU64::new(0);
+
+/// Remembers for the next system slot that a poll of hardware that all share reached its bound.
+pub fn poll_failed() {
+    POLLS.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Looks at every partition, then tells the monitor partition what is new.
 ///
 /// # Timing
@@ -41,6 +49,15 @@ pub fn step(running: &Running) {
         for (word, value) in kept.iter().zip(watch.words()) {
             word.store(value, Ordering::Relaxed);
         }
+    }
+    let polls = POLLS.swap(0, Ordering::Relaxed);
+    if polls > 0 {
+        let event = Event {
+            error: Error::HardwarePoll,
+            blame: Blame::System,
+            detail: [polls, 0, 0],
+        };
+        health::report(running, &event);
     }
     tell(running);
 }

@@ -12,6 +12,7 @@ use bulkhead_policy::vgic::{Access, AccessSize, Frame};
 use bulkhead_types::tables::{core_mode, partition_flag};
 
 use crate::core_state::{LocalVcpu, PerCore, Readiness};
+use crate::gic_cpu;
 
 /// Bytes of a distributor frame.
 const GICD_SIZE: u64 = 0x1_0000;
@@ -152,14 +153,12 @@ impl PerCore {
     /// That of a dedicated core goes to EL1, and its pending ends the sleep here. While one is active, a kick
     /// might not end it, so EL2 returns at once (design decision D3).
     pub fn await_interrupt(&mut self) {
-        /// `ICC_RPR_EL1` while no interrupt is active.
-        const IDLE: u64 = 0xff;
         let Some((vcpu, running)) = self.current() else {
             return;
         };
         if running.core.mode == core_mode::SLICED {
             vcpu.readiness = Readiness::Waiting;
-        } else if registers::icc_rpr::read() & 0xff == IDLE {
+        } else if gic_cpu::idle() {
             self.sleep();
         }
     }

@@ -10,12 +10,14 @@ use bulkhead_abi::window::WINDOW_SIZE;
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_types::image::Handoff;
 use bulkhead_types::system::System;
-use bulkhead_types::tables::Partition;
+use bulkhead_types::tables::{Partition, PciFunction};
 
 use crate::shared::MAX_CORES;
 
 /// Bytes of a stage-2 root page.
 const ROOT_BYTES: usize = 4096;
+/// Bytes of a stream table entry.
+const STREAM_BYTES: usize = 64;
 
 unsafe extern "C" {
     static __handoff_start: Handoff;
@@ -63,20 +65,49 @@ pub fn live_root(partition: &Partition) -> SharedBlock {
 
 /// The pristine copy of that page in the blob; empty if it lay outside, which the checker has excluded.
 pub fn pristine_root(partition: &Partition) -> &'static [u64] {
-    let root = usize::try_from(partition.pristine_root).unwrap_or(usize::MAX);
+    pristine(partition.pristine_root, ROOT_BYTES)
+}
+
+/// `length` bytes of the blob as words; empty if they are not in it.
+fn pristine(offset: u64, length: usize) -> &'static [u64] {
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let size = usize::try_from(handoff().blob_size).unwrap_or(0);
-    let inside = root.checked_add(ROOT_BYTES).is_some_and(|end| end <= size);
-    if !inside || !root.is_multiple_of(size_of::<u64>()) {
+    let inside = offset.checked_add(length).is_some_and(|end| end <= size);
+    if !inside || !offset.is_multiple_of(size_of::<u64>()) {
         return &[];
     }
     // SAFETY: (1) the words lie in the blob, whose base is page-aligned and which every root maps read-only;
-    // (2) `root` is a multiple of their size; (3) every bit pattern is a word.
+    // (2) `offset` is a multiple of their size; (3) every bit pattern is a word.
     unsafe {
         core::slice::from_raw_parts(
-            (&raw const __blob_base).add(root).cast(),
-            ROOT_BYTES / size_of::<u64>(),
+            (&raw const __blob_base).add(offset).cast(),
+            length / size_of::<u64>(),
         )
     }
+}
+
+/// Offset of a function's stream table entry in the live image; `None` when the table has none for it.
+fn stream_offset(system: &System<'_>, function: &PciFunction) -> Option<u64> {
+    let fits = function.bdf.checked_shr(system.board.stream_bits) == Some(0);
+    let entry = u64::from(function.bdf).wrapping_mul(64);
+    fits.then(|| system.board.stream_table.wrapping_add(entry))
+}
+
+/// The live stream table entry of a function whose partition has a vCPU on this core.
+pub fn live_stream(system: &System<'_>, function: &PciFunction) -> SharedBlock {
+    let offset = stream_offset(system, function).map(|o| system.header.live_base.wrapping_add(o));
+    match offset.map(usize::try_from) {
+        // SAFETY: (1) boot copied the table there and the roots of the cores that call this map it writable, which the
+        // checker proved; (2) no Rust object lives there; (3) entries have 64 bytes and the table is aligned.
+        Some(Ok(base)) => unsafe { SharedBlock::new(base, STREAM_BYTES) },
+        Some(Err(_)) | None => SharedBlock::EMPTY,
+    }
+}
+
+/// The pristine copy of that entry in the blob.
+pub fn pristine_stream(system: &System<'_>, function: &PciFunction) -> &'static [u64] {
+    let offset = stream_offset(system, function).map(|o| system.header.live_image.wrapping_add(o));
+    offset.map_or(&[], |offset| pristine(offset, STREAM_BYTES))
 }
 
 /// The window of a partition. Only the system core and the cores of a partition with an emulated UART map it.

@@ -44,7 +44,7 @@ pub struct Core {
     pub midr: u64,
     /// `TTBR0_EL2` of this core's run-time root.
     pub el2_root: u64,
-    /// Physical address of this core's redistributor (RD_base; SGI_base is 64 KiB above).
+    /// Physical address of this core's redistributor (RD_base; SGI_base is 64 KiB above); 0 on a board with a GICv2.
     pub redistributor: u64,
     /// One of [`core_mode`].
     pub mode: u32,

@@ -11,7 +11,7 @@ use crate::health;
 use crate::judge::Judge;
 use crate::reason;
 use crate::report::{
-    Bounds, Can, CoreReport, Entries, Expected, FORMAT, Fault, Partition, Report, Slots, Used, Verdict,
+    Bounds, Can, CoreReport, Dma, Entries, Expected, FORMAT, Fault, Partition, Report, Slots, Used, Verdict,
 };
 use crate::stats::{Core, Snapshot, Steady};
 
@@ -84,6 +84,7 @@ pub(crate) fn report(facts: Facts<'_>) -> Report {
             .collect(),
         health: health::events(manifest, stats),
         health_counts: health::counts(manifest, stats),
+        dma: dma(stats),
         hypervisor_tail: facts.hypervisor_tail,
         stray_bytes: facts.stray_bytes,
     }
@@ -151,8 +152,34 @@ fn partition_report(
             e2e_errors: metrics.can_e2e_errors,
         },
         metrics: known.metrics.is_some(),
+        dma_faults: dma_faults(manifest, stats, index),
         fault: first.filter(|vcpu| vcpu.fault_syndrome != 0).map(fault),
         console_tail: known.tail,
+    }
+}
+
+/// Faults of a partition's devices: the core with the system slot counts them, all others have zeros.
+fn dma_faults(manifest: &Manifest, stats: &Snapshot, partition: usize) -> BTreeMap<String, u64> {
+    let count = |number: usize| -> u64 {
+        let cores = stats.cores.iter().flatten();
+        let faults = cores.filter_map(|core| core.stats.dma.faults.get(number));
+        faults.map(|faults| u64::from(*faults)).sum()
+    };
+    let functions = manifest.functions.iter().enumerate();
+    functions
+        .filter(|(_, function)| function.partition as usize == partition)
+        .map(|(number, function)| (function.device.clone(), count(number)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+fn dma(stats: &Snapshot) -> Dma {
+    let sum = |field: fn(&Core) -> u64| stats.cores.iter().flatten().map(field).sum();
+    Dma {
+        unowned: sum(|core| core.stats.dma.unowned),
+        overflows: sum(|core| core.stats.dma.overflows),
+        global_errors: sum(|core| core.stats.dma.global_errors[0]),
+        stream_failures: sum(|core| core.stats.stream_failures),
     }
 }
 

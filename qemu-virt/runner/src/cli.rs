@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clap::Args;
+use bulkhead_model::manifest::Manifest;
+use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::command::{LaunchOptions, Line, Start, Timing, arguments, shell_line};
+use crate::command::{LaunchOptions, Line, Medium, Start, Timing, arguments, shell_line};
 use crate::report::{Report, Verdict};
 use crate::session::{Session, SessionOptions};
 use crate::view::Show;
@@ -19,6 +20,16 @@ use crate::{RunnerError, manifest_of, qemu, terminal};
 
 /// How often signals are looked at.
 const TICK: Duration = Duration::from_millis(50);
+
+/// What starts the hypervisor.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BootPath {
+    /// The emulator puts the image into memory
+    #[default]
+    Image,
+    /// The board's U-Boot, from the medium that --disk names
+    UBoot,
+}
 
 /// How a system is run on QEMU.
 #[derive(Args, Clone, Debug, Default)]
@@ -53,6 +64,18 @@ pub struct RunArgs {
     /// Starts the machine only when the debugger says so
     #[arg(long, requires = "gdb")]
     pub gdb_wait: bool,
+    /// What starts the hypervisor
+    #[arg(long, value_enum, default_value_t, requires_if("u-boot", "disk"))]
+    pub boot: BootPath,
+    /// The medium that `flash` wrote; the machine cannot change it
+    #[arg(long, value_name = "FILE")]
+    pub disk: Option<PathBuf>,
+    /// The boot loader [default: the board's, from Debian's package]
+    #[arg(long, value_name = "FILE")]
+    pub firmware: Option<PathBuf>,
+    /// Folder of the unpacked Debian packages
+    #[arg(skip)]
+    pub guest: PathBuf,
     /// Logs every exception that the emulator takes
     #[arg(long, value_name = "FILE")]
     pub int_log: Option<PathBuf>,
@@ -85,8 +108,27 @@ impl RunArgs {
         names.map(fixed).collect()
     }
 
-    fn launch(&self) -> LaunchOptions {
-        LaunchOptions {
+    /// What the machine boots from. Implements: BH-FLSH-007.
+    fn medium(&self, manifest: &Manifest) -> Result<Option<Medium>, RunnerError> {
+        let (BootPath::UBoot, Some(disk)) = (self.boot, &self.disk) else {
+            return Ok(None);
+        };
+        let known = || Some(self.guest.join(manifest.qemu.as_ref()?.firmware.as_ref()?));
+        let firmware = self.firmware.clone().or_else(known);
+        let firmware = firmware.ok_or_else(|| RunnerError::NoFirmware(manifest.board.clone()))?;
+        for path in [&firmware, disk] {
+            std::fs::metadata(path).map_err(|source| RunnerError::File {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        let disk = disk.clone();
+        Ok(Some(Medium { firmware, disk }))
+    }
+
+    fn launch(&self, manifest: &Manifest) -> Result<LaunchOptions, RunnerError> {
+        Ok(LaunchOptions {
+            medium: self.medium(manifest)?,
             extra: self.qemu_args.clone(),
             gdb: self.gdb,
             start: if self.gdb_wait {
@@ -100,7 +142,7 @@ impl RunArgs {
                 Timing::Host
             },
             int_log: self.int_log.clone(),
-        }
+        })
     }
 
     fn show(&self) -> Show {
@@ -129,7 +171,7 @@ pub fn run(args: &RunArgs, dir: &Path, images: &Path) -> ExitCode {
 
 fn print_command(args: &RunArgs, dir: &Path) -> Result<Verdict, RunnerError> {
     let manifest = manifest_of(dir)?;
-    let arguments = arguments(dir, &manifest, &args.launch(), Line::Terminal)?;
+    let arguments = arguments(dir, &manifest, &args.launch(&manifest)?, Line::Terminal)?;
     println!("{}", shell_line(&qemu::program()?, &arguments));
     Ok(Verdict::Pass)
 }
@@ -139,7 +181,7 @@ fn run_to_end(args: &RunArgs, dir: &Path, images: &Path) -> Result<Verdict, Runn
     let mut session = Session::start(
         dir,
         SessionOptions {
-            launch: args.launch(),
+            launch: args.launch(&manifest_of(dir)?)?,
             images: images.to_owned(),
             show: args.show(),
             stall: Some(Duration::from_secs(args.stall_timeout)),
@@ -188,7 +230,7 @@ fn end(args: &RunArgs, session: &Session) -> Option<String> {
         return Some(why);
     }
     if let Some(words) = &judge.refusal {
-        return Some(format!("EL2 {words}"));
+        return Some(words.clone());
     }
     if session.quit {
         return Some("ended by the user".to_owned());

@@ -37,6 +37,15 @@ pub enum Start {
     WaitForDebugger,
 }
 
+/// A boot loader and the medium that it boots from: the machine starts as the board does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Medium {
+    /// The boot loader.
+    pub firmware: PathBuf,
+    /// The medium, which the machine cannot change.
+    pub disk: PathBuf,
+}
+
 /// What a user may change about the machine.
 #[derive(Clone, Debug, Default)]
 pub struct LaunchOptions {
@@ -50,6 +59,8 @@ pub struct LaunchOptions {
     pub timing: Timing,
     /// Where the emulator logs every exception ([`crate::int_log`]).
     pub int_log: Option<PathBuf>,
+    /// What the machine boots from; absent: the built image, put into memory by the emulator.
+    pub medium: Option<Medium>,
 }
 
 /// Where the serial line and the control connection go.
@@ -160,10 +171,29 @@ pub fn arguments(
         all.push("-dtb".into());
         all.push(dir.join(tree).into());
     }
-    all.push("-kernel".into());
-    all.push(dir.join(&manifest.image).into());
+    match &options.medium {
+        None => all.extend(["-kernel".into(), dir.join(&manifest.image).into()]),
+        Some(medium) => all.extend(from_medium(manifest, medium)?),
+    }
     all.extend(options.extra.iter().map(OsString::from));
     Ok(all)
+}
+
+/// The boot loader instead of an image, and the medium. Implements: BH-FLSH-007.
+fn from_medium(manifest: &Manifest, medium: &Medium) -> Result<[OsString; 6], RunnerError> {
+    const DRIVE: &str = "medium";
+    let device = machine(manifest)?.disk.as_ref();
+    let device = device.ok_or_else(|| RunnerError::NoMedium(manifest.board.clone()))?;
+    // QEMU reads a doubled comma as a comma.
+    let disk = medium.disk.to_string_lossy().replace(',', ",,");
+    Ok([
+        "-bios".into(),
+        medium.firmware.clone().into(),
+        "-drive".into(),
+        format!("if=none,id={DRIVE},format=raw,readonly=on,file={disk}").into(),
+        "-device".into(),
+        device.replace("{drive}", DRIVE).into(),
+    ])
 }
 
 /// A size as `-m` reads it.
@@ -232,6 +262,7 @@ mod tests {
             start: Start::WaitForDebugger,
             timing: Timing::Deterministic,
             int_log: Some("/b/int.log".into()),
+            medium: None,
         };
         let line = line(&options);
         assert!(line.contains("-M virt,virtualization=on,gic-version=3,dtb-randomness=off "));
@@ -240,6 +271,23 @@ mod tests {
         assert!(line.contains("-object filter-buffer,id=metronome,netdev=nobody,interval=20"));
         assert!(line.contains("-gdb tcp:127.0.0.1:1234 -S -d int -D /b/int.log"));
         assert!(line.ends_with(r"-name 'it'\''s'"));
+    }
+
+    /// Verifies: BH-FLSH-007.
+    #[test]
+    fn a_medium_takes_the_place_of_the_image() {
+        let options = LaunchOptions {
+            medium: Some(Medium {
+                firmware: "/u-boot.bin".into(),
+                disk: "/a,b.img".into(),
+            }),
+            ..LaunchOptions::default()
+        };
+        let line = line(&options);
+        assert!(!line.contains("-kernel") && !line.contains("image.bin"), "{line}");
+        assert!(line.ends_with(
+            "-bios /u-boot.bin -drive if=none,id=medium,format=raw,readonly=on,file=/a,,b.img -device disk,drive=medium"
+        ), "{line}");
     }
 
     #[test]

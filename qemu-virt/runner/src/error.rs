@@ -27,6 +27,12 @@ pub enum RunnerError {
     /// The board has no model in QEMU.
     #[error("board `{0}` is not modelled by QEMU; run it on the board")]
     NotModelled(String),
+    /// The board's model boots from no medium.
+    #[error("the board file of `{0}` does not say how QEMU boots it from a medium: it has no `qemu.disk`")]
+    NoMedium(String),
+    /// The boot loader is not known.
+    #[error("the board file of `{0}` names no boot loader for QEMU: say where it is with --firmware")]
+    NoFirmware(String),
     /// QEMU is not installed.
     #[error("`{0}` was not found; install qemu-system-arm, or say where it is with BULKHEAD_QEMU")]
     NoQemu(String),

@@ -55,8 +55,10 @@ pub struct Judge {
     pub never: Vec<Watch>,
     /// The blob's hash as EL2 said it.
     pub blob_hash: Option<String>,
-    /// Why EL2 did not start the system, in its own words.
+    /// Who did not start the system and why, in its own words.
     pub refusal: Option<String>,
+    /// Whether a boot loader has spoken, and EL2 not yet.
+    boot_loader: bool,
 }
 
 impl Judge {
@@ -68,6 +70,7 @@ impl Judge {
             never: watches(&manifest.never),
             blob_hash: None,
             refusal: None,
+            boot_loader: false,
         }
     }
 
@@ -76,6 +79,10 @@ impl Judge {
         match (speaker, line) {
             (Speaker::Partition(index), Line::Whole(line) | Line::Part(line)) => self.partition(index, line),
             (Speaker::HypervisorText, Line::Whole(line)) => self.hypervisor(&String::from_utf8_lossy(line)),
+            // U-Boot's prompt: it has tried everything.
+            (Speaker::HypervisorText, Line::Part(b"=> ")) if self.boot_loader => {
+                self.refuse("found nothing to start".to_owned());
+            }
             (Speaker::HypervisorText, Line::Part(_)) | (Speaker::HypervisorLog, _) => {}
         }
     }
@@ -92,10 +99,22 @@ impl Judge {
     fn hypervisor(&mut self, line: &str) {
         let mut words = line.split_whitespace();
         match words.next() {
+            Some("U-Boot") => self.boot_loader = true,
+            Some("Bulkhead") => self.boot_loader = false,
             Some("BLOB") => self.blob_hash = words.next().map(str::to_ascii_lowercase),
-            Some("refused:" | "stopped:") => self.refusal = Some(line.trim().to_owned()),
+            Some("refused:" | "stopped:") => self.refuse(line.trim().to_owned()),
             Some(_) | None => {}
         }
+    }
+
+    /// The first refusal counts.
+    fn refuse(&mut self, words: String) {
+        let who = if self.boot_loader {
+            "the boot loader"
+        } else {
+            "EL2"
+        };
+        self.refusal.get_or_insert(format!("{who} {words}"));
     }
 
     /// Whether a line was seen whose time is not known yet.
@@ -147,7 +166,7 @@ impl Judge {
 
     /// Reasons against a pass; none means pass. Implements: BH-QEMU-003.
     pub fn reasons(&self, blob_hash: &str) -> Vec<String> {
-        let mut reasons: Vec<String> = self.refusal.iter().map(|words| format!("EL2 {words}")).collect();
+        let mut reasons: Vec<String> = self.refusal.iter().cloned().collect();
         match &self.blob_hash {
             Some(said) if said == blob_hash => {}
             Some(said) => reasons.push(format!("EL2 runs blob {said}, but {blob_hash} was built")),
@@ -217,6 +236,28 @@ mod tests {
         assert_eq!(reasons[1], "`CRASHED` on `vehicle` must not be seen, but was");
         banner(&mut judge, "refused: cores (blob: 4, board: 2)");
         assert_eq!(judge.reasons(HASH)[0], "EL2 refused: cores (blob: 4, board: 2)");
+    }
+
+    /// Verifies: BH-FLSH-003.
+    #[test]
+    fn who_refuses_is_said() {
+        let mut judge = judge();
+        judge.line(Speaker::HypervisorText, Line::Part(b"=> "));
+        assert_eq!(judge.refusal, None);
+        let mut other = judge.clone();
+        banner(&mut judge, "U-Boot 2023.01 (Jun 22 2026)");
+        banner(&mut other, "U-Boot 2023.01 (Jun 22 2026)");
+        judge.line(Speaker::HypervisorText, Line::Part(b"=> "));
+        assert_eq!(
+            judge.refusal.as_deref(),
+            Some("the boot loader found nothing to start")
+        );
+        banner(&mut other, "Bulkhead 0.1.0 on qemu-virt");
+        banner(&mut other, "refused: cores (blob: 4, board: 2)");
+        assert_eq!(
+            other.refusal.as_deref(),
+            Some("EL2 refused: cores (blob: 4, board: 2)")
+        );
     }
 
     /// Verifies: BH-QEMU-004.

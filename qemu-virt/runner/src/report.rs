@@ -54,6 +54,8 @@ pub struct Report {
     pub health: Vec<Event>,
     /// How often each error was blamed on whom.
     pub health_counts: Counts,
+    /// What the SMMU reported beside the faults of the partitions' devices.
+    pub dma: Dma,
     /// End of EL2's boot messages and log, as text.
     pub hypervisor_tail: String,
     /// Bytes of the serial line on channels that nobody owns.
@@ -110,6 +112,8 @@ pub struct Partition {
     pub can: Can,
     /// Whether the partition published the counts above (`deadline_misses`, `can`); they are 0 when not.
     pub metrics: bool,
+    /// Fault records of each of its devices, by name; devices without any are left out.
+    pub dma_faults: BTreeMap<String, u64>,
     /// Its last fault; `null` when it never failed.
     pub fault: Option<Fault>,
     /// End of its console as text.
@@ -149,6 +153,19 @@ pub struct Can {
     pub overrun: u64,
     /// Frames whose counter or CRC was wrong.
     pub e2e_errors: u64,
+}
+
+/// What the SMMU reported of nobody's device, and of itself.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dma {
+    /// Fault records of StreamIDs that no partition has.
+    pub unowned: u64,
+    /// Times that it lost fault records because its queue was full.
+    pub overflows: u64,
+    /// Times that it had a global error.
+    pub global_errors: u64,
+    /// Times that a core could not close or open a partition's streams.
+    pub stream_failures: u64,
 }
 
 /// A fault that stopped a partition.

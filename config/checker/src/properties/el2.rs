@@ -99,13 +99,30 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
         .map(|p| Range::sized(p.live_root, PAGE));
     runs.extend(identity(roots, Access::WRITE));
     runs.extend(identity(system.redistributors().get(k).copied(), Access::DEVICE));
-    let is_system = usize::try_from(board.system_core) == Ok(k);
-    if is_system {
-        let devices = system
-            .el2_devices()
-            .into_iter()
-            .filter(|(name, _)| matches!(*name, "UART" | "SMMU"));
-        runs.extend(identity(devices.map(|(_, range)| range), Access::DEVICE));
+    let is_system = is(board.system_core, k);
+    let functions = || {
+        let here = |index: u32| {
+            system
+                .blob
+                .vcpus
+                .iter()
+                .any(|v| is(v.core, k) && v.partition == index)
+        };
+        let all = system.blob.pci_functions.iter();
+        all.filter(move |function| here(function.partition))
+    };
+    let guards_streams = functions().any(|function| function.bus_master != 0);
+    let devices = system.el2_devices().into_iter().filter(|(name, _)| match *name {
+        "UART" => is_system,
+        "SMMU" => is_system || guards_streams,
+        _ => false,
+    });
+    runs.extend(identity(devices.map(|(_, range)| range), Access::DEVICE));
+    if board.ecam != 0 {
+        let space = |bdf: u32| Range::sized(board.ecam.saturating_add(u64::from(bdf) * PAGE), PAGE);
+        runs.extend(identity(functions().map(|f| space(f.bdf)), Access::DEVICE));
+    }
+    if is_system || guards_streams {
         runs.extend(identity(system.smmu_queues(), Access::WRITE));
         // A table of less than a page has its page alone: roots are pages, and the live area has nothing else.
         let table = system.stream_table();
@@ -126,12 +143,15 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
 /// Whether core `k` runs a vCPU of partition `index`, whose PL011 EL2 emulates.
 fn emulates_uart_for(system: &System<'_>, k: usize, index: usize) -> bool {
     let uart = system.blob.partitions.get(index).is_some_and(|p| p.uart_ipa != 0);
-    let here = |field: u32, value: usize| usize::try_from(field) == Ok(value);
     uart && system
         .blob
         .vcpus
         .iter()
-        .any(|v| here(v.core, k) && here(v.partition, index))
+        .any(|v| is(v.core, k) && is(v.partition, index))
+}
+
+fn is(field: u32, value: usize) -> bool {
+    usize::try_from(field) == Ok(value)
 }
 
 /// Compares a root with what was derived; `tolerated` excuses a difference.

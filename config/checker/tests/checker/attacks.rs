@@ -257,10 +257,20 @@ fn el2_roots() {
     refused("BH-CHK-030", |model| {
         named(model, "el2:core:1", "rodata").input += 0x1000_0000
     });
-    for foreign in [UART, SMMU, GICR] {
+    for foreign in [UART, SMMU, GICR, ECAM, ECAM + 0x8000] {
         refused("BH-CHK-032", |model| {
-            root(model, "el2:core:1").push(map("extra", foreign, PAGE, "rw-", DEVICE, foreign));
+            root(model, "el2:core:2").push(map("extra", foreign, PAGE, "rw-", DEVICE, foreign));
         });
+    }
+    for (core, part) in [
+        ("el2:core:1", "smmu"),
+        ("el2:core:1", "stream-table"),
+        ("el2:core:2", "config"),
+    ] {
+        refused("BH-CHK-032", |model| {
+            root(model, core).retain(|map| map.name != part)
+        });
+        refused("BH-CHK-032", |model| named(model, core, part).rights = "r--");
     }
     let window = map("window", WINDOWS, 0x8000, "rw-", WB, WINDOWS);
     refused("BH-CHK-032", |model| root(model, "el2:core:2").push(window));

@@ -206,10 +206,15 @@ fn core_root(k: u64, blob_size: u64) -> Root {
     maps.push(identity("gicr:own", GICR + k * 0x2_0000, 0x2_0000, "rw-", DEVICE));
     if k == 0 {
         maps.push(identity("uart", UART, PAGE, "rw-", DEVICE));
+        maps.extend(windows());
+    }
+    if k < 2 {
         maps.push(identity("smmu", SMMU, 0x2_0000, "rw-", DEVICE));
         maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
         maps.push(identity("stream-table", STREAMS, PAGE, "rw-", WB));
-        maps.extend(windows());
+    }
+    if k > 0 {
+        maps.push(identity("config", ECAM + 0x8000 * k, PAGE, "rw-", DEVICE));
     }
     Root {
         name: format!("el2:core:{k}"),

@@ -290,7 +290,8 @@ fn el2_is_granted_what_was_decided() {
         "blob r-- normal-wb",
         "live-roots rw- normal-wb",
     ];
-    assert_eq!(granted(&text, "el2:core:3"), everywhere);
+    let adas = [&everywhere[..], &["config:can0 rw- device-ngnre"]].concat();
+    assert_eq!(granted(&text, "el2:core:3"), adas);
     let emulating = [&everywhere[..], &["window:infotainment rw- normal-wb"]].concat();
     let unsorted = |mut list: Vec<String>| {
         list.sort_unstable();

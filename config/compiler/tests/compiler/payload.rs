@@ -296,8 +296,6 @@ fn segments_must_fit_the_memory() {
     );
     let full = message(&[Segment::new(RAM, TEXT, &[1; 16], 2 << 20)]);
     assert!(full.contains("no room for device-tree"), "{full}");
-    let error = compile(&system, &hypervisor_bin()).unwrap_err();
-    assert!(error.span().is_some(), "it points at the payload in the spec");
 }
 
 #[test]

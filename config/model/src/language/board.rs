@@ -3,6 +3,7 @@
 
 use crate::colours::MAX_COLOURS;
 
+use super::boot::{BOOT, FIRMWARE};
 use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A board file.
@@ -73,6 +74,12 @@ const KEYS: &[Key] = &[
         Kind::Named(Meaning::Name, &Kind::Map(&CONTROLLER), Count::Any),
         "none",
         "Clock, reset, power and pin controllers, by name; no partition is given one.",
+    ),
+    optional(
+        "boot",
+        Kind::Map(&BOOT),
+        "none",
+        "How the board boots from a medium that `flash` writes.",
     ),
     optional("qemu", Kind::Map(&QEMU), "none", "How QEMU models the board."),
 ];
@@ -345,6 +352,18 @@ const QEMU: Table = table(
             Kind::Named(Meaning::Free, &Kind::Text(Meaning::Free), Count::Any),
             "none",
             "Argument of -device for devices of the board; `{bus}` stands for the CAN bus.",
+        ),
+        optional(
+            "firmware",
+            Kind::Map(&FIRMWARE),
+            "none",
+            "The boot loader for `run --boot`.",
+        ),
+        optional(
+            "disk",
+            Kind::Text(Meaning::Something),
+            "none",
+            "Argument of -device for the boot medium; `{drive}` stands for the drive.",
         ),
         optional(
             "deterministic",

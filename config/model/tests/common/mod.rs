@@ -55,6 +55,7 @@ impl Fixture {
             fixture.write(&format!("images/{name}.elf"), &elf(183, 0x4000_0000));
         }
         fixture.write("images/loader.elf", &elf(183, 0x7f_0000_0000));
+        fixture.write("images/cut-short.elf", &elf(183, 0x4000_0000));
         fixture.write("images/other-machine.elf", &elf(62, 0x4000_0000));
         fixture.write("images/vehicle-state", &elf(183, 0x20_0000));
         fixture.write(

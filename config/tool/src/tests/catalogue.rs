@@ -284,7 +284,7 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         id: "reference",
-        suite: "system",
+        suite: "systems",
         lane: Lane::Usual,
         text: "the reference system meets its expectations",
         action: Action::System {
@@ -330,7 +330,14 @@ pub(super) const TESTS: &[Test] = &[
         "Linux and a bare-metal partition run in pages of their colours"
     ),
     target!(
+        "systems",
+        "systems",
+        "systems",
+        "a minimal system, the reference, the large one and one with every key compile and prove; the others than the next two run"
+    ),
+    target!(
         "large",
+        "systems",
         "large",
         "32 partitions run on 32 cores, and the tables of 64 GiB are verified"
     ),
@@ -356,6 +363,12 @@ pub(super) const TESTS: &[Test] = &[
             ],
         )
     },
+    target!(
+        "u-boot",
+        "u-boot",
+        "u_boot",
+        "Debian's U-Boot boots media that `flash` wrote; what is damaged, unsigned, old or another board's is refused"
+    ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
         "power-on",

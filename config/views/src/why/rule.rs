@@ -4,7 +4,6 @@
 use bulkhead_analysis::Analysis;
 use bulkhead_model::Diagnostics;
 use bulkhead_model::diagnostic::Rule;
-use bulkhead_model::rules;
 use bulkhead_model::system::System;
 
 use super::evidence;
@@ -12,9 +11,7 @@ use super::{Fact, Why};
 
 /// Every rule, by number.
 pub(crate) fn all() -> Vec<&'static Rule> {
-    let mut all = rules::all();
-    all.extend(bulkhead_analysis::rules::ALL);
-    all
+    bulkhead_analysis::rules::every().collect()
 }
 
 /// The rule of a number (`BH040`) or a name (`cores/claimed-twice`).

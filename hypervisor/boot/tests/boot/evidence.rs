@@ -2,6 +2,7 @@
 //! What boot says of a board whose device tree does not fit the blob.
 
 use crate::common::{parts, seal};
+use bulkhead_board::Gic;
 use bulkhead_boot::evidence::{self, Board};
 use bulkhead_types::system::System;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
@@ -12,6 +13,8 @@ struct Tree {
     memory: Vec<[u32; 4]>,
     cpus: Vec<(u32, &'static str)>,
     gic: Vec<[u32; 4]>,
+    /// `compatible` of the GIC, with its terminator.
+    version: &'static [u8],
     method: &'static str,
     seed: Option<Vec<u8>>,
 }
@@ -21,6 +24,7 @@ fn sound() -> Tree {
         memory: vec![[0, 0x4000_0000, 0, 0x4000_0000]],
         cpus: vec![(0, "okay"), (1, "okay")],
         gic: vec![[0, 0x0800_0000, 0, 0x1_0000], [0, 0x080A_0000, 0, 0x4_0000]],
+        version: b"arm,gic-v3\0",
         method: "smc",
         seed: Some(vec![5; 32]),
     }
@@ -78,7 +82,7 @@ fn flatten(tree: &Tree) -> Vec<u8> {
     root.add_child(cpus);
     root.add_child(node(
         "intc@8000000",
-        &[("compatible", b"arm,gic-v3\0"), ("reg", &cells(&tree.gic))],
+        &[("compatible", tree.version), ("reg", &cells(&tree.gic))],
     ));
     let method = format!("{}\0", tree.method);
     let psci = [
@@ -98,6 +102,11 @@ fn flatten(tree: &Tree) -> Vec<u8> {
 
 /// What boot says of a board; empty when it takes it.
 fn verdict(change: impl Fn(&mut Tree)) -> String {
+    verdict_on(Gic::V3, change)
+}
+
+/// What boot says of a board whose crate names this GIC.
+fn verdict_on(gic: Gic, change: impl Fn(&mut Tree)) -> String {
     let mut tree = sound();
     change(&mut tree);
     let bytes = flatten(&tree);
@@ -106,7 +115,7 @@ fn verdict(change: impl Fn(&mut Tree)) -> String {
     let system = System::parse(words.as_bytes()).expect("a sound blob");
     let board = Board::new(&bytes).expect("a sound tree");
     board
-        .check(&system)
+        .check(&system, gic)
         .err()
         .map_or_else(String::new, |refusal| refusal.to_string())
 }
@@ -186,4 +195,39 @@ fn entropy_is_what_the_board_gives() {
     let bytes = flatten(&sound());
     let board = Board::new(&bytes).expect("a sound tree");
     assert_eq!(board.entropy(), [&[5; 32][..], &[]]);
+}
+
+/// Verifies: BH-BOOT-024.
+#[test]
+fn the_interfaces_of_a_gicv2_lie_in_the_regions_of_its_node() {
+    let gic = Gic::V2 {
+        cpu: 0xf902_f000,
+        control: 0xf904_0000,
+    };
+    let sound = |t: &mut Tree| {
+        t.version = b"arm,gic-400\0";
+        t.gic = vec![
+            [0, 0x0800_0000, 0, 0x1_0000],
+            [0, 0xf902_0000, 0, 0x2_0000],
+            [0, 0xf904_0000, 0, 0x2_0000],
+        ];
+    };
+    assert_eq!(verdict_on(gic, sound), "");
+    let says = |change: &dyn Fn(&mut Tree)| {
+        verdict_on(gic, |t| {
+            sound(t);
+            change(t);
+        })
+    };
+    let wanted = "refused: GICv2 (blob: 0x8000000, board: not there)";
+    assert_eq!(says(&|t| t.version = b"arm,gic-v3\0"), wanted);
+    let wanted = "refused: GIC distributor (blob: 0x8000000, board: 0xf9010000)";
+    assert_eq!(says(&|t| t.gic[0][1] = 0xf901_0000), wanted);
+    let wanted = "refused: GIC CPU interface (blob: 0xf902f000, board: 0x10000 bytes at 0xf9020000)";
+    assert_eq!(says(&|t| t.gic[1][3] = 0x1_0000), wanted);
+    let wanted =
+        "refused: GIC virtual interface control (blob: 0xf9040000, board: 0x20000 bytes at 0xf9050000)";
+    assert_eq!(says(&|t| t.gic[2][1] = 0xf905_0000), wanted);
+    let wanted = "refused: GIC virtual interface control (blob: 0xf9040000, board: 0x0 bytes at 0x0)";
+    assert_eq!(says(&|t| t.gic.truncate(2)), wanted);
 }

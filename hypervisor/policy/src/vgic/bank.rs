@@ -11,7 +11,7 @@
 use super::types::PRIORITY_MASK;
 
 pub(super) const LR_PENDING: u64 = 1 << 62;
-const LR_ACTIVE: u64 = 1 << 63;
+pub(super) const LR_ACTIVE: u64 = 1 << 63;
 /// Linked to the physical interrupt in bits 44:32.
 pub(super) const LR_HW: u64 = 1 << 61;
 pub(super) const LR_GROUP1: u64 = 1 << 60;

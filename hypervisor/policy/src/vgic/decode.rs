@@ -81,7 +81,7 @@ pub enum Register {
     },
 }
 
-fn bit_register(offset: u32) -> Option<BitRegister> {
+pub(super) fn bit_register(offset: u32) -> Option<BitRegister> {
     match offset >> 7 {
         1 => Some(BitRegister::Group),
         2 => Some(BitRegister::SetEnable),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! GICv3 for guests: a virtual one for sliced partitions ([`Vgic`]) and mediated accesses to the physical
-//! one for partitions on dedicated cores ([`direct`]). The README beside this file says in which order EL2 calls it.
+//! one for partitions on dedicated cores ([`direct`]); [`v2`] makes a GICv2 of both. The README beside this file says in which order EL2 calls it.
 //!
 //! # References
 //! Arm IHI 0069, Arm Generic Interrupt Controller Architecture Specification, GICv3 and GICv4.
@@ -14,6 +14,7 @@ mod lists;
 mod registers;
 mod state;
 mod types;
+pub mod v2;
 mod words;
 
 pub use decode::{BitRegister, Register, decode, observes_state};

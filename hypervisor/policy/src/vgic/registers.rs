@@ -131,7 +131,7 @@ impl Vgic {
     }
 
     /// A change of `GICD_CTLR` concerns everything.
-    fn write_control(&mut self, control: u32, outcome: &mut Outcome) {
+    pub(super) fn write_control(&mut self, control: u32, outcome: &mut Outcome) {
         if self.control != control {
             self.control = control;
             self.recompute_enables();
@@ -141,7 +141,7 @@ impl Vgic {
     }
 
     /// vCPUs that interrupts of the word of `intid` concern.
-    fn targets(&self, owner: usize, intid: u32, bits: u32) -> VcpuSet {
+    pub(super) fn targets(&self, owner: usize, intid: u32, bits: u32) -> VcpuSet {
         if bits == 0 {
             return VcpuSet::EMPTY;
         }
@@ -152,7 +152,14 @@ impl Vgic {
     }
 
     /// A register with a bit an interrupt.
-    fn bits(&mut self, vcpu: usize, owner: usize, kind: BitRegister, word: usize, access: Access) -> Outcome {
+    pub(super) fn bits(
+        &mut self,
+        vcpu: usize,
+        owner: usize,
+        kind: BitRegister,
+        word: usize,
+        access: Access,
+    ) -> Outcome {
         let gate = self.gate();
         let mut outcome = Outcome {
             value: 0,

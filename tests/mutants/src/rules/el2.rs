@@ -161,6 +161,18 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
     );
     if system {
         parts.push(device(range(blob.board.uart, PAGE)));
+    }
+    // A core opens and closes the streams of the partitions that it runs.
+    let runs = |function: &&crate::blob::Function| {
+        let here = |v: &crate::blob::Vcpu| u64::from(v.core) == number && v.partition == function.partition;
+        blob.vcpus.iter().any(here)
+    };
+    let own: Vec<_> = blob.functions.iter().filter(runs).collect();
+    if blob.board.ecam != 0 {
+        let space = |bdf: u32| device(range(blob.board.ecam.saturating_add(u64::from(bdf) * PAGE), PAGE));
+        parts.extend(own.iter().map(|function| space(function.bdf)));
+    }
+    if system || own.iter().any(|function| function.master != 0) {
         if blob.board.smmu != 0 {
             let table = blob.live_base + blob.board.stream_table;
             parts.push(device(range(blob.board.smmu, 0x2_0000)));

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the tests of this crate share: small ELF files, a `hypervisor.bin` packed from them, specs.
 
+#[allow(dead_code, reason = "shared with the model's tests")]
+#[path = "../../../../model/tests/cases/mod.rs"]
+pub(crate) mod cases;
 pub(crate) mod elf;
 pub(crate) mod walker;
 
@@ -130,6 +133,8 @@ impl Workshop {
         for (byte, name) in (1u8..).zip(["adas", "vehicle", "cluster"]) {
             put(&format!("images/{name}.elf"), &partition_elf(byte));
         }
+        let whole = partition_elf(9);
+        put("images/cut-short.elf", &whole[..whole.len() / 2]);
         put("images/vehicle-state", &program_elf());
         put("guest/busybox-static/bin/busybox", &program_elf());
         put(

@@ -25,8 +25,8 @@ pub struct PhysicalRegister {
 /// How the raw word becomes what the guest reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Conversion {
-    /// As it is.
-    Plain,
+    /// As it is, moved down by this many bits.
+    Plain { shift: u32 },
     /// Priorities; the wanted byte moves down by this many bits, and only it is kept when not 32-bit.
     Priorities { shift: u32, size: AccessSize },
 }
@@ -45,7 +45,7 @@ impl PhysicalRead {
     pub fn value(self, raw: u32) -> u64 {
         let raw = raw & self.mask;
         u64::from(match self.conversion {
-            Conversion::Plain => raw,
+            Conversion::Plain { shift } => raw >> (shift & 31),
             Conversion::Priorities { shift, size } => {
                 let guest = icc::priorities_to_guest(raw) & self.mask;
                 if size == AccessSize::Byte {
@@ -99,6 +99,22 @@ pub enum DirectAction {
     /// [`spi_enables`](super::Direct::spi_enables) and
     /// [`private_enables`](super::Direct::private_enables): those set to `ISENABLER`, the other owned ones to `ICENABLER`.
     ReloadEnables,
+}
+
+impl DirectAction {
+    /// Answers with the bits of a mask as they are.
+    pub(in crate::vgic) fn plain_read(register: PhysicalRegister, mask: u32) -> Self {
+        Self::byte_read(register, mask, 0)
+    }
+
+    /// Answers with the bits of a mask, moved down by `shift`.
+    pub(in crate::vgic) fn byte_read(register: PhysicalRegister, mask: u32, shift: u32) -> Self {
+        Self::Read(PhysicalRead {
+            register,
+            mask,
+            conversion: Conversion::Plain { shift },
+        })
+    }
 }
 
 /// What the guest reads from `GICD_IROUTER` for an SPI that is routed to `vcpu`.

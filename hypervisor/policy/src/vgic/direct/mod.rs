@@ -188,13 +188,7 @@ impl Direct {
                 DirectAction::Value(u64::from(self.control | CONTROL_FIXED))
             }
             (Register::DistributorControl, Access::Write(value)) => {
-                let before = core::mem::replace(&mut self.control, low(value) & CONTROL_GROUPS);
-                let same = (before ^ self.control) & ENABLE_GROUP1 == 0;
-                if same {
-                    DirectAction::Ignore
-                } else {
-                    DirectAction::ReloadEnables
-                }
+                self.set_control(low(value) & CONTROL_GROUPS)
             }
             (Register::DistributorType, Access::Read) => {
                 let words = usize::try_from(self.owner.spi_lines >> 5)
@@ -214,11 +208,7 @@ impl Direct {
             (Register::Configuration { first }, Access::Read) => {
                 let word = usize::try_from(first >> 5).unwrap_or(0);
                 let mask = spread(self.owner.owned(word) >> (first & 16));
-                DirectAction::Read(PhysicalRead {
-                    register,
-                    mask,
-                    conversion: Conversion::Plain,
-                })
+                DirectAction::plain_read(register, mask)
             }
             (Register::Route { intid, high: false }, _) if self.owner.owns(intid) => match access {
                 Access::Read => DirectAction::ReadRoute { intid },
@@ -241,7 +231,35 @@ impl Direct {
         }
     }
 
-    fn bits(
+    /// vCPUs of the partition.
+    pub(super) fn vcpus(&self) -> VcpuSet {
+        self.vcpus
+    }
+
+    /// `GICD_CTLR`, bits EnableGrp0 and EnableGrp1.
+    pub(super) fn control(&self) -> u32 {
+        self.control
+    }
+
+    /// Replaces them.
+    pub(super) fn set_control(&mut self, control: u32) -> DirectAction {
+        let before = core::mem::replace(&mut self.control, control);
+        let same = (before ^ control) & ENABLE_GROUP1 == 0;
+        if same {
+            DirectAction::Ignore
+        } else {
+            DirectAction::ReloadEnables
+        }
+    }
+
+    /// SGIs or PPIs are enabled on all its cores.
+    pub(super) fn enable_private(&mut self, bits: u32) {
+        for enabled in &mut self.private_enabled {
+            *enabled |= bits;
+        }
+    }
+
+    pub(super) fn bits(
         &mut self,
         vcpu: usize,
         register: PhysicalRegister,
@@ -277,11 +295,7 @@ impl Direct {
                 if owned == 0 {
                     DirectAction::Value(0)
                 } else {
-                    DirectAction::Read(PhysicalRead {
-                        register,
-                        mask: owned,
-                        conversion: Conversion::Plain,
-                    })
+                    DirectAction::plain_read(register, owned)
                 }
             }
             (

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the compiler refuses, as breaches of [`placement`](bulkhead_model::rules::placement) rules at places in the
+//! spec. Placing ends at the first breach.
+//! Implements: BH-CFG-110, BH-CFG-111, BH-CFG-112, BH-CFG-113, BH-CFG-114, BH-CFG-115, BH-CFG-116, BH-CFG-117,
+//! BH-CFG-118.
+
+use bulkhead_model::diagnostic::{Diagnostic, Rule};
+use bulkhead_model::rules::placement::{
+    BARS, EMULATED, HYPERVISOR, IMAGE, MEMORY, NO_REGISTERS, TABLES, UNUSABLE, WINDOWS,
+};
+use bulkhead_model::span::Span;
+use bulkhead_model::system::{Partition, Payload, System};
+use bulkhead_model::units::show_bytes;
+use bulkhead_model::{Diagnostics, LoadError};
+
+use crate::compile;
+use crate::devices::DeviceError;
+use crate::error::BuildError;
+use crate::layout::{Area, LayoutError};
+
+/// Refuses a system that finds no place. Reads payloads, writes nothing.
+///
+/// # Errors
+/// [`LoadError::Invalid`] for a breach of a rule, with the place in the spec; otherwise the error itself.
+pub fn admit(system: &System, hypervisor_bin: &[u8]) -> Result<(), Refusal> {
+    compile::place(system, hypervisor_bin).map_or_else(|e| Err(Refusal::of(e, system)), |_| Ok(()))
+}
+
+/// Why the compiler refuses a system.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The system breaks a rule.
+    Rule(LoadError),
+    /// Anything else.
+    Other(BuildError),
+}
+
+impl Refusal {
+    /// Finds the rule that an error breaks.
+    pub fn of(error: BuildError, system: &System) -> Self {
+        match diagnose(&error, system) {
+            Some(diagnostic) => Refusal::Rule(LoadError::Invalid(Diagnostics {
+                sources: system.sources.clone(),
+                list: vec![diagnostic],
+            })),
+            None => Refusal::Other(error),
+        }
+    }
+}
+
+/// The breach that an error of the compiler is, if the input is to blame.
+fn diagnose(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    let board = system.board.name.span;
+    let new = |rule: &'static Rule, span, cause: String| {
+        Diagnostic::new(rule, span, error.to_string(), cause, rule.fix)
+    };
+    match error {
+        BuildError::Layout(error) | BuildError::Device(DeviceError::Layout(error)) => {
+            Some(layout(error, system))
+        }
+        BuildError::Hypervisor(_) => Some(new(&HYPERVISOR, board, "this board".to_owned())),
+        BuildError::Device(DeviceError::NoPcie { span, .. } | DeviceError::NoRegisters { span, .. }) => {
+            Some(new(&NO_REGISTERS, *span, "claimed here".to_owned()))
+        }
+        BuildError::Device(DeviceError::UartInterrupt { span, .. }) => {
+            Some(new(&EMULATED, *span, "claimed here".to_owned()))
+        }
+        BuildError::Payload(error) => {
+            let message = error.to_string();
+            let cause = "this payload";
+            Some(Diagnostic::new(
+                &UNUSABLE,
+                error.span,
+                message,
+                cause,
+                UNUSABLE.fix,
+            ))
+        }
+        BuildError::DeviceTree(_)
+        | BuildError::Table(_)
+        | BuildError::Tables { .. }
+        | BuildError::Proof(_)
+        | BuildError::Io { .. }
+        | BuildError::Foreign { .. }
+        | BuildError::Json(_)
+        | BuildError::Views(_) => None,
+    }
+}
+
+/// Which total is too large.
+fn rule_of(name: &str) -> &'static Rule {
+    match name {
+        "ram" => &MEMORY,
+        "payload-area" => &IMAGE,
+        "blob" | "certificate" | "slack" | "hypervisor" | "padding" => &TABLES,
+        name if name.contains(".bar") => &BARS,
+        _ => &WINDOWS,
+    }
+}
+
+fn layout(error: &LayoutError, system: &System) -> Diagnostic {
+    let (rule, owner, name) = match error {
+        LayoutError::Overlap { new, old } => return overlap(error, new, old, system),
+        LayoutError::Outside { area, .. } => (rule_of(&area.name), &area.owner, &area.name),
+        LayoutError::Full { owner, name, .. }
+        | LayoutError::Colours { owner, name, .. }
+        | LayoutError::Empty { owner, name, .. } => (rule_of(name), owner, name),
+    };
+    let (span, cause) = place(owner, name, system);
+    Diagnostic::new(rule, span, error.to_string(), cause, rule.fix)
+}
+
+/// Pinned memory is claimed after the image: the image is then what has no room.
+fn overlap(error: &LayoutError, new: &Area, old: &Area, system: &System) -> Diagnostic {
+    let rule = rule_of(if new.name == "ram" { &old.name } else { &new.name });
+    let (span, cause) = place(&new.owner, &new.name, system);
+    let diagnostic = Diagnostic::new(rule, span, error.to_string(), cause, rule.fix);
+    match place(&old.owner, &old.name, system) {
+        (other, cause) if other != span => diagnostic.and(other, cause),
+        _ => diagnostic,
+    }
+}
+
+/// Where the spec speaks of something that was placed: its partition's, or the board.
+fn place(owner: &str, name: &str, system: &System) -> (Span, String) {
+    let of = |p: &&Partition| owner.strip_prefix("partition:") == Some(p.name.value.as_str());
+    let Some(partition) = system.partitions.iter().find(of) else {
+        let channel = |c: &&bulkhead_model::system::Channel| {
+            owner.strip_prefix("channel:") == Some(c.name.value.as_str())
+        };
+        let channel = system.channels.iter().find(channel);
+        return match channel {
+            Some(channel) => (channel.name.span, "this channel".to_owned()),
+            None => (system.board.name.span, "this board".to_owned()),
+        };
+    };
+    match name {
+        "ram" => {
+            let memory = &partition.memory;
+            let span = memory.at.as_ref().map_or(memory.size.span, |at| at.span);
+            (span, format!("{} of memory", show_bytes(memory.size.value)))
+        }
+        "payload-area" => {
+            let file = match &partition.payload {
+                Payload::Elf(file) | Payload::Raw(file) => file,
+                Payload::Linux(linux) => &linux.kernel,
+            };
+            (file.name.span, "this payload".to_owned())
+        }
+        _ => (partition.name.span, "this partition".to_owned()),
+    }
+}
