@@ -41,6 +41,8 @@ locate() {
     CACHE=${BULKHEAD_CACHE:-${home:+$home/bulkhead}}
     [[ -n $CACHE ]] || die "no place for the cache: set BULKHEAD_CACHE or HOME to a folder that can be written"
     CACHE=$(realpath -m -- "$CACHE")
+    # An SDK has its own.
+    [[ -e $ROOT/Cargo.toml ]] || CARGO_TARGET_DIR=$ROOT/target
     CARGO_TARGET_DIR=$(realpath -m -- "${CARGO_TARGET_DIR:-$ROOT/target}")
     TOOL=$CARGO_TARGET_DIR/release/bulkhead-tool
     export CARGO_TARGET_DIR
@@ -51,7 +53,7 @@ locate() {
 }
 
 # A value of the workspace manifest, such as rust-version.
-manifest() { sed -n "s/^$1 *= *\"\([^\"]*\)\".*/\1/p" "$ROOT/Cargo.toml" | head -n 1; }
+manifest() { [[ ! -e $ROOT/Cargo.toml ]] || sed -n "s/^$1 *= *\"\([^\"]*\)\".*/\1/p" "$ROOT/Cargo.toml" | head -n 1; }
 tool_version() { manifest version; }
 minimum_rust() { manifest rust-version; }
 

@@ -2,8 +2,15 @@
 # shellcheck shell=bash
 # Building the host tool and, through it, the images for the target.
 
-# A machine that was given the built tool needs no Rust.
+# A folder that `sdk` packed has nothing to build.
+is_sdk() { [[ ! -e $ROOT/Cargo.toml ]]; }
+
+# A machine that was given the built tool needs no Rust. Implements: BH-SDK-001.
 installed_without_rust() {
+    if is_sdk; then
+        [[ -x $TOOL && -e $BULKHEAD_IMAGES/.complete ]] || die "this SDK is not whole: pack it again"
+        return
+    fi
     [[ -z ${BULKHEAD_TOOLCHAIN:-} && -x $TOOL && -e $BULKHEAD_IMAGES/.complete ]] && ! have cargo && ! have rustc
 }
 

@@ -82,6 +82,9 @@ try() { # COMMAND COMMENT
         './bulkhead check first.yaml' | './bulkhead prove out' | './bulkhead rules' | './bulkhead doctor' | './bulkhead --help')
             ends_with 0 "$1" ;;
         './bulkhead run --boot u-boot '*) keeps_its_promise "$1" "$2" ;;
+        './bulkhead sdk -o bulkhead-sdk')
+            ends_with 0 "$1"
+            [[ -x bulkhead-sdk/bulkhead && -s bulkhead-sdk/include/bulkhead.h ]] || fail "no SDK is written" ;;
         './bulkhead flash qemu-virt --to disk.img'*)
             ends_with 0 "$1"
             [[ -s disk.img ]] || fail "no medium is written" ;;

@@ -174,6 +174,9 @@ Examples:
   bulkhead schema board
   bulkhead schema --keys")]
     Schema(SchemaArgs),
+    /// Pack what an integrator needs to change, prove, run and flash systems without Rust
+    #[command(after_help = "Example:\n  bulkhead sdk -o bulkhead-sdk")]
+    Sdk(SdkArgs),
 }
 
 /// A spec and changes to it.
@@ -348,6 +351,14 @@ pub(crate) struct BenchArgs {
     /// Take 10 000 periods of the timer on a shared core, not 2 000
     #[arg(long)]
     pub(crate) long: bool,
+}
+
+/// Arguments of `sdk`.
+#[derive(Args, Debug)]
+pub(crate) struct SdkArgs {
+    /// A new folder
+    #[arg(short, long = "output", value_name = "DIR")]
+    pub(crate) output: PathBuf,
 }
 
 /// Arguments of `schema`.

@@ -23,6 +23,7 @@ mod prove;
 mod rules;
 mod run;
 mod schema;
+mod sdk;
 mod tests;
 mod version;
 
@@ -67,5 +68,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Images(args) => images::run(&args),
         Verb::Rules => rules::run(format),
         Verb::Schema(args) => schema::run(&args),
+        Verb::Sdk(args) => sdk::run(&args, format),
     }
 }

@@ -42,7 +42,9 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
             &of_words
         }
         Verb::Diff(diff) => return of_both(diff),
-        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) => return Ok(()),
+        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) | Verb::Sdk(_) => {
+            return Ok(());
+        }
     };
     let path = place::spec(spec.spec.as_deref(), spec.board.as_deref())?;
     let mut all = packages(&path, &spec.changes())?;

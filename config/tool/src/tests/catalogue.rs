@@ -369,6 +369,12 @@ pub(super) const TESTS: &[Test] = &[
         "u_boot",
         "Debian's U-Boot boots media that `flash` wrote; what is damaged, unsigned, old or another board's is refused"
     ),
+    target!(
+        "sdk",
+        "sdk",
+        "sdk",
+        "the reference system is changed, rebuilt and run from the SDK where there is no Rust"
+    ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
         "power-on",

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `bulkhead.h`: the guest interface for C and assembly, made from the constants of `bulkhead-abi`. Implements:
+//! BH-SDK-002.
+
+use std::mem::offset_of;
+
+use bulkhead_abi::hypercall;
+use bulkhead_abi::window::{self, Metrics, RingControl};
+
+/// The header's text; every value is a preprocessor constant, so that assembly can include it.
+pub(super) fn text() -> String {
+    let mut text = String::from(
+        "\
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What a partition sees of Bulkhead: hypercalls (HVC #0, SMCCC), and its window, whose address the device tree
+   gives (compatible \"bulkhead,window-1\"). Offsets and sizes in bytes. Written by `bulkhead sdk`. */
+#ifndef BULKHEAD_H
+#define BULKHEAD_H
+
+",
+    );
+    let mut define = |name: &str, value: u64, words: &str| {
+        text.push_str(&format!("#define BULKHEAD_{name} {value:#x} /* {words} */\n"));
+    };
+    let size = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+    define(
+        "HVC_UID",
+        hypercall::VENDOR_HYP_UID.into(),
+        "returns the UID of Bulkhead in w0..w3",
+    );
+    define(
+        "HVC_REVISION",
+        hypercall::VENDOR_HYP_REVISION.into(),
+        "major in w0, minor in w1",
+    );
+    define("HVC_NULL", hypercall::NULL.into(), "does nothing");
+    define(
+        "HVC_MARK_STEADY",
+        hypercall::MARK_STEADY.into(),
+        "marks the begin of the steady state",
+    );
+    define(
+        "REVISION_MAJOR",
+        hypercall::REVISION.0.into(),
+        "what HVC_REVISION returns in w0",
+    );
+    define("REVISION_MINOR", hypercall::REVISION.1.into(), "and in w1");
+    define("WINDOW_SIZE", size(window::WINDOW_SIZE), "bytes of the window");
+    define(
+        "TX_CONTROL",
+        size(window::TX_CONTROL),
+        "control of the ring that the partition writes",
+    );
+    define("TX_DATA", size(window::TX_DATA), "its bytes");
+    define(
+        "TX_SIZE",
+        window::TX_SIZE.into(),
+        "number of its bytes, a power of two",
+    );
+    define(
+        "RX_CONTROL",
+        size(window::RX_CONTROL),
+        "control of the ring that the partition reads",
+    );
+    define("RX_DATA", size(window::RX_DATA), "its bytes");
+    define(
+        "RX_SIZE",
+        window::RX_SIZE.into(),
+        "number of its bytes, a power of two",
+    );
+    define(
+        "RING_HEAD",
+        size(offset_of!(RingControl, head)),
+        "32 bits, free-running, by the writer; store-release",
+    );
+    define(
+        "RING_DROPPED",
+        size(offset_of!(RingControl, dropped)),
+        "32 bits, bytes that did not fit, by the writer",
+    );
+    define(
+        "RING_TAIL",
+        size(offset_of!(RingControl, tail)),
+        "32 bits, free-running, by the reader; store-release",
+    );
+    define(
+        "METRICS",
+        size(window::METRICS),
+        "numbers that the partition publishes",
+    );
+    define(
+        "METRICS_MAGIC_VALUE",
+        window::METRICS_MAGIC.into(),
+        "32 bits, at METRICS, written last",
+    );
+    define(
+        "METRICS_VERSION_VALUE",
+        window::METRICS_VERSION.into(),
+        "32 bits, at METRICS_VERSION",
+    );
+    define(
+        "METRICS_VERSION",
+        size(window::METRICS + offset_of!(Metrics, version)),
+        "where the version is",
+    );
+    define(
+        "METRICS_HEARTBEAT",
+        size(window::METRICS + offset_of!(Metrics, heartbeat)),
+        "64 bits, grows while the partition lives",
+    );
+    text.push_str("\n#endif\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Verifies: BH-SDK-002.
+    #[test]
+    fn the_header_has_the_values_of_the_interface() {
+        let text = text();
+        for line in [
+            "#define BULKHEAD_HVC_NULL 0xc6000001 ",
+            "#define BULKHEAD_WINDOW_SIZE 0x8000 ",
+            "#define BULKHEAD_TX_DATA 0x1000 ",
+            "#define BULKHEAD_RING_TAIL 0x40 ",
+            "#define BULKHEAD_METRICS_HEARTBEAT 0x6008 ",
+        ] {
+            assert!(text.contains(line), "no `{line}` in {text}");
+        }
+        let (opened, closed) = (text.matches("/*").count(), text.matches("*/").count());
+        assert_eq!(opened, closed);
+    }
+}
