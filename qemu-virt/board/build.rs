@@ -8,7 +8,7 @@ fn main() {
     let symbols = [
         ("BOOT_BASE", 0x4020_0000),
         ("RUNTIME_BASE", 0x4025_0000),
-        ("LOADER_BASE", 0x402e_0000),
+        ("LOADER_BASE", 0x402f_0000),
         ("BLOB_BASE", 0x4030_0000),
         ("MAX_CORES", 8),
     ];
