@@ -38,8 +38,8 @@ fn reference(overrides: &[&str]) -> Result<System, Vec<String>> {
 fn every_error_has_a_reaction_by_default_or_as_written() {
     use bulkhead_abi::health::{Action, Error, Level};
     let overrides = [
-        "partitions.cluster.health={serror: global-safe-state}".to_owned(),
-        "health={core: {crash: global-safe-state}}".to_owned(),
+        "partitions.cluster.health={serror: global-safe-state}",
+        "health={core: {crash: global-safe-state}}",
     ];
     let system = reference(&overrides).unwrap();
     let of_partitions = system.partitions.iter().map(|p| (Level::Partition, p.health));
