@@ -135,9 +135,9 @@ pub struct HealthEvent {
     pub partition: u32,
     /// Its vCPU, or [`NOBODY`].
     pub vcpu: u32,
-    /// Times that it happened with nothing else between.
+    /// Times that it happened: one entry is kept of all that have the same error, level, action and culprit.
     pub times: u32,
-    /// What the error says of itself: memory faults and SErrors `ESR_EL2`, PC, IPA; illegal calls `ESR_EL2`, PC,
+    /// What the error says of itself, the first time: memory faults and SErrors `ESR_EL2`, PC, IPA; illegal calls `ESR_EL2`, PC,
     /// `x0`; core errors the vector, `ESR_EL2`, `ELR_EL2`; others as their reporter documents.
     pub detail: [u64; 3],
 }

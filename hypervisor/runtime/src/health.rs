@@ -132,6 +132,7 @@ pub fn takes_global(running: &Running) {
     }
 }
 
+/// The table's answer. Implements: BH-HEALTH-002.
 fn reaction(system: &System<'_>, event: &Event) -> Action {
     let table = match event.blame {
         Blame::Partition { partition, .. } => usize::try_from(partition)
@@ -177,9 +178,14 @@ fn record(core: u32, event: &Event, action: Action) {
         (offset_of!(HealthEvent, partition), partition),
         (offset_of!(HealthEvent, vcpu), vcpu),
     ];
-    let last = entry(log, newest);
     let times = offset_of!(HealthEvent, times);
-    if newest > 0 && words.iter().all(|(at, word)| last.read32_acquire(*at) == *word) {
+    // One entry for all that are alike, so that a flood of one kind drives out no other.
+    let same = |place: &SharedBlock| {
+        place.read64(offset_of!(HealthEvent, number)) > 0
+            && words.iter().all(|(at, word)| place.read32_acquire(*at) == *word)
+    };
+    let kept = newest.min(u64::try_from(EVENTS).unwrap_or(0));
+    if let Some(last) = (1..=kept).map(|number| entry(log, number)).find(same) {
         last.write64(offset_of!(HealthEvent, last_time), now);
         last.write32(times, last.read32_acquire(times).wrapping_add(1));
         return;

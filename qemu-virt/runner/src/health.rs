@@ -20,7 +20,7 @@ pub struct Event {
     pub at_ns: u64,
     /// When it happened last.
     pub last_ns: u64,
-    /// Times that it happened with nothing else between.
+    /// Times that it happened.
     pub times: u32,
     /// The error, as the language says it.
     pub error: String,

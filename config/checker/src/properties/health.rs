@@ -59,7 +59,7 @@ fn tables<'a>(system: &'a System<'_>) -> Vec<(String, &'static [usize], &'a [u8;
     all
 }
 
-/// Implements: BH-CHK-070.
+/// Implements: BH-CHK-073.
 pub(crate) fn complete(system: &System<'_>, out: &mut Vec<String>) {
     for (whose, errors, table) in tables(system) {
         for (code, action) in table.iter().enumerate() {

@@ -159,7 +159,7 @@ pub const PROPERTIES: &[Property] = &[
         check: streams::check,
     },
     Property {
-        id: "BH-CHK-070",
+        id: "BH-CHK-073",
         text: "The health table is complete: each error of each level has a reaction that fits it, and the monitor is a partition.",
         check: health::complete,
     },

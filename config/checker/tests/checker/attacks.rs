@@ -348,19 +348,19 @@ fn control_words() {
     }
 }
 
-/// Verifies: BH-CHK-070.
+/// Verifies: BH-CHK-073.
 #[test]
 fn health_tables() {
-    refused("BH-CHK-070", |model| model.partitions[0].health[0] = 0);
-    refused("BH-CHK-070", |model| model.partitions[0].health[1] = 5);
-    refused("BH-CHK-070", |model| model.partitions[3].health[7] = 8);
-    refused("BH-CHK-070", |model| model.partitions[3].health[8] = 1);
-    refused("BH-CHK-070", |model| model.health[0][10] = 1);
-    refused("BH-CHK-070", |model| model.health[0][9] = 2);
-    refused("BH-CHK-070", |model| model.health[0][8] = 3);
-    refused("BH-CHK-070", |model| model.health[1][2] = 5);
-    refused("BH-CHK-070", |model| model.health[1][15] = 1);
-    refused("BH-CHK-070", |model| model.monitor = 4);
+    refused("BH-CHK-073", |model| model.partitions[0].health[0] = 0);
+    refused("BH-CHK-073", |model| model.partitions[0].health[1] = 5);
+    refused("BH-CHK-073", |model| model.partitions[3].health[7] = 8);
+    refused("BH-CHK-073", |model| model.partitions[3].health[8] = 1);
+    refused("BH-CHK-073", |model| model.health[0][10] = 1);
+    refused("BH-CHK-073", |model| model.health[0][9] = 2);
+    refused("BH-CHK-073", |model| model.health[0][8] = 3);
+    refused("BH-CHK-073", |model| model.health[1][2] = 5);
+    refused("BH-CHK-073", |model| model.health[1][15] = 1);
+    refused("BH-CHK-073", |model| model.monitor = 4);
 }
 
 /// Verifies: BH-CHK-004, BH-CHK-050, BH-CHK-051, BH-CHK-052, BH-CHK-053.
