@@ -1,28 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Gives each binary the linker script of QEMU virt, and the script this board's addresses and number of cores.
+//! Where EL2 lies on this board, with room for its cores.
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
-    let bare = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none");
-    let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let symbols = [
-        ("BOOT_BASE", 0x4020_0000),
-        ("RUNTIME_BASE", 0x4030_0000),
-        ("LOADER_BASE", 0x404e_0000),
-        ("BLOB_BASE", 0x4050_0000),
-        ("MAX_CORES", 32),
-    ];
-    for part in ["boot", "runtime"] {
-        let (binary, script) = (
-            format!("qemu-virt-32-{part}"),
-            format!("{folder}/../../qemu-virt/board/{part}.ld"),
-        );
-        println!("cargo:rerun-if-changed={script}");
-        if bare {
-            for (symbol, value) in symbols {
-                println!("cargo:rustc-link-arg-bin={binary}=--defsym={symbol}={value:#x}");
-            }
-            println!("cargo:rustc-link-arg-bin={binary}=-T{script}");
-        }
-    }
+    let layout = bulkhead_link::Layout {
+        boot: 0x4020_0000,
+        runtime: 0x4030_0000,
+        loader: 0x4056_0000,
+        blob: 0x4058_0000,
+        cores: 32,
+    };
+    bulkhead_link::link(Some("qemu-virt-32"), layout);
 }

@@ -31,8 +31,11 @@ pub trait Uart {
 /// The interrupt controller of a board.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gic {
-    /// GICv3: its CPU interfaces are system registers.
+    /// GICv3 with one security state: its CPU interfaces are system registers.
     V3,
+    /// GICv3 with two security states: Group 0 is the firmware's, so that EL2 has no interrupt of its own on dedicated
+    /// cores and reaches them by revocation only.
+    V3NonSecure,
     /// GICv2: its interfaces are memory-mapped and banked by core.
     V2 {
         /// Base address of the CPU interface (GICC), 8 KiB.

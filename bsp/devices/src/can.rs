@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A classic CAN frame.
+//! A classic CAN frame, and what every controller can do with it.
 
 use embedded_can::Id;
 
@@ -65,4 +65,17 @@ impl embedded_can::Frame for Frame {
             Kind::Remote => &[],
         }
     }
+}
+
+/// A controller whose reception is driven by its interrupt.
+pub trait Controller: embedded_can::nb::Can<Frame = Frame> {
+    /// Lets it raise its interrupt when a frame was received, and when frames were lost.
+    fn enable_receive_interrupt(&mut self);
+
+    /// Called by the handler before it reads frames.
+    fn begin_reception(&mut self);
+
+    /// Called by the handler after it has read frames; a frame that is left, or that arrived since, raises the
+    /// interrupt again.
+    fn end_reception(&mut self);
 }

@@ -17,7 +17,7 @@ use tock_registers::fields::FieldValue;
 use tock_registers::{LocalRegisterCopy, RegisterLongName};
 
 use crate::block::{Mmio, RegisterBlock};
-use crate::can::{Frame, MAX_DATA};
+use crate::can::{Controller, Frame, MAX_DATA};
 use registers::{
     BIT_TIMING, BitTiming, COMMAND, Command, DEVICE_ID, DEVICE_ID_VALUE, DeviceId, FrameFormat,
     INTERRUPT_ENABLE_SET, INTERRUPT_STATUS, Identifier, Interrupt, MAX_BUFFERS, MODE, Mode, RECEIVE_DATA,
@@ -155,18 +155,6 @@ impl<R: RegisterBlock> CtuCanFd<R> {
         })
     }
 
-    /// Lets the controller raise its interrupt while the receive FIFO is not empty, and when it overran.
-    pub fn enable_receive_interrupt(&mut self) {
-        self.registers.write(INTERRUPT_ENABLE_SET, receive_interrupts());
-    }
-
-    /// Takes back the receive interrupts; call it when the FIFO was read until it was empty.
-    ///
-    /// A frame that arrived since raises the interrupt again.
-    pub fn acknowledge_receive_interrupt(&mut self) {
-        self.registers.write(INTERRUPT_STATUS, receive_interrupts());
-    }
-
     fn command(&self, command: FieldValue<u32, Command::Register>) {
         self.registers.write(COMMAND, command.value);
     }
@@ -211,6 +199,19 @@ impl<R: RegisterBlock> CtuCanFd<R> {
                 .and_then(|id| Frame::new(id, data.get(..length)?))
         };
         frame.ok_or_else(|| self.resynchronise())
+    }
+}
+
+impl<R: RegisterBlock> Controller for CtuCanFd<R> {
+    fn enable_receive_interrupt(&mut self) {
+        self.registers.write(INTERRUPT_ENABLE_SET, receive_interrupts());
+    }
+
+    fn begin_reception(&mut self) {}
+
+    /// Takes the receive interrupts back; the FIFO raises them again while it is not empty.
+    fn end_reception(&mut self) {
+        self.registers.write(INTERRUPT_STATUS, receive_interrupts());
     }
 }
 

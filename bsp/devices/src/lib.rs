@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Device drivers for EL2 and for partitions: PL011, CTU CAN FD.
+//! Device drivers for EL2 and for partitions: PL011, i.MX UART, CTU CAN FD, Xilinx CAN FD.
 //!
 //! A driver is given a [`block::RegisterBlock`] and knows no address. Every wait has a bound.
 #![no_std]
@@ -9,4 +9,7 @@
 pub mod block;
 pub mod can;
 pub mod ctucanfd;
+pub mod imx_uart;
 pub mod pl011;
+pub mod uart8250;
+pub mod xilinx_canfd;

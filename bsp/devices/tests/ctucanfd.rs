@@ -9,7 +9,7 @@
 
 mod fake_ctucanfd;
 
-use bulkhead_devices::can::Frame;
+use bulkhead_devices::can::{Controller, Frame};
 use bulkhead_devices::ctucanfd::{CtuCanFd, Error, Timing};
 use embedded_can::nb::Can;
 use embedded_can::{ExtendedId, Frame as _, StandardId};
@@ -190,9 +190,9 @@ fn the_interrupt_is_raised_by_frames_and_taken_back_when_they_were_read() {
     can.enable_receive_interrupt();
     assert!(fake.line());
     // Acknowledged too early, it comes back; nothing is lost.
-    can.acknowledge_receive_interrupt();
+    can.end_reception();
     assert!(fake.line());
     can.receive().unwrap();
-    can.acknowledge_receive_interrupt();
+    can.end_reception();
     assert!(!fake.line());
 }

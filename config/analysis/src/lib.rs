@@ -8,6 +8,7 @@
 //! Pure: no input, no output, no floating point. Times are in ns.
 #![forbid(unsafe_code)]
 
+mod locks;
 pub mod report;
 pub mod response;
 pub mod rules;
@@ -31,6 +32,8 @@ pub struct Analysis {
 /// A vCPU and its tasks.
 #[derive(Clone, Debug)]
 pub struct VcpuAnalysis {
+    /// Longest wait in ns for the locks that the partition takes, in a major frame.
+    pub waits: u64,
     /// Index into [`System::partitions`].
     pub partition: usize,
     /// vCPU of the partition.
@@ -81,6 +84,8 @@ pub enum Doubt {
     Interrupt(usize),
     /// Characters that arrive at the emulated UART interrupt as they come.
     Console,
+    /// Its core stands still when it has spent a budget of memory traffic.
+    Traffic,
     /// Linux is no fixed-priority kernel whose own code is bounded.
     Linux,
 }
@@ -115,6 +120,7 @@ impl VcpuAnalysis {
         let supply = supply(system, &costs, index, vcpu, core);
         let doubts = doubts(system, partition, vcpu, &costs);
         let mut result = VcpuAnalysis {
+            waits: locks::waits(system, index),
             partition: index,
             vcpu,
             core,
@@ -187,7 +193,7 @@ impl VcpuAnalysis {
             urgent: &loads(urgent),
             less_urgent: &loads(less_urgent),
             interrupt: self.cost(CostPath::Interrupt) + self.cost(CostPath::GuardedWake),
-            blocking: self.cost(CostPath::LongestStay),
+            blocking: self.cost(CostPath::LongestStay).saturating_add(self.waits),
         })
     }
 
@@ -231,6 +237,7 @@ fn supply(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: 
         return Supply::always();
     };
     let late = cost(costs, CostPath::SlotLateness).saturating_add(cost(costs, CostPath::WorldSwitch));
+    let late = late.saturating_add(locks::boosts(system, partition, core));
     let early = cost(costs, CostPath::TimerTick);
     let mine = |run| run == Run::Vcpu { partition, vcpu };
     let slots = table.slots.iter().filter(|s| mine(s.run.value));
@@ -263,6 +270,10 @@ fn doubts(system: &System, partition: &Partition, vcpu: usize, costs: &[Cost]) -
         if partition.console.value == Console::Uart {
             doubts.push(Doubt::Console);
         }
+    }
+    let core = partition.core_list().get(vcpu);
+    if core.is_some_and(|c| system.schedule.budget(c.value).is_some()) {
+        doubts.push(Doubt::Traffic);
     }
     if matches!(partition.payload, Payload::Linux(_)) {
         doubts.push(Doubt::Linux);

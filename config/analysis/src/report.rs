@@ -179,6 +179,9 @@ impl Doubt {
                 let name = device.map_or("", |d| d.name.value.as_str());
                 format!("no task says how often `{name}` interrupts")
             }
+            Doubt::Traffic => {
+                "its core stands still when it has spent its budget of memory traffic".to_owned()
+            }
             Doubt::Console => "characters that arrive at the emulated UART interrupt as they come".to_owned(),
             Doubt::Linux => "Linux is no kernel whose own code is bounded".to_owned(),
         }

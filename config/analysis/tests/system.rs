@@ -220,3 +220,39 @@ fn the_reference_system_is_in_time_and_says_that_nothing_is_proved() {
         assert_eq!(table.contains(word), word != "2ms of 10ms", "{word}\n{table}");
     }
 }
+
+/// Boosts of another partition come off each slot, a wait is for the owner and what others take meanwhile; without
+/// inheritance nothing bounds it.
+///
+/// Verifies: BH-LOCK-025.
+#[test]
+fn locks_take_from_slots_and_add_waits() {
+    let lock = |inheritance: &str| {
+        let lock = format!(
+            "locks:\n  settings:\n    hold: 100us\n    inheritance: {inheritance}\n    less_critical: accepted\n    participants:\n      linux: {{ priority: 1, acquisitions: 2 }}\n      panel: {{ priority: 0, acquisitions: 3 }}\nschedule:"
+        );
+        let text = spec(TASKS).replacen("schedule:", &lock, 1);
+        let fixture = Fixture::new();
+        let system = load_text(&text, &fixture.paths("tests/invalid/valid.yaml"), &[]).unwrap();
+        let analysis = Analysis::of(&system, &bounds(COSTS, true));
+        let panel = analysis.vcpus.into_iter().next().unwrap();
+        let times: Vec<_> = panel
+            .tasks
+            .iter()
+            .map(|t| (t.response.map(|r| r.time), t.verdict))
+            .collect();
+        (panel.waits, panel.supply.list()[0].begin, times)
+    };
+    let (waits, begin, _) = lock("priority");
+    // Two boosts of linux; three waits, each a hold and what linux may take twice.
+    assert_eq!(begin, 8 * MS + 30 * US + 200 * US);
+    assert_eq!(waits, 3 * (100 + 200) * US);
+    let (_, begin, times) = lock("none");
+    assert_eq!(begin, 8 * MS + 30 * US);
+    assert!(
+        times
+            .iter()
+            .all(|(_, verdict)| *verdict == Verdict::NotSchedulable),
+        "{times:?}"
+    );
+}

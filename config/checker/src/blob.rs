@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Decodes the header of `system.blob` (`hypervisor/types/src/blob.rs`) and all its tables.
 
+use crate::locks::Lock;
 use crate::range::{Range, array, slice, u16_at, u32_at, u64_at};
 use crate::tables::{BoardDevices, Core, Partition, PciFunction, Slot, Spi, Vcpu};
 
@@ -12,7 +13,7 @@ pub(crate) const HEADER_SIZE: u64 = 256;
 pub(crate) const EARLY_START: u64 = 64;
 
 /// Bytes of a table's entry, in the order of the header's sections.
-const ENTRY_SIZES: [u64; 10] = [64, 288, 104, 8, 24, 16, 112, 16, 120, 16];
+const ENTRY_SIZES: [u64; 10] = [88, 288, 104, 8, 24, 16, 112, 16, 120, 168];
 const SECTION_NAMES: [&str; 10] = [
     "cores",
     "partitions",
@@ -92,6 +93,8 @@ pub(crate) struct Blob {
     pub board: BoardDevices,
     /// Channels.
     pub channels: Vec<Range>,
+    /// What their entries say beyond where they lie: those of locks.
+    pub locks: Vec<Lock>,
 }
 
 /// FNV-1a over the sizes of the header and of every table's entry, in the order of `tables.rs`.
@@ -208,7 +211,9 @@ impl Blob {
                 boards.len()
             ));
         };
-        let channels = decoded(&table(9)?, range)?;
+        let entries = table(9)?;
+        let channels = decoded(&entries, range)?;
+        let locks = decoded(&entries, Lock::decode)?;
         Ok(Self {
             header,
             cores,
@@ -221,6 +226,7 @@ impl Blob {
             ram,
             board,
             channels,
+            locks: locks.into_iter().filter(|lock| !lock.is_plain()).collect(),
         })
     }
 }

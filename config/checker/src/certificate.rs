@@ -47,6 +47,7 @@ pub fn json(proof: &Proof) -> Value {
         "pages": proof.pages,
         "roots": proof.roots,
         "descriptors": proof.descriptors,
+        "exceptions": proof.exceptions,
     })
 }
 

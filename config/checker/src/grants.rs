@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 31] = [
     "system",
     "board",
     "image",
@@ -21,6 +21,7 @@ const KINDS: [&str; 28] = [
     "live",
     "stream-table",
     "core",
+    "bandwidth",
     "partition",
     "vcpu",
     "slot",
@@ -34,11 +35,13 @@ const KINDS: [&str; 28] = [
     "shared",
     "grant",
     "coloured",
+    "lock",
     "emulated",
     "spi",
     "pci",
     "bar",
     "stream",
+    "unguarded",
     "memory",
     "coloured-memory",
 ];

@@ -12,6 +12,7 @@ mod colours;
 mod contest;
 mod grants;
 mod image;
+mod locks;
 mod proof;
 mod properties;
 mod range;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::properties::{FORM, PROPERTIES};
+use crate::properties::{FORM, PROPERTIES, devices};
 use crate::range::PAGE;
 use crate::system::System;
 
@@ -46,6 +46,8 @@ pub struct Proof {
     pub roots: u64,
     /// Descriptors that were decoded.
     pub descriptors: u64,
+    /// What was not proved since the text form excepts it, in words.
+    pub exceptions: Vec<String>,
 }
 
 /// Decides all properties. Implements: BH-CHK-070, BH-CHK-080.
@@ -74,5 +76,6 @@ pub fn prove(inputs: &Inputs<'_>) -> Result<Proof, Vec<Failure>> {
         pages: runs.map(|run| run.input.size() / PAGE).sum(),
         roots: u64::try_from(system.roots.len()).unwrap_or(u64::MAX),
         descriptors: system.roots.iter().map(|root| root.walk.descriptors).sum(),
+        exceptions: devices::exceptions(&system),
     })
 }

@@ -23,7 +23,7 @@ const BUS_SIZE: u64 = 0x10_0000;
 /// Bytes of a partition's window (`hypervisor/abi/src/window.rs`).
 const WINDOW_SIZE: u64 = 0x8000;
 /// Bytes of a core's statistics (`hypervisor/abi/src/stats.rs`).
-const STATS_SIZE: u64 = 0x4000;
+const STATS_SIZE: u64 = 0x8000;
 
 /// Who reaches memory: EL2 with all its roots is one party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Decodes the entries of the blob's tables (`hypervisor/types/src/tables.rs`).
 
-use crate::range::{Range, array, u32_at, u64_at};
+use crate::range::{Range, array, u16_at, u32_at, u64_at};
 
 /// "None" in an index field.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -49,6 +49,25 @@ pub(crate) struct Core {
     pub predictors: Option<&'static str>,
     /// Major frame in ns.
     pub major_frame: u64,
+    /// Budget of memory traffic.
+    pub budget: Budget,
+}
+
+/// A core's budget of memory traffic; all zero when it has none.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Budget {
+    /// Events in a period.
+    pub events: u32,
+    /// Number of the event.
+    pub event: u16,
+    /// Event counters of EL2.
+    pub kept: u16,
+    /// Event counters of the core.
+    pub counters: u32,
+    /// INTID of the overflow interrupt.
+    pub intid: u32,
+    /// Period in ns.
+    pub period: u64,
 }
 
 impl Core {
@@ -75,6 +94,14 @@ impl Core {
                 _ => None,
             },
             major_frame: u64_at(e, 56)?,
+            budget: Budget {
+                events: u32_at(e, 64)?,
+                event: u16_at(e, 68)?,
+                kept: u16_at(e, 70)?,
+                counters: u32_at(e, 72)?,
+                intid: u32_at(e, 76)?,
+                period: u64_at(e, 80)?,
+            },
         })
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! BARs are aligned to 64 KiB at least, so that no two owners share a page of any granule.
 
-use bulkhead_model::board::{Board, Pcie};
+use bulkhead_model::board::{Board, Pcie, Registers};
 use bulkhead_model::span::Span;
 use bulkhead_model::system::System;
 use bulkhead_types::image::Range;
@@ -22,7 +22,7 @@ pub struct Assigned {
     pub partition: usize,
     /// Its BARs.
     pub bars: [Option<Range>; 6],
-    /// The BAR that the owner reaches.
+    /// The registers that the owner reaches.
     pub registers: Range,
 }
 
@@ -78,7 +78,8 @@ fn places(board: &Board, map: &MemoryMap) -> Result<Vec<[Option<Range>; 6]>, Dev
         return Ok(places);
     };
     for (device, bars) in board.devices.iter().zip(&mut places) {
-        for (number, (bar, size)) in bars.iter_mut().zip(device.pci.bars).enumerate() {
+        let sizes = device.pci.as_ref().map_or([0; 6], |function| function.bars);
+        for (number, (bar, size)) in bars.iter_mut().zip(sizes).enumerate() {
             if size > 0 {
                 let label = format!("{}.bar{number}", device.name.value);
                 let align = size.max(BAR_ALIGN);
@@ -106,7 +107,7 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, Dev
     for (index, partition, span) in owned {
         let device = &system.board.devices[index];
         let name = device.name.value.clone();
-        if system.board.pcie.is_none() {
+        if device.pci.is_some() && system.board.pcie.is_none() {
             return Err(DeviceError::NoPcie { device: name, span });
         }
         if let Some(interrupt) = device.interrupt.as_ref().map(|i| i.value.intid)
@@ -123,17 +124,22 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, Dev
                 map.claim(&owner, &format!("{name}.bar{number}"), *start, end - start)?;
             }
         }
-        let bar = device.register_bar;
-        let registers = bars.get(bar).copied().flatten();
+        let registers = match device.registers {
+            Registers::At(region) => map.claim(&owner, &name, region.base, region.size)?,
+            Registers::Bar(bar) => {
+                let placed = bars.get(bar).copied().flatten();
+                placed.ok_or(DeviceError::NoRegisters {
+                    device: name,
+                    bar,
+                    span,
+                })?
+            }
+        };
         result.push(Assigned {
             device: index,
             partition,
             bars,
-            registers: registers.ok_or(DeviceError::NoRegisters {
-                device: name,
-                bar,
-                span,
-            })?,
+            registers,
         });
     }
     Ok(result)

@@ -16,7 +16,9 @@ use dtoolkit::model::{DeviceTree as Tree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property, ToPropertyValue};
 
 use crate::devices::Assigned;
+use crate::grants::taken_by;
 use crate::machine;
+use crate::units::id;
 use bulkhead_abi::window::WINDOW_SIZE;
 
 /// Phandle of the interrupt controller.
@@ -171,6 +173,21 @@ pub fn build(
                 .with("bulkhead,message-size", message)?,
         );
     }
+    for (number, lock) in taken_by(system, index) {
+        let base = machine::lock(number);
+        let position = lock.position(index).map_or(u32::MAX, id);
+        root = root.child(
+            Builder::new(&format!("lock@{base:x}"))?
+                .with("compatible", "bulkhead,lock-1")?
+                .reg(&[
+                    (base, machine::LOCK_SIZE),
+                    (machine::lock_registers(number), machine::LOCK_SIZE),
+                ])?
+                .with("label", lock.name.value.as_str())?
+                .with("bulkhead,lock", id(number))?
+                .with("bulkhead,participant", position)?,
+        );
+    }
     for assigned in devices.iter().filter(|d| d.partition == index) {
         root = root.child(device(system, assigned)?);
     }
@@ -309,12 +326,16 @@ fn device(system: &System, assigned: &Assigned) -> Result<Builder, ModelError> {
     let registers = assigned.registers;
     let (node, compatible) = match device.kind {
         DeviceKind::CtuCanFd => ("can", "ctu,ctucanfd"),
+        DeviceKind::XilinxCanFd => ("can", "xlnx,canfd-2.0"),
         DeviceKind::Edu => ("edu", "qemu,edu"),
     };
     let mut builder = Builder::new(&format!("{node}@{:x}", registers.start))?
         .with("compatible", compatible)?
         .reg(&[(registers.start, registers.end - registers.start)])?
         .with("label", device.name.value.as_str())?;
+    if let Some(hz) = device.clock {
+        builder = builder.with("clock-frequency", hz)?;
+    }
     if let Some(interrupt) = &device.interrupt {
         let trigger = match interrupt.value.trigger {
             Trigger::Level => LEVEL_HIGH,

@@ -3,6 +3,7 @@
 
 use bulkhead_abi::stats::CORE_STATS_SIZE;
 use bulkhead_model::board::{Board, ReservedUse};
+use bulkhead_model::lock::{Lock, Participant};
 use bulkhead_model::system::{Console, System};
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
@@ -139,8 +140,10 @@ fn boot(sources: Sources<'_>) -> Vec<Grant> {
         let name = format!("window:{}", partition.name.value);
         list.normal(&name, *window, Rights::ReadWrite);
     }
-    for (channel, range) in system.channels.iter().zip(&plan.channels) {
-        let name = format!("channel:{}", channel.name.value);
+    let names = system.channels.iter().map(|c| &c.name);
+    let names = names.chain(system.locks.iter().map(|l| &l.name));
+    for (name, range) in names.zip(&plan.channels) {
+        let name = format!("channel:{}", name.value);
         list.at(
             &name,
             *range,
@@ -212,6 +215,13 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     }
     list.device("gicd", board.gic.distributor, GICD_SIZE);
     list.device("gicr:own", gicr(board, core), GICR_SIZE);
+    for (lock, range) in locks(sources) {
+        let here = |p: &Participant| system.partitions[p.partition.value].vcpu_on(core).is_some();
+        if lock.participants.iter().any(here) {
+            let name = format!("channel:{}", lock.name.value);
+            list.at(&name, range, Rights::ReadWrite, MemoryType::NormalNc, range.start);
+        }
+    }
     let is_system_core = core == system.schedule.system_core;
     for (index, partition) in system.partitions.iter().enumerate() {
         let emulates = partition.console.value == Console::Uart && partition.vcpu_on(core).is_some();
@@ -240,8 +250,9 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     if let Some(pcie) = &board.pcie {
         for assigned in own {
             let device = &board.devices[assigned.device];
+            let Some(function) = device.bdf() else { continue };
             let name = format!("config:{}", device.name.value);
-            let base = pcie.ecam + u64::from(device.pci.bdf()) * PAGE;
+            let base = pcie.ecam + u64::from(function) * PAGE;
             list.device(&name, base, PAGE);
         }
     }
@@ -304,6 +315,18 @@ fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
             machine::channel(number),
         );
     }
+    for (number, (lock, range)) in locks(sources).enumerate() {
+        if lock.position(index).is_some() {
+            let name = format!("channel:{}", lock.name.value);
+            list.at(
+                &name,
+                range,
+                Rights::ReadWrite,
+                MemoryType::NormalNc,
+                machine::lock(number),
+            );
+        }
+    }
     for assigned in devices.iter().filter(|d| d.partition == index) {
         let Range { start, end } = assigned.registers;
         let range = Range {
@@ -326,6 +349,12 @@ pub fn all(sources: Sources<'_>) -> Vec<Grant> {
         grants.extend(partition(sources, index));
     }
     grants
+}
+
+/// Locks and their memory.
+fn locks<'a>(sources: Sources<'a>) -> impl Iterator<Item = (&'a Lock, Range)> {
+    let memory = sources.plan.channels.iter().skip(sources.system.channels.len());
+    sources.system.locks.iter().zip(memory.copied())
 }
 
 /// A range that more than one party reaches: its name, where, EL2's rights, each partition's rights.
@@ -372,6 +401,20 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
         result.push(Shared {
             name: format!("channel:{}", channel.name.value),
             range: *range,
+            el2: Rights::ReadWrite,
+            partitions,
+        });
+    }
+    for (lock, range) in locks(sources) {
+        let mut partitions: Vec<_> = lock
+            .participants
+            .iter()
+            .map(|p| (p.partition.value, Rights::ReadWrite))
+            .collect();
+        partitions.sort_by_key(|(partition, _)| *partition);
+        result.push(Shared {
+            name: format!("channel:{}", lock.name.value),
+            range,
             el2: Rights::ReadWrite,
             partitions,
         });

@@ -10,6 +10,7 @@ mod health;
 
 use std::fmt::Write;
 
+use bulkhead_model::lock::Lock;
 use bulkhead_model::system::{Console, System};
 use bulkhead_types::image::Range;
 use bulkhead_types::tables::{NONE, core_mode, predictors, slot_kind};
@@ -99,6 +100,7 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
         ));
     }
     coloured(&mut text, sources, grants);
+    locks(&mut text, sources.system);
     devices(&mut text, sources, sections);
     text.title("everything that was placed: physical range, owner, name");
     for area in sources.plan.map.areas() {
@@ -121,6 +123,34 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
         ));
     }
     text.0
+}
+
+/// The locks that a partition may take, with their numbers.
+pub fn taken_by(system: &System, partition: usize) -> impl Iterator<Item = (usize, &Lock)> {
+    let locks = system.locks.iter().enumerate();
+    locks.filter(move |(_, lock)| lock.position(partition).is_some())
+}
+
+/// The locks: name, IPA, hold in ns, inheritance, participants with priority and acquisitions a frame.
+fn locks(text: &mut Text, system: &System) {
+    if system.locks.is_empty() {
+        return;
+    }
+    text.title("locks: name, input address, longest hold in ns, inheritance, each participant's priority/acquisitions");
+    for (number, lock) in system.locks.iter().enumerate() {
+        let participants = lock.participants.iter().map(|p| {
+            let name = name(system, id(p.partition.value));
+            format!(" {name}={}/{}", p.priority, p.acquisitions)
+        });
+        let participants: String = participants.collect();
+        let inheritance = if lock.inherits { "priority" } else { "none" };
+        text.line(format!(
+            "lock channel:{} {:#x} {} {inheritance}{participants}",
+            lock.name.value,
+            machine::lock(number),
+            lock.hold.value
+        ));
+    }
 }
 
 /// Grants of pages of the root's colours.
@@ -208,6 +238,17 @@ fn parties(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             core.mpidr, core.midr
         ));
     }
+    for (number, core) in sections.cores.iter().enumerate().filter(|(_, c)| c.budget != 0) {
+        text.line(format!(
+            "bandwidth {number} {} {} {:#x} {} {} {}",
+            core.budget,
+            core.budget_period_ns,
+            core.budget_event,
+            core.budget_counters,
+            core.budget_kept,
+            core.budget_intid
+        ));
+    }
     for (number, partition) in sections.partitions.iter().enumerate() {
         let name = name(system, id(number));
         text.line(format!("partition {number} {name} {}", partition.vmid));
@@ -276,7 +317,7 @@ fn words(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
 fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
     let system = sources.system;
     text.title("what EL2 emulates: stage 2 maps nothing there");
-    for partition in &system.partitions {
+    for (number, partition) in system.partitions.iter().enumerate() {
         let name = &partition.name.value;
         let vcpus = partition.core_list().len() as u64;
         let mut emulated = |what: &str, start: u64, size: u64| {
@@ -286,6 +327,9 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
         emulated("gicr", machine::GICR, vcpus * machine::GICR_SIZE);
         if partition.console.value == Console::Uart {
             emulated("uart", machine::UART, machine::UART_SIZE);
+        }
+        for (lock, _) in taken_by(system, number) {
+            emulated("lock", machine::lock_registers(lock), machine::LOCK_SIZE);
         }
     }
     text.title("interrupts and devices");
@@ -322,10 +366,16 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
         }
     }
     for function in sections.pci_functions.iter().filter(|f| f.bus_master == 1) {
+        let (bdf, owner) = (function.bdf, name(system, function.partition));
+        if system.board.smmu.is_some() {
+            text.line(format!("stream {bdf:#x} {owner}"));
+            continue;
+        }
+        let index = system.board.devices.iter().position(|d| d.bdf() == Some(bdf));
+        let reasons = || system.partitions.iter().find_map(|p| p.unguarded_reason(index?));
         text.line(format!(
-            "stream {:#x} {}",
-            function.bdf,
-            name(system, function.partition)
+            "unguarded {bdf:#x} {owner} {}",
+            slug(reasons().unwrap_or("-"))
         ));
     }
 }

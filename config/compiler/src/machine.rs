@@ -28,12 +28,28 @@ pub const WINDOW: u64 = 0x0b00_0000;
 pub const CHANNELS: u64 = 0x0b10_0000;
 /// Bytes from channel to channel, all of them the channel's own.
 pub const CHANNEL_SIZE: u64 = 0x1_0000;
+/// The first lock: its page, then the page of its registers, which EL2 emulates.
+pub const LOCKS: u64 = 0x0b80_0000;
+/// Bytes from lock to lock.
+pub const LOCK_STRIDE: u64 = 0x1_0000;
+/// Bytes of a lock's own memory.
+pub const LOCK_SIZE: u64 = 0x1000;
 /// INTIDs of the generic timer: secure and non-secure physical, virtual, hypervisor.
 pub const TIMER_INTIDS: [u32; 4] = [29, 30, 27, 26];
 
 /// IPA of a channel, the same in all partitions.
 pub fn channel(index: usize) -> u64 {
     CHANNELS + index as u64 * CHANNEL_SIZE
+}
+
+/// IPA of a lock's page, the same in all partitions.
+pub fn lock(index: usize) -> u64 {
+    LOCKS + index as u64 * LOCK_STRIDE
+}
+
+/// IPA of a lock's registers.
+pub fn lock_registers(index: usize) -> u64 {
+    lock(index) + LOCK_SIZE
 }
 
 /// Bytes that a sampling port needs for messages of `message` bytes.

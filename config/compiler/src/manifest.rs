@@ -34,6 +34,7 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
         partitions: (0..system.partitions.len())
             .map(|p| partition(system, compiled, images, p))
             .collect(),
+        locks: system.locks.iter().map(|l| l.name.value.clone()).collect(),
         vcpus: vcpus(system, compiled),
         functions: functions(system, compiled),
         qemu: qemu(system),
@@ -141,7 +142,7 @@ fn vcpus(system: &System, compiled: &Compiled) -> Vec<manifest::Vcpu> {
 fn functions(system: &System, compiled: &Compiled) -> Vec<manifest::Function> {
     let describe = |function: &bulkhead_types::tables::PciFunction| {
         let mut devices = system.board.devices.iter();
-        let device = devices.find(|d| d.pci.bdf() == function.bdf);
+        let device = devices.find(|d| d.bdf() == Some(function.bdf));
         manifest::Function {
             device: device.map(|d| d.name.value.clone()).unwrap_or_default(),
             stream: function.bdf,

@@ -16,7 +16,7 @@ use bulkhead_types::image::{ImageInfo, Range};
 
 use crate::colour::Extent;
 use crate::layout::{LayoutError, MemoryMap, Zone};
-use crate::machine::{CHANNEL_SIZE, GICD_SIZE, GICR_SIZE, UART_SIZE};
+use crate::machine::{CHANNEL_SIZE, GICD_SIZE, GICR_SIZE, LOCK_SIZE, UART_SIZE};
 use crate::plan::{BlobLayout, Plan, TableSizes, pattern};
 use crate::table::BLOCK;
 
@@ -165,6 +165,10 @@ impl Plan {
         for channel in &system.channels {
             let owner = format!("channel:{}", channel.name.value);
             channels.push(map.place_high(&low, &owner, "memory", CHANNEL_SIZE, CHANNEL_SIZE)?);
+        }
+        for lock in &system.locks {
+            let owner = format!("channel:{}", lock.name.value);
+            channels.push(map.place_high(&low, &owner, "lock", LOCK_SIZE, LOCK_SIZE)?);
         }
         for &partition in &coloured {
             if let Some(pattern) = pattern(system, partition) {

@@ -163,7 +163,7 @@ pub struct Plan {
     pub payloads: Vec<Extent>,
     /// Window of each partition.
     pub windows: Vec<Range>,
-    /// Memory of each channel.
+    /// Memory of each channel, then of each lock.
     pub channels: Vec<Range>,
     /// RAM of each partition.
     pub ram: Vec<Extent>,

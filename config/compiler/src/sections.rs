@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The blob's section tables, derived from the model and the plan.
 
-use bulkhead_model::board::Trigger;
+use bulkhead_model::board::{Traffic, Trigger};
 use bulkhead_model::health::SafeState;
-use bulkhead_model::system::{Console, Run, Seed, System};
+use bulkhead_model::lock::Lock;
+use bulkhead_model::system::{Bandwidth, Console, Run, Seed, System};
+use bulkhead_types::image::Range;
 use bulkhead_types::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, NONE, Partition, PciBar, PciFunction, RamBank, SPI_WORDS, Slot,
-    Spi, Vcpu, core_mode, partition_flag, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, MAX_PARTICIPANTS, NONE, Participant, Partition, PciBar,
+    PciFunction, RamBank, SPI_WORDS, Slot, Spi, Vcpu, channel_flag, core_mode, partition_flag, slot_kind,
 };
 
 use crate::devices::Assigned;
@@ -71,15 +73,45 @@ pub fn derive(system: &System, plan: &Plan, devices: &[Assigned]) -> Sections {
             })
             .collect(),
         board: board(system, plan),
-        channels: plan
-            .channels
-            .iter()
-            .map(|range| Channel {
-                base: range.start,
-                size: range.end - range.start,
-            })
-            .collect(),
+        channels: channels(system, plan),
     }
+}
+
+/// Channels, then locks.
+fn channels(system: &System, plan: &Plan) -> Vec<Channel> {
+    let locks = system.locks.iter().map(Some);
+    let ends = system.channels.iter().map(|_| None).chain(locks);
+    let first = system.channels.len();
+    let entry = |(number, (range, lock)): (usize, (&Range, Option<&Lock>))| {
+        let mut entry = Channel {
+            base: range.start,
+            size: range.end - range.start,
+            ipa: 0,
+            hold_ns: lock.map_or(0, |l| l.hold.value),
+            flags: 0,
+            participant_count: lock.map_or(0, |l| id(l.participants.len())),
+            participants: [Participant {
+                partition: 0,
+                priority: 0,
+                acquisitions: 0,
+                reserved: 0,
+            }; MAX_PARTICIPANTS],
+        };
+        if let Some(lock) = lock {
+            entry.ipa = machine::lock(number - first);
+            entry.flags = channel_flag::LOCK | if lock.inherits { channel_flag::INHERITS } else { 0 };
+            for (to, from) in entry.participants.iter_mut().zip(&lock.participants) {
+                *to = Participant {
+                    partition: id(from.partition.value),
+                    priority: from.priority.into(),
+                    acquisitions: from.acquisitions,
+                    reserved: 0,
+                };
+            }
+        }
+        entry
+    };
+    plan.channels.iter().zip(ends).enumerate().map(entry).collect()
 }
 
 /// VMID of a partition.
@@ -113,7 +145,7 @@ fn vcpus(system: &System, plan: &Plan) -> Vec<Vcpu> {
                 vtcr: stage2::vtcr(system.board.physical_address_bits),
                 vttbr: stage2::vttbr(plan.live_root(number), vmid(number)),
                 cnthctl: words::CNTHCTL,
-                mdcr: words::MDCR,
+                mdcr: words::mdcr(budget(system, core.value).map(|(_, traffic)| traffic)),
                 cptr: words::CPTR,
                 hstr: words::HSTR,
                 ich_hcr: words::ich_hcr(&partition.cores),
@@ -122,6 +154,11 @@ fn vcpus(system: &System, plan: &Plan) -> Vec<Vcpu> {
         }
     }
     result
+}
+
+/// The budget of memory traffic of a core, and how its board counts it.
+fn budget(system: &System, core: usize) -> Option<(&Bandwidth, Traffic)> {
+    system.schedule.budget(core).zip(system.board.traffic)
 }
 
 fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVcpu>, Vec<Slot>) {
@@ -137,6 +174,7 @@ fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVc
             slots.extend(core_slots(system, number));
         }
         let own_slots = slots.get(slot_first as usize..).unwrap_or_default();
+        let budget = budget(system, number);
         cores.push(Core {
             mpidr: core.mpidr,
             midr: core.midr,
@@ -149,6 +187,12 @@ fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVc
             slot_count: id(own_slots.len()),
             predictors: words::predictors(core.predictors),
             major_frame_ns: own_slots.iter().map(|s| s.length_ns).sum(),
+            budget: budget.map_or(0, |(b, _)| b.events.value),
+            budget_event: budget.map_or(0, |(_, t)| t.event),
+            budget_kept: budget.map_or(0, |(_, t)| t.kept),
+            budget_counters: budget.map_or(0, |(_, t)| t.counters),
+            budget_intid: budget.map_or(0, |(_, t)| t.interrupt),
+            budget_period_ns: budget.map_or(0, |(b, _)| b.period.value),
         });
     }
     (cores, core_vcpus, slots)
@@ -251,10 +295,10 @@ fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
 }
 
 fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
-    let functions = devices.iter().map(|assigned| {
-        let pci = &system.board.devices[assigned.device].pci;
+    let functions = devices.iter().filter_map(|assigned| {
+        let pci = system.board.devices[assigned.device].pci.as_ref()?;
         let bars = assigned.bars.map(|bar| bar.unwrap_or_default());
-        PciFunction {
+        Some(PciFunction {
             bdf: pci.bdf(),
             id: u32::from(pci.vendor) | u32::from(pci.device) << 16,
             partition: id(assigned.partition),
@@ -263,7 +307,7 @@ fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
                 address: bar.start,
                 size: bar.end - bar.start,
             }),
-        }
+        })
     });
     let mut functions: Vec<_> = functions.collect();
     functions.sort_by_key(|f| f.bdf);

@@ -36,9 +36,10 @@ pub fn entry(root: u64, vmid: u32, physical_address_bits: u32) -> [u64; 8] {
     [1 | 0b110 << 1, 1 << 44, translation, root, 0, 0, 0, 0]
 }
 
-/// Assigned bus masters.
+/// Assigned bus masters that the SMMU guards.
 fn masters<'a>(system: &'a System, devices: &'a [Assigned]) -> impl Iterator<Item = &'a Assigned> {
-    let masters = |d: &&Assigned| system.board.devices[d.device].bus_master;
+    let guarded = system.board.smmu.is_some();
+    let masters = move |d: &&Assigned| guarded && system.board.devices[d.device].bus_master;
     devices.iter().filter(masters)
 }
 
@@ -70,8 +71,10 @@ pub fn build(
         }
         let root = pool.put_root(&tree).map_err(failed)?;
         let bits = system.board.physical_address_bits;
+        // Only a PCI function is a bus master: the board file says no other StreamID.
+        let Some(stream) = device.bdf() else { continue };
         streams.push(Stream {
-            id: device.pci.bdf(),
+            id: stream,
             words: entry(root, id(assigned.partition) + 1, bits),
         });
     }

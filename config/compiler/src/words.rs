@@ -5,7 +5,7 @@
 //! # References
 //! Arm DDI 0487, "HCR_EL2", "CNTHCTL_EL2", "MDCR_EL2", "CPTR_EL2", "VMPIDR_EL2"; Arm IHI 0069, "ICH_HCR_EL2".
 
-use bulkhead_model::board::Predictors;
+use bulkhead_model::board::{Predictors, Traffic};
 use bulkhead_model::system::{Cores, Interrupts};
 use bulkhead_types::tables::{core_mode, predictors};
 
@@ -69,7 +69,16 @@ pub fn ich_hcr(cores: &Cores) -> u64 {
 pub const CNTHCTL: u64 = 0b11;
 
 /// `MDCR_EL2`: PMU (TPM, TPMCR), debug registers (TDA), OS lock (TDOSA), debug ROM (TDRA) trapped.
-pub const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11;
+const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11;
+
+/// `MDCR_EL2` of a vCPU on a core whose memory traffic is counted, or not: the last counters are EL2's (HPMN) and run
+/// (HPME). Implements: BH-BW-004.
+pub fn mdcr(traffic: Option<Traffic>) -> u64 {
+    match traffic {
+        Some(t) => MDCR | 1 << 7 | u64::from(t.counters.saturating_sub(t.kept.into())),
+        None => MDCR,
+    }
+}
 
 /// `CPTR_EL2`: RES1 bits, trace registers trapped (TTA); floating point is the guest's.
 pub const CPTR: u64 = 0x33ff | 1 << 20;

@@ -37,6 +37,8 @@ pub struct Board {
     pub pcie: Option<Pcie>,
     /// Bound of every hardware poll, iterations.
     pub poll_bound: u64,
+    /// How its cores count memory traffic.
+    pub traffic: Option<Traffic>,
     /// Page colours of the last-level cache, where the board file declares them.
     pub colouring: Option<Colouring>,
     /// Devices that can be assigned.
@@ -49,6 +51,19 @@ pub struct Board {
     pub qemu: Option<Qemu>,
     /// What EL2 costs on it.
     pub bounds: Bounds,
+}
+
+/// How the performance monitors of a board's cores count memory traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// The event that stands for it.
+    pub event: u16,
+    /// Counters of the hypervisor, the last ones.
+    pub kept: u16,
+    /// Event counters of each core, 1 to 31.
+    pub counters: u32,
+    /// INTID of the interrupt that they raise, a PPI.
+    pub interrupt: u32,
 }
 
 /// A range of addresses.
@@ -170,6 +185,10 @@ pub struct Uart {
 pub enum UartKind {
     /// Arm PrimeCell PL011.
     Pl011,
+    /// NXP i.MX.
+    Imx,
+    /// 8250 family with 32-bit registers.
+    Uart8250,
 }
 
 /// SMMU.
@@ -214,10 +233,12 @@ pub struct Device {
     pub name: Spanned<String>,
     /// What it is.
     pub kind: DeviceKind,
-    /// Its PCI function.
-    pub pci: PciFunction,
-    /// BAR that holds the registers for the partition.
-    pub register_bar: usize,
+    /// Its PCI function; nothing for a device at fixed addresses.
+    pub pci: Option<PciFunction>,
+    /// Where the registers for its partition are.
+    pub registers: Registers,
+    /// Clock that its driver divides, in Hz.
+    pub clock: Option<u32>,
     /// Its interrupt.
     pub interrupt: Option<Spanned<Interrupt>>,
     /// Whether it is a CAN controller: `wiring` may name it.
@@ -226,6 +247,22 @@ pub struct Device {
     pub bus_master: bool,
     /// Controllers that it depends on, indices into [`Board::controllers`].
     pub controlled_by: Vec<Spanned<usize>>,
+}
+
+impl Device {
+    /// Bus, device, function of its PCI function; also its StreamID.
+    pub fn bdf(&self) -> Option<u32> {
+        self.pci.as_ref().map(PciFunction::bdf)
+    }
+}
+
+/// Where the registers of a device are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registers {
+    /// In this BAR of its PCI function.
+    Bar(usize),
+    /// At fixed addresses, whole pages.
+    At(Region),
 }
 
 /// A controller that can stop devices: whoever reaches it can harm each device that depends on it.
@@ -267,15 +304,25 @@ impl ControllerKind {
 pub enum DeviceKind {
     /// CTU CAN FD controller.
     CtuCanFd,
+    /// AMD (Xilinx) CAN FD controller 2.0.
+    XilinxCanFd,
     /// QEMU's `edu` function, which copies memory by DMA; for tests.
     Edu,
 }
 
 impl DeviceKind {
+    /// All, as a board file names them.
+    pub(crate) const NAMED: [(&'static str, Self); 3] = [
+        ("ctucanfd", Self::CtuCanFd),
+        ("xilinx-canfd", Self::XilinxCanFd),
+        ("edu", Self::Edu),
+    ];
+
     /// Its name for people.
     pub fn title(self) -> &'static str {
         match self {
             DeviceKind::CtuCanFd => "CTU CAN FD controller",
+            DeviceKind::XilinxCanFd => "Xilinx CAN FD controller",
             DeviceKind::Edu => "DMA test device",
         }
     }

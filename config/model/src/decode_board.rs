@@ -3,8 +3,8 @@
 
 use crate::board::{
     Board, Controller, ControllerKind, Core, Deterministic, Device, DeviceKind, Gic, Interrupt, PciFunction,
-    Pcie, Predictors, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, TreeMaker, Trigger, Uart,
-    UartKind,
+    Pcie, Predictors, Qemu, Region, Registers, Reserved, ReservedUse, Smmu, SmmuKind, Traffic, TreeMaker,
+    Trigger, Uart, UartKind,
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
@@ -12,6 +12,9 @@ use crate::decode_boot::firmware;
 use crate::rules::document;
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
+
+/// Granule of what can be assigned.
+const PAGE: u64 = 4096;
 
 const TRIGGERS: &[(&str, Trigger)] = &[("level", Trigger::Level), ("edge", Trigger::Edge)];
 
@@ -54,6 +57,7 @@ impl Decoder<'_> {
             smmu: present(fields.get("smmu").map(|n| smmu(n, key_of("smmu"))))?,
             pcie: present(pcie)?,
             poll_bound: value(fields, "poll_bound")?,
+            traffic: present(fields.get("traffic").map(traffic))?,
             colouring: present(colouring)?,
             devices: devices.into_iter().collect::<Option<_>>()?,
             controllers: controllers?,
@@ -133,15 +137,13 @@ impl Decoder<'_> {
 
     fn device(&mut self, entry: &Entry, controllers: &[&str]) -> Option<Device> {
         let fields = Fields::of(&entry.value)?;
-        let pci = fields.get("pci").and_then(|n| self.pci(n))?;
-        let registers = fields.get("registers").and_then(Fields::of)?;
-        let bar = registers.get("bar").and_then(small::<usize>)?;
-        if pci.bars.get(bar.value).is_none_or(|size| *size == 0) {
-            let wanted = "one of the BARs under `pci`";
-            self.report(document::out_of_range(bar.span, "the registers' BAR", wanted));
-            return None;
+        let pci = present(fields.get("pci").map(|n| self.pci(n)))?;
+        let registers = self.registers(fields.get("registers")?, pci.as_ref())?;
+        let masters = fields.get("bus_master").and_then(boolean);
+        if let Some(masters) = masters.filter(|m| m.value && pci.is_none()) {
+            let wanted = "false: without `pci` no StreamID is known";
+            self.report(document::out_of_range(masters.span, "`bus_master`", wanted));
         }
-        let kinds = [("ctucanfd", DeviceKind::CtuCanFd), ("edu", DeviceKind::Edu)];
         let interrupt_key = fields.key_span("interrupt").unwrap_or(entry.key.span);
         let interrupt = fields.get("interrupt").map(|n| interrupt(n, interrupt_key));
         let mut controlled_by = Vec::new();
@@ -153,17 +155,37 @@ impl Decoder<'_> {
         }
         Some(Device {
             name: entry.key.clone(),
-            kind: fields.get("kind").and_then(|n| choice(n, &kinds))?.value,
+            kind: fields
+                .get("kind")
+                .and_then(|n| choice(n, &DeviceKind::NAMED))?
+                .value,
             pci,
-            register_bar: bar.value,
+            registers,
+            clock: value(fields, "clock"),
             interrupt: present(interrupt)?,
             can: fields.get("can").and_then(boolean).is_some_and(|c| c.value),
-            bus_master: fields
-                .get("bus_master")
-                .and_then(boolean)
-                .is_some_and(|b| b.value),
+            bus_master: masters.is_some_and(|b| b.value),
             controlled_by,
         })
+    }
+
+    fn registers(&mut self, node: &Node, pci: Option<&PciFunction>) -> Option<Registers> {
+        let fields = Fields::of(node)?;
+        let Some(bar) = fields.get("bar").and_then(small::<usize>) else {
+            let region = self.region(node, node.span)?;
+            if region.base % PAGE != 0 || region.size % PAGE != 0 {
+                let wanted = "whole pages of 4KiB";
+                self.report(document::out_of_range(node.span, "`registers`", wanted));
+            }
+            return Some(Registers::At(region));
+        };
+        let exists = |pci: &PciFunction| pci.bars.get(bar.value).is_some_and(|size| *size > 0);
+        if !pci.is_some_and(exists) {
+            let wanted = "one of the BARs under `pci`";
+            self.report(document::out_of_range(bar.span, "the registers' BAR", wanted));
+            return None;
+        }
+        Some(Registers::Bar(bar.value))
     }
 
     fn controller(&mut self, entry: &Entry) -> Option<Controller> {
@@ -273,6 +295,16 @@ fn core(node: &Node) -> Option<Core> {
     })
 }
 
+fn traffic(node: &Node) -> Option<Traffic> {
+    let fields = Fields::of(node)?;
+    Some(Traffic {
+        event: value(fields, "event")?,
+        kept: present(fields.get("kept").map(small))?.map_or(1, |k| k.value),
+        counters: value(fields, "counters")?,
+        interrupt: value(fields, "interrupt")?,
+    })
+}
+
 fn gic(node: &Node, span: Span) -> Option<Gic> {
     let fields = Fields::of(node)?;
     Some(Gic {
@@ -286,7 +318,11 @@ fn gic(node: &Node, span: Span) -> Option<Gic> {
 
 fn uart(node: &Node, span: Span) -> Option<Uart> {
     let fields = Fields::of(node)?;
-    let kinds = [("pl011", UartKind::Pl011)];
+    let kinds = [
+        ("pl011", UartKind::Pl011),
+        ("imx", UartKind::Imx),
+        ("8250", UartKind::Uart8250),
+    ];
     Some(Uart {
         kind: fields.get("kind").and_then(|n| choice(n, &kinds))?.value,
         base: value(fields, "base")?,

@@ -5,6 +5,7 @@ use crate::decode::{
     Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, present, small, some, text,
     texts,
 };
+use crate::decode_locks::lock;
 use crate::decode_tasks::task;
 use crate::health;
 use crate::rules::{channels, payload};
@@ -13,7 +14,7 @@ use crate::spec::{
     ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode,
     PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
 };
-use crate::system::{Console, Criticality, Interrupts, Seed};
+use crate::system::{Bandwidth, Console, Criticality, Interrupts, Seed};
 use crate::tree::{Entry, Node, Value};
 
 const CRITICALITIES: [Criticality; 5] = [
@@ -30,7 +31,7 @@ const CONSOLES: &[(&str, Console)] = &[
     ("none", Console::None),
 ];
 const INTERRUPTS: &[(&str, Interrupts)] = &[("direct", Interrupts::Direct), ("guarded", Interrupts::Guarded)];
-const ACCEPTED: &[(&str, bool)] = &[("accepted", true), ("refused", false)];
+pub(crate) const ACCEPTED: &[(&str, bool)] = &[("accepted", true), ("refused", false)];
 const SEEDS: &[(&str, Seed)] = &[("board", Seed::Board), ("fixed", Seed::Fixed)];
 
 impl Decoder<'_> {
@@ -46,6 +47,7 @@ impl Decoder<'_> {
             board: fields.get("board").and_then(text),
             partitions: partitions.filter_map(|e| self.partition(e)).collect(),
             channels: channels.filter_map(|e| self.channel(e)).collect(),
+            locks: fields.entries("locks").iter().filter_map(lock).collect(),
             schedule: fields.get("schedule").and_then(|n| schedule(n, schedule_key)),
             wiring: wiring.filter_map(wire).collect(),
             expect: fields.items("expect").iter().filter_map(expectation).collect(),
@@ -76,6 +78,11 @@ impl Decoder<'_> {
             args: fields.get("args").and_then(text),
             console,
             devices: fields.get("devices").and_then(texts).unwrap_or_default(),
+            unguarded: fields
+                .entries("unguarded_dma")
+                .iter()
+                .filter_map(|e| Some((e.key.clone(), text(&e.value)?)))
+                .collect(),
             restart_limit: fields.get("restart_limit").and_then(small).map_or(0, |l| l.value),
             marks_steady: fields.get("marks_steady").and_then(boolean),
             seed: seed.map_or(Seed::Board, |s| s.value),
@@ -198,7 +205,17 @@ fn schedule(node: &Node, owner: Span) -> Option<ScheduleSpec> {
     Some(ScheduleSpec {
         major_frame: fields.get("major_frame").and_then(nanoseconds),
         cores: fields.entries("cores").iter().filter_map(core_schedule).collect(),
+        bandwidth: fields.entries("bandwidth").iter().filter_map(bandwidth).collect(),
         span: owner,
+    })
+}
+
+fn bandwidth(entry: &Entry) -> Option<Bandwidth> {
+    let fields = Fields::of(&entry.value)?;
+    Some(Bandwidth {
+        core: key(entry)?,
+        events: fields.get("events").and_then(small)?,
+        period: fields.get("period").and_then(nanoseconds)?,
     })
 }
 

@@ -30,6 +30,8 @@ pub struct Manifest {
     pub cores: u32,
     /// Partitions by index.
     pub partitions: Vec<Partition>,
+    /// Names of the locks by number.
+    pub locks: Vec<String>,
     /// Global vCPU index to partition, vCPU and core.
     pub vcpus: Vec<Vcpu>,
     /// Assigned PCI functions, in the blob's order.

@@ -6,6 +6,7 @@ use bulkhead_abi::health::Level;
 use crate::board::Board;
 use crate::colours::ColourSet;
 use crate::decode::present;
+use crate::decode_locks;
 use crate::decode_tasks;
 use crate::files::Payloads;
 use crate::health::{self, Health, Heartbeat};
@@ -52,6 +53,7 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
         name: spec.name.clone()?,
         partitions: partitions?,
         channels: channels?,
+        locks: decode_locks::resolve(&spec)?,
         schedule: schedule(&spec)?,
         wiring,
         buses,
@@ -85,7 +87,7 @@ fn device(name: &Name, board: &Board) -> Option<Spanned<usize>> {
     Some(Spanned::new(index, name.span))
 }
 
-fn partition_index(name: &Name, spec: &Spec) -> Option<Spanned<usize>> {
+pub(crate) fn partition_index(name: &Name, spec: &Spec) -> Option<Spanned<usize>> {
     Some(Spanned::new(spec.partition(name)?.0, name.span))
 }
 
@@ -132,6 +134,11 @@ fn partition(
             .iter()
             .map(|d| device(d, board))
             .collect::<Option<_>>()?,
+        unguarded: spec
+            .unguarded
+            .iter()
+            .map(|(d, reason)| Some((device(d, board)?, reason.clone())))
+            .collect::<Option<_>>()?,
         restart_limit: spec.restart_limit,
         marks_steady: spec.marks_steady.is_some_and(|m| m.value),
         seed: spec.seed,
@@ -173,6 +180,7 @@ fn schedule(spec: &Spec) -> Option<Schedule> {
         major_frame: written.major_frame?,
         system_core,
         cores,
+        bandwidth: written.bandwidth.clone(),
     })
 }
 

@@ -3,6 +3,7 @@
 //! its breaches; tests/invalid holds one spec for each.
 
 mod assignment;
+mod bandwidth;
 pub(crate) mod boards;
 pub(crate) mod channels;
 pub(crate) mod colours;
@@ -13,6 +14,7 @@ mod hardware;
 pub(crate) mod health;
 pub(crate) mod include;
 pub(crate) mod language;
+pub(crate) mod locks;
 pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
@@ -50,6 +52,8 @@ const CHECKS: &[&[Check]] = &[
     channels::CHECKS,
     schedule::CHECKS,
     health::CHECKS,
+    locks::CHECKS,
+    bandwidth::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -80,6 +84,8 @@ pub fn all() -> Vec<&'static Rule> {
         channels::ALL,
         schedule::ALL,
         health::ALL,
+        locks::ALL,
+        bandwidth::ALL,
         tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::board::{Board, Device};
+use crate::board::{Board, Device, Registers};
 use crate::language::{BOARD, Choose, Count, Key, Kind, Meaning, Need, SPEC, Status, Table, VERSION, Word};
 
 /// Digits of a whole number, grouped or not.
@@ -283,16 +283,21 @@ fn one_word(word: &Word) -> Value {
 
 fn devices(board: &Board, filter: impl Fn(&Device) -> bool) -> Vec<Value> {
     let describe = |device: &Device| {
-        let (vendor, id) = (device.pci.vendor, device.pci.device);
         let interrupt = device
             .interrupt
             .map_or_else(String::new, |i| format!(", interrupt {}", i.intid));
-        let text = format!(
-            "{}: PCI {vendor:04x}:{id:04x} in slot {}, StreamID {:#x}{interrupt}.",
-            device.kind.title(),
-            device.pci.slot,
-            device.pci.bdf()
-        );
+        let place = match (&device.pci, device.registers) {
+            (Some(pci), _) => format!(
+                "PCI {:04x}:{:04x} in slot {}, StreamID {:#x}",
+                pci.vendor,
+                pci.device,
+                pci.slot,
+                pci.bdf()
+            ),
+            (None, Registers::At(region)) => format!("at {:#x}", region.base),
+            (None, Registers::Bar(_)) => "nowhere".to_owned(),
+        };
+        let text = format!("{}: {place}{interrupt}.", device.kind.title());
         json!({ "const": device.name.value, "description": text })
     };
     board.devices.iter().filter(|d| filter(d)).map(describe).collect()

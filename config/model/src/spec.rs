@@ -3,10 +3,11 @@
 //!
 //! The rules look at this form, so that one part that is wrong does not hide the errors of another.
 
+use crate::decode_locks::LockSpec;
 use crate::decode_tasks::TaskSpec;
 use crate::health::{HealthSpec, PartitionHealthSpec};
 use crate::span::{Span, Spanned};
-use crate::system::{Console, Criticality, Interrupts, Seed};
+use crate::system::{Bandwidth, Console, Criticality, Interrupts, Seed};
 
 /// A reference by name.
 pub(crate) type Name = Spanned<String>;
@@ -18,6 +19,7 @@ pub(crate) struct Spec {
     pub(crate) board: Option<Name>,
     pub(crate) partitions: Vec<PartitionSpec>,
     pub(crate) channels: Vec<ChannelSpec>,
+    pub(crate) locks: Vec<LockSpec>,
     pub(crate) schedule: Option<ScheduleSpec>,
     pub(crate) wiring: Vec<WireSpec>,
     pub(crate) expect: Vec<ExpectationSpec>,
@@ -36,6 +38,8 @@ pub(crate) struct PartitionSpec {
     /// Absent when it could not be read.
     pub(crate) console: Option<Spanned<Console>>,
     pub(crate) devices: Vec<Name>,
+    /// Bus masters without an SMMU, and why that is accepted.
+    pub(crate) unguarded: Vec<(Name, Name)>,
     pub(crate) restart_limit: u32,
     pub(crate) marks_steady: Option<Spanned<bool>>,
     pub(crate) seed: Seed,
@@ -134,6 +138,7 @@ pub(crate) struct ChannelSpec {
 pub(crate) struct ScheduleSpec {
     pub(crate) major_frame: Option<Spanned<u64>>,
     pub(crate) cores: Vec<CoreScheduleSpec>,
+    pub(crate) bandwidth: Vec<Bandwidth>,
     /// Its key.
     pub(crate) span: Span,
 }

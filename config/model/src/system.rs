@@ -7,9 +7,10 @@
 
 use std::path::PathBuf;
 
-use crate::board::Board;
+use crate::board::{Board, Device};
 use crate::colours::ColourSet;
 use crate::health::{Health, Heartbeat, Reactions, SafeState};
+use crate::lock::Lock;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
 use crate::values::Value;
@@ -25,6 +26,8 @@ pub struct System {
     pub partitions: Vec<Partition>,
     /// Channels in the order of the spec.
     pub channels: Vec<Channel>,
+    /// Locks in the order of the spec.
+    pub locks: Vec<Lock>,
     /// The slot tables.
     pub schedule: Schedule,
     /// Which bus each CAN controller is wired to.
@@ -64,6 +67,8 @@ pub struct Partition {
     pub console: Spanned<Console>,
     /// Devices that it owns, indices into [`Board::devices`].
     pub devices: Vec<Spanned<usize>>,
+    /// Those of them that master the bus without an SMMU, each with the reason why that is accepted.
+    pub unguarded: Vec<(Spanned<usize>, Spanned<String>)>,
     /// Times that an error may restart it before it stays stopped.
     pub restart_limit: u32,
     /// Whether it may mark the begin of the steady state; at most one partition.
@@ -85,6 +90,15 @@ pub struct Partition {
 }
 
 impl System {
+    /// Index of the partition that owns a device of the board.
+    pub fn owner(&self, device: &Device) -> Option<usize> {
+        let owns = |p: &Partition| {
+            let mut own = p.devices.iter().filter_map(|d| self.board.devices.get(d.value));
+            own.any(|own| own.name.value == device.name.value)
+        };
+        self.partitions.iter().position(owns)
+    }
+
     /// The bus that a CAN controller is wired to, an index into [`System::buses`].
     pub fn bus_of(&self, device: usize) -> Option<usize> {
         self.wiring
@@ -100,6 +114,13 @@ impl Partition {
         match &self.cores {
             Cores::Dedicated { cores, .. } | Cores::Sliced { cores } => cores,
         }
+    }
+
+    /// Why one of its devices may master the bus without an SMMU, if it may.
+    pub fn unguarded_reason(&self, device: usize) -> Option<&str> {
+        let mut accepted = self.unguarded.iter();
+        let found = accepted.find(|(named, _)| named.value == device);
+        found.map(|(_, reason)| reason.value.as_str())
     }
 
     /// The vCPU that runs on a physical core.
@@ -287,12 +308,30 @@ pub struct Schedule {
     pub system_core: usize,
     /// One table for each sliced core.
     pub cores: Vec<CoreSchedule>,
+    /// Budgets of memory traffic, at most one for each sliced core.
+    pub bandwidth: Vec<Bandwidth>,
+}
+
+/// How much memory traffic a sliced core may make.
+#[derive(Clone, Copy, Debug)]
+pub struct Bandwidth {
+    /// The core.
+    pub core: Spanned<usize>,
+    /// Events in a period, above 0.
+    pub events: Spanned<u32>,
+    /// Length of a period in ns; the major frame is a whole number of them.
+    pub period: Spanned<u64>,
 }
 
 impl Schedule {
     /// The table of a core.
     pub fn core(&self, core: usize) -> Option<&CoreSchedule> {
         self.cores.iter().find(|c| c.core.value == core)
+    }
+
+    /// The budget of a core.
+    pub fn budget(&self, core: usize) -> Option<&Bandwidth> {
+        self.bandwidth.iter().find(|b| b.core.value == core)
     }
 }
 

@@ -7,7 +7,7 @@ mod common;
 
 use std::fs;
 
-use bulkhead_model::board::{DeviceKind, Trigger};
+use bulkhead_model::board::{DeviceKind, Registers, Trigger};
 use bulkhead_model::system::{Console, Cores, Criticality, Initrd, Interrupts, Origin, Payload, Run, System};
 use bulkhead_model::{LoadError, load, load_text};
 use common::{Fixture, root};
@@ -118,13 +118,14 @@ fn the_reference_system_resolves_to_what_it_says() {
 
     let can1 = &system.board.devices[system.partitions[1].devices[0].value];
     assert_eq!(
-        (can1.name.as_str(), can1.kind, can1.pci.bdf()),
-        ("can1", DeviceKind::CtuCanFd, 0x10)
+        (can1.name.as_str(), can1.kind, can1.bdf()),
+        ("can1", DeviceKind::CtuCanFd, Some(0x10))
     );
-    assert_eq!((can1.pci.vendor, can1.pci.device), (0x1760, 0xff00));
+    let function = can1.pci.as_ref().unwrap();
+    assert_eq!((function.vendor, function.device), (0x1760, 0xff00));
     assert_eq!(
-        (can1.pci.bars, can1.register_bar),
-        ([32 << 10, 64 << 10, 0, 0, 0, 0], 1)
+        (function.bars, can1.registers),
+        ([32 << 10, 64 << 10, 0, 0, 0, 0], Registers::Bar(1))
     );
     let interrupt = can1.interrupt.unwrap();
     assert_eq!((interrupt.intid, interrupt.trigger), (37, Trigger::Level));

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::flash;
+use crate::flash::args::FlashArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Compiles a system of isolated partitions from one YAML spec, proves that it isolates, and runs it.
@@ -157,12 +157,29 @@ Examples:
   bulkhead bench --json
   bulkhead bench --table")]
     Bench(BenchArgs),
+    /// Run a system and write what EL2 did on each core as a Perfetto trace
+    #[command(after_help = "\
+The file opens at ui.perfetto.dev: a track for each core with EL2's paths and what ran between them, one for its
+slots, one for each partition with injections, locks, faults and starts. Events that the host was too slow to read
+are counted and shown as lost.
+
+Examples:
+  bulkhead trace -o t.pftrace
+  bulkhead trace my-system.yaml --for 500ms --deterministic -o t.pftrace")]
+    Trace(TraceArgs),
     /// Print what a command line needs from outside, one `debian-arm64 PACKAGE` a line
     #[command(after_help = "Example:\n  bulkhead needs run my-system.yaml --headless")]
     Needs(NeedsArgs),
     /// Build the images for the target with cargo; silent when nothing changed
     #[command(after_help = "Example:\n  bulkhead images --build")]
     Images(ImagesArgs),
+    /// Draft the description of a new board
+    #[command(after_help = "\
+The draft is for review: what a device tree does not say is marked in it. The steps after it: bsp/NEW-BOARD.md
+
+Example:
+  bulkhead board from-dtb vendor.dtb --name my-board -o config/boards/my-board.yaml")]
+    Board(BoardArgs),
     /// List the rules of the language
     #[command(after_help = "Example:\n  bulkhead rules --format json")]
     Rules,
@@ -268,56 +285,6 @@ pub(crate) struct RunSpecArgs {
     pub(crate) run: bulkhead_runner::cli::RunArgs,
 }
 
-/// Arguments of `flash`.
-#[derive(Args, Debug)]
-pub(crate) struct FlashArgs {
-    /// The board
-    pub(crate) board: String,
-    /// A spec, or a folder that `build` wrote [default: the board's example, or the reference system]
-    pub(crate) spec: Option<PathBuf>,
-    /// Change a value of the spec before it is checked; may be repeated
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    pub(crate) overrides: Vec<String>,
-    /// What is written
-    #[arg(long, value_name = "TARGET", value_parser = flash::destination)]
-    pub(crate) to: flash::Destination,
-    /// Write without asking
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Print the commands that would be run, and write nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// What the boot loader starts: `fit`, whose parts it checks, or `image`, by `booti`
-    #[arg(long = "as", value_name = "FORM", value_parser = flash::form, default_value = "fit")]
-    pub(crate) form: bulkhead_flash::script::Form,
-    /// Where a file of the board's vendor is; may be repeated
-    #[arg(long = "blob", value_name = "NAME=FILE", value_parser = flash::blob_path)]
-    pub(crate) blobs: Vec<(String, PathBuf)>,
-    /// Sign the boot image with a key of this folder
-    #[arg(long, value_name = "KEYS")]
-    pub(crate) sign: Option<PathBuf>,
-    /// Name of the key: KEYS/NAME.key and KEYS/NAME.crt
-    #[arg(long, value_name = "NAME", default_value = "dev")]
-    pub(crate) key: String,
-    /// Number of this release, which never becomes smaller
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) rollback_index: u32,
-    /// Make the U-Boot with this device tree start only what this key signs, from this rollback index on
-    #[arg(long, value_name = "FILE.dtb", requires = "sign")]
-    pub(crate) trust: Option<PathBuf>,
-}
-
-impl FlashArgs {
-    /// The spec for the board.
-    pub(crate) fn spec(&self) -> SpecArgs {
-        SpecArgs {
-            spec: self.spec.clone(),
-            board: Some(self.board.clone()),
-            overrides: self.overrides.clone(),
-        }
-    }
-}
-
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub(crate) struct TestArgs {
@@ -351,6 +318,22 @@ pub(crate) struct BenchArgs {
     /// Take 10 000 periods of the timer on a shared core, not 2 000
     #[arg(long)]
     pub(crate) long: bool,
+}
+
+/// Arguments of `trace`.
+#[derive(Args, Debug)]
+pub(crate) struct TraceArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// File that receives the trace
+    #[arg(short, long = "output", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Virtual time to trace, from the epoch
+    #[arg(long = "for", value_name = "TIME", value_parser = bulkhead_runner::cli::virtual_time, default_value = "2s")]
+    pub(crate) time: std::time::Duration,
+    /// Make virtual time a function of the instructions executed
+    #[arg(long)]
+    pub(crate) deterministic: bool,
 }
 
 /// Arguments of `sdk`.
@@ -404,6 +387,31 @@ pub(crate) struct NeedsArgs {
         value_name = "VERB [ARGUMENT]..."
     )]
     pub(crate) line: Vec<String>,
+}
+
+/// Arguments of `board`.
+#[derive(Args, Debug)]
+pub(crate) struct BoardArgs {
+    /// What is done.
+    #[command(subcommand)]
+    pub(crate) action: BoardAction,
+}
+
+/// What is done for a board.
+#[derive(Subcommand, Debug)]
+pub(crate) enum BoardAction {
+    /// Draft a board file from a flattened device tree
+    FromDtb {
+        /// The device tree
+        #[arg(value_name = "FILE.dtb")]
+        file: PathBuf,
+        /// Name of the board [default: that of the file]
+        #[arg(long)]
+        name: Option<String>,
+        /// File that receives the draft [default: stdout]
+        #[arg(short, long, value_name = "FILE.yaml")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// Arguments of `images`.

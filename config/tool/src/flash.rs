@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `flash`: a system onto a medium that a board boots from, or onto the board itself.
 
+pub(crate) mod args;
 mod sign;
 
 use std::fs;
@@ -17,7 +18,8 @@ use bulkhead_model::boot::{BlobPlace, Download};
 use bulkhead_model::manifest::Manifest;
 use serde::Serialize;
 
-use crate::cli::{FlashArgs, Format};
+use self::args::FlashArgs;
+use crate::cli::Format;
 use crate::failure::Failure;
 use crate::{build, output, place};
 

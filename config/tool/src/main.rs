@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod board;
 mod build;
 mod built;
 mod check;
@@ -25,6 +26,7 @@ mod run;
 mod schema;
 mod sdk;
 mod tests;
+mod trace;
 mod version;
 
 use std::process::ExitCode;
@@ -58,6 +60,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Build(args) => build::run(&args, format),
         Verb::Prove(args) => prove::run(&args, format),
         Verb::Run(args) => run::run(&args),
+        Verb::Trace(args) => trace::run(&args),
         Verb::Bench(args) => bench::run(&args, format),
         Verb::Explain(args) => explain::run(&args, format),
         Verb::Graph(args) => graph::run(&args),
@@ -66,6 +69,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Test(args) => tests::run(&args, format),
         Verb::Needs(args) => needs::run(&args),
         Verb::Images(args) => images::run(&args),
+        Verb::Board(args) => board::run(&args),
         Verb::Rules => rules::run(format),
         Verb::Schema(args) => schema::run(&args),
         Verb::Sdk(args) => sdk::run(&args, format),

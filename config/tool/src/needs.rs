@@ -28,6 +28,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Build(build) => &build.spec,
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
+        Verb::Trace(trace) => &trace.spec,
         Verb::Flash(flash) => {
             of_words = flash.spec();
             &of_words
@@ -42,9 +43,13 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
             &of_words
         }
         Verb::Diff(diff) => return of_both(diff),
-        Verb::Needs(_) | Verb::Prove(_) | Verb::Images(_) | Verb::Rules | Verb::Schema(_) | Verb::Sdk(_) => {
-            return Ok(());
-        }
+        Verb::Needs(_)
+        | Verb::Prove(_)
+        | Verb::Images(_)
+        | Verb::Board(_)
+        | Verb::Rules
+        | Verb::Sdk(_)
+        | Verb::Schema(_) => return Ok(()),
     };
     let path = place::spec(spec.spec.as_deref(), spec.board.as_deref())?;
     let mut all = packages(&path, &spec.changes())?;

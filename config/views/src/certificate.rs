@@ -20,6 +20,8 @@ pub struct Certificate {
     pub properties: u32,
     /// Their IDs and texts, where the statement for people is there.
     pub texts: Vec<Property>,
+    /// What was not proved, as the statement for people says.
+    pub exceptions: Vec<String>,
 }
 
 /// A property.
@@ -35,6 +37,8 @@ pub struct Property {
 #[derive(Deserialize)]
 struct Statement {
     properties: Vec<Property>,
+    #[serde(default)]
+    exceptions: Vec<String>,
 }
 
 impl Certificate {
@@ -42,12 +46,14 @@ impl Certificate {
     pub fn read(binary: &[u8], text: Option<&str>) -> Option<Self> {
         let (page, _) = bulkhead_types::blob::Certificate::read_from_prefix(binary).ok()?;
         let statement = text.and_then(|t| serde_json::from_str::<Statement>(t).ok());
+        let (texts, exceptions) = statement.map_or_else(Default::default, |s| (s.properties, s.exceptions));
         (page.magic == CERTIFICATE_MAGIC).then(|| Certificate {
             blob_hash: hex(&page.blob_hash),
             pages: page.pages,
             roots: page.roots,
             properties: page.properties,
-            texts: statement.map_or_else(Vec::new, |s| s.properties),
+            texts,
+            exceptions,
         })
     }
 }

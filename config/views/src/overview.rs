@@ -220,15 +220,40 @@ fn channels(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
         );
         (channel.name.value.clone(), vec![line])
     };
-    system.channels.iter().map(entry).collect()
+    let channels = system.channels.iter().map(entry);
+    channels
+        .chain(system.locks.iter().map(|l| lock(system, l)))
+        .collect()
+}
+
+fn lock(system: &System, lock: &bulkhead_model::lock::Lock) -> (String, Vec<String>) {
+    let name = |p: &bulkhead_model::lock::Participant| {
+        let partition = &system.partitions[p.partition.value].name.value;
+        format!(
+            "{partition} (priority {}, {} times a frame)",
+            p.priority, p.acquisitions
+        )
+    };
+    let names: Vec<String> = lock.participants.iter().map(name).collect();
+    let owner = if lock.inherits {
+        "runs ahead of the slot table while somebody waits"
+    } else {
+        "runs in its own slots only"
+    };
+    let line = format!(
+        "lock with a record, taken by {}; held for at most {}, its owner {owner}",
+        listed(names.iter().map(String::as_str).collect()),
+        time(lock.hold.value)
+    );
+    (lock.name.value.clone(), vec![line])
 }
 
 fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
     let valid: Vec<u64> = streams(built).iter().map(|(id, _)| *id).collect();
     let entry = |device: &bulkhead_model::board::Device| {
-        let bdf = device.pci.bdf();
-        let function = built.pci_functions.iter().find(|f| f.bdf == bdf);
-        let owner = function.and_then(|f| usize::try_from(f.partition).ok());
+        let function = built.pci_functions.iter().find(|f| Some(f.bdf) == device.bdf());
+        let of_function = function.and_then(|f| usize::try_from(f.partition).ok());
+        let owner = of_function.or_else(|| system.owner(device).filter(|_| device.pci.is_none()));
         let mut lines = vec![match owner {
             Some(owner) => format!("belongs to {}", built.partition_name(owner)),
             None => "belongs to nobody".to_owned(),
@@ -237,9 +262,16 @@ fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
             lines.push(format!("interrupt: INTID {}", interrupt.value.intid));
         }
         let masters = function.is_some_and(|f| f.bus_master == 1);
+        let Some(bdf) = device.bdf() else {
+            lines.push("DMA: none, it is no bus master".to_owned());
+            return (device.name.value.clone(), lines);
+        };
         lines.push(match (valid.contains(&u64::from(bdf)), masters) {
             (true, true) => format!("DMA: through the SMMU as StreamID {bdf:#x}"),
             (_, false) => format!("DMA: none, bus mastering stays off; StreamID {bdf:#x}"),
+            (false, true) if built.board.smmu == 0 => {
+                "DMA: not isolated, no SMMU guards it: it reaches all of memory".to_owned()
+            }
             (false, true) => format!("DMA: StreamID {bdf:#x} is invalid, the SMMU aborts it"),
         });
         (device.name.value.clone(), lines)

@@ -114,6 +114,8 @@ pub struct Records {
     pub emulated: Vec<Emulated>,
     /// StreamIDs and their partitions.
     pub streams: Vec<(u64, String)>,
+    /// Bus masters that no SMMU guards: PCI function, partition, reason.
+    pub unguarded: Vec<(u64, String, String)>,
     /// Everything that was placed, by address.
     pub memory: Vec<Placed>,
 }
@@ -208,6 +210,11 @@ impl Records {
                 input: span(at)?,
             }),
             ["stream", id, partition] => self.streams.push((hex(id)?, (*partition).to_owned())),
+            ["unguarded", id, partition, reason] => {
+                let id = hex(id)?;
+                self.unguarded
+                    .push((id, (*partition).to_owned(), (*reason).to_owned()));
+            }
             ["memory", fields @ ..] => self.memory.push(placed(fields)?),
             ["coloured-memory", fields @ ..] => self.coloured_memory.push(placed(fields)?),
             // What the blob holds in its own tables is read from there; kinds of a later minor form say nothing here.

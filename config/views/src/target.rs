@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a person may ask about: a physical address, an address of a partition, or a thing by its name.
 
-use bulkhead_model::board::Board;
+use bulkhead_model::board::{Board, Region, Registers};
 use bulkhead_model::units;
 
 use crate::built::{Built, BuiltError};
@@ -50,8 +50,8 @@ pub(crate) struct Target {
 /// A device of the board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Device {
-    /// Bus, device, function; also its StreamID.
-    pub(crate) bdf: u32,
+    /// Bus, device, function; also its StreamID. Nothing for a device at fixed addresses.
+    pub(crate) bdf: Option<u32>,
     /// Its interrupt as the board file says.
     pub(crate) intid: Option<u32>,
 }
@@ -82,13 +82,27 @@ pub(crate) fn find(built: &Built<'_>, board: Option<&Board>, text: &str) -> Resu
         return input(built, index, number(address)?);
     }
     if let Some(device) = board.and_then(|b| b.devices.iter().find(|d| d.name.value == text)) {
-        let bdf = device.pci.bdf();
+        let intid = device.interrupt.as_ref().map(|i| i.value.intid);
+        let (what, physical) = match (device.bdf(), device.registers) {
+            (Some(bdf), _) => (
+                format!("device `{text}`, PCI function {bdf:#x}"),
+                bars(built, bdf),
+            ),
+            (None, Registers::At(Region { base, size })) => {
+                let span = Span {
+                    start: base,
+                    end: base.saturating_add(size),
+                };
+                (format!("device `{text}`"), vec![span])
+            }
+            (None, Registers::Bar(_)) => (format!("device `{text}`"), Vec::new()),
+        };
         return Ok(Target {
-            what: format!("device `{text}`, PCI function {bdf:#x}"),
-            physical: bars(built, bdf),
+            what,
+            physical,
             device: Some(Device {
-                bdf,
-                intid: device.interrupt.as_ref().map(|i| i.value.intid),
+                bdf: device.bdf(),
+                intid,
             }),
             notes: Vec::new(),
         });
@@ -158,7 +172,7 @@ fn from_grants(built: &Built<'_>, text: &str) -> Option<Target> {
         what: format!("device `{text}`, PCI function {:#x}", function.bdf),
         physical: bars(built, function.bdf),
         device: Some(Device {
-            bdf: function.bdf,
+            bdf: Some(function.bdf),
             intid: None,
         }),
         notes: Vec::new(),

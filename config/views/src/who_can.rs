@@ -78,7 +78,7 @@ pub fn who_can(built: &Built<'_>, board: Option<&Board>, text: &str) -> Result<W
     let target = find(built, board, text)?;
     let mut routes = routes(built, &target.physical)?;
     let more_routes = routes.len().saturating_sub(ROUTES);
-    let [read, write, execute] = [
+    let [mut read, mut write, execute] = [
         having(&routes, |r| r.read),
         having(&routes, |r| r.write),
         having(&routes, |r| r.execute),
@@ -87,6 +87,19 @@ pub fn who_can(built: &Built<'_>, board: Option<&Board>, text: &str) -> Result<W
     let mut notes = target.notes.clone();
     notes.extend(device_notes(built, &target));
     notes.extend(emulation_notes(built, &target));
+    for (id, owner, reason) in &built.records.unguarded {
+        if target.physical.is_empty() {
+            continue;
+        }
+        for parties in [&mut read, &mut write] {
+            if !parties.contains(owner) {
+                parties.push(owner.clone());
+            }
+        }
+        notes.push(format!(
+            "not isolated: PCI function {id:#x} of partition {owner} masters the bus and no SMMU guards it; accepted for {reason}"
+        ));
+    }
     Ok(WhoCan {
         version: 1,
         question: text.to_owned(),
@@ -192,11 +205,13 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
     let Some(Device { bdf, intid }) = target.device else {
         return Vec::new();
     };
-    let function = built.pci_functions.iter().find(|f| f.bdf == bdf);
-    let owner = function.and_then(|f| usize::try_from(f.partition).ok());
+    let function = built.pci_functions.iter().find(|f| Some(f.bdf) == bdf);
+    let of_function = function.and_then(|f| usize::try_from(f.partition).ok());
+    let owner = of_function.or_else(|| owner_of_registers(built, target));
     let mut notes = Vec::new();
     match owner {
         Some(owner) => notes.push(format!("owner: partition {}", built.partition_name(owner))),
+        None if bdf.is_none() => notes.push("owner: nobody".to_owned()),
         None => notes.push("owner: nobody; boot takes its memory decoding and bus mastering away".to_owned()),
     }
     for spi in &built.spis {
@@ -215,6 +230,10 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
             "interrupt: INTID {intid} belongs to nobody and stays disabled"
         ));
     }
+    let Some(bdf) = bdf else {
+        notes.push("DMA: none, it is no bus master".to_owned());
+        return notes;
+    };
     let masters = function.is_some_and(|f| f.bus_master == 1);
     let stream = streams(built).into_iter().find(|(id, _)| *id == u64::from(bdf));
     notes.push(match (stream, masters, built.board.smmu) {
@@ -226,6 +245,13 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
         (None, false, _) => format!("DMA: bus mastering stays off, and StreamID {bdf:#x} is invalid: the SMMU aborts and records every access"),
     });
     notes
+}
+
+/// The partition that the registers of a device at fixed addresses were given to.
+fn owner_of_registers(built: &Built<'_>, target: &Target) -> Option<usize> {
+    let placed = built.records.memory.iter();
+    let mut there = placed.filter(|p| target.physical.iter().any(|t| t.common(p.physical).is_some()));
+    there.find_map(|p| built.partition(p.owner.strip_prefix("partition:")?))
 }
 
 /// Devices of EL2 of which partitions see an emulated one.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Numbers and lists as people write them.
 
+use bulkhead_types::tables::Core;
+
 /// `a, b and c`.
 pub(crate) fn listed<T: AsRef<str>>(words: Vec<T>) -> String {
     match words.split_last() {
@@ -62,6 +64,16 @@ pub(crate) fn time(ns: u64) -> String {
         }
     }
     format!("{ns} ns")
+}
+
+/// A core's budget of memory traffic.
+pub(crate) fn budget(core: &Core) -> String {
+    format!(
+        "at most {} of event {:#x} every {}",
+        core.budget,
+        core.budget_event,
+        time(core.budget_period_ns)
+    )
 }
 
 #[cfg(test)]

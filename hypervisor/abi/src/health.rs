@@ -103,7 +103,7 @@ coded! {
 /// Places for errors in a table of reactions; those beyond [`Error::ALL`] are zero.
 pub const ERRORS: usize = 16;
 /// Offset of a core's [`HealthLog`] in its statistics block.
-pub const HEALTH_OFFSET: usize = 0x2000;
+pub const HEALTH_OFFSET: usize = 0x4000;
 /// Events that a log keeps; a newer one replaces the oldest.
 pub const EVENTS: usize = 48;
 /// "Nobody" in [`HealthEvent::partition`] and [`HealthEvent::vcpu`].

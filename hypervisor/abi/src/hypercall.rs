@@ -22,6 +22,17 @@ pub const NULL: u32 = 0xC600_0001;
 /// entitles; any other returns [`DENIED`].
 pub const MARK_STEADY: u32 = 0xC600_0002;
 
+/// Waits for the lock with the number in `w1`, until the next interrupt at most.
+///
+/// [`SUCCESS`]: it is the caller's, `x1` is the word ([`crate::lock::Word`]) that gives it back.
+/// [`LOCK_AGAIN`]: call again. [`DENIED`]: the caller is no participant, or owns this or another lock.
+pub const LOCK_WAIT: u32 = 0xC600_0010;
+/// Gives back the lock with the number in `w1` that was taken as the word in `x2`: [`SUCCESS`], or [`DENIED`] when
+/// it is no longer the caller's.
+pub const LOCK_RELEASE: u32 = 0xC600_0011;
+/// Of [`LOCK_WAIT`]: the lock is another's still.
+pub const LOCK_AGAIN: i64 = 1;
+
 /// `SUCCESS` of SMCCC and PSCI.
 pub const SUCCESS: i64 = 0;
 /// `NOT_SUPPORTED` of SMCCC and PSCI: also the answer to every unknown function.

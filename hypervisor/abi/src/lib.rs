@@ -14,4 +14,5 @@ pub mod lock;
 pub mod mux;
 pub mod sampling;
 pub mod stats;
+pub mod trace;
 pub mod window;

@@ -30,7 +30,7 @@ pub const RECORD_SIZE: usize = 4096 - RECORD;
 /// Participants that a lock can have.
 pub const MAX_PARTICIPANTS: usize = 8;
 /// Locks that a system can have.
-pub const MAX_LOCKS: usize = 16;
+pub const MAX_LOCKS: usize = 6;
 /// Tries of a compare-and-swap: one fails when another participant was faster, or for no reason at all.
 pub const TRIES: u32 = 8;
 

@@ -3,13 +3,14 @@
 //!
 //! One [`CORE_STATS_SIZE`]-byte block per core, written by that core only: a [`CoreStats`] followed, at
 //! offset [`VCPU_STATS_OFFSET`] + *k* × [`VCPU_STATS_SIZE`], by the [`VcpuStats`] of the *k*-th vCPU of that
-//! core in blob order, and the core's [`crate::health::HealthLog`]. All counts only grow; each is a single-copy atomic 8-byte store. Times are counter
+//! core in blob order. The core's trace ([`crate::trace`]) and its [`crate::health::HealthLog`] follow them. All
+//! counts only grow; each is a single-copy atomic 8-byte store. Times are counter
 //! ticks since the epoch; [`CoreStats::frequency`] converts.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Bytes per core.
-pub const CORE_STATS_SIZE: usize = 0x4000;
+pub const CORE_STATS_SIZE: usize = 0x8000;
 /// Offset of the first vCPU's block.
 pub const VCPU_STATS_OFFSET: usize = 0x400;
 /// Bytes per vCPU.
@@ -21,7 +22,7 @@ pub const MAX_VCPUS: usize = 64;
 /// Value of [`CoreStats::magic`].
 pub const MAGIC: u32 = 0x5453_4b42;
 /// Version of this layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Counters in [`VcpuStats::entries`]: one for each exception class of `ESR_EL2.EC` (synchronous), then
 /// [`ENTRY_IRQ`], [`ENTRY_FIQ`], [`ENTRY_SERROR`].
@@ -118,16 +119,49 @@ pub struct CoreStats {
     pub worst_slot_lateness: u64,
     /// Bytes that the console drainer moved to the UART.
     pub drained: u64,
+    /// Times that the core spent its budget of memory traffic before the period ended.
+    pub budget_spent: u64,
+    /// Ticks of `idle_ticks` in which it stood still for that reason.
+    pub budget_ticks: u64,
     /// When `state` is [`core_state::FAILED`]: vector number, `ESR_EL2`, `ELR_EL2`, `FAR_EL2`.
     pub failure: [u64; 4],
     /// Snapshot at the steady-state mark.
     pub mark: Mark,
+    /// Locks between partitions by number, then EL2's own jobs: [`RELOAD`] (system core).
+    pub locks: [LockStats; LOCKS],
+    /// Zero.
+    pub reserved: u32,
     /// Faults of bus masters.
     pub dma: DmaStats,
     /// Times that the streams of a partition could not be closed or opened on this core.
     pub stream_failures: u64,
+    /// Events ever written into the core's trace ring ([`crate::trace`]).
+    pub traced: u64,
+}
+
+/// Entries of [`CoreStats::locks`].
+pub const LOCKS: usize = crate::lock::MAX_LOCKS + 1;
+/// Entry of the reload of partitions.
+pub const RELOAD: usize = crate::lock::MAX_LOCKS;
+
+/// Counts of a lock with priority inheritance.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
+pub struct LockStats {
+    /// Takings; those that EL2 did not see as the lock's word numbers them, which its participants write.
+    pub acquired: u32,
+    /// Waits that began.
+    pub contended: u32,
+    /// Times that an owner was put ahead of the slot table.
+    pub boosts: u32,
+    /// Steps that a core executed in the stead of the one that began the job.
+    pub helped_steps: u32,
+    /// Owners that lost the lock.
+    pub revoked: u32,
 }
 const _: () = assert!(size_of::<CoreStats>() <= VCPU_STATS_OFFSET);
+const _: () = assert!(VCPU_STATS_OFFSET + MAX_VCPUS_PER_CORE * VCPU_STATS_SIZE <= crate::trace::RING_OFFSET);
+const _: () = assert!(crate::trace::RING_OFFSET + crate::trace::RING_SIZE <= crate::health::HEALTH_OFFSET);
 
 /// One vCPU's block.
 #[repr(C)]

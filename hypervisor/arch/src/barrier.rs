@@ -43,6 +43,20 @@ pub fn wait_for_interrupt() {
     unsafe { asm!("dsb sy", "wfi", "isb", options(nostack)) };
 }
 
+/// Sleeps until another core sends an event; one that was sent since the last sleep ends it at once.
+#[inline(always)]
+pub fn wait_for_event() {
+    // SAFETY: WFE only suspends execution; DSB first, so that nothing is left half done (DDI 0487, "Wait For Event").
+    unsafe { asm!("dsb sy", "wfe", "isb", options(nostack)) };
+}
+
+/// Sends an event to all cores: what was written before is visible to whoever it wakes.
+#[inline(always)]
+pub fn send_event() {
+    // SAFETY: SEV only sets event registers; DSB first (DDI 0487, "Wait For Event").
+    unsafe { asm!("dsb sy", "sev", options(nostack)) };
+}
+
 /// Invalidates all stage-1 and stage-2 TLB entries of the current VMID on all cores, and the instruction caches.
 ///
 /// # Timing

@@ -129,6 +129,34 @@ pub struct FpState {
     pub fpsr: u64,
 }
 
+/// The interrupt that the vector may list again by itself (GICv3): the last that EL2 listed, while nothing has
+/// been done since but the guest's own work.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Repeat {
+    /// INTID; 0: none.
+    pub intid: u32,
+    /// INTID + 1 of an interrupt that the vector acknowledged and did not list; 0: none.
+    pub acknowledged: u32,
+    /// Its list register, as `ICH_ELRSR_EL2` shows it.
+    pub free: u64,
+    /// What that becomes.
+    pub lr: u64,
+    /// Second word of the event that tells the injection.
+    pub event: u64,
+}
+
+impl Repeat {
+    /// None.
+    pub const NONE: Self = Self {
+        intid: 0,
+        acknowledged: 0,
+        free: 0,
+        lr: 0,
+        event: 0,
+    };
+}
+
 /// One vCPU.
 #[repr(C, align(16))]
 #[derive(Clone, Copy)]
@@ -141,6 +169,8 @@ pub struct VcpuContext {
     pub pstate: u64,
     /// Address of its [`VcpuStats`](../../bulkhead_abi/stats/struct.VcpuStats.html) block, whose first words the vectors count in.
     pub counters: u64,
+    /// What the vector may do by itself.
+    pub repeat: Repeat,
     /// EL1 and EL0 registers.
     pub el1: El1State,
     /// Virtual CPU interface.
@@ -167,6 +197,7 @@ impl VcpuContext {
         pc: 0,
         pstate: PSTATE_RESET,
         counters: 0,
+        repeat: Repeat::NONE,
         el1: El1State {
             sp_el0: 0,
             sp_el1: 0,

@@ -16,19 +16,30 @@ pub const SPECIAL: u32 = 1020;
 /// `ICC_CTLR_EL1.EOImode`: EOI drops the priority only.
 const EOI_MODE: u64 = 1 << 1;
 
-/// Sets up the interface of a sliced core: EL2 takes all physical interrupts, EOI drops the priority only.
-pub fn init_sliced() {
-    init(EOI_MODE, 0xff, 1);
+/// Whose Group 0 interrupts are. Where they are the firmware's, an access to their registers may trap to EL3.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Group0 {
+    /// EL2's: the interrupt controller has one security state.
+    Own,
+    /// The firmware's: it has two.
+    Firmware,
 }
 
-/// Sets up the interface of a dedicated core: Group 0 to EL2, Group 1 is the guest's and starts disabled.
+/// Sets up the interface of a sliced core: EL2 takes all physical interrupts, EOI drops the priority only.
+#[inline]
+pub fn init_sliced(group0: Group0) {
+    init(EOI_MODE, 0xff, 1, group0);
+}
+
+/// Sets up the interface of a dedicated core: Group 0 to EL2, if it is its, Group 1 is the guest's and starts disabled.
 ///
 /// `pmr` is the physical priority mask that the guest starts with.
-pub fn init_direct(pmr: u64) {
-    init(0, pmr, 0);
+#[inline]
+pub fn init_direct(pmr: u64, group0: Group0) {
+    init(0, pmr, 0, group0);
 }
 
-fn init(ctlr: u64, pmr: u64, group1: u64) {
+fn init(ctlr: u64, pmr: u64, group1: u64, group0: Group0) {
     // Enable = 0: a guest's access to ICC_SRE_EL1 traps. The register is not switched, and with SRE = 0 the
     // next vCPU of the core would have no CPU interface.
     r::icc_sre_el2::write(7);
@@ -36,15 +47,17 @@ fn init(ctlr: u64, pmr: u64, group1: u64) {
     r::icc_sre_el1::write(7);
     isb();
     r::icc_igrpen1::write(0);
-    r::icc_igrpen0::write(0);
     r::icc_ctlr::write(ctlr);
     r::icc_pmr::write(pmr);
-    r::icc_bpr0::write(0);
     r::icc_bpr1::write(0);
-    r::icc_ap0r0::write(0);
     r::icc_ap1r0::write(0);
     r::ich_hcr::write(0);
-    r::icc_igrpen0::write(1);
+    if group0 == Group0::Own {
+        r::icc_igrpen0::write(0);
+        r::icc_bpr0::write(0);
+        r::icc_ap0r0::write(0);
+        r::icc_igrpen0::write(1);
+    }
     r::icc_igrpen1::write(group1);
     isb();
 }
@@ -101,15 +114,28 @@ pub fn deactivate(intid: u32) {
 
 /// Calls EL2 on the core with the given affinity (`MPIDR_EL1` fields; `Aff0` below 16).
 pub fn kick(mpidr: u64) {
-    let aff0 = mpidr & 0xf;
-    let aff1 = (mpidr >> 8) & 0xff;
-    let aff2 = (mpidr >> 16) & 0xff;
-    let aff3 = (mpidr >> 32) & 0xff;
-    let value = (1 << aff0) | (aff1 << 16) | (u64::from(KICK_SGI) << 24) | (aff2 << 32) | (aff3 << 48);
+    let value = target(KICK_SGI, mpidr);
     // What the other core is to see must be visible before it is called.
     dsb_sy();
     r::icc_sgi0r::write(value);
     isb();
+}
+
+/// As [`kick`], by a Group 1 SGI: only for a sliced core, where EL2 takes it.
+pub fn kick_group1(sgi: u32, mpidr: u64) {
+    let value = target(sgi, mpidr);
+    dsb_sy();
+    r::icc_sgi1r::write(value);
+    isb();
+}
+
+/// Value of an SGI register for one target.
+fn target(sgi: u32, mpidr: u64) -> u64 {
+    let aff0 = mpidr & 0xf;
+    let aff1 = (mpidr >> 8) & 0xff;
+    let aff2 = (mpidr >> 16) & 0xff;
+    let aff3 = (mpidr >> 32) & 0xff;
+    (1 << aff0) | (aff1 << 16) | (u64::from(sgi) << 24) | (aff2 << 32) | (aff3 << 48)
 }
 
 /// Reads the list registers.

@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 pub mod barrier;
+pub mod budget;
 pub mod context;
 pub mod errors;
 pub mod gic_cpu;

@@ -95,6 +95,20 @@ register!(/// `CNTHP_CVAL_EL2`: EL2's physical timer, compare value.
     cnthp_cval, "S3_4_C14_C2_2", both);
 register!(/// `CNTHP_CTL_EL2`: EL2's physical timer, control.
     cnthp_ctl, "S3_4_C14_C2_1", both);
+register!(/// `PMCR_EL0`: performance monitors, control.
+    pmcr, "S3_3_C9_C12_0", both);
+register!(/// `PMCNTENSET_EL0`: switches event counters on.
+    pmcntenset, "S3_3_C9_C12_1", write);
+register!(/// `PMOVSCLR_EL0`: overflow status, written ones clear.
+    pmovsclr, "S3_3_C9_C12_3", both);
+register!(/// `PMSELR_EL0`: selects an event counter.
+    pmselr, "S3_3_C9_C12_5", write);
+register!(/// `PMXEVTYPER_EL0`: event and filter of the selected counter.
+    pmxevtyper, "S3_3_C9_C13_1", write);
+register!(/// `PMXEVCNTR_EL0`: the selected counter.
+    pmxevcntr, "S3_3_C9_C13_2", both);
+register!(/// `PMINTENSET_EL1`: lets overflows raise the interrupt.
+    pmintenset, "S3_0_C9_C14_1", write);
 register!(/// `MDSCR_EL1`: monitor debug system control.
     mdscr, "S2_0_C0_C2_2", write);
 register!(/// `ISR_EL1`: pending interrupts.

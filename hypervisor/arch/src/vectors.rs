@@ -12,6 +12,12 @@
 //! `bulkhead_on_serror(esr)` alike, `bulkhead_on_fatal(vector, esr, elr, far) -> !`; and
 //! `bulkhead_stack_top`, an absolute symbol: offset of the stack's top in a per-core block.
 //!
+//! An interrupt of a sliced core that repeats is listed by the vector itself ([`Repeat`]): its few instructions are
+//! charged to the vCPU that it came to.
+//!
+//! The null hypercall, which changes nothing but `x0`, is answered in the vector itself: it is counted, its few
+//! instructions are charged to its caller, and the trace does not show it.
+//!
 //! Implements: BH-CORE-001 (every entry is counted per vCPU and exception class).
 //!
 //! # References
@@ -22,7 +28,14 @@ use core::mem::offset_of;
 
 use aarch64_cpu::registers::{HCR_EL2, ReadWriteable};
 
-use crate::context::VcpuContext;
+use bulkhead_abi::hypercall;
+use bulkhead_abi::stats::{CORE_STATS_SIZE, CoreStats};
+use bulkhead_abi::trace::{EVENTS, Event, RING_OFFSET};
+
+use crate::context::{Repeat, VcpuContext};
+
+/// `ESR_EL2` of `HVC #0`: EC 0x16, IL.
+const HVC0: u32 = 0x16 << 26 | 1 << 25;
 
 /// Bytes of a per-core block; blocks are aligned to this.
 pub const PER_CORE_STRIDE: usize = 0x8000;
@@ -108,6 +121,28 @@ global_asm!(
     "FROM_GUEST bulkhead_serror",
     ".balign 128",
     "bulkhead_sync:",
+    // The null hypercall is answered here: ESR_EL2 is an HVC #0 of 32 bits and w0 its function, both told by
+    // their upper byte once the rest is compared with zero or one.
+    "mrs x1, esr_el2",
+    "ror x1, x1, #24",
+    "cmp x1, #({HVC0} >> 24)",
+    "b.ne 1f",
+    "ldr w1, [sp]",
+    "sub w1, w1, #({NULL} & 0xffffff)",
+    "ror w1, w1, #24",
+    "cmp w1, #({NULL} >> 24)",
+    "b.ne 1f",
+    "ldr x0, [x0, #{COUNTERS}]",
+    "ldr x1, [x0, #(8 * {EC_HVC})]",
+    "add x1, x1, #1",
+    "str x1, [x0, #(8 * {EC_HVC})]",
+    "ldr x1, [sp, #8]",
+    "add sp, sp, #16",
+    "mov x0, #0",
+    "eret",
+    "dsb nsh",
+    "isb",
+    "1:",
     "SAVE_GUEST",
     "mrs x0, esr_el2",
     "ubfx x5, x0, #26, #6",
@@ -140,7 +175,59 @@ global_asm!(
     "eret",
     "dsb nsh",
     "isb",
+    // The interrupt that was listed last is listed again here, when its list register is free: everything in the
+    // model is as that injection left it, or `Repeat` would be empty. An injection is counted and traced.
     "bulkhead_irq:",
+    "ldr w1, [x0, #{REPEAT_INTID}]",
+    "cbz w1, 2f",
+    "stp x2, x3, [sp, #-16]!",
+    "mrs x2, S3_0_C12_C12_0",
+    "dsb sy",
+    "cmp w1, w2",
+    "b.ne 1f",
+    "mrs x3, S3_4_C12_C11_5",
+    "ldr x1, [x0, #{REPEAT_FREE}]",
+    "tst x3, x1",
+    "b.eq 1f",
+    "msr S3_0_C12_C12_1, x2",
+    "ldr x2, [x0, #{REPEAT_LR}]",
+    "tbnz x1, #0, 3f",
+    "tbnz x1, #1, 4f",
+    "tbnz x1, #2, 5f",
+    "msr S3_4_C12_C12_3, x2",
+    "b 6f",
+    "5: msr S3_4_C12_C12_2, x2",
+    "b 6f",
+    "4: msr S3_4_C12_C12_1, x2",
+    "b 6f",
+    "3: msr S3_4_C12_C12_0, x2",
+    "6:",
+    "ldr x1, [x0, #{COUNTERS}]",
+    "ldr x3, [x1, #(8 * 64)]",
+    "add x3, x3, #1",
+    "str x3, [x1, #(8 * 64)]",
+    "and x1, x1, #{STATS_MASK}",
+    "ldr x0, [x0, #{REPEAT_EVENT}]",
+    "ldr x3, [x1, #{TRACED}]",
+    "ubfiz x2, x3, #4, #{EVENTS_BITS}",
+    "add x2, x2, x1",
+    "add x2, x2, #{RING}",
+    "mrs x3, cntpct_el0",
+    "stp x3, x0, [x2]",
+    "dmb ishst",
+    "ldr x3, [x1, #{TRACED}]",
+    "add x3, x3, #1",
+    "str x3, [x1, #{TRACED}]",
+    "ldp x2, x3, [sp], #16",
+    "ldp x0, x1, [sp], #16",
+    "eret",
+    "dsb nsh",
+    "isb",
+    "1:",
+    "add w2, w2, #1",
+    "str w2, [x0, #{REPEAT_TAKEN}]",
+    "ldp x2, x3, [sp], #16",
+    "2:",
     "SAVE_GUEST",
     "COUNT 64",
     "bl bulkhead_on_irq",
@@ -170,9 +257,26 @@ global_asm!(
     ".ltorg",
     PC = const offset_of!(VcpuContext, pc),
     COUNTERS = const offset_of!(VcpuContext, counters),
+    REPEAT_INTID = const offset_of!(VcpuContext, repeat) + offset_of!(Repeat, intid),
+    REPEAT_TAKEN = const offset_of!(VcpuContext, repeat) + offset_of!(Repeat, acknowledged),
+    REPEAT_FREE = const offset_of!(VcpuContext, repeat) + offset_of!(Repeat, free),
+    REPEAT_LR = const offset_of!(VcpuContext, repeat) + offset_of!(Repeat, lr),
+    REPEAT_EVENT = const offset_of!(VcpuContext, repeat) + offset_of!(Repeat, event),
+    STATS_MASK = const !(CORE_STATS_SIZE as u64 - 1) as i64,
+    TRACED = const offset_of!(CoreStats, traced),
+    EVENTS_BITS = const EVENTS.trailing_zeros(),
+    RING = const RING_OFFSET,
+    HVC0 = const HVC0,
+    EC_HVC = const HVC0 >> 26,
+    NULL = const hypercall::NULL,
     STRIDE_MASK = const !(PER_CORE_STRIDE as u64 - 1) as i64,
 );
 
+const _: () = assert!(HVC0 & 0xff_ffff == 0 && hypercall::NULL & 0xff_ffff < 0x1000);
+const _: () = assert!(hypercall::SUCCESS == 0);
+// The block of a core is found by masking an address in it, and an event by shifting its number.
+const _: () = assert!(CORE_STATS_SIZE.is_power_of_two() && size_of::<Event>() == 16);
+const _: () = assert!(RING_OFFSET.is_multiple_of(4096) && RING_OFFSET < 1 << 24);
 const _: () = assert!(offset_of!(VcpuContext, pstate) == offset_of!(VcpuContext, pc) + 8);
 
 unsafe extern "C" {

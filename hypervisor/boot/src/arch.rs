@@ -11,7 +11,8 @@ use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
-    CNTFRQ_EL0, CNTPCT_EL0, ID_AA64ISAR1_EL1, ID_AA64PFR0_EL1, MIDR_EL1, MPIDR_EL1, PAR_EL1, Readable,
+    CNTFRQ_EL0, CNTPCT_EL0, ID_AA64DFR0_EL1, ID_AA64ISAR1_EL1, ID_AA64PFR0_EL1, MIDR_EL1, MPIDR_EL1, PAR_EL1,
+    Readable,
 };
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::Range;
@@ -40,6 +41,18 @@ pub(crate) fn predictors() -> Means {
         // Firmware without this discovery answers that it does not know the call.
         firmware: smccc::arch::features::<smccc::Smc>(smccc::arch::SMCCC_ARCH_WORKAROUND_1).is_ok(),
     }
+}
+
+/// Event counters of this core's performance monitors, 0 when it has none that the architecture describes.
+pub(crate) fn event_counters() -> u64 {
+    let version = (ID_AA64DFR0_EL1.get() >> 8) & 0xf;
+    if version == 0 || version == 0xf {
+        return 0;
+    }
+    let control: u64;
+    // SAFETY: the core has PMUv3, so PMCR_EL0 exists; reading it changes nothing.
+    unsafe { asm!("mrs {}, pmcr_el0", out(reg) control, options(nomem, nostack, preserves_flags)) };
+    (control >> 11) & 0x1f
 }
 
 /// Counter frequency in Hz.

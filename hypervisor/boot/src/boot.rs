@@ -86,7 +86,7 @@ fn run<B: Board>(
     machine::clear_shared(system)?;
     let functions = machine::program_pci(system)?;
     machine::open_smmu(system)?;
-    machine::start_distributor(system)?;
+    machine::start_distributor(system, B::GIC)?;
     cores::start_all(system, boot, words)?;
 
     let frequency = arch::frequency();

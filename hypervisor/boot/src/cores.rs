@@ -64,11 +64,13 @@ mod state {
     pub(super) const GIC_AFFINITY: u64 = 4;
     pub(super) const GIC: u64 = 5;
     pub(super) const PREDICTORS: u64 = 6;
+    pub(super) const COUNTERS: u64 = 7;
 }
 
 /// Compares the running core with the blob and sets its SGIs and PPIs up; gives state and value to report.
 ///
-/// `MIDR_EL1` is compared without its revision (bits 3:0). Implements: BH-BOOT-011, BH-BOOT-022, BH-IRQ-002.
+/// `MIDR_EL1` is compared without its revision (bits 3:0). Implements: BH-BOOT-011, BH-BOOT-022,
+/// BH-BOOT-025, BH-IRQ-002.
 fn check_this_core(core: &Core, board: &BoardDevices) -> (u64, u64) {
     let (affinity, midr) = (arch::affinity(), arch::midr());
     if affinity != core.mpidr {
@@ -80,13 +82,17 @@ fn check_this_core(core: &Core, board: &BoardDevices) -> (u64, u64) {
     if !arch::predictors().suffice(core.predictors) {
         return (state::PREDICTORS, 0);
     }
+    let counters = arch::event_counters();
+    if core.budget != 0 && counters != u64::from(core.budget_counters) {
+        return (state::COUNTERS, counters);
+    }
     match machine::start_core(board, core) {
         Ok(()) => (state::READY, 0),
         Err(GicError::Affinity(found)) => (state::GIC_AFFINITY, found),
         Err(
             GicError::Timeout(_)
             | GicError::Architecture(_)
-            | GicError::TwoSecurityStates
+            | GicError::Security(_)
             | GicError::Lines(..)
             | GicError::LpisEnabled
             | GicError::NotVersion2(_)
@@ -106,6 +112,11 @@ fn judge(index: usize, core: &Core, (found, value): (u64, u64)) -> Result<(), Re
             "predictors of core",
             Fact::Text(predictors::name(core.predictors)),
             Fact::Text("no such means"),
+        ),
+        state::COUNTERS => (
+            "event counters of core",
+            Fact::Count(core.budget_counters.into()),
+            Fact::Count(value),
         ),
         state::GIC => (
             "GIC redistributor of core",

@@ -47,6 +47,17 @@ pub fn total_size(header: &[u8]) -> Result<usize, Refusal> {
     Ok(bytes)
 }
 
+/// `reg` of a core: one or two cells.
+fn affinity(cpu: FdtNode<'_, '_>) -> Option<u64> {
+    let value = cpu.property("reg")?.value;
+    let (cells, rest) = value.as_chunks::<4>();
+    (rest.is_empty() && (1..=2).contains(&cells.len())).then(|| {
+        cells
+            .iter()
+            .fold(0, |id, cell| id << 32 | u64::from(u32::from_be_bytes(*cell)))
+    })
+}
+
 /// A board's device tree.
 pub struct Board<'a>(Fdt<'a>);
 
@@ -72,10 +83,19 @@ impl<'a> Board<'a> {
         self.check_memory(system)?;
         self.check_cores(system)?;
         match gic {
-            Gic::V3 => self.check_gic(system)?,
+            Gic::V3 | Gic::V3NonSecure => self.check_gic(system)?,
             Gic::V2 { cpu, control } => self.check_gicv2(system, cpu, control)?,
         }
         self.check_psci()
+    }
+
+    /// Nodes of a name, whatever their unit address.
+    ///
+    /// The parser's own search by path ends where a tree has a deleted node before the first of its kin, as QEMU
+    /// leaves one in the tree of its Versal.
+    fn called(&self, name: &str) -> impl Iterator<Item = FdtNode<'_, 'a>> {
+        let is_meant = move |node: &FdtNode<'_, 'a>| node.name.split('@').next() == Some(name);
+        self.0.all_nodes().filter(is_meant)
     }
 
     /// Calls `visit` with address and size of each entry of a node's `reg`.
@@ -92,14 +112,10 @@ impl<'a> Board<'a> {
         for (index, bank) in system.ram.iter().enumerate() {
             let end = bank.base.saturating_add(bank.size);
             let mut nearest = None;
-            let found = self
-                .0
-                .find_all_nodes("/memory")
-                .flat_map(Self::regions)
-                .any(|(base, size)| {
-                    nearest = Some((base, size));
-                    base <= bank.base && end <= base.saturating_add(size)
-                });
+            let found = self.called("memory").flat_map(Self::regions).any(|(base, size)| {
+                nearest = Some((base, size));
+                base <= bank.base && end <= base.saturating_add(size)
+            });
             let board = nearest.map_or(Fact::Text("none"), |(base, size)| Fact::Span(base, size));
             Refusal::of("RAM bank", index, Fact::Span(bank.base, bank.size), board).unless(found)?;
         }
@@ -111,11 +127,11 @@ impl<'a> Board<'a> {
         for (index, core) in system.cores.iter().enumerate() {
             let mut count = 0u64;
             let mut found = false;
-            for cpu in self.0.cpus() {
+            for cpu in self.called("cpu") {
                 let status = cpu.property("status").and_then(|p| p.as_str());
                 if matches!(status, None | Some("okay" | "ok")) {
                     count = count.saturating_add(1);
-                    found |= cpu.ids().all().any(|id| u64::try_from(id) == Ok(core.mpidr));
+                    found |= affinity(cpu) == Some(core.mpidr);
                 }
             }
             let missing = Refusal::of("core", index, Fact::Hex(core.mpidr), Fact::Text("not there"));
@@ -193,9 +209,9 @@ impl<'a> Board<'a> {
 
     /// The board's entropy: `/chosen` `rng-seed` and `kaslr-seed`, empty when it has none.
     pub fn entropy(&self) -> [&'a [u8]; 2] {
-        let chosen = self.0.find_node("/chosen");
         let seed = |name| {
-            chosen
+            self.called("chosen")
+                .next()
                 .and_then(|node| node.property(name))
                 .map_or(&[][..], |p| p.value)
         };

@@ -2,7 +2,7 @@
 //! Puts the verified system into the machine: live tables, PCI functions, SMMU, distributor.
 
 use bulkhead_board::Gic;
-use bulkhead_drivers::gic::{Distributor, GicError, Redistributor};
+use bulkhead_drivers::gic::{Distributor, GicError, OwnInterrupts, Redistributor, SecurityStates};
 use bulkhead_drivers::gicv2;
 use bulkhead_drivers::gicv2::interface::{GICC_SIZE, GICH_SIZE, Interface};
 use bulkhead_drivers::pci::{Ecam, NotSilent};
@@ -197,12 +197,16 @@ pub(crate) fn open_smmu(system: &System<'_>) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// What it lacks, or a poll that did not end.
-pub(crate) fn start_distributor(system: &System<'_>) -> Result<(), Refusal> {
+pub(crate) fn start_distributor(system: &System<'_>, gic: Gic) -> Result<(), Refusal> {
     if has_redistributors(system) {
         // SAFETY: the certified blob and the board's device tree name the same distributor; the boot root maps it as
         // Device memory; boot is the only code that runs.
         let gicd = unsafe { Distributor::new(size(system.board.gicd)) };
-        return Ok(gicd.init(system.spis, system.cores, system.board.poll_bound)?);
+        let states = match gic {
+            Gic::V3NonSecure => SecurityStates::Two,
+            Gic::V3 | Gic::V2 { .. } => SecurityStates::One,
+        };
+        return Ok(gicd.init(system.spis, system.cores, states, system.board.poll_bound)?);
     }
     Ok(distributor(system.board).init(system.spis, system.cores)?)
 }
@@ -246,11 +250,21 @@ pub(crate) fn check_gic(system: &System<'_>, gic: Gic) -> Result<(), Refusal> {
 /// # Errors
 /// What does not fit, or a poll that did not end.
 pub(crate) fn start_core(board: &BoardDevices, core: &Core) -> Result<(), GicError> {
+    let budget = core.budget_interrupt();
     if core.redistributor != 0 {
-        return redistributor(core).init(core.mpidr, board.poll_bound);
+        // SAFETY: the certified blob and the board's device tree name the same distributor; the boot root maps it as
+        // Device memory; its control register is only read.
+        let gicd = unsafe { Distributor::new(size(board.gicd)) };
+        // `start_distributor` found those of the board crate.
+        let own = match gicd.security_states() {
+            SecurityStates::One => OwnInterrupts::Group0,
+            SecurityStates::Two if core.mode == core_mode::SLICED => OwnInterrupts::Group1,
+            SecurityStates::Two => OwnInterrupts::None,
+        };
+        return redistributor(core).init(core.mpidr, own, budget, board.poll_bound);
     }
     let own = if core.mode == core_mode::SLICED {
-        gicv2::OwnInterrupts::Enabled
+        gicv2::OwnInterrupts::Enabled(budget)
     } else {
         gicv2::OwnInterrupts::None
     };

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use bulkhead_drivers::gic::GicError;
+use bulkhead_drivers::gic::{GicError, SecurityStates};
 use bulkhead_drivers::pci::PciError;
 use bulkhead_drivers::smmu::SmmuError;
 use bulkhead_types::system::BlobError;
@@ -137,7 +137,12 @@ impl From<GicError> for Refusal {
             GicError::Architecture(found) => {
                 ("GIC version", Fact::Text("3 or later"), Fact::Count(found.into()))
             }
-            GicError::TwoSecurityStates => ("GIC security states", Fact::Count(1), Fact::Count(2)),
+            GicError::Security(SecurityStates::One) => {
+                ("GIC security states", Fact::Count(2), Fact::Count(1))
+            }
+            GicError::Security(SecurityStates::Two) => {
+                ("GIC security states", Fact::Count(1), Fact::Count(2))
+            }
             GicError::Lines(intid, lines) => ("SPI", Fact::Count(intid.into()), Fact::Count(lines.into())),
             GicError::Affinity(found) => ("redistributor's core", Fact::Text("this core"), Fact::Hex(found)),
             GicError::LpisEnabled => ("LPIs", Fact::Text("off"), Fact::Text("on")),

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! GICv3 distributor and redistributor, as EL2 sets them up.
 //!
-//! One security state (`GICD_CTLR.DS` = 1) is required: Group 0 interrupts are EL2's own (FIQ), Group 1
-//! interrupts are the partitions'.
+//! With one security state (`GICD_CTLR.DS` = 1) Group 0 interrupts are EL2's own (FIQ), Group 1 interrupts the
+//! partitions'. With two, Group 0 and priorities below 0x80 are the firmware's: EL2's own are Group 1 interrupts
+//! like all others, more urgent than them, and exist on sliced cores only, where EL2 takes every interrupt. What
+//! firmware keeps in its groups stays its own: those bits ignore EL2's writes.
 //!
 //! # References
 //! Arm IHI 0069 (GICv3 and GICv4 architecture specification), "The Distributor register descriptions" and
@@ -105,8 +107,6 @@ pub const EL2_PRIORITY: u8 = 0x00;
 /// Priority of a partition's interrupts until its guest chooses another.
 pub const PARTITION_PRIORITY: u8 = 0xA0;
 
-const EL2_INTERRUPTS: u32 = (1 << KICK_SGI) | (1 << EL2_TIMER_PPI);
-
 /// Four priority bytes as one word.
 pub(crate) const fn priorities(bytes: [u8; 4]) -> u32 {
     u32::from_le_bytes(bytes)
@@ -119,8 +119,8 @@ pub enum GicError {
     Timeout(Timeout),
     /// Not a GICv3 or later; holds the architecture revision found.
     Architecture(u32),
-    /// Two security states: Group 0 is not EL2's.
-    TwoSecurityStates,
+    /// Other security states than the board should have; holds those found.
+    Security(SecurityStates),
     /// The INTID is beyond the distributor's lines; holds the INTID and the number of lines.
     Lines(u32, u32),
     /// The redistributor belongs to another core; holds the affinity found.
@@ -189,6 +189,15 @@ impl Distributor {
         })
     }
 
+    /// Security states; a distributor with two shows EL2 `DS` as 0.
+    pub fn security_states(&self) -> SecurityStates {
+        if self.read32(gicd::CTLR) & ctlr::DS == 0 {
+            SecurityStates::Two
+        } else {
+            SecurityStates::One
+        }
+    }
+
     /// Interrupt lines: INTIDs from 0, a multiple of 32.
     pub fn lines(&self) -> u32 {
         let field = self.read32(gicd::TYPER) & 0x1F;
@@ -198,29 +207,45 @@ impl Distributor {
     /// Brings the distributor into its start state: every SPI disabled, idle, Group 1, level-sensitive; the
     /// owned ones with their trigger and routed to their core; both groups enabled.
     ///
-    /// Implements: BH-IRQ-001.
+    /// Implements: BH-IRQ-001, BH-IRQ-006.
     ///
     /// # Errors
     /// What the hardware lacks, or a poll that did not end within `bound` tries.
-    pub fn init(&self, spis: &[Spi], cores: &[Core], bound: u64) -> Result<(), GicError> {
+    pub fn init(
+        &self,
+        spis: &[Spi],
+        cores: &[Core],
+        states: SecurityStates,
+        bound: u64,
+    ) -> Result<(), GicError> {
         let revision = (self.read32(gicd::PIDR2) >> 4) & 0xF;
         if revision < 3 {
             return Err(GicError::Architecture(revision));
         }
         // ARE must not go from 1 to 0 ("GICD_CTLR, Distributor Control Register").
         let routed = self.read32(gicd::CTLR) & ctlr::ARE;
-        self.write32(gicd::CTLR, ctlr::DS | routed);
+        let ds = match states {
+            SecurityStates::One => ctlr::DS,
+            // The bit is reserved in EL2's view; `ARE` and `ENABLE_GROUP1` are where they are with one state.
+            SecurityStates::Two => 0,
+        };
+        self.write32(gicd::CTLR, ds | routed);
         self.wait(bound)?;
-        if self.read32(gicd::CTLR) & ctlr::DS == 0 {
-            return Err(GicError::TwoSecurityStates);
+        let found = self.security_states();
+        if found != states {
+            return Err(GicError::Security(found));
         }
-        self.write32(gicd::CTLR, ctlr::DS | ctlr::ARE);
+        self.write32(gicd::CTLR, ds | ctlr::ARE);
         self.wait(bound)?;
         self.silence_spis(bound)?;
         for spi in spis {
             self.route(spi, cores)?;
         }
-        let enabled = ctlr::DS | ctlr::ARE | ctlr::ENABLE_GROUP0 | ctlr::ENABLE_GROUP1;
+        let group0 = match states {
+            SecurityStates::One => ctlr::ENABLE_GROUP0,
+            SecurityStates::Two => 0,
+        };
+        let enabled = ds | ctlr::ARE | group0 | ctlr::ENABLE_GROUP1;
         self.write32(gicd::CTLR, enabled);
         self.wait(bound)?;
         Ok(())
@@ -312,14 +337,16 @@ impl Redistributor {
         u64::from_le_bytes([aff0, aff1, aff2, 0, aff3, 0, 0, 0])
     }
 
-    /// Wakes the redistributor and brings its SGIs and PPIs into their start state: EL2's two interrupts
-    /// ([`KICK_SGI`], [`EL2_TIMER_PPI`]) enabled in Group 0, all others disabled, idle, in Group 1.
+    /// Wakes the redistributor and brings its SGIs and PPIs into their start state: EL2's interrupts, if it has some
+    /// there, enabled in their group, all others disabled, idle, in Group 1. To its two come those in the set of bits
+    /// `more`.
     ///
-    /// `mpidr` is the affinity of the core that must own it. Implements: BH-IRQ-002.
+    /// `mpidr` is the affinity of the core that must own it. Implements: BH-IRQ-002, BH-IRQ-006.
     ///
     /// # Errors
     /// What does not fit, or a poll that did not end within `bound` tries.
-    pub fn init(&self, mpidr: u64, bound: u64) -> Result<(), GicError> {
+    pub fn init(&self, mpidr: u64, own: OwnInterrupts, more: u32, bound: u64) -> Result<(), GicError> {
+        let bits = own.bits_with(more);
         let affinity = self.affinity();
         if affinity != mpidr {
             return Err(GicError::Affinity(affinity));
@@ -336,21 +363,29 @@ impl Redistributor {
         }
         self.write32(gicr::ICPENDR0, u32::MAX);
         self.write32(gicr::ICACTIVER0, u32::MAX);
-        self.write32(gicr::IGROUPR0, !EL2_INTERRUPTS);
+        let group0 = match own {
+            OwnInterrupts::Group0 => bits,
+            OwnInterrupts::Group1 | OwnInterrupts::None => 0,
+        };
+        self.write32(gicr::IGROUPR0, !group0);
         self.write32(gicr::ICFGR1, 0);
         for word in 0..8u32 {
             let byte = |lane: u32| {
                 let intid = word.saturating_mul(4).saturating_add(lane);
-                let el2 = matches!(intid, KICK_SGI | EL2_TIMER_PPI);
+                let el2 = bits & 1u32.checked_shl(intid).unwrap_or(0) != 0;
                 if el2 { EL2_PRIORITY } else { PARTITION_PRIORITY }
             };
             let value = priorities([byte(0), byte(1), byte(2), byte(3)]);
             self.write32(at(gicr::IPRIORITYR, word, 4), value);
         }
-        self.write32(gicr::ISENABLER0, EL2_INTERRUPTS);
+        self.write32(gicr::ISENABLER0, bits);
         Ok(())
     }
 }
+
+mod own;
+
+pub use own::{GROUP1_KICK_SGI, OwnInterrupts, SecurityStates};
 
 #[cfg(test)]
 mod tests;

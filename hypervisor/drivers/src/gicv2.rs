@@ -31,6 +31,9 @@ pub mod gicd2 {
     pub const SIZE: usize = 0x1000;
 }
 
+/// The two interrupts that EL2 has on every sliced core.
+const TWO: u32 = 1 << KICK_SGI | 1 << EL2_TIMER_PPI;
+
 /// Bit of a core's CPU interface in target lists; its number is the core's Aff0, which [`Distributor::init_core`]
 /// compares.
 pub fn interface_bit(mpidr: u64) -> u32 {
@@ -116,7 +119,7 @@ impl Distributor {
         self.write8(at(gicd2::ITARGETSR, intid, 1), list);
     }
 
-    /// Brings SGIs and PPIs of the calling core into their start state: EL2's two ([`KICK_SGI`], [`EL2_TIMER_PPI`])
+    /// Brings SGIs and PPIs of the calling core into their start state: EL2's
     /// most urgent and, where `own` says so, enabled; all others disabled and idle.
     ///
     /// SGIs may be permanently enabled: nobody sends one that EL2 does not. Implements: BH-IRQ-004.
@@ -136,17 +139,21 @@ impl Distributor {
         self.write32(gicd::ICACTIVER, u32::MAX);
         self.write32(gicd::IGROUPR, 0);
         self.write32(at(gicd::ICFGR, 1, 4), 0);
+        let urgent = match own {
+            OwnInterrupts::Enabled(more) => TWO | more,
+            OwnInterrupts::None => TWO,
+        };
         for word in 0..8u32 {
             let byte = |lane: u32| {
                 let intid = word.saturating_mul(4).saturating_add(lane);
-                let el2 = matches!(intid, KICK_SGI | EL2_TIMER_PPI);
+                let el2 = urgent.checked_shr(intid).is_some_and(|bits| bits & 1 == 1);
                 if el2 { EL2_PRIORITY } else { PARTITION_PRIORITY }
             };
             let value = priorities([byte(0), byte(1), byte(2), byte(3)]);
             self.write32(at(gicd::IPRIORITYR, word, 4), value);
         }
         match own {
-            OwnInterrupts::Enabled => self.write32(gicd::ISENABLER, 1 << KICK_SGI | 1 << EL2_TIMER_PPI),
+            OwnInterrupts::Enabled(_) => self.write32(gicd::ISENABLER, urgent),
             OwnInterrupts::None => {}
         }
         Ok(())
@@ -156,8 +163,8 @@ impl Distributor {
 /// Whether EL2 takes interrupts of its own on a core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OwnInterrupts {
-    /// It does: a sliced core.
-    Enabled,
+    /// It does, a sliced core: its two, and those in this set of bits.
+    Enabled(u32),
     /// All that the CPU interface signals is the guest's: a dedicated core.
     None,
 }

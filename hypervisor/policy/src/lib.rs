@@ -7,6 +7,7 @@
 //! - [`health`]: signs of life of partitions.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
+//! - [`bandwidth`]: how much memory traffic a core may make.
 //! - [`lock`]: locks with priority inheritance, and the jobs inside EL2 in which a waiter helps.
 //! - [`uart`]: the emulated PL011.
 //! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
@@ -22,6 +23,7 @@
     clippy::wildcard_enum_match_arm
 )]
 
+pub mod bandwidth;
 mod bits;
 pub mod dma;
 pub mod fault;

@@ -24,8 +24,8 @@ pub fn withdraw(root: &[AtomicU64]) {
 /// # Timing
 /// One load and one store an entry.
 pub fn restore(root: &[AtomicU64], pristine: &[u64]) {
-    let words = pristine.iter().copied().chain(core::iter::repeat(0));
-    for (entry, word) in root.iter().zip(words) {
-        entry.store(word, Ordering::Relaxed);
+    for (entry, word) in root.iter().zip(pristine) {
+        entry.store(*word, Ordering::Relaxed);
     }
+    withdraw(root.get(pristine.len()..).unwrap_or(&[]));
 }

@@ -32,6 +32,17 @@ pub const fn ticks(ns: u64, frequency: u64) -> u64 {
         .wrapping_add((ns % SECOND).wrapping_mul(frequency) / SECOND)
 }
 
+/// Nanoseconds in `ticks` counter ticks, rounded down, with the limits of [`ticks`].
+#[inline]
+pub const fn nanoseconds(ticks: u64, frequency: u64) -> u64 {
+    match (ticks.checked_div(frequency), ticks.checked_rem(frequency)) {
+        (Some(seconds), Some(rest)) => seconds
+            .wrapping_mul(SECOND)
+            .wrapping_add(rest.wrapping_mul(SECOND) / frequency),
+        _ => 0,
+    }
+}
+
 /// The fraction of a tick that [`ticks`] drops, in units of 1 / 10^9 tick.
 const fn fraction(ns: u64, frequency: u64) -> u64 {
     (ns % SECOND).wrapping_mul(frequency) % SECOND
@@ -69,6 +80,12 @@ impl Position {
     #[inline]
     pub const fn index(&self) -> usize {
         self.index
+    }
+
+    /// First tick of the major frame.
+    #[inline]
+    pub const fn frame_begin(&self) -> u64 {
+        self.frame_begin
     }
 
     /// First tick of the slot.

@@ -56,6 +56,18 @@ pub enum VendorCall {
     Null,
     /// [`hypercall::MARK_STEADY`].
     MarkSteady,
+    /// [`hypercall::LOCK_WAIT`].
+    LockWait {
+        /// Number of the lock.
+        lock: u32,
+    },
+    /// [`hypercall::LOCK_RELEASE`].
+    LockRelease {
+        /// Number of the lock.
+        lock: u32,
+        /// The word that taking it gave.
+        word: u64,
+    },
 }
 
 /// A decoded call.
@@ -69,14 +81,6 @@ pub enum Call {
     Vendor(VendorCall),
     /// Anything else: `x0` becomes [`hypercall::NOT_SUPPORTED`], all 64 bits.
     Unknown,
-}
-
-/// Whether a trap is the null hypercall, from `ESR_EL2` and `x0`: a test of two words for those who want to
-/// answer it before they decode anything.
-#[inline]
-pub const fn is_null(esr: u64, x0: u64) -> bool {
-    // EC = 0x16 (HVC from AArch64), IL = 1, immediate 0.
-    low32(esr) == 0x5a00_0000 && low32(x0) == hypercall::NULL
 }
 
 /// Decodes a call from `x0` to `x3`.
@@ -95,6 +99,11 @@ pub const fn decode(registers: &[u64; 4]) -> Call {
         hypercall::NULL => Call::Vendor(VendorCall::Null),
         hypercall::VENDOR_HYP_UID => Call::Vendor(VendorCall::Uid),
         hypercall::VENDOR_HYP_REVISION => Call::Vendor(VendorCall::Revision),
+        hypercall::LOCK_WAIT => Call::Vendor(VendorCall::LockWait { lock: low32(x1) }),
+        hypercall::LOCK_RELEASE => Call::Vendor(VendorCall::LockRelease {
+            lock: low32(x1),
+            word: x2,
+        }),
         hypercall::MARK_STEADY => Call::Vendor(VendorCall::MarkSteady),
         _ => psci(id, x1, x2, x3),
     }

@@ -6,7 +6,7 @@ use bulkhead_abi::hypercall;
 use bulkhead_policy::psci::{
     CpuOn, Entry, Power, PsciCall, PsciError, affinity_info, cpu_on, cpu_suspend, features, system_reset2,
 };
-use bulkhead_policy::smccc::{Call, VendorCall, decode, is_null};
+use bulkhead_policy::smccc::{Call, VendorCall, decode};
 use proptest::prelude::*;
 
 /// Function identifiers from DEN0022, "PSCI functions", with and without a 64-bit form.
@@ -103,15 +103,6 @@ fn vendor_and_discovery_calls() {
     for other in [0x8000_0002, 0x8000_8000, 0x8000_7fff, 0x8000_3fff] {
         assert_eq!(result(0x8000_0001, other), -1);
     }
-}
-
-#[test]
-fn the_null_hypercall_is_recognised_early() {
-    let hvc0 = 0x16 << 26 | 1 << 25;
-    assert!(is_null(hvc0, 0xC600_0001));
-    assert!(!is_null(hvc0 | 1, 0xC600_0001), "another immediate");
-    assert!(!is_null(0x17 << 26 | 1 << 25, 0xC600_0001), "SMC");
-    assert!(!is_null(hvc0, 0xC600_0002));
 }
 
 /// Verifies: BH-PSCI-005.

@@ -5,18 +5,21 @@ use core::sync::atomic::Ordering;
 
 use bulkhead_abi::health::Error;
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
-use bulkhead_arch::barrier::wait_for_interrupt;
+use bulkhead_abi::trace::{CLASS_START, CLASS_WAKE, NO_VCPU};
+use bulkhead_arch::barrier::{counter, wait_for_interrupt};
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_arch::registers;
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_drivers::gic::{Distributor, Redistributor};
+use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Position, Timetable};
 use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 
 use crate::errors::Errors;
 use crate::health::{self, Blame, Event};
+use crate::path::Path;
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::stats::{Account, Ledger};
 use crate::{core_field, entry, gic_cpu, vcpu_field, view};
@@ -55,6 +58,10 @@ pub struct LocalVcpu {
     pub readiness: Readiness,
     /// Whether it executed in the current slot.
     pub used: bool,
+    /// Number of the lock that it waits for.
+    pub waits: Option<usize>,
+    /// What its last release of a lock through a register came to.
+    pub lock_status: u64,
 }
 
 impl LocalVcpu {
@@ -81,12 +88,20 @@ pub struct Running {
     pub stats: SharedBlock,
     /// Time ledger.
     pub ledger: Ledger,
+    /// The path through EL2 that the core is on.
+    pub path: Path,
     /// Slot table (sliced cores).
     pub timetable: Option<Timetable<MAX_SLOTS>>,
+    /// Budget of memory traffic (sliced cores that have one).
+    pub regulator: Option<Regulator>,
     /// Current slot (sliced cores).
     pub position: Option<Position>,
-    /// Index in `PerCore::vcpus` of the vCPU whose slot it is.
+    /// Index in `PerCore::vcpus` of the vCPU whose turn it is: that of the slot, or the owner of a lock.
     pub owner: Option<usize>,
+    /// Index of the vCPU whose slot it is (sliced cores).
+    pub slot: Option<usize>,
+    /// The owner of a contended lock whose time is measured.
+    pub clock: Option<crate::locks::Clock>,
     /// Index of the vCPU whose registers are loaded.
     pub loaded: Option<usize>,
     /// GIC distributor.
@@ -196,9 +211,17 @@ impl PerCore {
             core,
             stats,
             ledger: Ledger::open(stats, handoff.epoch),
+            path: Path {
+                begin: counter(),
+                from: NO_VCPU,
+                class: CLASS_START,
+            },
             timetable,
+            regulator: Regulator::new(core, handoff.frequency),
             position: None,
             owner: None,
+            slot: None,
+            clock: None,
             loaded: None,
             distributor,
             redistributor,
@@ -223,6 +246,7 @@ impl PerCore {
             self.start_own_partitions();
             if let (Some(running), Some(Some(vcpu))) = (self.running.as_mut(), self.vcpus.first()) {
                 running.owner = Some(0);
+                running.slot = Some(0);
                 shared::set_running(running.index, vcpu.global);
             }
         }
@@ -243,14 +267,7 @@ impl PerCore {
         Some((vcpu, running))
     }
 
-    /// Accounts an entry from the guest: everything since the last return was its execution.
-    pub fn entered(&mut self) {
-        if let Some((vcpu, running)) = self.current() {
-            running.ledger.charge(Account::Run(vcpu.stats));
-        }
-    }
-
-    /// Ends every EL2 entry: finds what runs next, sleeping while nothing can, and gives its context.
+    /// Finds what runs next, sleeping while nothing can, and ends the EL2 entry.
     ///
     /// The loop ends at the next interrupt that makes a vCPU ready; a sliced core has one at every slot begin.
     pub fn resume(&mut self) -> &VcpuContext {
@@ -260,36 +277,32 @@ impl PerCore {
             }
             self.sleep();
         };
-        if let Some(running) = self.running.as_mut() {
-            running.ledger.charge(Account::El2);
-        }
-        match self.vcpus.get_mut(next) {
-            Some(Some(vcpu)) => {
-                vcpu.used = true;
-                &vcpu.context
-            }
-            // `pick` gives indices of present vCPUs only.
-            _ => halt(),
-        }
+        self.leave(next)
     }
 
     /// Index of the vCPU that goes on because nothing asks for more: what [`Self::pick`] would find by changing
     /// nothing.
-    fn unchanged(&self) -> Option<usize> {
+    pub fn unchanged(&self) -> Option<usize> {
         let running = self.running.as_ref()?;
         let owner = running.owner?;
         let vcpu = self.vcpus.get(owner)?.as_ref()?;
         let goes_on = running.loaded == Some(owner)
             && vcpu.readiness == Readiness::Ready
+            && !running.is_out_of_budget()
             && crate::lifecycle::life(vcpu.shared).is_running()
-            && vcpu.shared.refresh.load(Ordering::SeqCst) & vcpu.bit() == 0;
+            && vcpu.shared.refresh.load(Ordering::SeqCst) & vcpu.bit() == 0
+            && self.locks_quiet();
         goes_on.then_some(owner)
     }
 
     /// Index of the vCPU to run now, loaded and refreshed.
     fn pick(&mut self) -> Option<usize> {
+        self.take_turn();
         let owner = self.running.as_ref()?.owner?;
         self.follow_life(owner);
+        if self.running.as_ref()?.is_out_of_budget() {
+            return None;
+        }
         let vcpu = self.vcpus.get(owner)?.as_ref()?;
         match vcpu.readiness {
             Readiness::Ready => {
@@ -300,7 +313,7 @@ impl PerCore {
             Readiness::Waiting => {
                 self.make_loaded(owner);
                 self.refresh(owner);
-                self.wakes(owner).then_some(owner)
+                (self.lock_woken(owner) || self.wakes(owner)).then_some(owner)
             }
             Readiness::Off => None,
         }
@@ -313,13 +326,24 @@ impl PerCore {
             return;
         }
         if let Some(running) = self.running.as_mut() {
-            running.ledger.charge(Account::El2);
-            wait_for_interrupt();
+            let slept = running.ledger.charge(Account::El2);
+            running.path_ends(slept, NO_VCPU);
+            gic_cpu::suspend(running.core);
             let owner = running
                 .owner
                 .and_then(|o| self.vcpus.get(o))
                 .and_then(Option::as_ref);
-            running.ledger.charge(Account::Idle(owner.map(|v| v.stats)));
+            let woke = running.ledger.charge(Account::Idle(owner.map(|v| v.stats)));
+            if running.is_out_of_budget() {
+                running
+                    .stats
+                    .add64(core_field!(budget_ticks), woke.saturating_sub(slept));
+            }
+            running.path = Path {
+                begin: woke,
+                from: NO_VCPU,
+                class: CLASS_WAKE,
+            };
         } else {
             wait_for_interrupt();
         }
@@ -334,19 +358,21 @@ impl PerCore {
             .as_ref()
             .is_some_and(|r| r.core.mode == core_mode::SLICED);
         if sliced {
-            self.take_group1();
+            self.take_group1(0);
         }
     }
 
     /// Takes EL2's own interrupts, at most one of each kind.
     pub fn take_group0(&mut self) {
-        for _ in 0..2 {
+        for _ in 0..3 {
             let Some(intid) = gic_cpu::acknowledge0() else {
                 return;
             };
             // A kick only makes the core look: `pick` sees life, power and refresh requests.
             if intid == gic_cpu::EL2_TIMER_PPI {
                 self.on_slot_timer();
+            } else if self.is_budget_interrupt(intid) {
+                self.on_budget_spent();
             }
             gic_cpu::end0(intid);
         }
@@ -392,5 +418,7 @@ fn local_vcpu(system: &System<'static>, stats: SharedBlock, local: usize, global
         stats: block,
         readiness: Readiness::Off,
         used: false,
+        waits: None,
+        lock_status: 0,
     })
 }

@@ -63,7 +63,7 @@ pub fn core_of(running: &Running, vcpu: &LocalVcpu, index: usize) -> Option<u64>
 /// Takes what the partition owns and resets.
 pub fn configure(machine: &mut Machine, owner: &Owner) {
     match entry::gic() {
-        Gic::V3 => machine.direct.configure(owner),
+        Gic::V3 | Gic::V3NonSecure => machine.direct.configure(owner),
         Gic::V2 { .. } => machine.direct.configure_v2(owner),
     }
 }
@@ -78,7 +78,7 @@ pub fn access(
     access: Access,
 ) -> u64 {
     match entry::gic() {
-        Gic::V3 => {}
+        Gic::V3 | Gic::V3NonSecure => {}
         Gic::V2 { .. } => return direct_v2::access(vcpu, running, at, size, access),
     }
     let action = vcpu

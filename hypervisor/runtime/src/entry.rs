@@ -147,7 +147,7 @@ pub fn gic_frames(board: &BoardDevices, core: &Core) -> (Distributor, Redistribu
     let distributor = usize::try_from(board.gicd).unwrap_or(0);
     let redistributor = usize::try_from(core.redistributor).unwrap_or(0);
     match gic() {
-        Gic::V3 => {}
+        Gic::V3 | Gic::V3NonSecure => {}
         // SAFETY: the address is that of the board's distributor, from the checked blob; every core root maps it as
         // Device memory. `gic_cpu::wait_private` is the only caller of `wait` and does not call it here; nobody calls
         // `init`.
@@ -185,7 +185,7 @@ pub fn function(board: &BoardDevices, function: &PciFunction) -> Function {
 /// The calling core's CPU interface and virtual interface control, on a board with a GICv2; else none that answers.
 pub fn gicv2_interface() -> Interface {
     let (cpu, control) = match gic() {
-        Gic::V3 => (0, 0),
+        Gic::V3 | Gic::V3NonSecure => (0, 0),
         Gic::V2 { cpu, control, .. } => (cpu, control),
     };
     // SAFETY: the board crate names its interfaces, which every root of its checked blob maps as Device memory (boot
@@ -206,6 +206,7 @@ unsafe extern "Rust" {
 pub fn gic() -> Gic {
     match bulkhead_board_gic_cpu() {
         0 => Gic::V3,
+        1 => Gic::V3NonSecure,
         cpu => Gic::V2 {
             cpu,
             control: bulkhead_board_gic_control(),
@@ -227,12 +228,13 @@ pub fn uart_get() -> Option<u8> {
 #[macro_export]
 macro_rules! runtime_binary {
     ($board:ty) => {
-        /// 0: a GICv3, which has no such address.
+        /// 0 or 1: a GICv3, which has no such address.
         #[unsafe(no_mangle)]
         extern "Rust" fn bulkhead_board_gic_cpu() -> usize {
             use bulkhead_board::{Board, Gic};
             match <$board as Board>::GIC {
                 Gic::V3 => 0,
+                Gic::V3NonSecure => 1,
                 Gic::V2 { cpu, .. } => cpu,
             }
         }
@@ -243,7 +245,7 @@ macro_rules! runtime_binary {
         extern "Rust" fn bulkhead_board_gic_control() -> usize {
             use bulkhead_board::{Board, Gic};
             match <$board as Board>::GIC {
-                Gic::V3 => usize::MAX,
+                Gic::V3 | Gic::V3NonSecure => usize::MAX,
                 Gic::V2 { control, .. } => control,
             }
         }

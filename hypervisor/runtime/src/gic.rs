@@ -6,14 +6,15 @@
 
 use core::sync::atomic::Ordering;
 
+use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::{dmb_ish, dsb_sy};
-use bulkhead_drivers::gic::{gicd, gicr};
+use bulkhead_drivers::gic::gicr;
 use bulkhead_policy::vgic::{Access, AccessSize, Frame, VcpuSet};
 use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
-use crate::gic_cpu::{self, Taken};
-use crate::physical::{change, owns, set_spis, spi_word};
+use crate::gic_cpu;
+use crate::physical::{change, set_spis};
 use crate::predictors;
 use crate::shared::{self, Machine};
 
@@ -34,7 +35,7 @@ fn take_back(machine: &mut Machine, vcpu: &LocalVcpu) -> VcpuSet {
 }
 
 /// Takes back and hands out list registers; gives other vCPUs that this concerns.
-fn refill(machine: &mut Machine, vcpu: &LocalVcpu, running: &Running) -> VcpuSet {
+pub fn refill(machine: &mut Machine, vcpu: &LocalVcpu, running: &Running) -> VcpuSet {
     let concerned = take_back(machine, vcpu);
     fill(machine, vcpu, running);
     concerned
@@ -55,7 +56,7 @@ fn fill(machine: &mut Machine, vcpu: &LocalVcpu, running: &Running) {
 }
 
 /// Deactivates physically what the model says; the model holds at most one physical interrupt per timer and SPI.
-fn deactivate_pending(machine: &mut Machine, vcpu: usize) {
+pub fn deactivate_pending(machine: &mut Machine, vcpu: usize) {
     for _ in 0..32 {
         match machine.vgic.next_deactivation(vcpu) {
             Some(intid) => gic_cpu::deactivate(intid),
@@ -71,7 +72,7 @@ fn sgi_intid(value: u64) -> u32 {
 
 /// Makes the cores of the vCPUs in `set` (but not `vcpu` itself) look at their list registers.
 #[inline]
-fn notify(vcpu: &LocalVcpu, running: &Running, set: VcpuSet) {
+pub fn notify(vcpu: &LocalVcpu, running: &Running, set: VcpuSet) {
     let others = set.without(vcpu.index());
     if !others.is_empty() {
         notify_others(vcpu, running, others);
@@ -101,7 +102,8 @@ pub fn kick_if_running(running: &Running, first: u32, index: u32, core: u32) {
         .ok()
         .and_then(|c| running.system.cores.get(c));
     if let Some(entry) = entry {
-        gic_cpu::kick(&running.distributor, entry.mpidr);
+        running.note(Kind::Kick, global, core, 0);
+        gic_cpu::kick(&running.distributor, entry);
     }
 }
 
@@ -241,93 +243,6 @@ impl PerCore {
         wakes
     }
 
-    /// Takes the physical interrupts that are pending for the loaded vCPU; at most one for each list register.
-    pub fn take_group1(&mut self) {
-        for _ in 0..4 {
-            match gic_cpu::take_irq() {
-                None => return,
-                Some(Taken::SlotTimer) => {
-                    self.on_slot_timer();
-                    gic_cpu::deactivate(gic_cpu::EL2_TIMER_PPI);
-                }
-                Some(Taken::Kick) => {}
-                Some(Taken::Other(MAINTENANCE_PPI)) => {
-                    self.maintain();
-                    gic_cpu::deactivate(MAINTENANCE_PPI);
-                }
-                Some(Taken::Other(intid)) => {
-                    self.deliver(intid);
-                    self.count_interrupt(intid);
-                }
-            }
-        }
-    }
-
-    fn maintain(&mut self) {
-        let Some((vcpu, running)) = self.current() else {
-            return;
-        };
-        let vcpu: &LocalVcpu = vcpu;
-        let concerned = vcpu
-            .shared
-            .machine
-            .with(running.index, |machine| refill(machine, vcpu, running));
-        notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
-    }
-
-    /// Gives an acknowledged physical interrupt to the loaded vCPU.
-    fn deliver(&mut self, intid: u32) {
-        let Some((vcpu, running)) = self.current() else {
-            self.mask_unowned(intid);
-            return;
-        };
-        let mut listed = false;
-        let notified = vcpu.shared.machine.with(running.index, |machine| {
-            if let Some((lr, value)) =
-                machine
-                    .vgic
-                    .inject_now(vcpu.index(), intid, gic_cpu::free_list_registers())
-            {
-                gic_cpu::set_list_register(lr, value);
-                listed = true;
-                return Some(VcpuSet::EMPTY);
-            }
-            if !owns(vcpu, intid) {
-                return None;
-            }
-            let set = machine.vgic.hardware(vcpu.index(), intid);
-            if set.contains(vcpu.index()) {
-                return Some(set.union(refill(machine, vcpu, running)));
-            }
-            deactivate_pending(machine, vcpu.index());
-            Some(set)
-        });
-        // Only what the guest may take is listed: its WFI ends, and `wakes` need not find out.
-        if listed && vcpu.readiness == Readiness::Waiting {
-            vcpu.readiness = Readiness::Ready;
-        }
-        match notified {
-            Ok(Some(set)) => notify(vcpu, running, set),
-            Ok(None) | Err(_) => self.mask_unowned(intid),
-        }
-    }
-
-    /// An interrupt without a vCPU to give it to: off, until its partition is loaded again.
-    fn mask_unowned(&mut self, intid: u32) {
-        let Some(running) = self.running.as_ref() else {
-            return;
-        };
-        let bit = 1u32.checked_shl(intid & 31).unwrap_or(0);
-        if intid < 32 {
-            running.redistributor.write32(gicr::ICENABLER0, bit);
-        } else {
-            let word = usize::try_from(intid >> 5).unwrap_or(0);
-            running.distributor.write32(spi_word(gicd::ICENABLER, word), bit);
-            running.distributor.write32(spi_word(gicd::ISPENDR, word), bit);
-        }
-        gic_cpu::deactivate(intid);
-    }
-
     /// A guest's access to its distributor or redistributors; gives what a load returns.
     pub fn gic_access(&mut self, frame: Frame, offset: u32, size: AccessSize, access: Access) -> u64 {
         let Some((vcpu, running)) = self.current() else {
@@ -374,6 +289,7 @@ impl PerCore {
                 return set;
             }
             let intid = sgi_intid(value);
+            running.note(Kind::Inject, vcpu.global, intid, 0);
             let free = gic_cpu::free_list_registers();
             match machine.vgic.list_now(vcpu.index(), intid, free) {
                 Some((lr, listed)) => {

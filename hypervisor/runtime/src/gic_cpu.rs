@@ -5,16 +5,19 @@
 //! A GICv3's side is [`bulkhead_arch::gic_cpu`] and [`bulkhead_policy::vgic`]; a GICv2's is
 //! [`bulkhead_drivers::gicv2`] and [`bulkhead_policy::vgic::v2`].
 
-use bulkhead_arch::barrier::dsb_sy;
+use bulkhead_arch::barrier::{dsb_sy, send_event, wait_for_event, wait_for_interrupt};
 use bulkhead_arch::context::{GicState, VcpuContext};
+use bulkhead_arch::gic_cpu::Group0;
 use bulkhead_arch::{gic_cpu as v3, registers, switch};
 use bulkhead_board::Gic;
-use bulkhead_drivers::gic::{Distributor, KICK_SGI, Redistributor, gicd};
+use bulkhead_drivers::gic::{Distributor, GROUP1_KICK_SGI, KICK_SGI, Redistributor, gicd};
 use bulkhead_drivers::gicv2::gicd2;
 use bulkhead_drivers::gicv2::interface::{Interface, VirtualState};
 use bulkhead_drivers::mmio::Timeout;
 use bulkhead_policy::vgic::v2::{self, VgicV2, list_register, state_of};
 use bulkhead_policy::vgic::{self, Access, AccessSize, Fill, Frame, Outcome, VcpuSet, VgicConfig};
+
+use bulkhead_types::tables::{Core, core_mode};
 
 use crate::entry::{self, gic};
 use crate::shared::Machine;
@@ -26,11 +29,20 @@ fn direct_reset_pmr() -> u64 {
     vgic::direct::icc::pmr_to_physical(0)
 }
 
+/// Whose Group 0 is.
+#[inline]
+fn group0() -> Group0 {
+    match gic() {
+        Gic::V3 | Gic::V2 { .. } => Group0::Own,
+        Gic::V3NonSecure => Group0::Firmware,
+    }
+}
+
 /// The calling core's interfaces on a GICv2.
 #[inline]
 fn interface() -> Option<Interface> {
     match gic() {
-        Gic::V3 => None,
+        Gic::V3 | Gic::V3NonSecure => None,
         Gic::V2 { .. } => Some(entry::gicv2_interface()),
     }
 }
@@ -38,7 +50,7 @@ fn interface() -> Option<Interface> {
 /// Sets up the interface of a sliced core: EL2 takes all physical interrupts, EOI drops the priority only.
 pub fn init_sliced() {
     match interface() {
-        None => v3::init_sliced(),
+        None => v3::init_sliced(group0()),
         Some(own) => own.init_sliced(),
     }
 }
@@ -47,7 +59,7 @@ pub fn init_sliced() {
 /// the guest's.
 pub fn init_direct() {
     match interface() {
-        None => v3::init_direct(direct_reset_pmr()),
+        None => v3::init_direct(direct_reset_pmr(), group0()),
         Some(own) => own.reset(),
     }
 }
@@ -66,7 +78,8 @@ pub fn reset_direct() {
 #[inline]
 pub fn acknowledge0() -> Option<u32> {
     match interface() {
-        None => v3::acknowledge0(),
+        None if group0() == Group0::Own => v3::acknowledge0(),
+        None => None,
         Some(own) => {
             own.refuse_fiq();
             None
@@ -79,7 +92,7 @@ pub fn acknowledge0() -> Option<u32> {
 pub fn end0(intid: u32) {
     match gic() {
         Gic::V3 => v3::end0(intid),
-        Gic::V2 { .. } => {}
+        Gic::V3NonSecure | Gic::V2 { .. } => {}
     }
 }
 
@@ -100,7 +113,7 @@ pub fn take_irq() -> Option<Taken> {
         None => {
             let intid = v3::acknowledge1()?;
             v3::drop1(intid);
-            Some(Taken::Other(intid))
+            Some(classify(intid))
         }
         Some(own) => {
             let intid = own.acknowledge()?;
@@ -118,6 +131,39 @@ pub fn take_irq() -> Option<Taken> {
     }
 }
 
+/// Takes an interrupt that the vector acknowledged (GICv3), as [`take_irq`].
+#[inline]
+pub fn adopt(intid: u32) -> Option<Taken> {
+    if intid >= v3::SPECIAL {
+        return None;
+    }
+    v3::drop1(intid);
+    Some(classify(intid))
+}
+
+/// What an interrupt of a GICv3 that came as IRQ is; with two security states EL2's own are among them.
+#[inline]
+fn classify(intid: u32) -> Taken {
+    match (group0(), intid) {
+        (Group0::Firmware, EL2_TIMER_PPI) => Taken::SlotTimer,
+        (Group0::Firmware, GROUP1_KICK_SGI) => {
+            v3::deactivate(intid);
+            Taken::Kick
+        }
+        (Group0::Own | Group0::Firmware, _) => Taken::Other(intid),
+    }
+}
+
+/// Whether the vector knows how to list an interrupt on this GIC.
+#[inline]
+pub fn vector_lists() -> bool {
+    match gic() {
+        Gic::V3 => true,
+        // EL2's own interrupts are among those that the vector would list.
+        Gic::V3NonSecure | Gic::V2 { .. } => false,
+    }
+}
+
 /// Deactivates an interrupt.
 #[inline]
 pub fn deactivate(intid: u32) {
@@ -130,16 +176,28 @@ pub fn deactivate(intid: u32) {
     }
 }
 
-/// Calls EL2 on the core with the given affinity.
+/// Calls EL2 on a core. With two security states a dedicated core hears it in its sleep only.
 #[inline]
-pub fn kick(distributor: &Distributor, mpidr: u64) {
+pub fn kick(distributor: &Distributor, core: &Core) {
+    let mpidr = core.mpidr;
     match gic() {
         Gic::V3 => v3::kick(mpidr),
+        Gic::V3NonSecure if core.mode == core_mode::SLICED => v3::kick_group1(GROUP1_KICK_SGI, mpidr),
+        Gic::V3NonSecure => send_event(),
         Gic::V2 { .. } => send_sgi(
             distributor,
             KICK_SGI,
             bulkhead_drivers::gicv2::interface_bit(mpidr),
         ),
+    }
+}
+
+/// Suspends the core while nothing can run on it: until its next interrupt, or until it is called.
+#[inline]
+pub fn suspend(core: &Core) {
+    match gic() {
+        Gic::V3NonSecure if core.mode != core_mode::SLICED => wait_for_event(),
+        Gic::V3 | Gic::V3NonSecure | Gic::V2 { .. } => wait_for_interrupt(),
     }
 }
 
@@ -245,14 +303,14 @@ pub fn load(context: &VcpuContext) {
     }
 }
 
-/// Whether the guest of a dedicated core has no interrupt active, so that one of EL2 would end a sleep. With a GICv2
-/// it never would.
+/// Whether the guest of a dedicated core has no interrupt active, so that one of EL2 would end a sleep. With a GICv2, or
+/// two security states, it never would.
 pub fn idle() -> bool {
     /// `ICC_RPR_EL1` while no interrupt is active.
     const IDLE: u64 = 0xff;
     match gic() {
         Gic::V3 => registers::icc_rpr::read() & 0xff == IDLE,
-        Gic::V2 { .. } => false,
+        Gic::V3NonSecure | Gic::V2 { .. } => false,
     }
 }
 
@@ -262,7 +320,7 @@ pub fn idle() -> bool {
 /// [`Timeout`] after `bound` tries.
 pub fn wait_private(redistributor: &Redistributor, bound: u64) -> Result<(), Timeout> {
     match gic() {
-        Gic::V3 => redistributor.wait(bound),
+        Gic::V3 | Gic::V3NonSecure => redistributor.wait(bound),
         // GICv2 has no such register: what still comes is found disabled.
         Gic::V2 { .. } => Ok(()),
     }
@@ -275,7 +333,7 @@ pub fn route(distributor: &Distributor, intid: u32, mpidr: u64) {
         base.wrapping_add(intid.wrapping_mul(stride))
     };
     match gic() {
-        Gic::V3 => distributor.write64(at(gicd::IROUTER, 8), mpidr),
+        Gic::V3 | Gic::V3NonSecure => distributor.write64(at(gicd::IROUTER, 8), mpidr),
         Gic::V2 { .. } => {
             let [list, ..] = bulkhead_drivers::gicv2::interface_bit(mpidr).to_le_bytes();
             distributor.write8(at(gicd2::ITARGETSR, 1), list);
@@ -286,7 +344,7 @@ pub fn route(distributor: &Distributor, intid: u32, mpidr: u64) {
 /// Takes the model's configuration and resets it.
 pub fn configure(machine: &mut Machine, config: &VgicConfig) {
     match gic() {
-        Gic::V3 => machine.vgic.configure(config),
+        Gic::V3 | Gic::V3NonSecure => machine.vgic.configure(config),
         Gic::V2 { .. } => VgicV2::new(&mut machine.vgic, &mut machine.extras).configure(config),
     }
 }
@@ -295,7 +353,7 @@ pub fn configure(machine: &mut Machine, config: &VgicConfig) {
 #[inline]
 pub fn fold(machine: &mut Machine, vcpu: usize, lrs: &[u64; 4]) -> VcpuSet {
     match gic() {
-        Gic::V3 => machine.vgic.fold(vcpu, lrs),
+        Gic::V3 | Gic::V3NonSecure => machine.vgic.fold(vcpu, lrs),
         Gic::V2 { .. } => VgicV2::new(&mut machine.vgic, &mut machine.extras).fold(vcpu, lrs),
     }
 }
@@ -304,7 +362,7 @@ pub fn fold(machine: &mut Machine, vcpu: usize, lrs: &[u64; 4]) -> VcpuSet {
 #[inline]
 pub fn fill(machine: &mut Machine, vcpu: usize, lrs: &mut [u64; 4]) -> Fill {
     match gic() {
-        Gic::V3 => machine.vgic.fill(vcpu, lrs),
+        Gic::V3 | Gic::V3NonSecure => machine.vgic.fill(vcpu, lrs),
         Gic::V2 { .. } => VgicV2::new(&mut machine.vgic, &mut machine.extras).fill(vcpu, lrs),
     }
 }
@@ -313,7 +371,7 @@ pub fn fill(machine: &mut Machine, vcpu: usize, lrs: &mut [u64; 4]) -> Fill {
 #[inline]
 pub fn observes_state(frame: Frame, offset: u32) -> bool {
     match gic() {
-        Gic::V3 => vgic::observes_state(frame, offset),
+        Gic::V3 | Gic::V3NonSecure => vgic::observes_state(frame, offset),
         Gic::V2 { .. } => v2::observes_state(offset),
     }
 }
@@ -329,7 +387,7 @@ pub fn access(
     access: Access,
 ) -> Outcome {
     match gic() {
-        Gic::V3 => machine.vgic.access(vcpu, frame, offset, size, access),
+        Gic::V3 | Gic::V3NonSecure => machine.vgic.access(vcpu, frame, offset, size, access),
         Gic::V2 { .. } => {
             VgicV2::new(&mut machine.vgic, &mut machine.extras).access(vcpu, offset, size, access)
         }

@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use bulkhead_abi::health::{
     Action, CORE_ROW, ERRORS, EVENTS, Error, HEALTH_OFFSET, HealthEvent, HealthLog, Level, NOBODY, SYSTEM_ROW,
 };
+use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::{counter, dmb_ish};
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_policy::lifecycle;
@@ -100,6 +101,7 @@ static GLOBAL: AtomicU32 = AtomicU32::new(0);
 pub fn report(running: &Running, event: &Event) -> Action {
     let action = reaction(&running.system, event);
     record(running.index, event, action);
+    trace(running, event, action);
     match action {
         Action::Log | Action::Notify => {}
         Action::RestartPartition => stop(running, event, lifecycle::Event::Fault),
@@ -159,6 +161,25 @@ fn global(running: &Running) {
     for (index, _) in (0u32..).zip(running.system.partitions) {
         end(running, index, lifecycle::Event::SafeState);
     }
+}
+
+/// Writes the core's trace.
+fn trace(running: &Running, event: &Event, action: Action) {
+    let [syndrome, _, address] = event.detail;
+    let (class, page) = match event.error {
+        Error::MemoryFault | Error::SError => {
+            (u32::try_from(syndrome >> 26 & 0x3f).unwrap_or(0), address >> 12)
+        }
+        other => (u32::from(other.code()).wrapping_add(64), 0),
+    };
+    let (partition, vcpu) = event.culprit();
+    let first = usize::try_from(partition)
+        .ok()
+        .and_then(|p| running.system.partitions.get(p));
+    let global = first.map_or(NOBODY, |p| {
+        p.vcpu_first.wrapping_add(if vcpu == NOBODY { 0 } else { vcpu })
+    });
+    running.note(Kind::Fault, global, class << 8 | u32::from(action.code()), page);
 }
 
 /// Writes the log of core `core`, which is the calling one. Implements: BH-HEALTH-004.

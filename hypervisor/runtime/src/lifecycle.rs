@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering;
 
 use bulkhead_abi::health::{Action, Error};
 use bulkhead_abi::stats::partition_state;
+use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::invalidate_current_vmid;
 use bulkhead_arch::guest::inject_abort;
 use bulkhead_arch::registers;
@@ -15,7 +16,6 @@ use bulkhead_arch::revocation::revoke;
 use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, SafeState, Then};
 use bulkhead_policy::psci::Power;
 use bulkhead_policy::root;
-use bulkhead_policy::vgic::direct::Owner;
 use bulkhead_policy::vgic::{SPI_WORDS, VgicConfig};
 use bulkhead_types::load::{LIST_IPA, LOADER_IPA};
 use bulkhead_types::tables::{Partition, core_mode, partition_flag};
@@ -24,10 +24,10 @@ use crate::core_state::{PerCore, Readiness, Running};
 use crate::gic::kick_if_running;
 use crate::health::{self, Blame};
 use crate::shared::{PARTITIONS, PartitionState};
-use crate::{direct, gic_cpu, streams, supervise, vcpu_field, view};
+use crate::{direct, gic_cpu, reload, streams, supervise, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
-const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
+pub(crate) const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
 /// `ESR_EL2.EC` of an SError.
 const SERROR: u64 = 0x2f;
 /// Tries of a compare-and-swap: each failure means that another core of the partition changed the word.
@@ -65,7 +65,7 @@ fn shown(phase: Phase) -> u64 {
     }
 }
 
-fn vgic_config(partition: &Partition) -> VgicConfig {
+pub(crate) fn vgic_config(partition: &Partition) -> VgicConfig {
     let mut physical_spis = [0; SPI_WORDS];
     for (to, from) in physical_spis.iter_mut().zip(partition.spis) {
         *to = from;
@@ -116,6 +116,7 @@ impl PerCore {
         let Some(Some(vcpu)) = self.vcpus.get(local) else {
             return;
         };
+        let starts = vcpu.shared.starts.load(Ordering::SeqCst);
         let state = life(vcpu.shared);
         if vcpu.readiness == Readiness::Off && vcpu.entry.index == 0 {
             // The core of another vCPU may have taken the last step.
@@ -124,16 +125,13 @@ impl PerCore {
         }
         if state.phase() == Phase::Loading && vcpu.entry.index == 0 {
             self.load_partition(local);
+        } else if state.phase() == Phase::Loading {
+            if let Some(running) = self.running.as_ref() {
+                let _ = reload::carry_on(vcpu, running, starts);
+            }
         } else if state.phase() == Phase::Running && vcpu.readiness == Readiness::Off {
             self.take_power_on(local);
         }
-    }
-
-    /// Whether the vCPU whose registers are loaded has to leave the core, because its partition stops.
-    /// Implements: BH-LIFE-005.
-    pub fn stops(&mut self) -> bool {
-        self.current()
-            .is_some_and(|(vcpu, _)| life(vcpu.shared).must_stop(vcpu.entry.index))
     }
 
     /// Takes a vCPU off for good and says so.
@@ -148,6 +146,15 @@ impl PerCore {
             return;
         };
         vcpu.readiness = Readiness::Off;
+        if running.core.mode == core_mode::SLICED {
+            self.locks_died(local);
+        }
+        let Some(running) = self.running.as_ref() else {
+            return;
+        };
+        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
+            return;
+        };
         if running.core.mode != core_mode::SLICED {
             direct::reset(vcpu, running);
         }
@@ -177,24 +184,9 @@ impl PerCore {
             return;
         };
         let partition = vcpu.partition;
-        let starts = vcpu.shared.starts.fetch_add(1, Ordering::SeqCst);
-        let _ = vcpu.shared.machine.with(running.index, |machine| {
-            machine.uart = bulkhead_policy::uart::Pl011::new();
-            if running.core.mode == core_mode::SLICED {
-                gic_cpu::configure(machine, &vgic_config(partition));
-            } else {
-                let owner = Owner {
-                    spis: partition.spis,
-                    ppis: GUEST_PPIS,
-                    vcpu_count: usize::try_from(partition.vcpu_count).unwrap_or(1),
-                    spi_lines: partition.spi_lines,
-                };
-                direct::configure(machine, &owner);
-            }
-        });
-        vcpu.shared.refresh.store(0, Ordering::SeqCst);
-        for slot in &vcpu.shared.power {
-            slot.set(Power::Off);
+        let starts = vcpu.shared.starts.load(Ordering::SeqCst);
+        if !reload::carry_on(vcpu, running, starts) {
+            return;
         }
         if let Some(own) = vcpu.shared.power.first() {
             own.set(Power::On);
@@ -216,7 +208,10 @@ impl PerCore {
             partition_state::RUNNING
         };
         vcpu.stats.write64(vcpu_field!(partition_state), state);
+        running.note(Kind::Restart, vcpu.global, 0, u64::from(starts));
         let _ = apply(vcpu.shared, Event::Entered);
+        // After the life: who reads them the other way round numbers the load right.
+        vcpu.shared.starts.fetch_add(1, Ordering::SeqCst);
         if starts > 0 {
             defmt::info!(
                 "partition {=u32} restarts, start {=u32}",
@@ -224,11 +219,12 @@ impl PerCore {
                 starts
             );
         }
-        // All its vCPUs are off, and the barrier before the invalidation publishes the entries.
-        root::restore(view::live_root(partition).words(), view::pristine_root(partition));
+        // The reload restored the root page while all vCPUs were off; the barrier before the invalidation
+        // publishes its entries.
         if streams::open_streams(running, partition).is_err() {
             // Without its devices it does not start: an error like any other, within its restart limit.
-            let _ = apply(vcpu.shared, Event::Fault);
+            supervise::poll_failed();
+            end(running, vcpu.entry.partition, Event::Fault);
             return self.stop_vcpu(local);
         }
         self.make_loaded(local);

@@ -45,6 +45,14 @@ impl PerCore {
                 set(vcpu, [u64::from(REVISION.0), u64::from(REVISION.1), 0, 0]);
                 return;
             }
+            Call::Vendor(VendorCall::LockWait { lock }) => {
+                let (result, word) = self.lock_wait(lock);
+                if let Some((vcpu, _)) = self.current() {
+                    vcpu.context.set_register(1, word);
+                }
+                result
+            }
+            Call::Vendor(VendorCall::LockRelease { lock, word }) => self.lock_release(lock, word),
             Call::Vendor(VendorCall::MarkSteady) if vcpu.partition.flags & partition_flag::MAY_MARK == 0 => {
                 self.blame(Error::IllegalCall, [HVC, 0, x0]);
                 hypercall::DENIED

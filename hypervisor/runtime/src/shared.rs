@@ -7,6 +7,7 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bulkhead_arch::lock::TicketLock;
+use bulkhead_policy::lock::helped::Job;
 use bulkhead_policy::psci::Power;
 use bulkhead_policy::uart::Pl011;
 use bulkhead_policy::vgic::direct::Direct;
@@ -65,10 +66,14 @@ pub struct PartitionState {
     pub machine: TicketLock<Machine>,
     /// Life of the partition ([`bulkhead_policy::lifecycle::Lifecycle::bits`]).
     pub life: AtomicU64,
+    /// The reset of its machine and root page before each start.
+    pub reload: Job,
     /// Starts so far.
     pub starts: AtomicU32,
     /// Bit *k*: vCPU *k* has something new in the model that its list registers do not show yet.
     pub refresh: AtomicU32,
+    /// Bit *k*: the lock that vCPU *k* waits for is its own now.
+    pub lock_wake: AtomicU32,
     /// vCPUs.
     pub power: [PowerSlot; MAX_VCPUS],
 }
@@ -84,8 +89,10 @@ impl PartitionState {
                 takes_spis: false,
             }),
             life: AtomicU64::new(0),
+            reload: Job::new(),
             starts: AtomicU32::new(0),
             refresh: AtomicU32::new(0),
+            lock_wake: AtomicU32::new(0),
             power: [const {
                 PowerSlot {
                     state: AtomicU32::new(0),

@@ -6,21 +6,33 @@
 //! late. What runs in a slot is found by `PerCore::pick`. Implements: BH-SCHED-003.
 
 use bulkhead_abi::health::Error;
+use bulkhead_abi::trace::{self, Kind};
 use bulkhead_arch::aarch64_cpu::registers::{CNTHP_CTL_EL2, Writeable};
 use bulkhead_arch::barrier::{counter, isb};
 use bulkhead_arch::registers;
+use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Occupant, Position};
 
-use crate::core_state::PerCore;
+use crate::core_state::{PerCore, Running};
 use crate::health::{self, Blame, Event};
 use crate::shared::{self, NOBODY};
 use crate::stats::Account;
 use crate::{core_field, vcpu_field};
 
-/// Programs EL2's timer for the end of the slot.
-fn arm(position: &Position) {
+/// Programs EL2's timer for the end of the slot, or of the budget's period.
+fn arm(position: &Position, regulator: Option<&Regulator>) {
     let epoch = crate::view::handoff().epoch;
-    registers::cnthp_cval::write(epoch.wrapping_add(position.end()));
+    let look = regulator.map_or(position.end(), |r| r.look_at(position));
+    registers::cnthp_cval::write(epoch.wrapping_add(look));
+    CNTHP_CTL_EL2.set(1);
+    isb();
+}
+
+/// Programs EL2's timer for the end of the slot or for counter value `limit`, whichever is earlier.
+pub fn arm_until(running: &Running, limit: Option<u64>) {
+    let Some(position) = running.position else { return };
+    let end = crate::view::handoff().epoch.wrapping_add(position.end());
+    registers::cnthp_cval::write(limit.map_or(end, |limit| limit.min(end)));
     CNTHP_CTL_EL2.set(1);
     isb();
 }
@@ -41,6 +53,7 @@ impl PerCore {
                 return;
             };
             running.ledger = crate::stats::Ledger::open(running.stats, epoch);
+            running.start_budget();
             running
                 .timetable
                 .as_ref()
@@ -53,7 +66,7 @@ impl PerCore {
 
     /// The slot timer fired.
     pub fn on_slot_timer(&mut self) {
-        let Some(running) = self.running.as_ref() else {
+        let Some(running) = self.running.as_mut() else {
             return;
         };
         let (Some(timetable), Some(position)) = (running.timetable.as_ref(), running.position) else {
@@ -79,7 +92,8 @@ impl PerCore {
             health::report(running, &event);
         }
         if next == position {
-            arm(&position);
+            running.renew_budget(now);
+            arm(&position, running.regulator.as_ref());
         } else {
             self.begin_slot(next);
         }
@@ -99,8 +113,9 @@ impl PerCore {
         }
         running.position = Some(position);
         running.interrupts = 0;
-        arm(&position);
         let now = running.ledger.charge(Account::El2);
+        running.renew_budget(now.wrapping_sub(crate::view::handoff().epoch));
+        arm(&position, running.regulator.as_ref());
         let lateness = position.lateness(now.wrapping_sub(crate::view::handoff().epoch));
         if lateness > running.stats.read64(core_field!(worst_slot_lateness)) {
             running.stats.write64(core_field!(worst_slot_lateness), lateness);
@@ -115,11 +130,25 @@ impl PerCore {
             Occupant::System | Occupant::Idle => (None, NOBODY),
         };
         running.owner = owner;
+        running.slot = owner;
         shared::set_running(running.index, global);
         if let Some(Some(vcpu)) = owner.and_then(|o| self.vcpus.get_mut(o)) {
             vcpu.used = false;
             vcpu.stats.add64(vcpu_field!(slots_granted), 1);
         }
+        if frame_begins {
+            crate::locks::observe(running);
+        }
+        let shown = match position.occupant() {
+            Occupant::System => u32::from(trace::SYSTEM),
+            Occupant::Vcpu(_) | Occupant::Idle => global,
+        };
+        running.note(
+            Kind::Slot,
+            shown,
+            u32::try_from(position.index()).unwrap_or(0),
+            lateness,
+        );
         if position.occupant() == Occupant::System {
             crate::dma::take_faults(running);
             // The last quarter of the slot is for what is begun, and for the way out.
@@ -128,6 +157,7 @@ impl PerCore {
                 .epoch
                 .wrapping_add(position.end())
                 .wrapping_sub(spare);
+            crate::locks::publish(running);
             running.drainer.step(&running.system, running.stats, until);
             crate::supervise::step(running);
         }
@@ -137,7 +167,7 @@ impl PerCore {
 
     /// Accounts for the slot that ends.
     fn end_slot(&mut self) {
-        let owner = self.running.as_ref().and_then(|r| r.owner);
+        let owner = self.running.as_ref().and_then(|r| r.slot);
         if let Some(Some(vcpu)) = owner.and_then(|o| self.vcpus.get(o))
             && vcpu.used
         {

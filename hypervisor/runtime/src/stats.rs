@@ -54,15 +54,21 @@ impl Ledger {
         }
     }
 
-    /// Charges the time since the last charge and publishes how far the ledger has come (0 before the epoch);
-    /// gives the counter.
+    /// Charges the time since the last charge; gives the counter. What EL2 is charged with ends its work on the
+    /// ledger: how far that has come is published (0 before the epoch).
+    #[inline]
     pub fn charge(&mut self, account: Account) -> u64 {
         let now = counter();
+        // Before the epoch nobody is charged.
         let ticks = now.saturating_sub(self.mark);
-        self.mark = self.mark.max(now);
+        self.mark = self.mark.wrapping_add(ticks);
         match account {
             Account::Run(vcpu) => vcpu.add64(offset_of!(VcpuStats, run_ticks), ticks),
-            Account::El2 => self.core.add64(offset_of!(CoreStats, el2_ticks), ticks),
+            Account::El2 => {
+                self.core.add64(offset_of!(CoreStats, el2_ticks), ticks);
+                let shown = self.mark.wrapping_sub(self.epoch);
+                self.core.write64(offset_of!(CoreStats, now), shown);
+            }
             Account::Idle(vcpu) => {
                 self.core.add64(offset_of!(CoreStats, idle_ticks), ticks);
                 if let Some(vcpu) = vcpu {
@@ -70,8 +76,6 @@ impl Ledger {
                 }
             }
         }
-        self.core
-            .write64(offset_of!(CoreStats, now), now.saturating_sub(self.epoch));
         now
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010.
+//! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010, BH-ATK-001.
 
 use bulkhead_abi::health::Error;
+use bulkhead_abi::trace::{CLASS_FIQ, CLASS_IRQ, CLASS_SERROR};
 use bulkhead_arch::context::VcpuContext;
 use bulkhead_arch::guest::{UNDEFINED, inject_synchronous};
 use bulkhead_arch::registers;
@@ -44,6 +45,11 @@ fn access_size(size: Size) -> AccessSize {
     }
 }
 
+/// `ESR_EL2.EC`.
+fn class(esr: u64) -> u8 {
+    u8::try_from(esr >> 26 & 0x3f).unwrap_or(0)
+}
+
 /// An emulated device that an address belongs to.
 enum Device {
     Gic(Frame, u32),
@@ -72,8 +78,7 @@ impl PerCore {
     /// A synchronous exception from the guest. What a partition that stops does is no longer carried out, nor are
     /// the aborts judged that its withdrawn root page causes: its vCPU steps aside.
     pub fn on_sync(&mut self, esr: u64) -> &VcpuContext {
-        self.entered();
-        if self.stops() {
+        if self.entered(class(esr)) {
             return self.resume();
         }
         let trap = trap::decode(esr, registers::far_el2::read(), registers::hpfar_el2::read());
@@ -100,21 +105,31 @@ impl PerCore {
 
     /// A physical interrupt while the guest ran (sliced cores).
     pub fn on_irq(&mut self) -> &VcpuContext {
-        self.entered();
-        self.take_group1();
-        self.resume()
+        self.entered(CLASS_IRQ);
+        let taken = self.current().map_or(0, |(vcpu, _)| {
+            core::mem::take(&mut vcpu.context.repeat.acknowledged)
+        });
+        let listed = self.take_group1(taken);
+        let Some(next) = self.unchanged() else {
+            return self.resume();
+        };
+        // Nothing else is to be done, so nothing changes what the injection left.
+        if let Some((vcpu, _)) = self.current() {
+            vcpu.context.repeat.intid = listed;
+        }
+        self.leave(next)
     }
 
     /// An interrupt of EL2: the slot timer or a kick.
     pub fn on_fiq(&mut self) -> &VcpuContext {
-        self.entered();
+        self.entered(CLASS_FIQ);
         self.take_group0();
         self.resume()
     }
 
     /// An asynchronous error that the guest caused: its partition is restarted or stopped.
     pub fn on_serror(&mut self, esr: u64) -> &VcpuContext {
-        self.entered();
+        self.entered(CLASS_SERROR);
         self.fault(esr);
         self.resume()
     }
@@ -201,11 +216,14 @@ impl PerCore {
 
     fn on_data_abort(&mut self, access: DataAccess, esr: u64) {
         let Some((vcpu, _)) = self.current() else { return };
+        let stored = access.stored(read(vcpu, access.register));
         let Some(device) = device(vcpu, access.ipa) else {
-            self.fault(esr);
+            match self.lock_access(access.ipa.0, access.direction, stored) {
+                Some(value) => self.accessed(&access, value, esr),
+                None => self.fault(esr),
+            }
             return;
         };
-        let stored = access.stored(read(vcpu, access.register));
         let value = match device {
             Device::Gic(frame, offset) => {
                 let operation = match access.direction {
@@ -216,6 +234,11 @@ impl PerCore {
             }
             Device::Uart(offset) => self.uart_access(offset, access.direction, stored),
         };
+        self.accessed(&access, value, esr);
+    }
+
+    /// Ends an access to something that EL2 emulates.
+    fn accessed(&mut self, access: &DataAccess, value: u64, esr: u64) {
         if let Some((vcpu, _)) = self.current() {
             if access.direction == Direction::Read {
                 write(vcpu, access.register, access.loaded(value));

@@ -10,12 +10,14 @@ use bulkhead_abi::window::WINDOW_SIZE;
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_types::image::Handoff;
 use bulkhead_types::system::System;
-use bulkhead_types::tables::{Partition, PciFunction};
+use bulkhead_types::tables::{Channel, Partition, PciFunction};
 
 use crate::shared::MAX_CORES;
 
 /// Bytes of a stage-2 root page.
 const ROOT_BYTES: usize = 4096;
+/// Bytes of a lock.
+const LOCK_BYTES: usize = 4096;
 /// Bytes of a stream table entry.
 const STREAM_BYTES: usize = 64;
 
@@ -83,6 +85,17 @@ fn pristine(offset: u64, length: usize) -> &'static [u64] {
             (&raw const __blob_base).add(offset).cast(),
             length / size_of::<u64>(),
         )
+    }
+}
+
+/// The page of a lock. Only the cores of its participants map it.
+pub fn lock(entry: &Channel) -> SharedBlock {
+    match usize::try_from(entry.base) {
+        // SAFETY: (1) the compiler placed the lock there and maps it in the roots of its participants' cores,
+        // which alone come here and which the checker proved; (2) no Rust object lies there; (3) it is
+        // page-aligned.
+        Ok(base) if base != 0 => unsafe { SharedBlock::new(base, LOCK_BYTES) },
+        _ => SharedBlock::EMPTY,
     }
 }
 

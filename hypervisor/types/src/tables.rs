@@ -7,6 +7,8 @@
 use bulkhead_abi::health::ERRORS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+/// Participants that a lock can have.
+pub const MAX_PARTICIPANTS: usize = 8;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Words of a bit per SPI: INTID 32 + *n* is bit *n* mod 32 of word *n* / 32.
@@ -60,6 +62,30 @@ pub struct Core {
     pub predictors: u32,
     /// Major frame in ns (sliced cores, else 0).
     pub major_frame_ns: u64,
+    /// Memory traffic that the core may make in a period, in events of its last performance counter; 0 when it is
+    /// not regulated, and then the next five are 0 too.
+    pub budget: u32,
+    /// The event that this counter counts (`PMEVTYPER<n>_EL0.evtCount`).
+    pub budget_event: u16,
+    /// Counters that EL2 keeps for it, the last ones (`PMCR_EL0.N` - `MDCR_EL2.HPMN`).
+    pub budget_kept: u16,
+    /// Event counters that the core must have (`PMCR_EL0.N`).
+    pub budget_counters: u32,
+    /// INTID of the interrupt that its performance counters raise, a PPI.
+    pub budget_intid: u32,
+    /// Length of a period in ns; the major frame is a whole number of them.
+    pub budget_period_ns: u64,
+}
+
+impl Core {
+    /// The bit of the interrupt that tells that the core's budget is spent, among SGIs and PPIs; none without budget.
+    pub fn budget_interrupt(&self) -> u32 {
+        if self.budget == 0 {
+            0
+        } else {
+            1u32.checked_shl(self.budget_intid).unwrap_or(0)
+        }
+    }
 }
 
 /// What happens in a slot ([`Slot::kind`]).
@@ -284,7 +310,29 @@ pub struct BoardDevices {
     pub reserved: u32,
 }
 
-/// Memory that partitions share as a channel: Normal Non-cacheable wherever it is mapped.
+/// Bits of [`Channel::flags`].
+pub mod channel_flag {
+    /// It is a lock with the record that it guards: all its participants, and EL2 on their cores, write it.
+    pub const LOCK: u32 = 1;
+    /// The lock's owner runs ahead of the slot table while somebody waits.
+    pub const INHERITS: u32 = 2;
+}
+
+/// A partition that may take a lock.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+pub struct Participant {
+    /// Partition index.
+    pub partition: u32,
+    /// Its place among those who wait: 0 is the most urgent.
+    pub priority: u32,
+    /// Boosts of a whole hold that it may use in a major frame.
+    pub acquisitions: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Memory that partitions share as a channel or a lock: Normal Non-cacheable wherever it is mapped.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
 pub struct Channel {
@@ -292,6 +340,16 @@ pub struct Channel {
     pub base: u64,
     /// Bytes, whole pages.
     pub size: u64,
+    /// IPA at which its participants see a lock, its registers in the page after it; 0 for a channel.
+    pub ipa: u64,
+    /// Longest time in ns for which a lock is held while somebody waits; 0 for a channel.
+    pub hold_ns: u64,
+    /// See [`channel_flag`].
+    pub flags: u32,
+    /// Participants in use.
+    pub participant_count: u32,
+    /// Participants of a lock, in the order of their positions; the rest is zero.
+    pub participants: [Participant; MAX_PARTICIPANTS],
 }
 
 /// Changes whenever an entry of this module changes its size.

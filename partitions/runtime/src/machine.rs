@@ -51,6 +51,19 @@ pub struct Channel<'a> {
     pub message_size: u32,
 }
 
+/// A lock with priority inheritance, and the record that it guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock<'a> {
+    /// Its name in the spec.
+    pub label: &'a str,
+    /// Its memory.
+    pub range: Range,
+    /// Its number, for EL2.
+    pub number: u32,
+    /// Position of this partition among its participants.
+    pub participant: u8,
+}
+
 /// A CAN controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Can<'a> {
@@ -60,6 +73,27 @@ pub struct Can<'a> {
     pub range: Range,
     /// Its interrupt.
     pub intid: u32,
+    /// Its programming model.
+    pub kind: CanKind,
+    /// Clock that it divides, in Hz, where the board file says so.
+    pub clock: Option<u32>,
+}
+
+/// Programming model of a CAN controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CanKind {
+    /// CTU CAN FD.
+    CtuCanFd,
+    /// AMD (Xilinx) CAN FD 2.0.
+    XilinxCanFd,
+}
+
+impl CanKind {
+    /// `compatible` of all that there are.
+    const COMPATIBLE: [(&'static str, Self); 2] = [
+        ("ctu,ctucanfd", Self::CtuCanFd),
+        ("xlnx,canfd-2.0", Self::XilinxCanFd),
+    ];
 }
 
 /// A partition's machine.
@@ -75,8 +109,12 @@ pub struct Machine<'a> {
     pub window: Option<(Range, Encoding)>,
     /// Sampling channels.
     pub channels: Vec<Channel<'a>, MOST>,
+    /// Locks.
+    pub locks: Vec<Lock<'a>, MOST>,
     /// CAN controllers.
     pub cans: Vec<Can<'a>, MOST>,
+    /// Registers of the DMA test device, on machines that have one.
+    pub edu: Option<Range>,
     /// Arguments from the spec.
     pub arguments: &'a str,
     /// Whether Bulkhead's hypercalls exist.
@@ -148,12 +186,35 @@ fn channel<'a>(node: &FdtNode<'_, 'a>) -> Option<Channel<'a>> {
     })
 }
 
-fn can<'a>(node: &FdtNode<'_, 'a>) -> Option<Can<'a>> {
+fn lock<'a>(node: &FdtNode<'_, 'a>) -> Option<Lock<'a>> {
+    Some(Lock {
+        label: text(node, "label")?,
+        range: range(node, 0)?,
+        number: cell(node, "bulkhead,lock", 0)?,
+        participant: cell(node, "bulkhead,participant", 0)?.try_into().ok()?,
+    })
+}
+
+fn can<'a>(node: &FdtNode<'_, 'a>, kind: CanKind) -> Option<Can<'a>> {
     Some(Can {
         label: text(node, "label")?,
         range: range(node, 0)?,
         intid: intid(node)?,
+        kind,
+        clock: cell(node, "clock-frequency", 0),
     })
+}
+
+/// CAN controllers of every kind.
+fn cans<'a>(tree: &Fdt<'a>) -> Result<Vec<Can<'a>, MOST>, Missing> {
+    let mut found = Vec::new();
+    for (compatible, kind) in CanKind::COMPATIBLE {
+        let of_kind = all(tree, compatible, |node| can(node, kind))?;
+        found
+            .extend_from_slice(&of_kind)
+            .map_err(|_| Missing(compatible))?;
+    }
+    Ok(found)
 }
 
 /// All nodes with the given compatible string, each read by `read`.
@@ -209,7 +270,9 @@ impl<'a> Machine<'a> {
             redistributors,
             window: windows.first().copied(),
             channels: all(tree, "bulkhead,sampling-1", channel)?,
-            cans: all(tree, "ctu,ctucanfd", can)?,
+            locks: all(tree, "bulkhead,lock-1", lock)?,
+            cans: cans(tree)?,
+            edu: all(tree, "qemu,edu", |node| range(node, 0))?.first().copied(),
             arguments: tree
                 .find_node("/chosen")
                 .and_then(|node| text(&node, "bootargs"))

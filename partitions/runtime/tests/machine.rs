@@ -2,7 +2,9 @@
 //! Reading a partition's device tree. Verifies: BH-PART-003.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
-use bulkhead_partition::machine::{Can, Channel, Encoding, Hypercalls, Machine, Missing, Range, Role};
+use bulkhead_partition::machine::{
+    Can, CanKind, Channel, Encoding, Hypercalls, Machine, Missing, Range, Role,
+};
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
 fn cells(cells: &[u32]) -> Vec<u8> {
@@ -111,6 +113,8 @@ fn everything_is_found() {
         label: "can0",
         range: range(0x1001_0000, 0x1_0000),
         intid: 36,
+        kind: CanKind::CtuCanFd,
+        clock: None,
     };
     assert_eq!(machine.cans.as_slice(), [can]);
     assert_eq!(

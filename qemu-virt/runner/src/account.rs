@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bulkhead_abi::stats::{VcpuStats, core_state, partition_state};
+use bulkhead_abi::stats::{LockStats, RELOAD, VcpuStats, core_state, partition_state};
 use bulkhead_abi::window::Metrics;
 use bulkhead_model::manifest::Manifest;
 
@@ -11,7 +11,8 @@ use crate::health;
 use crate::judge::Judge;
 use crate::reason;
 use crate::report::{
-    Bounds, Can, CoreReport, Dma, Entries, Expected, FORMAT, Fault, Partition, Report, Slots, Used, Verdict,
+    Bounds, Can, CoreReport, Dma, Entries, Expected, FORMAT, Fault, LockReport, Partition, Report, Slots,
+    Used, Verdict,
 };
 use crate::stats::{Core, Snapshot, Steady};
 
@@ -82,6 +83,7 @@ pub(crate) fn report(facts: Facts<'_>) -> Report {
         cores: (0..manifest.cores)
             .map(|core| core_report(manifest, stats, core))
             .collect(),
+        pi_locks: locks(manifest, stats),
         health: health::events(manifest, stats),
         health_counts: health::counts(manifest, stats),
         dma: dma(stats),
@@ -219,7 +221,31 @@ fn core_report(manifest: &Manifest, stats: &Snapshot, index: u32) -> CoreReport 
         }),
         adds_up: unaccounted.unsigned_abs() <= u128::from(elapsed_ns / 1000),
         worst_slot_lateness_ns: ns(|core| core.stats.worst_slot_lateness),
+        budget_spent: stats.core(index).map_or(0, |core| core.stats.budget_spent),
+        budget_ns: ns(|core| core.stats.budget_ticks),
     }
+}
+
+/// The locks' counts, which one core publishes: the sum over all cores. Implements: BH-LOCK-023.
+fn locks(manifest: &Manifest, stats: &Snapshot) -> Vec<LockReport> {
+    let names = manifest.locks.iter().map(String::as_str).enumerate();
+    let names = names.chain([(RELOAD, "el2:reload")]);
+    let counted = |number: usize| {
+        let cores = stats.cores.iter().flatten();
+        cores.filter_map(move |core| core.stats.locks.get(number))
+    };
+    let report = |(number, name): (usize, &str)| {
+        let sum = |field: fn(&LockStats) -> u32| counted(number).map(field).sum();
+        LockReport {
+            name: name.to_owned(),
+            acquired: sum(|l| l.acquired),
+            contended: sum(|l| l.contended),
+            boosts: sum(|l| l.boosts),
+            helped_steps: sum(|l| l.helped_steps),
+            revoked: sum(|l| l.revoked),
+        }
+    };
+    names.map(report).collect()
 }
 
 /// Name of a state of [`partition_state`].

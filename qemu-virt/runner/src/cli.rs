@@ -85,7 +85,10 @@ pub struct RunArgs {
 }
 
 /// A time with its unit, as in the spec.
-fn virtual_time(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn virtual_time(text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("`{text}` is no time; write a number and its unit, for example 60s, 500ms or 2min");
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
@@ -215,7 +218,10 @@ fn run_to_end(args: &RunArgs, dir: &Path, images: &Path) -> Result<Verdict, Runn
 }
 
 /// A flag that the signals set by which a user or a system ends a program.
-fn signals() -> io::Result<Arc<AtomicBool>> {
+///
+/// # Errors
+/// A signal cannot be handled.
+pub fn signals() -> io::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&flag))?;

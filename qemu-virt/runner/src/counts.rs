@@ -76,11 +76,20 @@ impl Counts {
         Ok(false)
     }
 
-    /// Stops virtual time, reads the counts a last time, takes what nobody has taken out of the consoles' rings
+    /// Stops virtual time at a moment at which no core is in the middle of a charge, or after some tries at any, reads
+    /// the counts a last time, takes what nobody has taken out of the consoles' rings
     /// (by partition index), and asks QEMU to end.
     pub(crate) fn collect(&mut self, manifest: &Manifest) -> Result<Vec<Vec<u8>>, RunnerError> {
+        const TRIES: usize = 20;
+        for _ in 0..TRIES {
+            self.qmp.stop()?;
+            self.read(manifest)?;
+            if self.snapshot.is_between_charges() {
+                break;
+            }
+            self.qmp.resume()?;
+        }
         self.qmp.stop()?;
-        self.read(manifest)?;
         let mut left = Vec::new();
         for partition in &manifest.partitions {
             left.push(stats::undrained(

@@ -41,6 +41,7 @@ pub(crate) fn manifest() -> Manifest {
         runtime_elf: "runtime.elf".to_owned(),
         stats: 0x4500_0000,
         cores: 2,
+        locks: Vec::new(),
         partitions: vec![partition("vehicle", true), partition("infotainment", false)],
         vcpus: vec![vcpu(0), vcpu(1)],
         functions: Vec::new(),

@@ -31,6 +31,7 @@ pub mod report;
 mod serial;
 pub mod session;
 pub mod stats;
+pub mod tape;
 mod terminal;
 pub mod view;
 

@@ -50,6 +50,8 @@ pub struct Report {
     pub partitions: BTreeMap<String, Partition>,
     /// Cores by index.
     pub cores: Vec<CoreReport>,
+    /// Locks between partitions, then EL2's own jobs.
+    pub pi_locks: Vec<LockReport>,
     /// The newest events of the health monitor, by time.
     pub health: Vec<Event>,
     /// How often each error was blamed on whom.
@@ -179,6 +181,23 @@ pub struct Fault {
     pub ipa: u64,
 }
 
+/// What EL2 counted of a lock with priority inheritance.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct LockReport {
+    /// Its name in the spec, or `el2:reload`.
+    pub name: String,
+    /// Takings. Those without contention are counted as the lock's word numbers them, which participants write.
+    pub acquired: u32,
+    /// Waits that began.
+    pub contended: u32,
+    /// Times that an owner was put ahead of the slot table.
+    pub boosts: u32,
+    /// Steps that a core executed in the stead of the one that began the job.
+    pub helped_steps: u32,
+    /// Owners that lost the lock: held too long, or died.
+    pub revoked: u32,
+}
+
 /// One core's time.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct CoreReport {
@@ -202,6 +221,10 @@ pub struct CoreReport {
     pub adds_up: bool,
     /// Largest lateness of a slot.
     pub worst_slot_lateness_ns: u64,
+    /// Times that its budget of memory traffic was spent before the period ended.
+    pub budget_spent: u64,
+    /// Part of `idle_ns` in which it stood still for that reason.
+    pub budget_ns: u64,
 }
 
 /// One vCPU's time on its core.

@@ -126,6 +126,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether no core was read between the two stores of a charge: first the ticks are added to their account, then
+    /// the ledger says how far it has come. Implements: BH-REP-002.
+    pub fn is_between_charges(&self) -> bool {
+        self.cores.iter().flatten().all(|core| {
+            let run = core.vcpus.iter().map(|vcpu| vcpu.run_ticks);
+            let charged = [core.stats.el2_ticks, core.stats.idle_ticks]
+                .into_iter()
+                .chain(run);
+            charged.fold(0, u64::saturating_add) <= core.stats.now
+        })
+    }
+
     /// Reads the area of `cores` cores.
     ///
     /// # Errors
@@ -238,6 +250,20 @@ pub(crate) mod tests {
         bytes
     }
 
+    /// Verifies: BH-REP-002.
+    #[test]
+    fn a_charge_that_is_half_done_is_seen() {
+        let read = |now: u64| {
+            let mut core = core(0, 1, now);
+            (core.el2_ticks, core.idle_ticks) = (2, 3);
+            let mut vcpu = VcpuStats::new_zeroed();
+            vcpu.run_ticks = 5;
+            let snapshot = Snapshot::parse(&area(&[(core, vec![vcpu])]), 1).expect("an area");
+            snapshot.is_between_charges()
+        };
+        assert!(read(11) && read(10) && !read(9));
+    }
+
     /// A running core at `now` ticks of 62.5 MHz.
     pub(crate) fn core(index: u32, vcpus: u32, now: u64) -> CoreStats {
         CoreStats {
@@ -281,8 +307,11 @@ pub(crate) mod tests {
         };
         assert_eq!(parse(|b| b.magic = 7), StatsError::Magic { core: 0, magic: 7 });
         assert_eq!(
-            parse(|b| b.version = 1),
-            StatsError::Version { core: 0, version: 1 }
+            parse(|b| b.version = stats::VERSION + 1),
+            StatsError::Version {
+                core: 0,
+                version: stats::VERSION + 1
+            }
         );
         let (core, found, vcpus) = (0, 1, 1);
         assert_eq!(parse(|b| b.core = 1), StatsError::Shape { core, found, vcpus });

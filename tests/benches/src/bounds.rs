@@ -21,6 +21,9 @@ pub struct PathBound {
     pub ceiling: u64,
     /// What no run may exceed.
     pub bound: u64,
+    /// What the path can take at most by what ends it, where no run need show that.
+    #[serde(rename = "static")]
+    pub known: Option<u64>,
     /// Why the bound is above the ceiling, and what would lower it.
     pub exception: Option<String>,
 }
@@ -59,14 +62,14 @@ pub enum Breach {
         ceiling: u64,
     },
     /// A bound far above what was ever seen bounds nothing.
-    #[error("{id}: bound {bound} is more than 1.1 times the longest path seen, {measured}")]
+    #[error("{id}: bound {bound} is more than 1.1 times the longest path known, {longest}")]
     Loose {
         /// Path.
         id: String,
         /// Its bound.
         bound: u64,
-        /// Longest seen.
-        measured: u64,
+        /// Longest seen, or known without.
+        longest: u64,
     },
     /// No entry.
     #[error("{id}: {measured} instructions, and no entry")]
@@ -114,14 +117,15 @@ impl Bounds {
         }
         for (id, lengths) in paths {
             let (id, measured) = (id.clone(), lengths.max().unwrap_or(0));
-            let Some(bound) = self.path.iter().find(|e| e.id == id).map(|e| e.bound) else {
+            let Some(entry) = self.path.iter().find(|e| e.id == id) else {
                 breaches.push(Breach::NoEntry { id, measured });
                 continue;
             };
+            let (bound, longest) = (entry.bound, entry.known.unwrap_or(0).max(measured));
             if measured > bound {
                 breaches.push(Breach::Exceeded { id, measured, bound });
-            } else if bound.saturating_mul(10) > measured.saturating_mul(11) {
-                breaches.push(Breach::Loose { id, bound, measured });
+            } else if bound.saturating_mul(10) > longest.saturating_mul(11) {
+                breaches.push(Breach::Loose { id, bound, longest });
             }
         }
         breaches

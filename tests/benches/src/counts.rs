@@ -71,6 +71,8 @@ pub struct Counts {
     pub marks: BTreeMap<String, Moment>,
     /// Instructions in ranges, by name.
     pub ranges: BTreeMap<String, u64>,
+    /// Instructions of EL0, EL1 and EL2 on all CPUs.
+    pub total: [u64; 3],
     /// Instructions of the boot core from reset to the first return to a lower level or sleep.
     pub boot: u64,
 }
@@ -144,7 +146,11 @@ fn parse(text: &str) -> Option<Counts> {
         let fields: Vec<&str> = line.split('\t').collect();
         match fields.as_slice() {
             // A path that found no room would be missing below.
-            ["total", _, _, _, _, "0"] => {}
+            ["total", _, el0, el1, el2, "0"] => {
+                for (sum, level) in counts.total.iter_mut().zip([el0, el1, el2]) {
+                    *sum += number(level)?;
+                }
+            }
             ["path", cpu, from, class, detail, ended, switched, length, times] => {
                 let (from, class) = (from.parse().ok()?, u32::try_from(number(class)?).ok()?);
                 let (length, times) = (number(length)?, number(times)?);
@@ -196,6 +202,7 @@ mod tests {
             names,
             ["fiq_start", "fiq_switch", "gicd_write", "hvc_null", "wake_sleep"]
         );
+        assert_eq!(counts.total, [1, 2, 900]);
         assert_eq!(counts.boot, 500);
         assert_eq!(counts.ranges.get("v"), Some(&11));
         assert_eq!(counts.marks.get("user"), Some(&Moment([1, 2, 3])));

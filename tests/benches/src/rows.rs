@@ -119,6 +119,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
         for id in [
             "timer_irq_shared_el2",
             "world_switch",
+            "metering",
             "longest_el2_path",
             "boot_to_guest",
             "boot_verify",
@@ -199,8 +200,24 @@ fn primitives(
     for id in ["gicd_read", "gicd_enable_write", "self_sgi"] {
         found.row(id, bare.get(id), sliced.get(id));
     }
-    let spinning = system("switch", "other", "bench spins", Duration::from_secs(1));
-    let (_, counts) = found.ran(spinning.run(place, builder, library)?, guest);
+    let spinning = System {
+        count: &["lower=on".to_owned()],
+        ..system("switch", "other", "bench spins", Duration::from_secs(1))
+    };
+    let ran = spinning.run(place, builder, library)?;
+    let charged = ran.charged;
+    let (_, counts) = found.ran(ran, guest);
+    if let Some(counts) = &counts {
+        let [el0, el1, _] = counts.total;
+        found.rows.push(Row {
+            id: "metering",
+            unit: INSTRUCTIONS,
+            samples: 1,
+            native: Some(Spread::one(el0 + el1)),
+            bulkhead: Spread::one(charged),
+            note: Some("executed below EL2, as counted by the emulator; charged to vCPUs by EL2".to_owned()),
+        });
+    }
     found.row("world_switch", None, path(&counts, "fiq_switch").as_ref());
     let periods = [format!(
         "partitions.periodic.args=bench periodic {}",

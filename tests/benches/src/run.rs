@@ -123,6 +123,8 @@ pub(crate) struct System<'a> {
 pub(crate) struct Ran {
     /// What the partition of `until` printed.
     pub(crate) printed: Printed,
+    /// What EL2's ledger charged vCPUs with, in ns of virtual time.
+    pub(crate) charged: u64,
     /// What the plugin counted, if there is one.
     pub(crate) counts: Option<Counts>,
     /// The run.
@@ -162,10 +164,12 @@ impl System<'_> {
             .transcript(partition)
             .map_err(|e| failed(e.to_string()))?
             .tail();
-        session.finish("measured").map_err(|e| failed(e.to_string()))?;
+        let report = session.finish("measured").map_err(|e| failed(e.to_string()))?;
+        let used = report.cores.iter().flat_map(|core| &core.used);
         let counts = plugin.map(|_| counts::read(&file)).transpose()?;
         Ok(Ran {
             printed: printed(said.lines()),
+            charged: used.map(|used| used.ns).sum(),
             counts,
             run: Run {
                 image: hash(&built.join("image.bin"))?,

@@ -8,11 +8,11 @@ pub const HEADER: u64 = 256;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Sizes of the structures of this version, in the order in which their hash covers them.
-const SIZES: [u64; 11] = [HEADER, 64, 288, 104, 8, 24, 16, 112, 16, 120, 16];
+const SIZES: [u64; 11] = [HEADER, 88, 288, 104, 8, 24, 16, 112, 16, 120, 168];
 
 /// Offset of each section record in the header, and the bytes of an entry.
 pub const SECTIONS: [(&str, u64, u64); 10] = [
-    ("cores", 176, 64),
+    ("cores", 176, 88),
     ("partitions", 184, 288),
     ("vcpus", 192, 104),
     ("core_vcpus", 200, 8),
@@ -21,7 +21,7 @@ pub const SECTIONS: [(&str, u64, u64); 10] = [
     ("pci_functions", 224, 112),
     ("ram", 232, 16),
     ("board", 240, 120),
-    ("channels", 248, 16),
+    ("channels", 248, 168),
 ];
 
 /// Hash of the layout of this version: FNV-1a over the sizes as 64-bit units.
@@ -52,6 +52,10 @@ pub struct Core {
     pub predictors: u32,
     /// Major frame in ns.
     pub frame: u64,
+    /// Memory traffic: events in a period, number of the event (15:0) and counters kept (31:16), counters, INTID.
+    pub traffic: [u32; 4],
+    /// Period of its budget in ns.
+    pub period: u64,
 }
 
 /// A slot.
@@ -231,6 +235,83 @@ pub struct Blob {
     pub board: Board,
     /// Channels: address, size.
     pub channels: Vec<(u64, u64)>,
+    /// What the entries of channels say of locks.
+    pub locks: Vec<Lock>,
+}
+
+/// A lock, or a channel, of which all but the range is zero.
+#[derive(Clone, Debug)]
+pub struct Lock {
+    /// Address and size.
+    pub range: (u64, u64),
+    /// IPA, hold in ns.
+    pub words: [u64; 2],
+    /// Flags, participants in use.
+    pub flags: u32,
+    /// Participants in use.
+    pub count: u32,
+    /// Partition, priority, acquisitions, reserved.
+    pub places: [[u32; 4]; 8],
+}
+
+impl Lock {
+    fn read(b: &[u8], e: u64) -> Option<Self> {
+        let mut places = [[0; 4]; 8];
+        for (at, field) in (e + 40..).step_by(4).zip(places.iter_mut().flatten()) {
+            *field = u32_at(b, at)?;
+        }
+        Some(Self {
+            range: (u64_at(b, e)?, u64_at(b, e + 8)?),
+            words: [u64_at(b, e + 16)?, u64_at(b, e + 24)?],
+            flags: u32_at(b, e + 32)?,
+            count: u32_at(b, e + 36)?,
+            places,
+        })
+    }
+
+    /// Whether it says nothing of a lock.
+    pub fn is_channel(&self) -> bool {
+        self.words == [0; 2] && self.flags == 0 && self.count == 0 && self.places == [[0; 4]; 8]
+    }
+
+    /// Participants: partition, priority, acquisitions.
+    pub fn participants(&self) -> impl Iterator<Item = (u32, u32, u32)> {
+        let used = self.places.iter().take(crate::bytes::index(self.count.into()));
+        used.map(|[partition, priority, acquisitions, _]| (*partition, *priority, *acquisitions))
+    }
+
+    /// Whether a partition takes it.
+    pub fn has(&self, partition: usize) -> bool {
+        self.participants()
+            .any(|(p, _, _)| usize::try_from(p) == Ok(partition))
+    }
+
+    /// Whether the entry makes sense among `partitions` partitions.
+    pub fn is_sound(&self, partitions: usize) -> bool {
+        let count = crate::bytes::index(self.count.into());
+        let mut used: Vec<u32> = self.participants().map(|p| p.0).collect();
+        used.sort_unstable();
+        let once = used.windows(2).all(|w| w[0] != w[1]);
+        let [ipa, hold] = self.words;
+        let (base, size) = self.range;
+        matches!(self.flags, 1 | 3)
+            && size == 4096
+            && base % 4096 == 0
+            && ipa != 0
+            && ipa % 4096 == 0
+            && hold != 0
+            && (2..=8).contains(&count)
+            && once
+            && used
+                .iter()
+                .all(|p| usize::try_from(*p).is_ok_and(|p| p < partitions))
+            && self.places.iter().skip(count).all(|p| *p == [0; 4])
+            && self
+                .places
+                .iter()
+                .take(count)
+                .all(|p| p[1] <= 255 && p[2] != 0 && p[3] == 0)
+    }
 }
 
 fn name(raw: [u8; 32]) -> Option<String> {
@@ -324,6 +405,11 @@ impl Blob {
                 .iter()
                 .map(|e| Some((word(*e)?, word(e + 8)?)))
                 .collect::<Option<_>>()?,
+            locks: channels
+                .iter()
+                .map(|e| Lock::read(b, *e))
+                .filter(|lock| !lock.as_ref().is_some_and(Lock::is_channel))
+                .collect::<Option<_>>()?,
         })
     }
 }
@@ -339,6 +425,13 @@ fn core(b: &[u8], e: u64) -> Option<Core> {
         slots: (u32_at(b, e + 44)?, u32_at(b, e + 48)?),
         predictors: u32_at(b, e + 52)?,
         frame: u64_at(b, e + 56)?,
+        traffic: [
+            u32_at(b, e + 64)?,
+            u32_at(b, e + 68)?,
+            u32_at(b, e + 72)?,
+            u32_at(b, e + 76)?,
+        ],
+        period: u64_at(b, e + 80)?,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 23] = [
+const KINDS: [(&str, usize, usize); 26] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -14,6 +14,7 @@ const KINDS: [(&str, usize, usize); 23] = [
     ("live", 1, 1),
     ("stream-table", 2, 2),
     ("core", 5, 5),
+    ("bandwidth", 7, 7),
     ("partition", 3, 3),
     ("vcpu", 4, 4),
     ("slot", 5, 5),
@@ -24,11 +25,13 @@ const KINDS: [(&str, usize, usize); 23] = [
     ("word", 3, 3),
     ("shared", 3, usize::MAX),
     ("grant", 6, 6),
+    ("lock", 4, usize::MAX),
     ("emulated", 3, 3),
     ("spi", 4, 4),
     ("pci", 5, 5),
     ("bar", 3, 3),
     ("stream", 2, 2),
+    ("unguarded", 3, 3),
 ];
 
 /// A grant.
@@ -79,6 +82,8 @@ pub struct Text {
     pub shared: Vec<Shared>,
     /// Placed things.
     pub placed: Vec<Placed>,
+    /// Bus masters that are excepted: PCI function and partition.
+    pub unguarded: Vec<(u64, String)>,
     /// All records that the blob determines, one string each, fields separated by one space.
     pub determined: Vec<String>,
 }
@@ -214,6 +219,10 @@ impl Text {
                 let parties = parties.iter().map(party).collect::<Option<Vec<_>>>()?;
                 let range = range(place)?;
                 is_name(name).then(|| self.shared.push(Shared { range, parties }))
+            }
+            ("unguarded", [function, owner, reason]) => {
+                let excepted = (hex(function)?, (*owner).to_owned());
+                is_name(reason).then(|| self.unguarded.push(excepted))
             }
             _ => {
                 self.determined.push(fields.join(" "));

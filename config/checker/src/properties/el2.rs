@@ -99,6 +99,9 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
         .map(|p| Range::sized(p.live_root, PAGE));
     runs.extend(identity(roots, Access::WRITE));
     runs.extend(identity(system.redistributors().get(k).copied(), Access::DEVICE));
+    let locks = system.blob.locks.iter();
+    let locks = locks.filter(|lock| lock.participants().any(|(p, _, _)| runs_here(system, k, p)));
+    runs.extend(identity(locks.map(|lock| lock.range), Access::CHANNEL));
     let is_system = is(board.system_core, k);
     let functions = || {
         let here = |index: u32| {
@@ -138,6 +141,12 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
     let windows = windows.filter(|(owner, _)| is_system || emulates_uart_for(system, k, *owner));
     runs.extend(identity(windows.map(|(_, range)| range), Access::WRITE));
     runs
+}
+
+/// Whether core `k` runs a vCPU of a partition.
+fn runs_here(system: &System<'_>, k: usize, partition: u32) -> bool {
+    let mut vcpus = system.blob.vcpus.iter();
+    vcpus.any(|v| v.partition == partition && usize::try_from(v.core) == Ok(k))
 }
 
 /// Whether core `k` runs a vCPU of partition `index`, whose PL011 EL2 emulates.

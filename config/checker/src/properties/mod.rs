@@ -3,7 +3,7 @@
 
 mod areas;
 mod colours;
-mod devices;
+pub(crate) mod devices;
 mod el2;
 mod header;
 mod health;
@@ -75,17 +75,17 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-020",
-        text: "No physical page is reachable by two partitions but the loader, which none can write, and non-cacheable, non-executable pages with one writer.",
+        text: "No physical page is reachable by two partitions but the loader, which none can write, and non-cacheable, non-executable pages with one writer, or of a lock with its participants.",
         check: sharing::partitions,
     },
     Property {
         id: "BH-CHK-021",
-        text: "No partition reaches anything of EL2, its devices or anything that EL2 maps but the loader, its own window, and channels, which of EL2's roots only the boot root maps.",
+        text: "No partition reaches anything of EL2, its devices or anything that EL2 maps but the loader, its own window, and channels, which of EL2's roots only the boot root maps but for a lock's on its participants' cores.",
         check: sharing::el2,
     },
     Property {
         id: "BH-CHK-022",
-        text: "Each partition reaches RAM as Normal memory, BARs of its own PCI functions as Device memory, and no other address.",
+        text: "Each partition reaches RAM as Normal memory, the registers of its own devices as Device memory, and no other address: BARs of its PCI functions, and what the text form lists as its own outside RAM.",
         check: sharing::targets,
     },
     Property {
@@ -95,7 +95,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-024",
-        text: "The blob's table of channels names exactly the channels that the text form places, all non-cacheable memory of partitions lies in them, and each is reached as a whole.",
+        text: "The blob's table of channels names exactly the channels that the text form places, all non-cacheable memory of partitions lies in them, each is reached as a whole, and each lock is one page at its address in each participant.",
         check: sharing::channels,
     },
     Property {
@@ -115,7 +115,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-032",
-        text: "Each core's EL2 root reaches exactly what that core needs: not the boot part, no channel, no other core's block, nobody else's statistics writable.",
+        text: "Each core's EL2 root reaches exactly what that core needs: not the boot part, no channel but the locks of its vCPUs, no other core's block, nobody else's statistics writable.",
         check: el2::core_roots,
     },
     Property {
@@ -150,7 +150,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-053",
-        text: "Assigned PCI functions and their BARs are distinct, and BARs lie outside RAM and EL2's devices.",
+        text: "Assigned PCI functions and their BARs are distinct, BARs lie outside RAM and EL2's devices, and none masters the bus without a stream of its partition unless the text form excepts it on a board without an SMMU.",
         check: devices::pci,
     },
     Property {

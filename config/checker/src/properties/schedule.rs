@@ -2,7 +2,7 @@
 //! Who runs where and when.
 
 use crate::system::System;
-use crate::tables::{Core, Mode, NONE};
+use crate::tables::{Budget, Core, Mode, NONE};
 
 /// vCPUs for which a core's statistics have room (`hypervisor/abi/src/stats.rs`).
 const MAX_VCPUS_PER_CORE: usize = 7;
@@ -146,6 +146,21 @@ pub(crate) fn ownership(system: &System<'_>, out: &mut Vec<String>) {
     }
 }
 
+/// Whether a core has no budget of memory traffic, or one that a sliced core can keep: whole periods in its frame,
+/// a counter, a PPI. Implements: BH-BW-003.
+fn is_budget(core: &Core) -> bool {
+    let budget = &core.budget;
+    if budget.events == 0 {
+        return *budget == Budget::default();
+    }
+    core.mode == Some(Mode::Sliced)
+        && budget.period > 0
+        && core.major_frame.is_multiple_of(budget.period)
+        && budget.counters <= 31
+        && (1..budget.counters).contains(&budget.kept.into())
+        && (16..=31).contains(&budget.intid)
+}
+
 /// Implements: BH-CHK-051.
 pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {
     let blob = &system.blob;
@@ -159,6 +174,9 @@ pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {
         out.push("board: the system core has no system slot".to_owned());
     }
     for (k, core) in blob.cores.iter().enumerate() {
+        if !is_budget(core) {
+            out.push(format!("core {k}: {:?} is no budget for it", core.budget));
+        }
         let (Some(slots), Some(vcpus)) = (span(&blob.slots, core.slots), vcpus_of(system, core)) else {
             out.push(format!("core {k}: its slots or vCPUs are outside the table"));
             continue;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which physical pages are reachable by more than one party.
 //!
-//! [`partitions`], [`el2`] and [`targets`] use no grants: they follow from `hypervisor.bin`, the blob and the
-//! walked tables alone.
+//! [`partitions`] and [`el2`] use no grants: they follow from `hypervisor.bin`, the blob and the walked tables
+//! alone. [`targets`] takes from them only which devices at fixed addresses a partition owns.
 
 use crate::contest::{meets, union};
 use crate::grants::Shared;
@@ -81,6 +81,14 @@ pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
             && !(a.access.execute || b.access.execute)
             && !(a.access.write && b.access.write)
             && both.minus(&written).is_empty();
+        let lock = [a, b].iter().all(|side| {
+            let Party::Partition(index) = side.party else {
+                return false;
+            };
+            let mut locks = system.blob.locks.iter();
+            side.access == Access::CHANNEL && locks.any(|l| l.is_taken_by(index) && l.range.contains(both))
+        });
+        let channel = channel || lock;
         let loader = system.is_loader(both, a.access) && system.is_loader(both, b.access);
         if a.party != Party::El2 && b.party != Party::El2 && !channel && !loader {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
@@ -122,7 +130,11 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
         let cleared = [a, b].iter().all(|r| match r.serves {
             Use::Boot => r.access == Access::CHANNEL,
             Use::Partition(_) => r.access.memory == MemoryType::NormalNc,
-            Use::Core(_) | Use::Stream(_) => false,
+            Use::Core(_) => {
+                let mut locks = system.blob.locks.iter();
+                r.access == Access::CHANNEL && locks.any(|l| l.is_taken_by(index) && l.range.contains(both))
+            }
+            Use::Stream(_) => false,
         });
         let channel = cleared && channels.iter().any(|c| c.contains(both));
         if !window && !loader && !channel {
@@ -135,17 +147,18 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
 pub(crate) fn targets(system: &System<'_>, out: &mut Vec<String>) {
     let bars = system.bars();
     for index in system.partition_indices() {
-        let owned: Vec<Range> = bars
-            .iter()
-            .filter(|(f, _, _)| {
-                let function = system.blob.pci_functions.get(*f);
-                function.is_some_and(|f| usize::try_from(f.partition) == Ok(index))
-            })
-            .map(|(_, _, range)| *range)
-            .collect();
+        let party = system.party(index);
+        let of_functions = bars.iter().filter(|(f, _, _)| {
+            let function = system.blob.pci_functions.get(*f);
+            function.is_some_and(|f| usize::try_from(f.partition) == Ok(index))
+        });
+        // Devices at fixed addresses are known from the text form only; what lies in RAM is no device.
+        let listed = system.grants.memory.iter().filter(|placed| placed.owner == party);
+        let fixed = listed.flat_map(|placed| placed.range.minus(&system.blob.ram));
+        let owned: Vec<Range> = of_functions.map(|(_, _, range)| *range).chain(fixed).collect();
         for (root, run) in system.reach(Party::Partition(index)) {
             let (allowed, what) = match run.access.memory {
-                MemoryType::Device => (&owned, "the BARs of its own functions"),
+                MemoryType::Device => (&owned, "the registers of its own devices"),
                 MemoryType::NormalWb | MemoryType::NormalNc => (&system.blob.ram, "RAM"),
             };
             if allowed.iter().any(|range| range.contains(run.physical())) {
@@ -178,6 +191,25 @@ pub(crate) fn channels(system: &System<'_>, out: &mut Vec<String>) {
         out.push(format!(
             "grants.txt: channel at {channel} is not in the blob's table"
         ));
+    }
+    let count = system.blob.partitions.len();
+    for lock in &system.blob.locks {
+        let faults = lock.faults(count).into_iter();
+        out.extend(faults.map(|what| format!("the lock at {} {what}", lock.range)));
+        for (partition, _, _) in lock.participants() {
+            let mut reach = usize::try_from(partition)
+                .into_iter()
+                .flat_map(|p| system.reach(Party::Partition(p)));
+            let there = reach.any(|(_, run)| run.input.start == lock.ipa && run.physical() == lock.range);
+            if !there {
+                out.push(format!(
+                    "the lock at {} is not at {:#x} of {}",
+                    lock.range,
+                    lock.ipa,
+                    system.party(usize::try_from(partition).unwrap_or(usize::MAX))
+                ));
+            }
+        }
     }
     let partitions = system.roots.iter().filter(|root| root.party() != Party::El2);
     let runs = partitions.flat_map(|root| root.walk.runs.iter().map(move |run| (root, run)));

@@ -78,7 +78,7 @@ pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
             .collect();
         executable(system, partition, name, &runs, out);
         window(system, i, &runs, out);
-        emulated(partition, name, &runs, out);
+        emulated(&frames(system, i), name, &runs, out);
         let mut by_output = runs.clone();
         by_output.sort_by_key(|run| run.physical());
         for pair in by_output.windows(2) {
@@ -162,22 +162,22 @@ fn window(system: &System<'_>, i: usize, runs: &[Run], out: &mut Vec<String>) {
     }
 }
 
-fn emulated(p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
-    for (what, range) in frames(p) {
-        if let Some(run) = runs.iter().find(|run| run.input.intersection(range).is_some()) {
+fn emulated(frames: &[(&str, Range)], name: &str, runs: &[Run], out: &mut Vec<String>) {
+    for (what, range) in frames {
+        if let Some(run) = runs.iter().find(|run| run.input.intersection(*range).is_some()) {
             out.push(format!(
                 "partition {name}: {} is mapped over the emulated {what} {range}",
                 run.input
             ));
         }
     }
-    for (i, (what, range)) in frames(p).iter().enumerate() {
+    for (i, (what, range)) in frames.iter().enumerate() {
         if !range.is_page_aligned() || range.is_empty() || range.end > INPUT_END {
             out.push(format!(
                 "partition {name}: emulated {what} {range} is not at an input address"
             ));
         }
-        for (other, at) in frames(p).iter().skip(i + 1) {
+        for (other, at) in frames.iter().skip(i + 1) {
             if range.intersection(*at).is_some() {
                 out.push(format!(
                     "partition {name}: emulated {what} {range} overlaps {other} {at}"
@@ -188,7 +188,10 @@ fn emulated(p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
 }
 
 /// Frames that EL2 emulates for a partition.
-pub(crate) fn frames(p: &Partition) -> Vec<(&'static str, Range)> {
+pub(crate) fn frames(system: &System<'_>, i: usize) -> Vec<(&'static str, Range)> {
+    let Some(p) = system.blob.partitions.get(i) else {
+        return Vec::new();
+    };
     let gicr = GICR_SIZE.saturating_mul(p.vcpus.1.into());
     let mut frames = vec![
         ("gicd", Range::sized(p.gicd_ipa, 0x1_0000)),
@@ -197,6 +200,8 @@ pub(crate) fn frames(p: &Partition) -> Vec<(&'static str, Range)> {
     if p.uart_ipa != 0 {
         frames.push(("uart", Range::sized(p.uart_ipa, UART_SIZE)));
     }
+    let locks = system.blob.locks.iter().filter(|lock| lock.is_taken_by(i));
+    frames.extend(locks.map(|lock| ("lock", lock.registers())));
     frames
 }
 

@@ -53,6 +53,7 @@ pub(crate) fn records(system: &System<'_>, out: &mut Vec<String>) {
         .map(|table| format!("stream-table {table} {bits}"));
     compare(system, "stream-table", table.into_iter().collect(), out);
     compare(system, "core", cores(system), out);
+    compare(system, "bandwidth", bandwidth(system), out);
     compare(system, "partition", partitions(system), out);
     compare(system, "vcpu", vcpus(system), out);
     compare(system, "slot", slots(system), out);
@@ -62,6 +63,7 @@ pub(crate) fn records(system: &System<'_>, out: &mut Vec<String>) {
     compare(system, "watch", watch, out);
     compare(system, "root", roots(system), out);
     compare(system, "word", words(system), out);
+    compare(system, "lock", locks(system), out);
     compare(system, "emulated", emulated(system), out);
     compare(system, "spi", spis(system), out);
     compare(system, "pci", functions(system), out);
@@ -110,6 +112,19 @@ fn cores(system: &System<'_>) -> Vec<String> {
             let mode = c.mode.map_or("?", |mode| mode.name());
             let predictors = c.predictors.unwrap_or("?");
             format!("core {k} {:#x} {:#x} {mode} {predictors}", c.mpidr, c.midr)
+        })
+        .collect()
+}
+
+fn bandwidth(system: &System<'_>) -> Vec<String> {
+    let cores = system.blob.cores.iter().map(|c| &c.budget).enumerate();
+    cores
+        .filter(|(_, b)| b.events != 0)
+        .map(|(k, b)| {
+            format!(
+                "bandwidth {k} {} {} {:#x} {} {} {}",
+                b.events, b.period, b.event, b.counters, b.kept, b.intid
+            )
         })
         .collect()
 }
@@ -178,10 +193,33 @@ fn words(system: &System<'_>) -> Vec<String> {
     all
 }
 
+fn locks(system: &System<'_>) -> Vec<String> {
+    let placed = |range: Range| {
+        let mut memory = system.grants.memory.iter();
+        memory
+            .find(|m| m.range == range)
+            .map_or("?", |m| m.owner.as_str())
+    };
+    let line = |lock: &crate::locks::Lock| {
+        let inheritance = if lock.inherits() { "priority" } else { "none" };
+        let mut line = format!(
+            "lock {} {:#x} {} {inheritance}",
+            placed(lock.range),
+            lock.ipa,
+            lock.hold
+        );
+        for (partition, priority, acquisitions) in lock.participants() {
+            line += &format!(" {}={priority}/{acquisitions}", name(system, partition));
+        }
+        line
+    };
+    system.blob.locks.iter().map(line).collect()
+}
+
 fn emulated(system: &System<'_>) -> Vec<String> {
     let mut all = Vec::new();
-    for (i, partition) in system.blob.partitions.iter().enumerate() {
-        let mut frames = frames(partition);
+    for i in system.partition_indices() {
+        let mut frames = frames(system, i);
         frames.sort_by_key(|(_, range)| *range);
         all.extend(
             frames

@@ -77,7 +77,12 @@ fn expected(system: &System<'_>, vcpu: &Vcpu, size: u64) -> Option<[u64; 11]> {
     let vtcr = T0SZ | 1 << 6 | WALKS | size << 16 | 1 << 31;
     let vttbr = partition.live_root | u64::from(partition.vmid) << 48;
     let vmpidr = 0x8000_0000 | u64::from(vcpu.index);
-    let mdcr = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11;
+    // The last counters are EL2's (HPMN) and run (HPME) where they measure the core's memory traffic.
+    let counter = match &core.budget {
+        budget if budget.events == 0 => 0,
+        budget => 1 << 7 | u64::from(budget.counters.checked_sub(budget.kept.into())?),
+    };
+    let mdcr = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | counter;
     let cptr = 0x33ff | 1 << 20;
     Some([vmpidr, core.midr, hcr, vtcr, vttbr, 3, mdcr, cptr, 0, ich_hcr, 0])
 }

@@ -101,7 +101,7 @@ fn a_writable_loader() {
 #[test]
 fn anything_of_el2() {
     let boot_data = BASE + 2 * PAGE;
-    let (guard, per_core) = (BASE + 15 * PAGE, BASE + 16 * PAGE);
+    let (guard, per_core) = (BASE + 33 * PAGE, BASE + 34 * PAGE);
     let (certificate, window_of_info) = (BLOB + BLOB_SIZE, WINDOWS + 0x8000);
     let of_image = [BASE, boot_data, guard, per_core, BLOB, certificate];
     let of_compiler = [LIVE, STREAMS, QUEUES, window_of_info, DEVICE_TREE];
@@ -230,7 +230,7 @@ fn el2_roots() {
         });
         refused(exact, |model| named(model, name, "blob").rights = "rw-");
     }
-    let block = |k: u64| BASE + (21 + 3 * k) * PAGE;
+    let block = |k: u64| BASE + (33 + 3 * k) * PAGE;
     for (physical, size) in [
         (block(1), PAGE),
         (block(2) + PAGE, 2 * PAGE),

@@ -15,7 +15,7 @@ use crate::text;
 pub(crate) const BLOB_SIZE: u64 = 0x7_0000;
 const LIVE_IMAGE: u64 = BLOB_SIZE - 0x5000;
 /// Sizes of the header and of the entries of each table, as `tables.rs` hashes them.
-const SIZES: [u64; 11] = [256, 64, 288, 104, 8, 24, 16, 112, 16, 120, 16];
+const SIZES: [u64; 11] = [256, 88, 288, 104, 8, 24, 16, 112, 16, 120, 168];
 pub(crate) const SECTIONS: [&str; 10] = [
     "cores",
     "partitions",
@@ -253,6 +253,9 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
         w64(cores, &[k, 0x410f_d083, root, GICR + k * 0x2_0000]);
         w32(cores, &[*mode, first, count, 0, slot_count, 0]);
         w64(cores, &[if k == 0 { 10_000 } else { 0 }]);
+        // Core 0 has a budget: 7 events of number 8 in 2 us; EL2 keeps 2 of 6 counters; PPI 23.
+        w32(cores, &if k == 0 { [7, 2 << 16 | 8, 6, 23] } else { [0; 4] });
+        w64(cores, &[if k == 0 { 2000 } else { 0 }]);
         list.iter().for_each(|v| w32(core_vcpus, &[*v, 0]));
         first += count;
     }
@@ -325,9 +328,9 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
     board.extend(model.health[0]);
     board.extend(model.health[1]);
     w32(board, &[model.monitor, 0]);
-    model
-        .channels
-        .iter()
-        .for_each(|(at, size)| w64(channels, &[*at, *size]));
+    model.channels.iter().for_each(|(at, size)| {
+        w64(channels, &[*at, *size]);
+        w64(channels, &[0; 19]);
+    });
     all
 }

@@ -5,7 +5,7 @@
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const BASE: u64 = 0x4020_0000;
 pub(crate) const BLOB: u64 = 0x4024_0000;
-pub(crate) const LOADER: u64 = 0x4021_e000;
+pub(crate) const LOADER: u64 = 0x4022_a000;
 pub(crate) const LIVE: u64 = 0x4050_0000;
 pub(crate) const STREAMS: u64 = 0x4050_4000;
 pub(crate) const QUEUES: u64 = 0x4051_0000;
@@ -130,11 +130,11 @@ pub(crate) const IMAGE: [(&str, u64, u64); 10] = [
     ("rodata", 6, 1),
     ("shared", 7, 1),
     ("handoff", 8, 1),
-    ("stats", 9, 12),
-    ("per-core", 21, 9),
-    ("loader", 30, 1),
+    ("stats", 9, 24),
+    ("per-core", 33, 9),
+    ("loader", 42, 1),
 ];
-pub(crate) const IMAGE_END: u64 = BASE + 31 * PAGE;
+pub(crate) const IMAGE_END: u64 = BASE + 43 * PAGE;
 
 fn section(wanted: &str) -> (u64, u64) {
     let (_, first, pages) = IMAGE.into_iter().find(|(name, ..)| *name == wanted).unwrap();
@@ -198,7 +198,7 @@ fn core_root(k: u64, blob_size: u64) -> Root {
     maps.push(identity("handoff", handoff.0, handoff.1, "r--", WB));
     for other in 0..3 {
         let rights = if other == k { "rw-" } else { "r--" };
-        maps.push(identity("stats", stats.0 + other * 0x4000, 0x4000, rights, WB));
+        maps.push(identity("stats", stats.0 + other * 0x8000, 0x8000, rights, WB));
     }
     maps.push(per_core(k));
     maps.push(identity("blob", BLOB, blob_size, "r--", WB));
@@ -278,7 +278,8 @@ fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
         vmpidr,
         0x410f_d083,
         3,
-        0xe60,
+        // EL2 keeps counters 4 and 5 of core 0, and lets them run.
+        if core == 0 { 0xee4 } else { 0xe60 },
         0x0010_33ff,
         0,
         ich_hcr,

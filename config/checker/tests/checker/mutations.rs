@@ -70,13 +70,13 @@ fn is_indifferent(table: &str, byte: usize) -> bool {
     match table {
         "partitions" => (40..44).contains(&(byte % 288)) || (112..124).contains(&(byte % 288)),
         "board" => (52..56).contains(&byte) || (64..72).contains(&byte) || (76..80).contains(&byte),
-        "cores" => byte >= 64 && (44..48).contains(&(byte % 64)),
+        "cores" => byte >= 88 && (44..48).contains(&(byte % 88)),
         "ram" => true,
         _ => false,
     }
 }
 
-/// Verifies: BH-CHK-041, BH-CHK-050, BH-CHK-051, BH-CHK-052, BH-CHK-053, BH-CHK-060.
+/// Verifies: BH-BW-003, BH-CHK-041, BH-CHK-050, BH-CHK-051, BH-CHK-052, BH-CHK-053, BH-CHK-060.
 #[test]
 fn bits_of_each_byte_of_each_record() {
     let files = encode(&good(BLOB_SIZE));

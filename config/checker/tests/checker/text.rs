@@ -72,6 +72,7 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
         let mode = ["direct", "guarded", "sliced"][usize::try_from(*mode).unwrap()];
         line(format!("core {k} {k:#x} 0x410fd083 {mode} none"));
     }
+    line("bandwidth 0 7 2000 0x8 6 2 23".to_owned());
     let name = |i: u32| model.partitions[usize::try_from(i).unwrap()].name;
     for (i, p) in model.partitions.iter().enumerate() {
         line(format!("partition {i} {} {}", p.name, p.vmid));

@@ -15,6 +15,8 @@ use crate::units::{length, pad, page_up};
 /// Offset of the MODE register of a CTU CAN FD core; bit 0 (RST) resets the core and clears itself.
 ///
 /// # References
+/// Offset of the status register of a Xilinx CAN FD controller.
+const XILINX_CANFD_STATUS: u64 = 0x18;
 /// CTU CAN FD IP core datasheet, "Control registers memory region", register MODE.
 const CTUCANFD_MODE: u64 = 0x4;
 /// Distance of the two cores of the PCI card.
@@ -104,6 +106,21 @@ fn reset(registers: &Registers) -> Vec<Step> {
                 [write, poll]
             })
             .collect(),
+        DeviceKind::XilinxCanFd => vec![
+            Step {
+                kind: step::WRITE32,
+                target: registers.base,
+                source: 1,
+                size: 0,
+            },
+            // The status register's CONFIG bit: AMD PG223, "Status Register".
+            Step {
+                kind: step::POLL32,
+                target: registers.base + XILINX_CANFD_STATUS,
+                source: 1 | 1 << 32,
+                size: RESET_TRIES,
+            },
+        ],
         DeviceKind::Edu => Vec::new(),
     }
 }

@@ -141,6 +141,26 @@ fn control_words() {
     }
 }
 
+/// The two counters of EL2 on a core with a budget: HPMN = 6 - 2, HPME. Verifies: BH-BW-004.
+#[test]
+fn a_budget_keeps_its_counters() {
+    let workshop = Workshop::new();
+    let sliced = ONE.replace("dedicated: [3], interrupts: direct", "sliced: [1]");
+    let spec = sliced
+        + "    1:
+      - { run: adas, for: 10ms }
+  bandwidth:
+    1: { events: 5, period: 1ms }
+";
+    let compiled = compile(&workshop.load(&spec), &hypervisor_bin()).unwrap();
+    let parsed = system::System::parse(&compiled.blob).unwrap();
+    let core = parsed.cores[1];
+    assert_eq!((core.budget, core.budget_event, core.budget_kept), (5, 8, 2));
+    assert_eq!((core.budget_counters, core.budget_intid), (6, 23));
+    assert_eq!(core.budget_period_ns, 1_000_000);
+    assert_eq!(parsed.vcpus[0].mdcr, 0xee4);
+}
+
 /// Verifies: BH-CFG-016.
 #[test]
 fn nothing_is_written_when_anything_is_wrong() {

@@ -6,7 +6,7 @@ use bulkhead_types::system;
 
 use crate::support::{Workshop, hypervisor_bin};
 
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 25] = [
     "system",
     "board",
     "image",
@@ -30,6 +30,7 @@ const KINDS: [&str; 24] = [
     "pci",
     "bar",
     "stream",
+    "unguarded",
     "memory",
 ];
 
@@ -112,7 +113,7 @@ fn lines_follow_the_grammar() {
         let count = match fields[0] {
             "system" | "blob" | "certificate" | "live" => 2..=2,
             "image" | "stream-table" | "stream" => 3..=3,
-            "board" | "partition" | "root" | "word" | "emulated" | "bar" | "memory" => 4..=4,
+            "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory" => 4..=4,
             "vcpu" | "spi" => 5..=5,
             "core" | "slot" | "pci" => 6..=6,
             "shared" => 4..=usize::MAX,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use bulkhead_compiler::compile::{Compiled, compile};
-use bulkhead_model::board::{Device, DeviceKind, PciFunction};
+use bulkhead_model::board::{Device, DeviceKind, PciFunction, Registers};
 use bulkhead_model::colours::Colouring;
 use bulkhead_model::span::Spanned;
 use bulkhead_model::system::System;
@@ -45,13 +45,14 @@ fn system(workshop: &Workshop, colours: [Option<&[u32]>; 2]) -> System {
         system.board.devices.push(Device {
             name: Spanned::new(format!("edu{slot}"), name.span),
             kind: DeviceKind::Edu,
-            pci: PciFunction {
+            pci: Some(PciFunction {
                 slot,
                 vendor: 0x1234,
                 device: 0x11e8,
                 bars: [1 << 20, 0, 0, 0, 0, 0],
-            },
-            register_bar: 0,
+            }),
+            registers: Registers::Bar(0),
+            clock: None,
             interrupt: None,
             can: false,
             bus_master: true,

@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 
 /// Keys of which a change alone is always refused: the version, lengths that must fit together, and
 /// permissions, which show only where they are missing.
-const ONLY_REFUSED: [&str; 6] = [
+const ONLY_REFUSED: [&str; 7] = [
     "bulkhead",
     "channels.NAME.from_qm",
+    "locks.NAME.less_critical",
     "partitions.NAME.cores.unaligned",
     "partitions.NAME.memory.uncoloured",
     "schedule.major_frame",
@@ -59,6 +60,8 @@ impl Walker {
         let board = fs::read_to_string(repository().join("config/boards/qemu-virt.yaml")).unwrap();
         let other = board.replace("\nname: qemu-virt\n", "\nname: other-board\n");
         put("other.yaml", other.as_bytes());
+        let bare = fs::read(repository().join("tests/invalid/boards/no-smmu.yaml")).unwrap();
+        put("no-smmu.yaml", &bare);
     }
 
     fn outcome(&self, spec: &Value) -> Outcome {
@@ -251,8 +254,8 @@ fn additions(document: &Value, row: &Row) -> Vec<(String, Value)> {
     result
 }
 
-/// The walk's documents: one with every key, and one with those that exclude some of them.
-fn documents() -> [Value; 2] {
+/// The walk's documents: one with every key, and two with those that exclude some of them.
+fn documents() -> [Value; 3] {
     let text = fs::read_to_string(repository().join("tests/systems/every-key.yaml")).unwrap();
     let first: Value = serde_saphyr::from_str(&text).unwrap();
     let mut second = first.clone();
@@ -266,11 +269,21 @@ fn documents() -> [Value; 2] {
     second["partitions"].as_object_mut().unwrap().remove("car");
     second["partitions"]["control"]["cores"]["dedicated"] = json!([2, 3]);
     for name in ["control", "linux"] {
-        second["partitions"][name]["memory"]["uncoloured"] = json!(["panel"]);
+        second["partitions"][name]["memory"]["uncoloured"] = json!(["panel", "dash"]);
     }
     second["expect"] = json!([{ "partition": "linux", "text": "ready" }]);
     second["never"] = json!([]);
-    [first, second]
+    // A bus master that no SMMU guards.
+    let mut third = first.clone();
+    third["board"] = json!("no-smmu.yaml");
+    third["schedule"].as_object_mut().unwrap().remove("bandwidth");
+    let owner = third["partitions"].as_object_mut().unwrap().values_mut();
+    let owner = owner
+        .into_iter()
+        .find(|p| p["devices"] == json!(["can1"]))
+        .unwrap();
+    owner["unguarded_dma"] = json!({ "can1": "its bridge confines it" });
+    [first, second, third]
 }
 
 // Verifies: BH-LANG-003, BH-LANG-004

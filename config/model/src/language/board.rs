@@ -3,7 +3,7 @@
 
 use crate::colours::MAX_COLOURS;
 
-use super::boot::{BOOT, FIRMWARE};
+use super::boot::{BOOT, DISK, FIRMWARE};
 use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A board file.
@@ -56,6 +56,12 @@ const KEYS: &[Key] = &[
         "poll_bound",
         Kind::U64,
         "Iterations after which a wait for hardware is given up.",
+    ),
+    optional(
+        "traffic",
+        Kind::Map(&TRAFFIC),
+        "none: no core has a budget",
+        "How the performance monitors of its cores count memory traffic.",
     ),
     optional(
         "colours",
@@ -125,6 +131,29 @@ const CORE: Table = table(
     ],
 );
 
+const TRAFFIC: Table = table(
+    "`traffic`",
+    &[
+        needed(
+            "event",
+            Kind::range(0, 0xffff),
+            "Number of the event that stands for memory traffic.",
+        ),
+        needed("counters", Kind::range(1, 31), "Event counters of each core."),
+        optional(
+            "kept",
+            Kind::range(1, 30),
+            "1",
+            "How many of them, the last ones, are the hypervisor's.",
+        ),
+        needed(
+            "interrupt",
+            Kind::range(16, 31),
+            "INTID of the interrupt that a core's performance monitors raise.",
+        ),
+    ],
+);
+
 const PREDICTORS: &[Word] = &[
     word("none", "Nothing."),
     word("isolated", "The core by itself (FEAT_CSV2)."),
@@ -172,7 +201,11 @@ const UART: Table = table(
     ],
 );
 
-const UARTS: &[Word] = &[word("pl011", "Arm PrimeCell PL011.")];
+const UARTS: &[Word] = &[
+    word("pl011", "Arm PrimeCell PL011."),
+    word("imx", "NXP i.MX."),
+    word("8250", "8250 family with 32-bit registers."),
+];
 
 const SMMU: Table = table(
     "`smmu`",
@@ -226,11 +259,22 @@ const DEVICE: Table = table(
     "a device",
     &[
         needed("kind", Kind::Word(DEVICES), "What it is."),
-        needed("pci", Kind::Map(&PCI), "Its PCI function."),
+        optional(
+            "pci",
+            Kind::Map(&PCI),
+            "none: it is at fixed addresses",
+            "Its PCI function.",
+        ),
         needed(
             "registers",
-            Kind::Map(&REGISTERS),
+            Kind::Forms(&[&IN_BAR, &AT_ADDRESS]),
             "Where the registers for its partition are.",
+        ),
+        optional(
+            "clock",
+            Kind::U32,
+            "unknown to the partition",
+            "Frequency in Hz of the clock that its driver divides.",
         ),
         optional("interrupt", Kind::Map(&INTERRUPT), "none", "Its interrupt."),
         optional(
@@ -272,6 +316,7 @@ const CONTROLLERS: &[Word] = &[
 
 const DEVICES: &[Word] = &[
     word("ctucanfd", "CTU CAN FD controller."),
+    word("xilinx-canfd", "AMD (Xilinx) CAN FD controller 2.0."),
     word(
         "edu",
         "QEMU's `edu` function, which copies memory by DMA; for tests.",
@@ -295,10 +340,12 @@ const PCI: Table = table(
     ],
 );
 
-const REGISTERS: Table = table(
+const IN_BAR: Table = table(
     "`registers`",
     &[needed("bar", Kind::range(0, 5), "One of the BARs under `pci`.")],
 );
+
+const AT_ADDRESS: Table = table("`registers`", &[BASE, SIZE]);
 
 const INTERRUPT: Table = table(
     "`interrupt`",
@@ -353,18 +400,8 @@ const QEMU: Table = table(
             "none",
             "Argument of -device for devices of the board; `{bus}` stands for the CAN bus.",
         ),
-        optional(
-            "firmware",
-            Kind::Map(&FIRMWARE),
-            "none",
-            "The boot loader for `run --boot`.",
-        ),
-        optional(
-            "disk",
-            Kind::Text(Meaning::Something),
-            "none",
-            "Argument of -device for the boot medium; `{drive}` stands for the drive.",
-        ),
+        FIRMWARE,
+        DISK,
         optional(
             "deterministic",
             Kind::Map(&DETERMINISTIC),

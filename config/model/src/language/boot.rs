@@ -98,8 +98,24 @@ const BLOB: Table = Table {
     choose: Choose::One(&["at", "file"]),
 };
 
-/// A boot loader that QEMU can run.
-pub(super) const FIRMWARE: Table = table(
+/// Of `qemu`: the boot loader that it runs.
+pub(super) const FIRMWARE: Key = optional(
+    "firmware",
+    Kind::Map(&PACKAGED),
+    "none",
+    "The boot loader for `run --boot`.",
+);
+
+/// Of `qemu`: the medium that it attaches.
+pub(super) const DISK: Key = optional(
+    "disk",
+    Kind::Text(Meaning::Something),
+    "none",
+    "Argument of -device for the boot medium; `{drive}` stands for the drive.",
+);
+
+/// A file of a Debian package.
+const PACKAGED: Table = table(
     "`firmware`",
     &[
         needed("package", Kind::Text(Meaning::Something), "The Debian package."),

@@ -113,25 +113,17 @@ const KEYS: &[Key] = &[
         "leave it out",
     ),
     refused(
-        "bandwidth",
-        Kind::Map(&BANDWIDTH),
-        "How much it may load the memory.",
-        "a bandwidth budget",
-        "measure the interference on the board and put it into the analysis",
-    ),
-    refused(
         "dma",
         Kind::Named(Meaning::Device, &Kind::Map(&DMA), Count::Any),
         "The part of its RAM that each of its bus masters may reach.",
         "a DMA range smaller than the partition's RAM",
         "leave it out: a bus master reaches all RAM of its partition, and nothing else",
     ),
-    refused(
+    optional(
         "unguarded_dma",
         Kind::Named(Meaning::Device, &Kind::Text(Meaning::Something), Count::Any),
-        "Bus masters that no SMMU guards, each with the reason.",
-        "an exception for bus masters without an SMMU: bus mastering stays off there",
-        "use a board with an SMMU, or a device that does not master the bus",
+        "none",
+        "Its bus masters that no SMMU guards, each with the reason why that is accepted: they reach all of memory.",
     ),
     refused(
         "device_tree",
@@ -393,14 +385,6 @@ const DUMPS: &[Word] = &[
     word("registers", "The registers of its vCPUs."),
     word("memory", "The registers of its vCPUs and its RAM."),
 ];
-
-const BANDWIDTH: Table = table(
-    "`bandwidth`",
-    &[
-        needed("bytes", Kind::Bytes, "Bytes in each period."),
-        needed("period", Kind::Time, "The period."),
-    ],
-);
 
 const DMA: Table = table(
     "a DMA grant",

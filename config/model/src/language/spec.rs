@@ -4,7 +4,7 @@
 use super::channel::CHANNEL;
 use super::health::HEALTH;
 use super::partition::PARTITION;
-use super::{Count, Key, Kind, Meaning, Table, needed, optional, refused, table};
+use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
 
 /// A spec.
 pub static SPEC: Table = table("a spec", KEYS);
@@ -61,12 +61,11 @@ const KEYS: &[Key] = &[
         "none",
         "Lines that must not be seen in a run.",
     ),
-    refused(
+    optional(
         "locks",
         Kind::Named(Meaning::Name, &Kind::Map(&LOCK), Count::Any),
-        "Locks with priority inheritance between partitions.",
-        "priority inheritance between partitions",
-        "let one partition own the data and publish it in a sampling channel",
+        "none",
+        "Locks between partitions, each with a record of 4032 bytes that its owner alone writes.",
     ),
     optional(
         "health",
@@ -88,6 +87,28 @@ const SCHEDULE: Table = table(
             "cores",
             Kind::Numbered(&Kind::Core, &Kind::List(&Kind::Map(&SLOT), Count::Any)),
             "The slots of each sliced core, in time order; they fill the frame exactly, and exactly one core has `system` slots.",
+        ),
+        optional(
+            "bandwidth",
+            Kind::Numbered(&Kind::Core, &Kind::Map(&BANDWIDTH)),
+            "none",
+            "How much memory traffic each of these sliced cores may make; one that has spent its budget stands still until the period ends.",
+        ),
+    ],
+);
+
+const BANDWIDTH: Table = table(
+    "a budget of memory traffic",
+    &[
+        needed(
+            "events",
+            Kind::U32,
+            "How often the event may happen in a period that the board file names for memory traffic.",
+        ),
+        needed(
+            "period",
+            Kind::Time,
+            "The period; the major frame is a whole number of them.",
         ),
     ],
 );
@@ -149,9 +170,44 @@ const LOCK: Table = table(
             Kind::Named(Meaning::Partition, &Kind::Map(&PARTICIPANT), Count::Some),
             "The partitions that may take it.",
         ),
-        needed("hold", Kind::Time, "Longest time that it is held."),
+        needed(
+            "hold",
+            Kind::Time,
+            "Longest time that it is held while somebody waits; past it the lock is revoked.",
+        ),
+        optional(
+            "inheritance",
+            Kind::Word(INHERITANCE),
+            "`priority`",
+            "What becomes of the owner while somebody waits.",
+        ),
+        optional(
+            "less_critical",
+            Kind::Word(LESS_CRITICAL),
+            "`refused`",
+            "Whether participants may wait for less critical ones.",
+        ),
     ],
 );
+
+const INHERITANCE: &[Word] = &[
+    word(
+        "priority",
+        "It runs ahead of the slot table, for at most `acquisitions` times `hold` in a major frame.",
+    ),
+    word(
+        "none",
+        "It runs in its own slots only, so that a wait has no bound.",
+    ),
+];
+
+const LESS_CRITICAL: &[Word] = &[
+    word(
+        "accepted",
+        "The more critical ones only try, or bear the hold of the others.",
+    ),
+    word("refused", "They may not."),
+];
 
 const PARTICIPANT: Table = table(
     "a participant",
@@ -159,7 +215,7 @@ const PARTICIPANT: Table = table(
         needed(
             "priority",
             Kind::range(0, 255),
-            "Its priority while it waits; 0 is the most urgent.",
+            "Its place among those who wait; 0 is the most urgent.",
         ),
         needed(
             "acquisitions",

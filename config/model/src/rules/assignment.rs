@@ -25,8 +25,15 @@ static NO_SUCH_LINE: Rule = Rule {
 static UNGUARDED: Rule = Rule {
     number: "BH076",
     id: "devices/unguarded",
-    text: "A bus master is assigned only where an SMMU guards it.",
+    text: "A bus master is assigned only where an SMMU guards it, or `unguarded_dma` names it with a reason.",
     fix: "Use a board with an SMMU, or a device that does not master the bus.",
+};
+/// An exception from nothing, or for no reason.
+static NOT_UNGUARDED: Rule = Rule {
+    number: "BH079",
+    id: "devices/not-unguarded",
+    text: "`unguarded_dma` names bus masters of its partition that no SMMU guards, each with a reason in words.",
+    fix: "Remove the device from `unguarded_dma`, or write why its DMA is accepted.",
 };
 /// DMA that the SMMU does not know.
 static NO_SUCH_STREAM: Rule = Rule {
@@ -49,6 +56,7 @@ pub(super) static ALL: &[&Rule] = &[
     &UNGUARDED,
     &NO_SUCH_STREAM,
     &CONTROLLER,
+    &NOT_UNGUARDED,
 ];
 pub(super) const CHECKS: &[super::Check] = &[
     board_interrupt,
@@ -56,6 +64,7 @@ pub(super) const CHECKS: &[super::Check] = &[
     unguarded,
     no_such_stream,
     controller,
+    not_unguarded,
 ];
 
 /// Owned devices of the board with the place where they are claimed.
@@ -128,7 +137,15 @@ fn unguarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board.filter(|b| b.smmu.is_none()) else {
         return;
     };
-    for (name, device) in assigned(facts).filter(|(_, d)| d.bus_master) {
+    let accepted = |name: &String| {
+        facts
+            .spec
+            .partitions
+            .iter()
+            .flat_map(|p| &p.unguarded)
+            .any(|(d, _)| d.value == *name)
+    };
+    for (name, device) in assigned(facts).filter(|(name, d)| d.bus_master && !accepted(&name.value)) {
         diagnostics.push(
             Diagnostic::new(
                 &UNGUARDED,
@@ -145,13 +162,58 @@ fn unguarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Implements: BH-LANG-021.
+fn not_unguarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board else { return };
+    for partition in &facts.spec.partitions {
+        for (name, reason) in &partition.unguarded {
+            let is_own = partition.devices.iter().any(|d| d.value == name.value);
+            let masters = find(board, name).is_some_and(|d| d.bus_master);
+            let (span, message, cause) = if !is_own {
+                (
+                    name.span,
+                    format!("`{}` owns no device `{}`", partition.name.value, name.value),
+                    "named here",
+                )
+            } else if !masters {
+                (
+                    name.span,
+                    format!("`{}` does not master the bus", name.value),
+                    "needs no exception",
+                )
+            } else if board.smmu.is_some() {
+                (
+                    name.span,
+                    format!("the SMMU guards `{}`", name.value),
+                    "needs no exception",
+                )
+            } else if !reason.value.contains(char::is_alphanumeric) {
+                (
+                    reason.span,
+                    format!("no reason is given why the DMA of `{}` is accepted", name.value),
+                    "no words",
+                )
+            } else {
+                continue;
+            };
+            diagnostics.push(Diagnostic::new(
+                &NOT_UNGUARDED,
+                span,
+                message,
+                cause,
+                NOT_UNGUARDED.fix,
+            ));
+        }
+    }
+}
+
 /// Implements: BH-LANG-017.
 fn no_such_stream(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(smmu) = facts.board.and_then(|b| b.smmu.as_ref()) else {
         return;
     };
     for (name, device) in assigned(facts).filter(|(_, d)| d.bus_master) {
-        let stream = device.pci.bdf();
+        let Some(stream) = device.bdf() else { continue };
         if u64::from(stream) >> smmu.stream_bits == 0 {
             continue;
         }

@@ -2,7 +2,7 @@
 //! Rules for what a board file says of the hardware.
 
 use super::Facts;
-use crate::board::{Board, Region};
+use crate::board::{Board, Region, Registers};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Span;
 
@@ -85,6 +85,12 @@ fn blocks(board: &Board) -> Vec<Block> {
         let name = format!("controller `{}`", controller.name.value);
         blocks.push(block(&name, base, size, controller.registers.span));
     }
+    for device in &board.devices {
+        if let Registers::At(Region { base, size }) = device.registers {
+            let name = format!("device `{}`", device.name.value);
+            blocks.push(block(&name, base, size, device.name.span));
+        }
+    }
     for ram in &board.ram {
         blocks.push(block("RAM", ram.base, ram.size, ram.span));
     }
@@ -127,7 +133,8 @@ fn shared_page(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn same_function(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let devices = facts.board.map_or(&[][..], |b| &b.devices);
     for (index, device) in devices.iter().enumerate() {
-        let same = |other: &&crate::board::Device| other.pci.bdf() == device.pci.bdf();
+        let Some(function) = &device.pci else { continue };
+        let same = |other: &&crate::board::Device| other.bdf() == Some(function.bdf());
         for other in devices.iter().take(index).filter(same) {
             diagnostics.push(
                 Diagnostic::new(
@@ -137,10 +144,10 @@ fn same_function(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                         "`{}` and `{}` are one PCI function",
                         other.name.value, device.name.value
                     ),
-                    format!("slot {}", device.pci.slot),
+                    format!("slot {}", function.slot),
                     SAME_FUNCTION.fix,
                 )
-                .and(other.name.span, format!("slot {}", other.pci.slot)),
+                .and(other.name.span, format!("slot {}", function.slot)),
             );
         }
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 use bulkhead_flash::script::{Form, Place, trusted_command};
 use bulkhead_flash::trust;
 
-use crate::cli::FlashArgs;
+use super::args::FlashArgs;
 use crate::failure::Failure;
 
 const MKIMAGE: &str = "mkimage";

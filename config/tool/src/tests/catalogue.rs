@@ -133,6 +133,23 @@ const LOOM: &[&str] = &[
     "--test=lock_loom",
 ];
 
+/// A run of a board's example.
+const fn board(
+    id: &'static str,
+    suite: &'static str,
+    text: &'static str,
+    arguments: &'static [&'static str],
+    wanted: Wanted,
+) -> Test {
+    Test {
+        id,
+        suite,
+        lane: Lane::Usual,
+        text,
+        action: Action::System { arguments, wanted },
+    }
+}
+
 /// All tests, in the order in which they run: what fails fast comes first.
 pub(super) const TESTS: &[Test] = &[
     cargo(
@@ -292,6 +309,33 @@ pub(super) const TESTS: &[Test] = &[
             wanted: Wanted::Pass,
         },
     },
+    board(
+        "versal",
+        "board-versal",
+        "Versal: adas brakes over the board's own CAN controllers, beside Linux",
+        &["--board", "xlnx-versal-virt", "--deterministic"],
+        Wanted::Pass,
+    ),
+    board(
+        "versal-two-buses",
+        "board-versal",
+        "Versal: with the controllers on two buses the car crashes",
+        &[
+            "--board",
+            "xlnx-versal-virt",
+            "--deterministic",
+            "--set",
+            "wiring.can1=other-bus",
+        ],
+        Wanted::Crash,
+    ),
+    board(
+        "imx8mp",
+        "board-imx8mp",
+        "i.MX8MP: adas says that it has no bus, the cluster shows that nothing is known",
+        &["--board", "imx8mp-evk", "--deterministic"],
+        Wanted::Pass,
+    ),
     target!(
         "console",
         "system",
@@ -412,9 +456,30 @@ pub(super) const TESTS: &[Test] = &[
         "a partition that stops writes no more, whatever its other cores do"
     ),
     target!(
+        "bandwidth",
+        "bandwidth",
+        "a core with half the budget of memory traffic executes half"
+    ),
+    target!(
+        "inversion",
+        "inversion",
+        "high waits for low while medium hogs the core: bounded by the hold with inheritance, by nothing without"
+    ),
+    target!(
         "slots",
         "slots",
         "a spinning Linux takes no slot of its neighbour"
+    ),
+    target!(
+        "trace",
+        "trace",
+        "a trace has every core and partition, and every slice that begins ends"
+    ),
+    target!(
+        "attackers",
+        "attackers",
+        "attackers",
+        "attackers get nothing, are seen, and nobody else notices; with one grant more they succeed"
     ),
     target!(
         "bench",

@@ -15,7 +15,7 @@ use crate::built::{Built, BuiltError, hex};
 use crate::content;
 use crate::records::GrantRecord;
 use crate::walk::{Root, Use, roots, runs};
-use crate::words::{count, size, time};
+use crate::words::{budget, count, size, time};
 
 /// Named facts.
 pub(super) type Facts = BTreeMap<String, String>;
@@ -81,6 +81,10 @@ pub(super) fn board(built: &Built<'_>) -> Footprint {
         ("poll bound", devices.poll_bound),
     ] {
         facts.essence(what, format!("{value:#x}"));
+    }
+    // Nobody is isolated from them, so they concern everybody.
+    for (id, owner, _) in &built.records.unguarded {
+        facts.essence(format!("unguarded bus master {id:#x}"), owner);
     }
     facts
 }
@@ -355,6 +359,9 @@ fn time_of(built: &Built<'_>, vcpu: &Vcpu, facts: &mut Footprint) {
     facts.essence(format!("vCPU {k} core"), format!("{}, {mode}", vcpu.core));
     if core.slot_count > 0 {
         facts.essence(format!("vCPU {k} major frame"), time(core.major_frame_ns));
+    }
+    if core.budget != 0 {
+        facts.essence(format!("vCPU {k} memory traffic"), budget(core));
     }
     let own = |slot: &&bulkhead_types::tables::Slot| {
         built

@@ -195,20 +195,16 @@ fn partition_card(system: &System, built: &Built<'_>, index: usize, p: &Partitio
     let valid: Vec<u64> = streams(built).iter().map(|(id, _)| *id).collect();
     let inner = p.devices.iter().filter_map(|d| {
         let device = system.board.devices.get(d.value)?;
-        let bdf = device.pci.bdf();
         let intid = device
             .interrupt
             .as_ref()
             .map_or_else(String::new, |i| format!(", INTID {}", i.value.intid));
-        let stream = if valid.contains(&u64::from(bdf)) {
-            "through the SMMU"
-        } else {
-            "invalid: no DMA"
+        let dma = match device.bdf() {
+            None => "no bus master".to_owned(),
+            Some(bdf) if valid.contains(&u64::from(bdf)) => format!("StreamID {bdf:#x}, through the SMMU"),
+            Some(bdf) => format!("StreamID {bdf:#x}, invalid: no DMA"),
         };
-        Some(vec![
-            format!("{}{intid}", device.name.value),
-            format!("StreamID {bdf:#x}, {stream}"),
-        ])
+        Some(vec![format!("{}{intid}", device.name.value), dma])
     });
     Card {
         title: p.name.value.clone(),

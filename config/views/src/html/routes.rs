@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Routes of interrupts and of DMA.
 
+use bulkhead_model::board::Registers;
 use bulkhead_model::system::System;
 use bulkhead_types::tables::{core_mode, partition_flag};
 use maud::{Markup, html};
@@ -72,20 +73,27 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
         table {
             tr { th { "device" } th { "PCI function" } th { "owner" } th { "registers" } th { "StreamID" } th { "DMA" } }
             @for device in &system.board.devices {
-                @let bdf = device.pci.bdf();
-                @let function = built.pci_functions.iter().find(|f| f.bdf == bdf);
+                @let bdf = device.bdf();
+                @let function = built.pci_functions.iter().find(|f| Some(f.bdf) == bdf);
                 @let masters = function.is_some_and(|f| f.bus_master == 1);
+                @let owner = function.map(|f| f.partition).or_else(|| system.owner(device).filter(|_| device.pci.is_none()).and_then(|p| u32::try_from(p).ok()));
                 tr {
                     td { (device.name.value) }
-                    td { (hex(bdf.into())) }
-                    td { (function.map_or("nobody", |f| name(built, f.partition))) }
-                    td { @if let Some(f) = function { @for bar in f.bars.iter().filter(|b| b.size > 0) { (hex(bar.address)) "+" (hex(bar.size)) " " } } }
-                    td { (hex(bdf.into())) }
+                    td { @if let Some(bdf) = bdf { (hex(bdf.into())) } @else { "none" } }
+                    td { (owner.map_or("nobody", |p| name(built, p))) }
                     td {
-                        @if valid.iter().any(|(id, _)| *id == u64::from(bdf)) { "translated by a stage-2 root of its own" }
+                        @if let Some(f) = function { @for bar in f.bars.iter().filter(|b| b.size > 0) { (hex(bar.address)) "+" (hex(bar.size)) " " } }
+                        @if let Registers::At(region) = device.registers { (hex(region.base)) "+" (hex(region.size)) }
+                    }
+                    td { @if let Some(bdf) = bdf { (hex(bdf.into())) } @else { "none" } }
+                    td {
+                        @if bdf.is_none() { "it is no bus master" }
+                        @else if valid.iter().any(|(id, _)| *id == bdf.map_or(u64::MAX, u64::from)) { "translated by a stage-2 root of its own" }
                         @else if smmu { "invalid: the SMMU aborts and records it" }
                         @else { "the board has no SMMU" }
-                        (if masters { "; may master the bus" } else { "; bus mastering stays off" })
+                        @if masters && !smmu { ": " strong { "not isolated, it reaches all of memory" } }
+                        @for (_, _, reason) in built.records.unguarded.iter().filter(|(id, _, _)| Some(*id) == bdf.map(u64::from)) { " (accepted for " (reason) ")" }
+                        (if bdf.is_none() { "" } else if masters { "; may master the bus" } else { "; bus mastering stays off" })
                     }
                 }
             }

@@ -107,6 +107,7 @@ pub(super) fn proof(built: &Built<'_>, certificate: Option<&Certificate>) -> Mar
                     "The independent checker proved " (c.properties) " properties over " (c.pages) " reachable pages of " (c.roots)
                     " translation roots and streams of the blob " code { (c.blob_hash) } "."
                 }
+                @for exception in &c.exceptions { p class="bad" { "Not proved: " (exception) "." } }
                 @if c.blob_hash != built.blob_hash() { p class="bad" { "This is not the blob of this report." } }
                 @if !c.texts.is_empty() {
                     table {

@@ -10,11 +10,14 @@ use crate::at::slot_owner;
 use crate::built::Built;
 use crate::draw;
 use crate::why::{sentence, supply};
-use crate::words::time;
+use crate::words::{budget, time};
 
 pub(super) fn slots(system: &System, built: &Built<'_>) -> Markup {
     html! {
         p class="note" { "One major frame of " (time(system.schedule.major_frame.value)) ", repeated for ever; EL2's housekeeping runs on core " (system.schedule.system_core) "." }
+        @for (k, core) in built.cores.iter().enumerate().filter(|(_, c)| c.budget != 0) {
+            p class="note" { "Memory traffic of core " (k) ": " (budget(core)) "; then it stands still until the period ends." }
+        }
         details {
             summary { "slots" }
             table {

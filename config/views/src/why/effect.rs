@@ -10,7 +10,7 @@ use crate::at::slot_owner;
 use crate::built::Built;
 use crate::content;
 use crate::records::GrantRecord;
-use crate::words::{numbers, size, time};
+use crate::words::{budget, numbers, size, time};
 
 /// What the value at a path decides.
 pub(crate) fn of(system: &System, built: &Built<'_>, document: Document, path: &str) -> Vec<Fact> {
@@ -38,12 +38,15 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
             Some(index) => partition(built, index, name, key),
             None => Vec::new(),
         },
-        ["channels", name, ..] => channel(built, name),
+        ["channels" | "locks", name, ..] => channel(built, name),
         ["health", ..] => super::health::system(built),
         ["schedule", "major_frame"] => frame(built),
         ["schedule", "cores", core, ..] => core
             .parse()
             .map_or_else(|_| Vec::new(), |core| slots(built, core)),
+        ["schedule", "bandwidth", core, ..] => core
+            .parse()
+            .map_or_else(|_| Vec::new(), |core| traffic(built, core)),
         ["schedule", ..] => (0..built.cores.len())
             .flat_map(|core| slots(built, core))
             .collect(),
@@ -231,6 +234,19 @@ fn frame(built: &Built<'_>) -> Vec<String> {
                 time(c.major_frame_ns)
             )
         })
+        .collect()
+}
+
+fn traffic(built: &Built<'_>, core: usize) -> Vec<String> {
+    let core_entry = built.cores.get(core).filter(|c| c.budget != 0);
+    core_entry
+        .map(|c| {
+            format!(
+                "core {core} makes {}, then stands still until the period ends",
+                budget(c)
+            )
+        })
+        .into_iter()
         .collect()
 }
 

@@ -12,7 +12,7 @@ use bulkhead_model::system::{Cores, Partition, Payload, Run, System};
 use bulkhead_model::units::show_time;
 
 use super::{Fact, task};
-use crate::words::{count, listed, numbers, size};
+use crate::words::{count, listed, numbers, size, time};
 
 /// `FILE:LINE:COLUMN`.
 pub(crate) fn place(sources: &Sources, span: Span) -> String {
@@ -42,6 +42,7 @@ pub(crate) fn of(system: &System, analysis: &Analysis, rule: &Rule) -> Vec<Fact>
         "payload" => payloads(system),
         "devices" => devices(system),
         "channels" => channels(system),
+        "locks" => locks(system),
         "schedule" => schedule(system),
         "tasks" => tasks(system, analysis),
         _ => Vec::new(),
@@ -180,6 +181,22 @@ fn channels(system: &System) -> Vec<String> {
         )
     };
     system.channels.iter().map(line).collect()
+}
+
+fn locks(system: &System) -> Vec<String> {
+    let line = |l: &bulkhead_model::lock::Lock| {
+        let names = l.participants.iter().map(|p| p.partition.value);
+        let names = names.map(|p| system.partitions.get(p).map_or("?", |p| p.name.value.as_str()));
+        format!(
+            "{}: taken by {}; held for {} at most, boosts of {} a frame at most ({})",
+            l.name.value,
+            listed(names.collect()),
+            time(l.hold.value),
+            time(l.boosts(|_| true)),
+            at(system, l.name.span)
+        )
+    };
+    system.locks.iter().map(line).collect()
 }
 
 fn schedule(system: &System) -> Vec<String> {

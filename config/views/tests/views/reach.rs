@@ -6,6 +6,7 @@ use bulkhead_views::who_can::{routes, who_can};
 use bulkhead_views::{AskError, Built};
 
 use crate::Sample;
+use crate::support::Workshop;
 use crate::support::walker::{Leaf, Stage, leaves, reader};
 
 /// Every root of the text form, walked by the other walker: name and leaves.
@@ -213,5 +214,29 @@ fn what_is_not_there_gets_a_suggestion() {
             }
             other => panic!("{question}: {other:?}"),
         }
+    }
+}
+
+// Verifies: BH-EXPL-001
+#[test]
+fn a_bus_master_that_no_smmu_guards_reaches_everything() {
+    let workshop = Workshop::new();
+    let invalid = crate::support::repository().join("tests/invalid");
+    std::fs::create_dir(workshop.path("boards")).unwrap();
+    let board = "boards/no-smmu.yaml";
+    std::fs::copy(invalid.join(board), workshop.path(board)).unwrap();
+    let text = std::fs::read_to_string(invalid.join("valid.unguarded.yaml")).unwrap();
+    let sample = Sample::of(workshop.load(&text));
+    let (built, board) = (sample.built(), Some(&sample.system.board));
+    for place in ["control:0x4000_0000", "0x6000_0000", "el2/live"] {
+        let answer = who_can(&built, board, place).unwrap();
+        for parties in [&answer.read, &answer.write] {
+            assert!(parties.contains(&"panel".to_owned()), "{place}: {parties:?}");
+        }
+        assert!(
+            answer.text().contains("not isolated: PCI function 0x10"),
+            "{}",
+            answer.text()
+        );
     }
 }

@@ -8,8 +8,8 @@ use bulkhead_types::blob::{
 use bulkhead_types::blob::{MAJOR, MINOR};
 use bulkhead_types::image::{self, ImageInfo};
 use bulkhead_types::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, NONE, Partition, PciFunction, RamBank, Slot, Spi,
-    Vcpu,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, MAX_PARTICIPANTS, NONE, Participant, Partition,
+    PciFunction, RamBank, Slot, Spi, Vcpu,
 };
 use sha2::{Digest, Sha256};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
@@ -94,6 +94,16 @@ pub(crate) fn parts() -> Parts {
         channels: vec![Channel {
             base: CHANNEL,
             size: 0x1_0000,
+            ipa: 0,
+            hold_ns: 0,
+            flags: 0,
+            participant_count: 0,
+            participants: [Participant {
+                partition: 0,
+                priority: 0,
+                acquisitions: 0,
+                reserved: 0,
+            }; MAX_PARTICIPANTS],
         }],
     }
 }

@@ -36,7 +36,7 @@ fn owned_spis_get_their_trigger_and_core_and_all_stay_disabled() {
     let gicd = distributor(&mut memory);
     gicd.write32(gicd::ICFGR + 8, u32::MAX);
     let spis = [spi(37, 1, 1), spi(38, 0, 0), spi(63, 1, 0)];
-    assert_eq!(gicd.init(&spis, &cores(), 1), Ok(()));
+    assert_eq!(gicd.init(&spis, &cores(), SecurityStates::One, 1), Ok(()));
     assert_eq!(gicd.read32(gicd::CTLR), 0x53);
     assert_eq!(gicd.read32(gicd::ICFGR + 8), 1 << 11);
     assert_eq!(gicd.read64(gicd::IROUTER + 37 * 8), 0x1_0002_0300);
@@ -61,7 +61,7 @@ fn affinity_routing_that_is_on_stays_on() {
     let gicd = distributor(&mut memory);
     gicd.write32(gicd::CTLR, 0x12);
     // A poll that never tries ends the set-up after its first write.
-    assert!(gicd.init(&[], &cores(), 0).is_err());
+    assert!(gicd.init(&[], &cores(), SecurityStates::One, 0).is_err());
     assert_eq!(gicd.read32(gicd::CTLR), 0x50);
 }
 
@@ -71,16 +71,22 @@ fn a_distributor_that_does_not_fit_is_refused() {
     let mut memory = vec![0u64; gicd::SIZE / 8];
     let gicd = distributor(&mut memory);
     assert_eq!(
-        gicd.init(&[spi(64, 0, 0)], &cores(), 1),
+        gicd.init(&[spi(64, 0, 0)], &cores(), SecurityStates::One, 1),
         Err(GicError::Lines(64, 64))
     );
     gicd.write32(gicd::PIDR2, 0x20);
-    assert_eq!(gicd.init(&[], &cores(), 1), Err(GicError::Architecture(2)));
+    assert_eq!(
+        gicd.init(&[], &cores(), SecurityStates::One, 1),
+        Err(GicError::Architecture(2))
+    );
     gicd.write32(gicd::PIDR2, 0x30);
     let stuck = Timeout {
         register: "GICD_CTLR.RWP",
     };
-    assert_eq!(gicd.init(&[], &cores(), 0), Err(GicError::Timeout(stuck)));
+    assert_eq!(
+        gicd.init(&[], &cores(), SecurityStates::One, 0),
+        Err(GicError::Timeout(stuck))
+    );
 }
 
 /// Verifies: BH-IRQ-002.
@@ -91,20 +97,23 @@ fn only_the_two_interrupts_of_el2_are_enabled_and_urgent() {
     let gicr = unsafe { Redistributor::new(memory.as_mut_ptr().expose_provenance()) };
     gicr.write64(gicr::TYPER, 0x0102_0300 << 32);
     assert_eq!(
-        gicr.init(0x1_0002_0301, 1),
+        gicr.init(0x1_0002_0301, OwnInterrupts::Group0, 0, 1),
         Err(GicError::Affinity(0x1_0002_0300))
     );
     gicr.write32(gicr::WAKER, PROCESSOR_SLEEP);
-    assert_eq!(gicr.init(0x1_0002_0300, 1), Ok(()));
+    assert_eq!(
+        gicr.init(0x1_0002_0300, OwnInterrupts::Group0, 1 << 23, 1),
+        Ok(())
+    );
     assert_eq!(gicr.read32(gicr::WAKER), 0);
-    assert_eq!(gicr.read32(gicr::ISENABLER0), 1 << 15 | 1 << 26);
-    assert_eq!(gicr.read32(gicr::IGROUPR0), !(1 << 15 | 1 << 26));
+    assert_eq!(gicr.read32(gicr::ISENABLER0), 1 << 15 | 1 << 23 | 1 << 26);
+    assert_eq!(gicr.read32(gicr::IGROUPR0), !(1 << 15 | 1 << 23 | 1 << 26));
     for intid in 0..32u32 {
         let word = gicr.read32(at(gicr::IPRIORITYR, intid / 4, 4));
         let priority = (word >> (intid % 4 * 8)) & 0xFF;
         assert_eq!(
             priority,
-            if matches!(intid, 15 | 26) { 0 } else { 0xA0 },
+            if matches!(intid, 15 | 23 | 26) { 0 } else { 0xA0 },
             "{intid}"
         );
     }
@@ -112,5 +121,34 @@ fn only_the_two_interrupts_of_el2_are_enabled_and_urgent() {
     let stuck = Timeout {
         register: "GICR_WAKER.ChildrenAsleep",
     };
-    assert_eq!(gicr.init(0x1_0002_0300, 9), Err(GicError::Timeout(stuck)));
+    assert_eq!(
+        gicr.init(0x1_0002_0300, OwnInterrupts::Group0, 0, 9),
+        Err(GicError::Timeout(stuck))
+    );
+}
+
+/// Verifies: BH-IRQ-006.
+#[test]
+fn with_two_security_states_only_group_1_is_used() {
+    let mut memory = vec![0u64; gicd::SIZE / 8];
+    let gicd = distributor(&mut memory);
+    assert_eq!(gicd.init(&[], &cores(), SecurityStates::Two, 1), Ok(()));
+    assert_eq!(gicd.read32(gicd::CTLR), 0x12, "ARE_NS, EnableGrp1A");
+    assert_eq!(gicd.security_states(), SecurityStates::Two);
+    let mut memory = vec![0u64; gicr::SIZE / 8];
+    // SAFETY: as in `distributor`.
+    let gicr = unsafe { Redistributor::new(memory.as_mut_ptr().expose_provenance()) };
+    for (own, bits) in [
+        (OwnInterrupts::Group1, 1 << 7 | 1 << 26),
+        (OwnInterrupts::None, 0),
+    ] {
+        assert_eq!(gicr.init(0, own, 0, 1), Ok(()));
+        assert_eq!(
+            (gicr.read32(gicr::IGROUPR0), gicr.read32(gicr::ISENABLER0)),
+            (u32::MAX, bits)
+        );
+        let urgent =
+            (0..32u32).filter(|n| gicr.read32(at(gicr::IPRIORITYR, n / 4, 4)) >> (n % 4 * 8) & 0xff == 0);
+        assert_eq!(urgent.fold(0, |set, n| set | 1u32 << n), bits);
+    }
 }

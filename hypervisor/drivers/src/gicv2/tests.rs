@@ -74,7 +74,8 @@ fn a_distributor_that_does_not_fit_is_refused() {
 #[test]
 fn a_core_has_its_own_interrupts_only_where_it_takes_them() {
     for (own, enabled) in [
-        (OwnInterrupts::Enabled, 1 << 15 | 1 << 26),
+        (OwnInterrupts::Enabled(0), 1 << 15 | 1 << 26),
+        (OwnInterrupts::Enabled(1 << 23), 1 << 15 | 1 << 23 | 1 << 26),
         (OwnInterrupts::None, 0),
     ] {
         let mut memory = memory();

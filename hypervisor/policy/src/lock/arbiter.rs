@@ -141,6 +141,11 @@ impl Arbiter {
         }
     }
 
+    /// What was counted so far.
+    pub const fn counted(&self) -> Counts {
+        self.counts
+    }
+
     /// What was counted, with what the word has to add.
     pub fn counts(&mut self, word: &AtomicU64) -> Counts {
         self.observe(Word::from_bits(word.load(Ordering::Relaxed)));

@@ -122,6 +122,14 @@ impl Job {
         self.change(old, new.bits())
     }
 
+    /// Begins job number `number` on behalf of core `owner` unless it was begun already; whether it did.
+    ///
+    /// So several cores may find out at the same time that the job is due.
+    pub fn begin_once(&self, owner: u8, steps: u8, number: u16) -> bool {
+        let state = State::from_bits(self.state.load(Ordering::Acquire));
+        state.number != number && number == state.number.wrapping_add(1) && self.begin(owner, steps)
+    }
+
     /// What core `core` has to do for the job. Bit *k* of `failed`: core *k* failed at EL2.
     ///
     /// Implements: BH-LOCK-010, BH-LOCK-011.

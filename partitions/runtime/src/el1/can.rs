@@ -3,17 +3,21 @@
 
 use core::cell::RefCell;
 
-use bulkhead_devices::can::Frame;
-use bulkhead_devices::ctucanfd::{self, CtuCanFd, MmioCtuCanFd, Timing};
+use bulkhead_devices::can::{Controller, Frame};
+use bulkhead_devices::ctucanfd::{self, CtuCanFd, MmioCtuCanFd};
+use bulkhead_devices::xilinx_canfd::{self, MmioXilinxCanFd, XilinxCanFd};
 use critical_section::Mutex;
+use embedded_can::ErrorKind;
 use embedded_can::nb::Can as _;
 use heapless::Deque;
 
 use super::shared;
-use crate::machine::Can;
+use crate::machine::{Can, CanKind};
 
 /// Frames that wait for the program at most.
 const QUEUE: usize = 64;
+/// Bit rate of the bus in bit/s.
+const BIT_RATE: u32 = 500_000;
 /// Readings of a register that a reset may take.
 const RESET_POLLS: u32 = 10_000;
 
@@ -32,8 +36,75 @@ pub struct Counts {
     pub unreadable: u64,
 }
 
+/// The controller of whatever kind.
+enum AnyController {
+    Ctu(MmioCtuCanFd),
+    Xilinx(MmioXilinxCanFd),
+}
+
+/// What a controller says of a frame that it could not deliver.
+fn told<T, E: embedded_can::Error>(result: nb::Result<T, E>) -> nb::Result<T, ErrorKind> {
+    result.map_err(|error| error.map(|e| e.kind()))
+}
+
+impl AnyController {
+    fn new(node: Can<'_>) -> Result<Self, OpenError> {
+        match node.kind {
+            CanKind::CtuCanFd => {
+                let registers = shared::registers(node.range).ok_or(OpenError::Range)?;
+                CtuCanFd::new(registers, ctucanfd::Timing::KBIT_500_AT_100_MHZ, RESET_POLLS)
+                    .map(Self::Ctu)
+                    .map_err(OpenError::CtuCanFd)
+            }
+            CanKind::XilinxCanFd => {
+                let registers = shared::registers(node.range).ok_or(OpenError::Range)?;
+                let clock = node.clock.unwrap_or(0);
+                let timing = xilinx_canfd::Timing::new(clock, BIT_RATE).ok_or(OpenError::Clock(clock))?;
+                XilinxCanFd::new(registers, timing, RESET_POLLS)
+                    .map(Self::Xilinx)
+                    .map_err(OpenError::XilinxCanFd)
+            }
+        }
+    }
+
+    fn transmit(&mut self, frame: &Frame) -> nb::Result<Option<Frame>, ErrorKind> {
+        match self {
+            Self::Ctu(controller) => told(controller.transmit(frame)),
+            Self::Xilinx(controller) => told(controller.transmit(frame)),
+        }
+    }
+
+    fn receive(&mut self) -> nb::Result<Frame, ErrorKind> {
+        match self {
+            Self::Ctu(controller) => told(controller.receive()),
+            Self::Xilinx(controller) => told(controller.receive()),
+        }
+    }
+
+    fn enable_receive_interrupt(&mut self) {
+        match self {
+            Self::Ctu(controller) => controller.enable_receive_interrupt(),
+            Self::Xilinx(controller) => controller.enable_receive_interrupt(),
+        }
+    }
+
+    fn begin_reception(&mut self) {
+        match self {
+            Self::Ctu(controller) => controller.begin_reception(),
+            Self::Xilinx(controller) => controller.begin_reception(),
+        }
+    }
+
+    fn end_reception(&mut self) {
+        match self {
+            Self::Ctu(controller) => controller.end_reception(),
+            Self::Xilinx(controller) => controller.end_reception(),
+        }
+    }
+}
+
 struct Service {
-    controller: MmioCtuCanFd,
+    controller: AnyController,
     queue: Deque<Frame, QUEUE>,
     counts: Counts,
 }
@@ -61,15 +132,17 @@ fn with<T>(action: impl FnOnce(&mut Service) -> T) -> Option<T> {
 pub(super) enum OpenError {
     /// The range is too small for its registers.
     Range,
+    /// Its clock, in Hz, cannot be divided to the bit rate.
+    Clock(u32),
     /// It does not do as it should.
-    Controller(ctucanfd::Error),
+    CtuCanFd(ctucanfd::Error),
+    /// It does not do as it should.
+    XilinxCanFd(xilinx_canfd::Error),
 }
 
 /// Starts the controller and its reception.
 pub(super) fn open(node: Can<'_>) -> Result<(), OpenError> {
-    let registers = shared::can_registers(node.range).ok_or(OpenError::Range)?;
-    let mut controller =
-        CtuCanFd::new(registers, Timing::KBIT_500_AT_100_MHZ, RESET_POLLS).map_err(OpenError::Controller)?;
+    let mut controller = AnyController::new(node)?;
     // The handler must find the service at the first frame: an interrupt that nobody takes back never ends.
     critical_section::with(|section| {
         controller.enable_receive_interrupt();
@@ -108,6 +181,7 @@ pub fn counts() -> Counts {
 /// What is left in the controller raises the interrupt again.
 pub(super) fn on_interrupt() {
     with(|service| {
+        service.controller.begin_reception();
         for _ in 0..QUEUE {
             match service.controller.receive() {
                 Ok(frame) => {
@@ -120,10 +194,10 @@ pub(super) fn on_interrupt() {
                     let _ = service.queue.push_back(frame);
                 }
                 Err(nb::Error::WouldBlock) => break,
-                Err(nb::Error::Other(ctucanfd::Error::Overrun)) => service.counts.overruns += 1,
+                Err(nb::Error::Other(ErrorKind::Overrun)) => service.counts.overruns += 1,
                 Err(nb::Error::Other(_)) => service.counts.unreadable += 1,
             }
         }
-        service.controller.acknowledge_receive_interrupt();
+        service.controller.end_reception();
     });
 }

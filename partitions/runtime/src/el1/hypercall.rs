@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Calls out of the partition. Implements: BH-PART-004.
 
-use bulkhead_abi::hypercall::{MARK_STEADY, SUCCESS};
+use bulkhead_abi::hypercall::{LOCK_RELEASE, LOCK_WAIT, MARK_STEADY, SUCCESS};
 use smccc::Hvc;
 
 /// See [`MARK_STEADY`].
@@ -11,6 +11,24 @@ pub(super) fn mark_steady() -> Result<(), i64> {
         SUCCESS => Ok(()),
         error => Err(error),
     }
+}
+
+fn call(function: u32, arguments: [u64; 2]) -> (i64, u64) {
+    let mut all = [0; 17];
+    let [first, second, ..] = &mut all;
+    [*first, *second] = arguments;
+    let [result, value, ..] = smccc::hvc64(function, all);
+    (result.cast_signed(), value)
+}
+
+/// See [`LOCK_WAIT`]: the result and the word.
+pub(super) fn lock_wait(lock: u32) -> (i64, u64) {
+    call(LOCK_WAIT, [lock.into(), 0])
+}
+
+/// See [`LOCK_RELEASE`].
+pub(super) fn lock_release(lock: u32, word: u64) -> i64 {
+    call(LOCK_RELEASE, [lock.into(), word]).0
 }
 
 /// PSCI `SYSTEM_OFF`; returns only when the machine has no PSCI.

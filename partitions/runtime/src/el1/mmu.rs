@@ -66,6 +66,9 @@ fn map(machine: &Machine<'_>, root: u64) -> Result<(), MapError> {
             },
         )?;
     }
+    for lock in &machine.locks {
+        shared(lock.range, Use::Channel)?;
+    }
     for can in &machine.cans {
         shared(can.range, Use::Device)?;
     }

@@ -11,6 +11,7 @@ mod entry;
 mod fault;
 mod hypercall;
 mod interrupts;
+pub mod lock;
 mod mmu;
 mod shared;
 pub mod time;
@@ -68,6 +69,12 @@ impl Partition {
     /// [`PortError::NotReady`] also when the spec gives this partition no such channel; errors of [`Reader::new`].
     pub fn reader<const N: usize>(&self, label: &str) -> Result<Reader<&'static [AtomicU64], N>, PortError> {
         Reader::new(self.port(label, Role::Reader, N * 8)?)
+    }
+
+    /// The lock `label`; `None` when the spec gives this partition no such lock.
+    pub fn lock(&self, label: &str) -> Option<lock::Lock> {
+        let found = self.machine.locks.iter().find(|l| l.label == label)?;
+        lock::Lock::open(found)
     }
 
     /// Tells EL2 that the system has reached its steady state; does nothing where there is no Bulkhead.

@@ -9,7 +9,6 @@ use bulkhead_abi::window::{
     METRICS, RX_CONTROL, RX_DATA, RX_SIZE, TX_CONTROL, TX_DATA, TX_SIZE, WINDOW_SIZE,
 };
 use bulkhead_devices::block::Mmio;
-use bulkhead_devices::ctucanfd;
 use fdt::Fdt;
 
 use crate::machine::Range;
@@ -62,9 +61,9 @@ pub(super) fn words(range: Range) -> &'static [AtomicU64] {
     unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(start), length) }
 }
 
-/// The registers of a CTU CAN FD controller.
-pub(super) fn can_registers(range: Range) -> Option<Mmio<{ ctucanfd::WORDS }>> {
-    let start = address(range, ctucanfd::WORDS * 4, 4)?;
+/// The registers of a device that has `WORDS` of them.
+pub(super) fn registers<const WORDS: usize>(range: Range) -> Option<Mmio<WORDS>> {
+    let start = address(range, WORDS * 4, 4)?;
     // SAFETY: 1. `start` is aligned, not null, and the block lies in the range that the device tree gives to
     // this partition as a device, mapped as Device memory for ever. 2. Registers are accessed by volatile
     // loads and stores of their own size only.

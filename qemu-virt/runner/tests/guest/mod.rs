@@ -54,6 +54,7 @@ fn constants() -> String {
     for (name, number) in numbers {
         writeln!(text, "const {name}: usize = {number:#x};").expect("text");
     }
+    writeln!(text, "const STATS_VERSION_VALUE: u32 = {};", stats::VERSION).expect("text");
     writeln!(text, "const MAGIC: u32 = {:#x};", stats::MAGIC).expect("text");
     writeln!(text, "const METRICS_MAGIC_VALUE: u32 = {METRICS_MAGIC:#x};").expect("text");
     text
@@ -122,6 +123,7 @@ pub(crate) fn build() -> TempDir {
         runtime_elf: guest,
         stats: STATS,
         cores: 2,
+        locks: Vec::new(),
         partitions: vec![partition("vehicle", 0), partition("infotainment", 1)],
         vcpus: vec![vcpu(0), vcpu(1)],
         functions: Vec::new(),

@@ -103,7 +103,7 @@ fn power_off() {
 
 fn statistics(epoch: u64) {
     let block = STATS;
-    write(block + STATS_VERSION, 1_u32);
+    write(block + STATS_VERSION, STATS_VERSION_VALUE);
     write(block + STATS_VCPU_COUNT, 2_u32);
     write(block + STATS_STATE, 1_u64);
     write(block + STATS_FREQUENCY, frequency());

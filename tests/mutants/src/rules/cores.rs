@@ -101,6 +101,20 @@ fn of_core(blob: &Blob, i: usize, core: &Core, found: &mut Found) {
         let same = core.mpidr == other.mpidr || core.redistributor == other.redistributor;
         found.effect(!same, || format!("core {i} is the same as another one"));
     }
+    let [events, what, counters, intid] = core.traffic;
+    if events == 0 {
+        let nothing = core.traffic == [0; 4] && core.period == 0;
+        found.form(nothing, || format!("core {i}: a budget of no events"));
+    } else {
+        let ppi = (16..32).contains(&intid);
+        let kept = what >> 16;
+        let sane = kept > 0 && kept < counters && counters < 32 && ppi;
+        found.effect(sane && core.mode == SLICED, || {
+            format!("core {i}: a budget that cannot be kept")
+        });
+        let whole = core.period != 0 && core.frame.is_multiple_of(core.period);
+        found.effect(whole, || format!("core {i}: periods that do not fill the frame"));
+    }
     let slots = span(&blob.slots, core.slots).unwrap_or(&[]);
     if core.mode != SLICED {
         found.form(core.mode < SLICED, || format!("core {i}: no such mode"));
@@ -186,7 +200,7 @@ fn partitions(blob: &Blob, found: &mut Found) {
                 format!("partition {i}: emulated UART on a dedicated core")
             });
         }
-        let ranges = emulated(partition);
+        let ranges = emulated(blob, i);
         let pages = ranges
             .iter()
             .all(|(_, r)| r.start.is_multiple_of(PAGE) && r.end <= 1 << 39);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! SPIs and PCI functions: `hypervisor/types/src/tables.rs`; PCI Local Bus Specification 3.0, "Base Addresses".
 
-use crate::blob::NONE;
+use crate::blob::{Function, NONE};
 use crate::bytes::index;
 use crate::image::Range;
 use crate::judge::{Case, Found};
@@ -56,6 +56,13 @@ fn spis(case: &Case<'_>, found: &mut Found) {
 
 fn functions(case: &Case<'_>, found: &mut Found) {
     let blob = &case.blob;
+    for (id, _) in &case.text.unguarded {
+        let masters = |f: &&Function| u64::from(f.bdf) == *id && f.master == 1;
+        let there = blob.board.smmu == 0 && blob.functions.iter().filter(masters).count() == 1;
+        found.form(there, || {
+            format!("PCI function {id:#x} is excepted and does not master")
+        });
+    }
     let mut taken: Vec<Range> = el2::devices(case);
     let ram: Vec<Range> = blob
         .ram
@@ -82,7 +89,15 @@ fn functions(case: &Case<'_>, found: &mut Found) {
                 .streams
                 .iter()
                 .any(|s| s.id == u64::from(bdf) && s.owner == Some(index(function.partition.into())));
-            found.effect(guarded, || {
+            let owner = blob.partitions.get(index(function.partition.into()));
+            let mut excepted = case.text.unguarded.iter().filter(|(id, _)| *id == u64::from(bdf));
+            let is_excepted = match (excepted.next(), excepted.next()) {
+                (Some((_, name)), None) => {
+                    blob.board.smmu == 0 && owner.is_some_and(|p| p.name.as_deref() == Some(name))
+                }
+                (_, _) => false,
+            };
+            found.effect(guarded || is_excepted, || {
                 format!("PCI function {bdf:#x} masters without a stream")
             });
         }

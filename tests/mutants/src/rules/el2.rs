@@ -159,6 +159,18 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
             .iter()
             .map(|p| memory(range(p.live_root, PAGE), R | W)),
     );
+    let lives_here = |p: u32| {
+        blob.vcpus
+            .iter()
+            .any(|v| v.partition == p && u64::from(v.core) == number)
+    };
+    for lock in blob
+        .locks
+        .iter()
+        .filter(|l| l.participants().any(|(p, _, _)| lives_here(p)))
+    {
+        parts.push((range(lock.range.0, lock.range.1), R | W, Kind::NonCacheable));
+    }
     if system {
         parts.push(device(range(blob.board.uart, PAGE)));
     }
@@ -172,13 +184,11 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
         let space = |bdf: u32| device(range(blob.board.ecam.saturating_add(u64::from(bdf) * PAGE), PAGE));
         parts.extend(own.iter().map(|function| space(function.bdf)));
     }
-    if system || own.iter().any(|function| function.master != 0) {
-        if blob.board.smmu != 0 {
-            let table = blob.live_base + blob.board.stream_table;
-            parts.push(device(range(blob.board.smmu, 0x2_0000)));
-            parts.push(memory(range(table, 64 << blob.board.stream_bits), R | W));
-            parts.push(memory(range(blob.board.queues, 2 * PAGE), R | W));
-        }
+    if blob.board.smmu != 0 && (system || own.iter().any(|function| function.master != 0)) {
+        let table = blob.live_base + blob.board.stream_table;
+        parts.push(device(range(blob.board.smmu, 0x2_0000)));
+        parts.push(memory(range(table, 64 << blob.board.stream_bits), R | W));
+        parts.push(memory(range(blob.board.queues, 2 * PAGE), R | W));
     }
     for (i, partition) in blob.partitions.iter().enumerate() {
         // The housekeeping core drains every console; others feed the UART that they emulate.

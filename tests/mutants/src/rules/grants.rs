@@ -95,12 +95,12 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             format!("el2:boot: `{}` is no such channel", grant.name)
         });
     }
-    for partition in &case.blob.partitions {
-        names(case, partition, found);
+    for (at, partition) in case.blob.partitions.iter().enumerate() {
+        names(case, at, partition, found);
     }
 }
 
-fn names(case: &Case<'_>, partition: &Partition, found: &mut Found) {
+fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
     let name = partition.name.as_deref().unwrap_or("?");
     let root = format!("partition:{name}");
     let own: Vec<&Grant> = case.text.grants.iter().filter(|g| g.root == root).collect();
@@ -111,7 +111,9 @@ fn names(case: &Case<'_>, partition: &Partition, found: &mut Found) {
             start: grant.input,
             end: grant.input.saturating_add(grant.range.size()),
         };
-        let emulated = emulated(partition).iter().any(|(_, range)| range.meets(input));
+        let emulated = emulated(&case.blob, at)
+            .iter()
+            .any(|(_, range)| range.meets(input));
         found.effect(!emulated, || {
             format!("{root}: `{}` is where EL2 emulates", grant.name)
         });

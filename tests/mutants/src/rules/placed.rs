@@ -47,6 +47,23 @@ fn channels(case: &Case<'_>, found: &mut Found) {
         .filter(of_channel)
         .map(|p| p.range)
         .collect();
+    for lock in &case.blob.locks {
+        found.effect(lock.is_sound(case.blob.partitions.len()), || {
+            format!("the lock at {:#x} makes no sense", lock.range.0)
+        });
+        for (p, _, _) in lock.participants() {
+            let reach = case
+                .reach
+                .partitions
+                .get(crate::bytes::index(p.into()))
+                .into_iter()
+                .flatten();
+            let there = reach
+                .filter(|m| (m.output, m.size) == lock.range && m.input == lock.words[0])
+                .count();
+            found.effect(there == 1, || format!("partition {p} has its lock elsewhere"));
+        }
+    }
     let sized = |(base, size): &(u64, u64)| Range {
         start: *base,
         end: base.saturating_add(*size),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Records that the blob determines: `FORMAT.md`, "Records".
 
-use crate::blob::{NONE, Partition};
+use crate::blob::{Blob, NONE, Partition};
 use crate::bytes::{PAGE, index};
 use crate::image::Range;
 use crate::judge::{Case, Found};
@@ -43,7 +43,10 @@ pub(crate) fn partition_name(all: &[Partition], at: u32) -> String {
 }
 
 /// What `emulated` says of a partition, by IPA.
-pub(crate) fn emulated(partition: &Partition) -> Vec<(&'static str, Range)> {
+pub(crate) fn emulated(blob: &Blob, at: usize) -> Vec<(&'static str, Range)> {
+    let Some(partition) = blob.partitions.get(at) else {
+        return Vec::new();
+    };
     let mut all = vec![
         ("gicd", partition.gicd, 0x1_0000),
         (
@@ -54,6 +57,9 @@ pub(crate) fn emulated(partition: &Partition) -> Vec<(&'static str, Range)> {
     ];
     if partition.flags & EMULATED_UART != 0 {
         all.push(("uart", partition.uart, PAGE));
+    }
+    for lock in blob.locks.iter().filter(|lock| lock.has(at)) {
+        all.push(("lock", lock.words[0].saturating_add(PAGE), PAGE));
     }
     let range = |start: u64, size| Range {
         start,
@@ -118,6 +124,16 @@ pub fn expected(case: &Case<'_>) -> Vec<String> {
             core.mpidr, core.midr
         ));
     }
+    for (i, core) in blob.cores.iter().enumerate() {
+        let [events, what, counters, intid] = core.traffic;
+        let (event, kept) = (what & 0xFFFF, what >> 16);
+        if events != 0 {
+            let period = core.period;
+            out.push(format!(
+                "bandwidth {i} {events} {period} {event:#x} {counters} {kept} {intid}"
+            ));
+        }
+    }
     for (i, p) in blob.partitions.iter().enumerate() {
         out.push(format!(
             "partition {i} {} {}",
@@ -168,8 +184,25 @@ pub fn expected(case: &Case<'_>) -> Vec<String> {
             out.push(format!("word vcpu:{i} {register} {:#x}", v.words[place]));
         }
     }
-    for p in &blob.partitions {
-        for (what, range) in emulated(p) {
+    for lock in &blob.locks {
+        let [ipa, hold] = lock.words;
+        let owner = case
+            .text
+            .placed
+            .iter()
+            .find(|p| (p.range.start, p.range.size()) == lock.range);
+        let inheritance = if lock.flags & 2 == 0 { "none" } else { "priority" };
+        let mut line = format!(
+            "lock {} {ipa:#x} {hold} {inheritance}",
+            owner.map_or("?", |p| &p.owner)
+        );
+        for (p, priority, acquisitions) in lock.participants() {
+            line += &format!(" {}={priority}/{acquisitions}", partition(p));
+        }
+        out.push(line);
+    }
+    for (at, p) in blob.partitions.iter().enumerate() {
+        for (what, range) in emulated(blob, at) {
             out.push(format!(
                 "emulated {} {what} {}",
                 p.name.as_deref().unwrap_or("?"),

@@ -132,8 +132,14 @@ fn never(case: &Case<'_>, piece: &Piece, found: &mut Found) {
     }
     if partitions().count() > 1 {
         let writers = partitions().filter(|(_, rights)| *rights & W != 0).count();
+        let lock = case.blob.locks.iter().find(|lock| {
+            Range::sized(lock.range.0, lock.range.1).is_some_and(|lock| piece.range.within(lock))
+        });
+        let of_lock = lock.is_some_and(|lock| {
+            partitions().all(|(p, rights)| *rights == R | W && p.is_some_and(|p| lock.has(p)))
+        });
         let data = partitions().all(|(_, rights)| rights & X == 0);
-        found.effect(writers == 1 && data && !piece.cached, || {
+        found.effect((writers == 1 || of_lock) && data && !piece.cached, || {
             format!("memory at {at:#x} is reached by two partitions and is no channel")
         });
     }

@@ -67,6 +67,11 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             1 => (HCR | HCR_TWI, ICH_DIRECT),
             _ => (HCR | HCR_TWI | HCR_IMO, ICH_SLICED),
         };
+        // HPMN: the last counters are EL2's; HPME: they run.
+        let counter = match core.traffic {
+            [0, ..] => 0,
+            [_, what, counters, _] => set(&[7]) | u64::from(counters.wrapping_sub(what >> 16)),
+        };
         let wanted = [
             set(&[31]) | u64::from(vcpu.index),
             core.midr,
@@ -74,7 +79,7 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             VTCR | size << 16,
             u64::from(partition.vmid) << 48 | partition.live_root,
             CNTHCTL,
-            MDCR,
+            MDCR | counter,
             CPTR,
             0,
             ich,

@@ -80,7 +80,7 @@ fn only_what_is_signed_and_new_enough_starts() {
     new_key(&others);
     let text = |path: &Path| path.to_str().expect("path").to_owned();
     let (keys, others, tree) = (text(&keys), text(&others), text(&tree));
-    let boot = [format!("--qemu-arg=-dtb"), format!("--qemu-arg={tree}")];
+    let boot = ["--qemu-arg=-dtb".to_owned(), format!("--qemu-arg={tree}")];
     let boot = boot.each_ref().map(String::as_str);
     let trusting = ["--sign", &keys, "--rollback-index", "3", "--trust", &tree];
     let good = bench.flash("good.img", &trusting);

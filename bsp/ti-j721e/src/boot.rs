@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The boot part of EL2 on the TI J721E.
+#![cfg_attr(target_arch = "aarch64", no_std, no_main)]
+
+#[cfg(target_arch = "aarch64")]
+bulkhead_boot::boot_binary!(bulkhead_ti_j721e::TiJ721e);
+
+#[cfg(not(target_arch = "aarch64"))]
+fn main() {}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `board from-dtb`, on trees that QEMU makes and on sources compiled by `dtc`. Verifies: BH-BRD-003, BH-BRD-004.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bulkhead_model::board::{Board, ControllerKind, Registers};
+use bulkhead_model::load_board;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn committed(name: &str) -> Board {
+    load_board(&root().join(format!("config/boards/{name}.yaml"))).unwrap()
+}
+
+/// Drafts a board from a tree; gives its text and what a spec would see of it.
+fn draft(tree: &Path) -> (String, Board) {
+    let file = tree.with_extension("yaml");
+    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead-tool"))
+        .args(["board", "from-dtb"])
+        .arg(tree)
+        .args(["--name", "drafted", "-o"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let board = load_board(&file).unwrap_or_else(|error| panic!("{error}"));
+    (std::fs::read_to_string(&file).unwrap(), board)
+}
+
+/// What QEMU says of a machine.
+fn dumped(folder: &Path, machine: &str, rest: &[&str]) -> (String, Board) {
+    let tree = folder.join("tree.dtb");
+    let program = std::env::var_os("BULKHEAD_QEMU").filter(|p| !p.is_empty());
+    let status = Command::new(program.unwrap_or_else(|| "qemu-system-aarch64".into()))
+        .arg("-M")
+        .arg(format!("{machine},dumpdtb={}", tree.display()))
+        .args(rest)
+        .args(["-display", "none", "-nic", "none"])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    draft(&tree)
+}
+
+fn compiled(folder: &Path, source: &str) -> (String, Board) {
+    let tree = folder.join("tree.dtb");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/boards")
+        .join(source);
+    let status = Command::new("dtc")
+        .args(["-q", "-O", "dtb", "-o"])
+        .arg(&tree)
+        .arg(&source)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    draft(&tree)
+}
+
+/// What decides isolation and is the same in every description of a board.
+fn compare(draft: &Board, board: &Board) {
+    let ram = |b: &Board| b.ram.iter().map(|r| r.value).collect::<Vec<_>>();
+    assert_eq!(ram(draft), ram(board));
+    let affinities = |b: &Board| b.cores.iter().map(|c| c.mpidr).collect::<Vec<_>>();
+    assert_eq!(affinities(draft), affinities(board));
+    let parts = |b: &Board| b.cores.iter().map(|c| c.midr >> 4 & 0xfff).collect::<Vec<_>>();
+    assert_eq!(parts(draft), parts(board));
+    assert_eq!(
+        (draft.gic.version, draft.gic.distributor, draft.gic.redistributors),
+        (board.gic.version, board.gic.distributor, board.gic.redistributors)
+    );
+    assert!(draft.gic.spi_lines <= board.gic.spi_lines);
+    let uart = |b: &Board| (b.uart.kind, b.uart.base, b.uart.interrupt);
+    assert_eq!(uart(draft), uart(board));
+    let smmu = |b: &Board| b.smmu.as_ref().map(|s| s.base);
+    assert_eq!(smmu(draft), smmu(board));
+}
+
+#[test]
+fn the_draft_of_qemu_virt_is_the_board() {
+    let folder = tempfile::tempdir().unwrap();
+    let rest = ["-cpu", "cortex-a72", "-smp", "4", "-m", "1G"];
+    let (text, draft) = dumped(
+        folder.path(),
+        "virt,virtualization=on,gic-version=3,iommu=smmuv3",
+        &rest,
+    );
+    let board = committed("qemu-virt");
+    compare(&draft, &board);
+    let (drafted, wanted) = (draft.pcie.as_ref().unwrap(), board.pcie.as_ref().unwrap());
+    assert_eq!((drafted.ecam, drafted.window), (wanted.ecam, wanted.window));
+    assert!(text.contains("# review"), "{text}");
+}
+
+#[test]
+fn the_draft_of_the_versal_is_the_board() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, draft) = dumped(folder.path(), "xlnx-versal-virt", &["-m", "2G"]);
+    let board = committed("xlnx-versal-virt");
+    compare(&draft, &board);
+    let devices = |b: &Board| {
+        let of = b.devices.iter();
+        of.map(|d| {
+            (
+                d.name.value.clone(),
+                d.kind,
+                d.registers,
+                d.clock,
+                d.interrupt.as_ref().map(|i| i.value),
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(devices(&draft), devices(&board));
+}
+
+#[test]
+fn the_board_file_of_the_j721e_is_what_the_public_tree_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, draft) = compiled(folder.path(), "ti-j721e.dts");
+    let board = committed("ti-j721e");
+    compare(&draft, &board);
+    let interrupts = |b: &Board| b.smmu.as_ref().map(|s| s.interrupts.clone());
+    assert_eq!(interrupts(&draft), interrupts(&board));
+    let reserved = |b: &Board| b.reserved.iter().any(|r| r.region.value.base == 0x9e80_0000);
+    assert!(reserved(&draft) && reserved(&board));
+    assert!(draft.devices.is_empty());
+    assert!(
+        text.contains("bsp/devices has no driver for bosch,m_can"),
+        "{text}"
+    );
+    assert!(text.contains("intid: 156, trigger: level"), "{text}");
+}
+
+#[test]
+fn buses_are_followed_and_controllers_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, draft) = compiled(folder.path(), "controllers.dts");
+    let cores: Vec<_> = draft
+        .cores
+        .iter()
+        .map(|c| (c.mpidr, c.cluster, c.capacity))
+        .collect();
+    assert_eq!(cores, [(0, 0, 512), (0x100, 1, 1024)]);
+    assert_eq!(draft.uart.base, 0x3000_0000);
+    let [can] = &draft.devices[..] else {
+        panic!("{text}")
+    };
+    let Registers::At(region) = can.registers else {
+        panic!("{text}")
+    };
+    assert_eq!(
+        (region.base, region.size, can.clock),
+        (0x3002_0000, 0x8000, Some(80_000_000))
+    );
+    let [controller] = &draft.controllers[..] else {
+        panic!("{text}")
+    };
+    assert_eq!(
+        (
+            controller.kind,
+            controller.registers.value.base,
+            can.controlled_by.len()
+        ),
+        (ControllerKind::Reset, 0x3001_0000, 1)
+    );
+    for line in [
+        "its StreamID is 0x21",
+        "arm,mmu-500",
+        "no bus master can be assigned",
+        "the tree has no PSCI",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(draft.smmu.is_none());
+}

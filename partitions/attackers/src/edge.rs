@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Everything of the attackers that is not safe Rust.
+
+use core::arch::{asm, global_asm};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use bulkhead_abi::window::WINDOW_SIZE;
+use bulkhead_partition::machine::Range;
+
+/// What is tried past the partition's own translation.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+pub(crate) enum Operation {
+    /// Loads 64 bits from the address.
+    Load = 0,
+    /// Executes the instruction that the address is, with the value in `x0`, and gives `x0`.
+    Execute = 1,
+    /// Stores the value, 64 bits, at the address.
+    Store = 2,
+}
+
+#[unsafe(export_name = "attacker_scratch")]
+static SCRATCH: AtomicU64 = AtomicU64::new(0);
+
+global_asm!(
+    ".section .text.attacker, \"ax\"",
+    ".balign 0x800",
+    "attacker_vectors:",
+    ".rept 16",
+    ".balign 0x80",
+    "mrs x13, esr_el1",
+    "mrs x17, elr_el1",
+    "add x17, x17, #4",
+    "msr elr_el1, x17",
+    "eret",
+    ".endr",
+    ".balign 0x80",
+    // x0 operation, x1 address or instruction, x2 value; gives x0 value, x1 ESR_EL1 or 0.
+    "attacker_try:",
+    "mrs x9, daif",
+    "msr daifset, #0xf",
+    "mrs x10, sctlr_el1",
+    "mrs x11, vbar_el1",
+    "adr x12, attacker_vectors",
+    "msr vbar_el1, x12",
+    "bic x12, x10, #1",
+    "ldr x14, =attacker_scratch",
+    "dsb sy",
+    "msr sctlr_el1, x12",
+    "isb",
+    "mov x13, xzr",
+    "cmp x0, #1",
+    "b.eq 1f",
+    "b.hi 3f",
+    "ldr x0, [x1]",
+    "b 2f",
+    "3: str x2, [x1]",
+    "b 2f",
+    "1: mov w15, #0x03c0",
+    "movk w15, #0xd65f, lsl #16",
+    "stp w1, w15, [x14]",
+    "dc cvau, x14",
+    "dsb sy",
+    "ic ivau, x14",
+    "dsb sy",
+    "isb",
+    "mov x16, x30",
+    "mov x0, x2",
+    "blr x14",
+    "mov x30, x16",
+    "2: dsb sy",
+    "isb",
+    "msr vbar_el1, x11",
+    "msr sctlr_el1, x10",
+    "isb",
+    "msr daif, x9",
+    "mov x1, x13",
+    "ret",
+    ".ltorg",
+);
+
+/// Tries one thing with the MMU off, so that stage 2 alone decides; gives what it read, and `ESR_EL1` of the exception
+/// that it met at EL1.
+pub(crate) fn attempt(operation: Operation, address: u64, value: u64) -> (u64, Option<u64>) {
+    let (read, syndrome): (u64, u64);
+    // SAFETY: 1. The routine changes the registers that are named and memory of its own only. 2. Code is mapped at its
+    // own address, and nothing but the routine runs with the MMU off: interrupts are masked and no stack is used.
+    // 3. What an instruction that is executed may change is for its caller to know.
+    unsafe {
+        asm!(
+            "bl attacker_try",
+            inout("x0") operation as u64 => read,
+            inout("x1") address => syndrome,
+            in("x2") value,
+            out("x9") _, out("x10") _, out("x11") _, out("x12") _, out("x13") _, out("x14") _,
+            out("x15") _, out("x16") _, out("x17") _, out("x30") _,
+        );
+    }
+    SCRATCH.store(0, Ordering::Relaxed);
+    (read, (syndrome != 0).then_some(syndrome))
+}
+
+/// Calls with HVC or SMC; gives `x0`.
+pub(crate) fn call(by_smc: bool, arguments: [u64; 4]) -> u64 {
+    let [a, b, c, d] = arguments;
+    let result;
+    // SAFETY: a call changes x0 to x17 at most (SMCCC); it does not return for functions that end the caller.
+    unsafe {
+        if by_smc {
+            asm!("smc #0", inout("x0") a => result, in("x1") b, in("x2") c, in("x3") d, clobber_abi("C"));
+        } else {
+            asm!("hvc #0", inout("x0") a => result, in("x1") b, in("x2") c, in("x3") d, clobber_abi("C"));
+        }
+    }
+    result
+}
+
+/// Words at the end of the partition's own window, which no restart clears.
+pub(crate) fn kept(window: Range) -> &'static [AtomicU64; 4] {
+    let start = usize::try_from(window.start).unwrap_or(0);
+    assert!(start.is_multiple_of(4096) && start != 0 && window.size >= WINDOW_SIZE as u64);
+    let words = core::ptr::with_exposed_provenance(start + WINDOW_SIZE - 32);
+    // SAFETY: the window is the partition's own and mapped for ever; nobody uses its last words; atomics are valid for
+    // any bit pattern.
+    unsafe { &*words }
+}
+
+/// A 32-bit register of a mapped device, or 64 bits where `WIDE`.
+pub(crate) fn write<const WIDE: bool>(address: u64, value: u64) {
+    // SAFETY: the caller's ranges come from the device tree and are mapped as Device memory.
+    unsafe {
+        if WIDE {
+            asm!("str {:x}, [{}]", in(reg) value, in(reg) address, options(nostack));
+        } else {
+            asm!("str {:w}, [{}]", in(reg) value, in(reg) address, options(nostack));
+        }
+    }
+}
+
+/// Reads a 32-bit register of a mapped device, or 64 bits where `WIDE`.
+pub(crate) fn read<const WIDE: bool>(address: u64) -> u64 {
+    let value;
+    // SAFETY: as in `write`.
+    unsafe {
+        if WIDE {
+            asm!("ldr {:x}, [{}]", out(reg) value, in(reg) address, options(nostack));
+        } else {
+            asm!("ldr {:w}, [{}]", out(reg) value, in(reg) address, options(nostack));
+        }
+    }
+    value
+}
+
+/// Masks every exception of this vCPU.
+pub(crate) fn mask() {
+    // SAFETY: masked exceptions stay pending.
+    unsafe { asm!("msr daifset, #0xf", options(nomem, nostack)) };
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Partitions that try to break out.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod calls;
+#[cfg(target_os = "none")]
+mod dma;
+#[cfg(target_os = "none")]
+mod edge;
+#[cfg(target_os = "none")]
+mod gic;
+#[cfg(target_os = "none")]
+mod memory;
+#[cfg(target_os = "none")]
+mod registers;
+#[cfg(target_os = "none")]
+mod time;
+
+#[cfg(target_os = "none")]
+mod target {
+    use bulkhead_partition::el1::{Partition, console};
+
+    bulkhead_partition::entry!(run);
+
+    /// What an attack did.
+    #[derive(Clone, Copy, Default)]
+    pub(crate) struct Tried {
+        /// Attempts.
+        pub(crate) attempts: u64,
+        /// Those that gave the attacker what it has no right to.
+        pub(crate) succeeded: u64,
+    }
+
+    impl Tried {
+        /// Counts one attempt.
+        pub(crate) fn note(&mut self, succeeded: bool) {
+            self.attempts += 1;
+            self.succeeded += u64::from(succeeded);
+        }
+    }
+
+    fn run(partition: Partition) -> ! {
+        let arguments = partition.machine.arguments;
+        let name = arguments.strip_prefix("attack=").unwrap_or(arguments);
+        let tried = match name {
+            "memory" => crate::memory::attack(&partition),
+            "dma" => crate::dma::attack(&partition),
+            "revoked" => crate::dma::revoked(&partition),
+            "registers" => crate::registers::attack(),
+            "calls" => crate::calls::attack(),
+            "gic" => crate::gic::attack(&partition),
+            "hog" => crate::time::hog(),
+            "console" => crate::time::console_flood(),
+            // No attempt: the suite fails.
+            _ => Tried::default(),
+        };
+        console::line(format_args!(
+            "attack {name}: {} attempts, {} succeeded",
+            tried.attempts, tried.succeeded
+        ));
+        // Registers may be as the attack left them: nothing is relied on any more.
+        loop {
+            core::hint::spin_loop();
+        }
+    }
+}
+
+#[cfg(target_os = "none")]
+use target::Tried;
+
+#[cfg(not(target_os = "none"))]
+fn main() -> std::process::ExitCode {
+    eprintln!("attackers run inside a partition, not on the host");
+    std::process::ExitCode::from(2)
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `bulkhead trace`: what it writes is a Perfetto trace that shows the run, read here by a decoder of its own.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use bulkhead_on_target::{REFERENCE, images, in_tree, succeeded, tool};
+
+/// Virtual time of the run.
+const TIME_NS: u64 = 60_000_000;
+
+/// A field of a protobuf message. Protocol Buffers, "Encoding": wire types 0, 1 and 2.
+enum Value<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    fn number(&self) -> u64 {
+        match self {
+            Self::Number(number) => *number,
+            Self::Bytes(_) => panic!("bytes where a number belongs"),
+        }
+    }
+
+    fn bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Number(_) => panic!("a number where bytes belong"),
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.bytes().to_vec()).expect("UTF-8")
+    }
+}
+
+fn varint(bytes: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (first, rest) = bytes.split_first().expect("a byte");
+        *bytes = rest;
+        value |= u64::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            return value;
+        }
+    }
+    panic!("a number of more than 64 bits");
+}
+
+fn take<'a>(bytes: &mut &'a [u8], length: u64) -> &'a [u8] {
+    let (taken, rest) = bytes.split_at(usize::try_from(length).expect("length"));
+    *bytes = rest;
+    taken
+}
+
+fn message(mut bytes: &[u8]) -> Vec<(u64, Value<'_>)> {
+    let mut fields = Vec::new();
+    while !bytes.is_empty() {
+        let key = varint(&mut bytes);
+        let value = match key & 7 {
+            0 => Value::Number(varint(&mut bytes)),
+            1 => Value::Number(u64::from_le_bytes(take(&mut bytes, 8).try_into().expect("8"))),
+            2 => {
+                let length = varint(&mut bytes);
+                Value::Bytes(take(&mut bytes, length))
+            }
+            other => panic!("wire type {other}"),
+        };
+        fields.push((key >> 3, value));
+    }
+    fields
+}
+
+fn field<'m, 'a>(fields: &'m [(u64, Value<'a>)], number: u64) -> Option<&'m Value<'a>> {
+    fields.iter().find(|(n, _)| *n == number).map(|(_, value)| value)
+}
+
+/// A finished slice.
+struct Slice {
+    track: u64,
+    name: String,
+    from: u64,
+    to: u64,
+}
+
+#[derive(Default)]
+struct Trace {
+    /// Name and parent by identity.
+    tracks: BTreeMap<u64, (String, Option<u64>)>,
+    slices: Vec<Slice>,
+    /// Track and name.
+    instants: Vec<(u64, String)>,
+}
+
+/// Reads a trace and refuses ends without a begin, begins without an end, tracks that nobody described, and times
+/// that go back on a track.
+fn decode(bytes: &[u8]) -> Trace {
+    let mut trace = Trace::default();
+    let mut open: BTreeMap<u64, Vec<(String, u64)>> = BTreeMap::new();
+    let mut latest: BTreeMap<u64, u64> = BTreeMap::new();
+    for (number, packet) in message(bytes) {
+        assert_eq!(number, 1, "Trace.packet");
+        let packet = message(packet.bytes());
+        if let Some(track) = field(&packet, 60) {
+            let track = message(track.bytes());
+            let identity = field(&track, 1).expect("uuid").number();
+            let name = field(&track, 2).expect("name").text();
+            let parent = field(&track, 5).map(Value::number);
+            assert!(trace.tracks.insert(identity, (name, parent)).is_none());
+            continue;
+        }
+        let time = field(&packet, 8).expect("timestamp").number();
+        let event = message(field(&packet, 11).expect("track_event").bytes());
+        let track = field(&event, 11).expect("track_uuid").number();
+        assert!(trace.tracks.contains_key(&track), "track {track}");
+        let before = latest.insert(track, time).unwrap_or(0);
+        assert!(before <= time, "time goes back on track {track}");
+        let name = field(&event, 23).map(Value::text).unwrap_or_default();
+        match field(&event, 9).expect("type").number() {
+            1 => open.entry(track).or_default().push((name, time)),
+            2 => {
+                let begun = open.get_mut(&track).and_then(Vec::pop);
+                let (name, from) = begun.unwrap_or_else(|| panic!("an end without a begin on {track}"));
+                let to = time;
+                trace.slices.push(Slice {
+                    track,
+                    name,
+                    from,
+                    to,
+                });
+            }
+            3 => trace.instants.push((track, name)),
+            other => panic!("event of type {other}"),
+        }
+    }
+    assert!(open.values().all(Vec::is_empty), "begins without ends: {open:?}");
+    trace
+}
+
+impl Trace {
+    /// The track of this name on that of its parent, if it has one.
+    fn track(&self, name: &str, parent: Option<&str>) -> u64 {
+        let parent = parent.map(|parent| self.track(parent, None));
+        let found = self.tracks.iter().find(|(_, (n, p))| n == name && *p == parent);
+        *found.unwrap_or_else(|| panic!("no track {name}")).0
+    }
+
+    fn slices(&self, track: u64) -> impl Iterator<Item = &Slice> {
+        self.slices.iter().filter(move |slice| slice.track == track)
+    }
+
+    fn length<'a>(&'a self, track: u64, name: &'a str) -> u64 {
+        let named = self.slices(track).filter(|slice| slice.name.starts_with(name));
+        named.map(|slice| slice.to - slice.from).sum()
+    }
+}
+
+/// Verifies: BH-TRACE-001, BH-TRACE-003.
+#[test]
+fn a_trace_shows_every_core_and_partition() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("t.pftrace");
+    let output = Command::new(tool())
+        .arg("trace")
+        .arg(in_tree(REFERENCE))
+        // Without Linux nothing makes more events than a busy host reads.
+        .args(["--deterministic", "--for", "60ms", "--set"])
+        .args(["partitions.infotainment.autostart=false", "--output"])
+        .arg(&file)
+        .env("BULKHEAD_ROOT", in_tree("."))
+        .env("BULKHEAD_IMAGES", images())
+        .output()
+        .expect("the tool starts");
+    succeeded(&output);
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{said}");
+    assert!(said.contains(" 0 lost"), "{said}");
+    let trace = decode(&std::fs::read(&file).expect("the trace"));
+
+    for core in 0..4 {
+        let name = format!("core {core}");
+        let track = trace.track(&name, None);
+        let el2 = trace.length(track, "EL2: ");
+        let all = trace.length(track, "");
+        println!("{name}: {el2} ns in EL2 of {all} ns shown");
+        assert!(el2 > 0 && el2 <= all, "{name}");
+    }
+    for (partition, core) in [("adas", 3), ("vehicle", 2), ("cluster", 1)] {
+        let vcpu = trace.track("vCPU 0", Some(partition));
+        let ran = trace.length(vcpu, partition);
+        let on_core = trace.length(trace.track(&format!("core {core}"), None), partition);
+        println!("{partition}: {ran} ns");
+        assert!(ran > 0 && ran <= on_core, "{partition}");
+        let starts = trace
+            .instants
+            .iter()
+            .filter(|(track, name)| *track == vcpu && name == "start");
+        assert_eq!(starts.count(), 1, "{partition}");
+    }
+    assert_eq!(trace.length(trace.track("vCPU 1", Some("infotainment")), ""), 0);
+    // The dedicated cores execute nothing but their partition, almost all of the time.
+    let adas = trace.length(trace.track("vCPU 0", Some("adas")), "adas");
+    assert!(adas > TIME_NS / 2, "{adas}");
+    // Slots of core 1 follow each other without a gap, and what cluster executes lies inside its own.
+    let slots: Vec<&Slice> = trace.slices(trace.track("slots", Some("core 1"))).collect();
+    assert!(slots.len() > 8, "{}", slots.len());
+    assert!(slots.windows(2).all(|pair| pair[0].to == pair[1].from));
+    for ran in trace.slices(trace.track("vCPU 0", Some("cluster"))) {
+        let inside = |slot: &&&Slice| slot.name == "cluster" && slot.from <= ran.from && ran.from < slot.to;
+        assert!(slots.iter().any(|slot| inside(&slot)), "{} ns", ran.from);
+    }
+}
