@@ -51,9 +51,9 @@ const CHECKS: &[&[Check]] = &[
     assignment::CHECKS,
     channels::CHECKS,
     schedule::CHECKS,
-    health::CHECKS,
     locks::CHECKS,
     bandwidth::CHECKS,
+    health::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -83,9 +83,9 @@ pub fn all() -> Vec<&'static Rule> {
         assignment::ALL,
         channels::ALL,
         schedule::ALL,
-        health::ALL,
         locks::ALL,
         bandwidth::ALL,
+        health::ALL,
         tasks::ALL,
     ];
     groups.into_iter().flatten().copied().collect()

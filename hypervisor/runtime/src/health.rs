@@ -21,14 +21,14 @@ use crate::lifecycle::end;
 use crate::view;
 
 impl PerCore {
-    /// Counts an interrupt of a device of the slot's owner. Implements: BH-HEALTH-009.
+    /// Counts an interrupt of a device of the slot's owner, an SPI. Implements: BH-HEALTH-009.
     pub fn count_interrupt(&mut self, intid: u32) {
         let Some((vcpu, running)) = self.current() else {
             return;
         };
-        running.interrupts = running.interrupts.wrapping_add(u32::from(intid >= 32));
+        running.interrupts = running.interrupts.wrapping_add(1);
         let limit = vcpu.partition.interrupt_limit;
-        if limit > 0 && intid >= 32 && running.interrupts == limit.wrapping_add(1) {
+        if limit > 0 && running.interrupts == limit.wrapping_add(1) {
             self.blame(Error::InterruptStorm, [u64::from(intid), 0, u64::from(limit)]);
         }
     }

@@ -37,7 +37,9 @@ impl PerCore {
                 }
                 Some(Taken::Other(intid)) => {
                     let listed = self.deliver(intid);
-                    self.count_interrupt(intid);
+                    if intid >= 32 {
+                        self.count_interrupt(intid);
+                    }
                     listed
                 }
                 Some(Taken::SlotTimer) => {

@@ -158,6 +158,8 @@ impl PerCore {
         if running.core.mode != core_mode::SLICED {
             direct::reset(vcpu, running);
         }
+        // Where another core's decision stops it, this is the first that can.
+        close(running, vcpu.partition, vcpu.shared);
         let after = apply(
             vcpu.shared,
             Event::Stopped {
@@ -221,6 +223,7 @@ impl PerCore {
         }
         // The reload restored the root page while all vCPUs were off; the barrier before the invalidation
         // publishes its entries.
+        vcpu.shared.streams.store(1, Ordering::SeqCst);
         if streams::open_streams(running, partition).is_err() {
             // Without its devices it does not start: an error like any other, within its restart limit.
             supervise::poll_failed();
@@ -327,13 +330,21 @@ pub fn end(running: &Running, index: u32, event: Event) {
         && !matches!(before.phase(), Phase::Stopping(_))
     {
         withdraw(running, partition);
-        // A stream that cannot be opened again stops the next start.
-        if streams::close_streams(running, partition).is_err() {
-            supervise::poll_failed();
-        }
+        close(running, partition, state);
         let _ = apply(state, Event::Withdrawn);
     }
     call_members(running, partition);
+}
+
+/// Closes the streams of a partition that stops, on a core that can; its other cores find them closed.
+fn close(running: &Running, partition: &Partition, state: &PartitionState) {
+    if streams::is_here(running, partition)
+        && state.streams.swap(0, Ordering::SeqCst) != 0
+        && streams::close_streams(running, partition).is_err()
+    {
+        // A stream that cannot be opened again stops the next start.
+        supervise::poll_failed();
+    }
 }
 
 /// Ends the memory accesses of a partition that stops, when it has vCPUs on other cores: a core that no kick

@@ -62,6 +62,11 @@ fn without_a_heartbeat_it_restarts_up_to_its_limit_and_then_is_silent() {
     let report = session.finish("the test is over").expect("report");
     let adas = partition(&report, "adas");
     assert_eq!((adas.state.as_str(), adas.restarts), ("failed", 2));
+    assert!(
+        !report.health_counts.contains_key("system"),
+        "{:?}",
+        report.health
+    );
     let events = of(&report, "heartbeat");
     assert_eq!(count(&report, "adas", "heartbeat"), 3, "{events:?}");
     for event in &events {

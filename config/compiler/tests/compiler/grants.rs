@@ -111,11 +111,12 @@ fn lines_follow_the_grammar() {
         assert!(kind >= last, "out of order: {line}");
         last = kind;
         let count = match fields[0] {
-            "system" | "blob" | "certificate" | "live" => 2..=2,
+            "system" | "blob" | "certificate" | "live" | "monitor" => 2..=2,
             "image" | "stream-table" | "stream" => 3..=3,
-            "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory" => 4..=4,
+            "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory"
+            | "health" => 4..=4,
             "vcpu" | "spi" => 5..=5,
-            "core" | "slot" | "pci" => 6..=6,
+            "core" | "slot" | "pci" | "watch" => 6..=6,
             "shared" => 4..=usize::MAX,
             _ => 7..=7,
         };
