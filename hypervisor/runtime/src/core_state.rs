@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 use bulkhead_abi::health::Error;
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
 use bulkhead_abi::trace::{CLASS_START, CLASS_WAKE, NO_VCPU};
-use bulkhead_arch::barrier::{counter, wait_for_interrupt};
+use bulkhead_arch::barrier::{counter, dmb_ish, wait_for_interrupt};
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_arch::registers;
@@ -193,13 +193,15 @@ impl PerCore {
             let slot = self.vcpus.get_mut(local)?;
             *slot = Some(local_vcpu(&system, stats, local, listed.vcpu)?);
         }
-        stats.write32(core_field!(magic), stats::MAGIC);
         stats.write32(core_field!(version), stats::VERSION);
         stats.write32(core_field!(core), self.index);
         stats.write32(core_field!(vcpu_count), core.vcpu_count);
         stats.write64(core_field!(frequency), handoff.frequency);
         stats.write64(core_field!(epoch), handoff.epoch);
         stats.write64(core_field!(state), core_state::RUNNING);
+        // Last: who reads meanwhile takes the block as a whole or not at all.
+        dmb_ish();
+        stats.write32(core_field!(magic), stats::MAGIC);
         let timetable = Timetable::new(system.slots_of(core), core.major_frame_ns, handoff.frequency);
         if core.mode == core_mode::SLICED && timetable.is_none() {
             return None;
