@@ -151,7 +151,7 @@ fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
             Meaning::Device | Meaning::Can => names(&["can0", "can1"]),
             Meaning::File => names(&["vehicle", "other.bin", "program.elf", "kernel.bin"]),
             Meaning::Board => vec![json!("other.yaml")],
-            Meaning::PciId => Vec::new(),
+            Meaning::PciId | Meaning::Release => Vec::new(),
         },
         Kind::List(item, _) => {
             let (mut shorter, mut reversed) = (value.as_array().unwrap().clone(), Vec::new());

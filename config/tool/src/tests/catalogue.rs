@@ -332,7 +332,7 @@ pub(super) const TESTS: &[Test] = &[
     board(
         "imx8mp",
         "board-imx8mp",
-        "i.MX8MP: adas says that it has no bus, the cluster shows that nothing is known",
+        "i.MX8MP: Linux runs, adas says that it has no bus, the cluster shows that nothing is known",
         &["--board", "imx8mp-evk", "--deterministic"],
         Wanted::Pass,
     ),
