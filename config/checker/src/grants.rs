@@ -49,7 +49,7 @@ const KINDS: [&str; 31] = [
 /// What a root may reach under one name.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
-    /// `el2:boot`, `el2:core:N` or `partition:NAME`.
+    /// `el2:boot`, `el2:core:N`, `partition:NAME` or `stream:ID`.
     pub root: String,
     /// What it is.
     pub name: String,
@@ -289,7 +289,9 @@ impl Grants {
     /// A grant of pages of colours, with the form of `grant`.
     fn coloured(&self, fields: &[&str]) -> Option<Coloured> {
         let Grant { root, name, run } = grant(fields)?;
-        self.colours_of(&root)?;
+        if !root.starts_with("stream:") {
+            self.colours_of(&root)?;
+        }
         if run.input.size() > LONGEST {
             return None;
         }

@@ -15,6 +15,7 @@ mod isolation;
 mod layout;
 mod pack;
 mod payload;
+mod rights;
 mod rules;
 mod streams;
 mod support;
