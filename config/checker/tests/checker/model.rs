@@ -266,9 +266,9 @@ fn partition_root(i: usize, name: &str) -> Root {
 
 fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
     let (hcr, ich_hcr) = match core {
-        0 => (0x8078_2039, 0x801),
-        1 => (0x8078_0029, 0xc00),
-        _ => (0x8078_2029, 0xc00),
+        0 => (0x18_807c_2039, 0x801),
+        1 => (0x18_807c_0029, 0xc00),
+        _ => (0x18_807c_2029, 0xc00),
     };
     let vmpidr = 0x8000_0000 + u64::from(index);
     let words = [
@@ -279,7 +279,7 @@ fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
         0x410f_d083,
         3,
         // EL2 keeps counters 4 and 5 of core 0, and lets them run.
-        if core == 0 { 0xee4 } else { 0xe60 },
+        if core == 0 { 0x8_4ee4 } else { 0x8_4e60 },
         0x0010_33ff,
         0,
         ich_hcr,

@@ -372,6 +372,23 @@ pub(super) const TESTS: &[Test] = &[
         "attackers",
         "attackers get nothing, are seen, and nobody else notices; with one grant more they succeed"
     ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "attackers-long",
+            "attackers",
+            "a million CAN frames arrive beside Linux at its worst and without it",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-on-target",
+                "--test=attackers",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ],
+        )
+    },
     target!(
         "bench",
         "bench",
