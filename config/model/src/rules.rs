@@ -11,7 +11,7 @@ pub(crate) mod cores;
 pub(crate) mod devices;
 mod dma;
 pub(crate) mod document;
-mod hardware;
+pub(crate) mod hardware;
 pub(crate) mod health;
 pub(crate) mod include;
 pub(crate) mod language;

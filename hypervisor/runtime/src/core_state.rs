@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 use bulkhead_abi::health::Error;
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
 use bulkhead_abi::trace::{CLASS_START, CLASS_WAKE, NO_VCPU};
-use bulkhead_arch::barrier::{counter, dmb_ish, wait_for_interrupt};
+use bulkhead_arch::barrier::{counter, wait_for_interrupt};
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_arch::registers;
@@ -199,9 +199,8 @@ impl PerCore {
         stats.write64(core_field!(frequency), handoff.frequency);
         stats.write64(core_field!(epoch), handoff.epoch);
         stats.write64(core_field!(state), core_state::RUNNING);
-        // Last: who reads meanwhile takes the block as a whole or not at all.
-        dmb_ish();
-        stats.write32(core_field!(magic), stats::MAGIC);
+        // Last: whoever finds it finds the rest.
+        stats.write32_release(core_field!(magic), stats::MAGIC);
         let timetable = Timetable::new(system.slots_of(core), core.major_frame_ns, handoff.frequency);
         if core.mode == core_mode::SLICED && timetable.is_none() {
             return None;

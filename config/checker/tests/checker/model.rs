@@ -55,7 +55,13 @@ pub(crate) fn map(
     }
 }
 
-fn identity(name: &str, physical: u64, size: u64, rights: &'static str, memory: &'static str) -> Map {
+pub(crate) fn identity(
+    name: &str,
+    physical: u64,
+    size: u64,
+    rights: &'static str,
+    memory: &'static str,
+) -> Map {
     map(name, physical, size, rights, memory, physical)
 }
 
@@ -119,6 +125,8 @@ pub(crate) struct Model {
     /// Actions on the core level, on the system level.
     pub health: [[u8; 16]; 2],
     pub monitor: u32,
+    /// Whether the GIC is a GICv2, without redistributors.
+    pub gicv2: bool,
 }
 
 /// Sections of the hypervisor image: name, first page, pages.
@@ -413,5 +421,6 @@ pub(crate) fn good(blob_size: u64) -> Model {
         ],
         monitor: 2,
         el2_words: [0x8082_3519, 0x44_04ff, 0x30cd_183d],
+        gicv2: false,
     }
 }

@@ -10,6 +10,7 @@
 mod build;
 mod colours;
 mod devicetree;
+mod gicv2;
 mod grants;
 mod isolation;
 mod layout;

@@ -211,6 +211,17 @@ pub(super) const TESTS: &[Test] = &[
         "with the controllers on two buses the car crashes",
         &["--set", "wiring.can1=other-bus"],
     ),
+    target!(
+        "board-zcu102",
+        "boards",
+        "zcu102",
+        "on the ZCU102 all four partitions live on a GICv2 and the board's own CAN controllers"
+    ),
+    control(
+        "board-zcu102-two-buses",
+        "on the ZCU102 with the controllers on two buses the car crashes",
+        &["--board", "xlnx-zcu102", "--set", "wiring.can1=other-bus"],
+    ),
     control(
         "broken-crc",
         "with every brake frame's CRC broken the car crashes",
@@ -342,6 +353,11 @@ pub(super) const TESTS: &[Test] = &[
         "EL2's counts equal the emulator's exception log"
     ),
     target!(
+        "errata",
+        "errata",
+        "no image has an instruction sequence that a Cortex-A53 executes wrongly"
+    ),
+    target!(
         "revocation",
         "revocation",
         "a partition that stops writes no more, whatever its other cores do"
@@ -377,7 +393,7 @@ pub(super) const TESTS: &[Test] = &[
         ..cargo(
             "attackers-long",
             "attackers",
-            "a million CAN frames arrive beside Linux at its worst and without it",
+            "a million CAN frames arrive beside Linux at its worst and without it; 100 million random traps; a thousand injected faults",
             &[
                 "test",
                 "--locked",
