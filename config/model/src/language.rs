@@ -11,6 +11,7 @@ mod boot;
 mod channel;
 mod health;
 mod partition;
+mod qemu;
 mod spec;
 
 pub use board::BOARD;
