@@ -14,5 +14,6 @@ pub mod lock;
 pub mod mux;
 pub mod sampling;
 pub mod stats;
+pub mod steal;
 pub mod trace;
 pub mod window;

@@ -39,6 +39,7 @@ pub mod reload;
 pub mod shared;
 pub mod sliced;
 pub mod stats;
+mod steal;
 pub mod streams;
 pub mod supervise;
 pub mod trace;

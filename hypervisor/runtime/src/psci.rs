@@ -58,7 +58,7 @@ impl PerCore {
                 hypercall::DENIED
             }
             Call::Vendor(VendorCall::MarkSteady) => mark_steady(running),
-            Call::Smccc(call) => call.result(),
+            Call::Smccc(call) => call.result(vcpu.stolen_time_ipa()),
             Call::Psci(call) => match self.on_psci(call) {
                 Some(result) => result,
                 None => return,
