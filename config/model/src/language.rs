@@ -9,7 +9,9 @@
 mod board;
 mod boot;
 mod channel;
+mod health;
 mod partition;
+mod qemu;
 mod spec;
 
 pub use board::BOARD;

@@ -6,6 +6,7 @@
 use crate::board::Region;
 use crate::decode_locks::LockSpec;
 use crate::decode_tasks::TaskSpec;
+use crate::health::{HealthSpec, PartitionHealthSpec};
 use crate::span::{Span, Spanned};
 use crate::system::{Bandwidth, Console, Criticality, Interrupts, MemoryRights, Seed};
 
@@ -24,6 +25,7 @@ pub(crate) struct Spec {
     pub(crate) wiring: Vec<WireSpec>,
     pub(crate) expect: Vec<ExpectationSpec>,
     pub(crate) never: Vec<ExpectationSpec>,
+    pub(crate) health: HealthSpec,
 }
 
 #[derive(Debug)]
@@ -41,11 +43,13 @@ pub(crate) struct PartitionSpec {
     pub(crate) unguarded: Vec<(Name, Name)>,
     /// What its bus masters reach of its RAM.
     pub(crate) dma: Vec<DmaSpec>,
+    pub(crate) device_tree: Option<Name>,
     pub(crate) restart_limit: u32,
     pub(crate) marks_steady: Option<Spanned<bool>>,
     pub(crate) seed: Seed,
     pub(crate) autostart: bool,
     pub(crate) tasks: Vec<TaskSpec>,
+    pub(crate) health: PartitionHealthSpec,
 }
 
 /// What a bus master reaches of its partition's RAM.

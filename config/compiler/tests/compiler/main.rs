@@ -14,6 +14,7 @@ mod gicv2;
 mod grants;
 mod isolation;
 mod layout;
+mod own_tree;
 mod pack;
 mod payload;
 mod rights;
