@@ -7,6 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_partition::el1::{Partition, console};
+use bulkhead_partition::machine::Gic;
 
 use crate::Tried;
 use crate::code::{Code, Ran, form, run_at};
@@ -127,7 +128,9 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
         if n == 0 {
             let mut tried = Tried::default();
             refused(&mut tried, partition.machine.distributor.start);
-            refused(&mut tried, partition.machine.redistributors.start + 0x1_0000);
+            if let Gic::V3 { redistributors } = partition.machine.gic {
+                refused(&mut tried, redistributors.start + 0x1_0000);
+            }
             attempts.fetch_add(tried.attempts, Ordering::SeqCst);
             succeeded.fetch_add(tried.succeeded, Ordering::SeqCst);
             console::line(format_args!("devices refuse {}", tried.attempts));
