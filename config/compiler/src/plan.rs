@@ -163,6 +163,8 @@ pub struct Plan {
     pub payloads: Vec<Extent>,
     /// Window of each partition.
     pub windows: Vec<Range>,
+    /// Page of the stolen time of each partition that shares its cores.
+    pub stolen: Vec<Option<Range>>,
     /// Memory of each channel, then of each lock.
     pub channels: Vec<Range>,
     /// RAM of each partition.

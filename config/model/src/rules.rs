@@ -12,6 +12,7 @@ pub(crate) mod devices;
 mod dma;
 pub(crate) mod document;
 pub(crate) mod hardware;
+pub(crate) mod health;
 pub(crate) mod include;
 pub(crate) mod language;
 pub(crate) mod locks;
@@ -56,6 +57,7 @@ const CHECKS: &[&[Check]] = &[
     schedule::CHECKS,
     locks::CHECKS,
     bandwidth::CHECKS,
+    health::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -87,6 +89,7 @@ pub fn all() -> Vec<&'static Rule> {
         schedule::ALL,
         locks::ALL,
         bandwidth::ALL,
+        health::ALL,
         tasks::ALL,
         rights::ALL,
         dma::ALL,

@@ -6,6 +6,7 @@
 use crate::board::Region;
 use crate::decode_locks::LockSpec;
 use crate::decode_tasks::TaskSpec;
+use crate::health::{HealthSpec, PartitionHealthSpec};
 use crate::span::{Span, Spanned};
 use crate::system::{Bandwidth, Console, Criticality, Interrupts, MemoryRights, Seed};
 
@@ -24,6 +25,7 @@ pub(crate) struct Spec {
     pub(crate) wiring: Vec<WireSpec>,
     pub(crate) expect: Vec<ExpectationSpec>,
     pub(crate) never: Vec<ExpectationSpec>,
+    pub(crate) health: HealthSpec,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,7 @@ pub(crate) struct PartitionSpec {
     pub(crate) seed: Seed,
     pub(crate) autostart: bool,
     pub(crate) tasks: Vec<TaskSpec>,
+    pub(crate) health: PartitionHealthSpec,
 }
 
 /// What a bus master reaches of its partition's RAM.

@@ -7,7 +7,6 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_partition::el1::{Partition, console};
-use bulkhead_partition::machine::Gic;
 
 use crate::Tried;
 use crate::code::{Code, Ran, form, run_at};
@@ -128,9 +127,7 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
         if n == 0 {
             let mut tried = Tried::default();
             refused(&mut tried, partition.machine.distributor.start);
-            if let Gic::V3 { redistributors } = partition.machine.gic {
-                refused(&mut tried, redistributors.start + 0x1_0000);
-            }
+            refused(&mut tried, partition.machine.gic.others().start + 0x1_0000);
             attempts.fetch_add(tried.attempts, Ordering::SeqCst);
             succeeded.fetch_add(tried.succeeded, Ordering::SeqCst);
             console::line(format_args!("devices refuse {}", tried.attempts));

@@ -5,7 +5,6 @@
 //! oracle is outside: memory, slots and state of the others, and that it comes to its end.
 
 use bulkhead_partition::el1::Partition;
-use bulkhead_partition::machine::Gic;
 
 use crate::Tried;
 use crate::code::{Code, run_at};
@@ -158,13 +157,11 @@ fn program_step(random: &mut Random, gic: [(u64, u64); 2]) -> Step {
 pub(crate) fn attack(partition: &Partition, seed: u64, programs: u64) -> Tried {
     mask();
     let machine = &partition.machine;
-    let distributor = machine.distributor;
-    let second = match machine.gic {
-        // Its CPU interface is not emulated.
-        Gic::V2 { .. } => distributor,
-        Gic::V3 { redistributors } => redistributors,
-    };
-    let gic = [distributor, second].map(|range| (range.start, range.size));
+    let others = machine.gic.others();
+    let gic = [
+        (machine.distributor.start, machine.distributor.size),
+        (others.start, others.size),
+    ];
     let mut random = Random(seed | 1);
     let mut tried = Tried::default();
     for _ in 0..programs {

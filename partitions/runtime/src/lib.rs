@@ -2,7 +2,7 @@
 //! Runtime for bare-metal Rust partitions.
 //!
 //! The protocols and calculations are pure and run on the host too: [`ring`], [`metrics`], [`sampling`],
-//! [`e2e`], [`gauge`], [`periodic`], [`machine`], [`translation`]. What touches the processor is in `el1`, which exists
+//! [`e2e`], [`gauge`], [`settings`], [`periodic`], [`machine`], [`translation`]. What touches the processor is in `el1`, which exists
 //! only on the target and with the feature of that name.
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(not(all(target_os = "none", feature = "el1")), forbid(unsafe_code))]
@@ -18,4 +18,5 @@ pub mod metrics;
 pub mod periodic;
 pub mod ring;
 pub mod sampling;
+pub mod settings;
 pub mod translation;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::health::{Counts, Event};
 use crate::judge::Watch;
 
 /// Version of the keys.
@@ -51,6 +52,10 @@ pub struct Report {
     pub cores: Vec<CoreReport>,
     /// Locks between partitions, then EL2's own jobs.
     pub pi_locks: Vec<LockReport>,
+    /// The newest events of the health monitor, by time.
+    pub health: Vec<Event>,
+    /// How often each error was blamed on whom.
+    pub health_counts: Counts,
     /// What the SMMU reported beside the faults of the partitions' devices.
     pub dma: Dma,
     /// End of EL2's boot messages and log, as text.

@@ -338,6 +338,16 @@ pub(super) const TESTS: &[Test] = &[
         "with adas held in mid-brake the car brakes by itself"
     ),
     target!(
+        "health",
+        "health",
+        "errors of partitions: found, blamed on the right one, counted, answered as the spec says"
+    ),
+    target!(
+        "fail-operational",
+        "failoperational",
+        "EL2 fails on one sliced core: the others go on, and the car stops"
+    ),
+    target!(
         "entries",
         "entries",
         "EL2's counts equal the emulator's exception log"
@@ -356,6 +366,16 @@ pub(super) const TESTS: &[Test] = &[
         "bandwidth",
         "bandwidth",
         "a core with half the budget of memory traffic executes half"
+    ),
+    target!(
+        "steal",
+        "steal",
+        "the stolen time that a stock Linux shows is that of EL2's ledger"
+    ),
+    target!(
+        "settings",
+        "settings",
+        "a Linux process and the cluster share a record under a lock"
     ),
     target!(
         "inversion",
