@@ -372,6 +372,23 @@ pub(super) const TESTS: &[Test] = &[
         "steal",
         "the stolen time that a stock Linux shows is that of EL2's ledger"
     ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "steal-long",
+            "steal",
+            "the same over a minute",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-on-target",
+                "--test=steal",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ],
+        )
+    },
     target!(
         "settings",
         "settings",
