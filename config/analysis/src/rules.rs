@@ -39,7 +39,9 @@ pub static ALL: &[&Rule] = &[&NO_CORE_TIME, &OVERLOAD, &NOT_SCHEDULABLE];
 pub fn every() -> impl Iterator<Item = &'static Rule> {
     let placement = bulkhead_model::rules::placement::ALL;
     let own = ALL.iter().chain(placement).copied();
-    bulkhead_model::rules::all().into_iter().chain(own)
+    let mut all: Vec<_> = bulkhead_model::rules::all().into_iter().chain(own).collect();
+    all.sort_by_key(|rule| rule.number);
+    all.into_iter()
 }
 
 /// Reads a spec as [`bulkhead_model::load()`] does, and refuses it also when a task is not schedulable.
