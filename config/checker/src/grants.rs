@@ -46,7 +46,7 @@ const KINDS: [&str; 28] = [
 /// What a root may reach under one name.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
-    /// `el2:boot`, `el2:core:N` or `partition:NAME`.
+    /// `el2:boot`, `el2:core:N`, `partition:NAME` or `stream:ID`.
     pub root: String,
     /// What it is.
     pub name: String,
@@ -286,7 +286,9 @@ impl Grants {
     /// A grant of pages of colours, with the form of `grant`.
     fn coloured(&self, fields: &[&str]) -> Option<Coloured> {
         let Grant { root, name, run } = grant(fields)?;
-        self.colours_of(&root)?;
+        if !root.starts_with("stream:") {
+            self.colours_of(&root)?;
+        }
         if run.input.size() > LONGEST {
             return None;
         }

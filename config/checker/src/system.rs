@@ -2,6 +2,7 @@
 //! Everything that is known of a built system: decoded files and walked roots.
 
 use crate::blob::Blob;
+use crate::colours::Colours;
 use crate::contest;
 use crate::grants::Grants;
 use crate::image::ImageInfo;
@@ -215,6 +216,14 @@ impl<'a> System<'a> {
             .iter()
             .position(|p| p.name.as_deref() == Some(owner));
         found.filter(|_| owners.next().is_none())
+    }
+
+    /// Colours of the partition that a root serves, when it has its own.
+    pub(crate) fn colours_of(&self, serves: Use) -> Option<Colours> {
+        match serves.party() {
+            Party::El2 => None,
+            Party::Partition(index) => self.grants.colours_of(&self.party(index)),
+        }
     }
 
     /// Name of partition `index` as the text form writes a party.

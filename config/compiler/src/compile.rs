@@ -96,7 +96,7 @@ pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, Bu
             devices: &devices,
             areas: &areas,
         });
-        let needed = blob::sizes(system, &plan, &grants, &devices);
+        let needed = blob::sizes(system, &grants, &devices);
         let sections_needed = sections.size();
         if needed.fits(&tables_size) && sections_needed <= section_size {
             return Ok(Placed {

@@ -2,7 +2,7 @@
 //! Derives all grants: what EL2 and the partitions may reach. Implements: BH-MEM-004.
 
 use bulkhead_abi::stats::CORE_STATS_SIZE;
-use bulkhead_model::board::{Board, ReservedUse};
+use bulkhead_model::board::{Board, Region, ReservedUse};
 use bulkhead_model::lock::{Lock, Participant};
 use bulkhead_model::system::{Console, System};
 use bulkhead_types::blob::PAGE;
@@ -17,7 +17,11 @@ use crate::machine::{self, GICD_SIZE, GICR_SIZE, UART_SIZE};
 use crate::payload::area::Area;
 use crate::placement::{SMMU_SIZE, ecam_size};
 use crate::plan::Plan;
+use crate::streams;
 use crate::units::{length, page_up};
+
+/// What a partition's grants of RAM are called.
+const RAM: &str = "ram";
 
 /// What grants are derived from.
 #[derive(Clone, Copy)]
@@ -258,14 +262,32 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     list.sorted()
 }
 
-/// What the bus masters of a partition reach: its RAM, never to execute, at the partition's addresses.
-pub fn dma(plan: &Plan, partition: usize) -> Vec<Grant> {
+/// What a bus master reaches: what its partition may write of its RAM, in the ranges that the spec names, never to
+/// execute, at the partition's addresses. Implements: BH-DMA-011.
+fn stream(sources: Sources<'_>, root: Root, partition: usize, device: usize) -> Vec<Grant> {
+    let Sources {
+        system, plan, areas, ..
+    } = sources;
     let mut list = List {
-        root: Root::Partition(partition),
+        root,
         grants: Vec::new(),
     };
-    list.extent("ram", &plan.ram[partition], Rights::ReadWrite, machine::RAM);
-    list.grants
+    let memory = Region {
+        base: 0,
+        size: plan.ram[partition].size(),
+    };
+    let ranges = system.partitions[partition].dma_ranges(device);
+    for range in ranges.unwrap_or(&[memory]) {
+        for part in areas[partition].parts.iter().filter(|part| part.rights.writes()) {
+            let start = part.start.max(machine::RAM + range.base);
+            let end = part.end.min(machine::RAM + range.end());
+            if start < end {
+                let extent = plan.ram[partition].part(start - machine::RAM, end - start);
+                list.extent(RAM, &extent, Rights::ReadWrite, start);
+            }
+        }
+    }
+    list.sorted()
 }
 
 /// One partition.
@@ -281,9 +303,17 @@ fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
         root: Root::Partition(index),
         grants: Vec::new(),
     };
-    let (steps, payload) = plan.payloads[index].clone().split(length(&areas[index].list));
+    let area = &areas[index];
+    let (steps, payload) = plan.payloads[index].clone().split(length(&area.list));
     let wb = MemoryType::NormalWb;
-    list.extent("ram", &plan.ram[index], Rights::All, machine::RAM);
+    for part in &area.parts {
+        let (extent, from) = match part.image {
+            None => (&plan.ram[index], part.start - machine::RAM),
+            Some(offset) => (&payload, offset),
+        };
+        list.extent(RAM, &extent.part(from, part.size()), part.rights, part.start);
+    }
+    let payload = payload.part(0, area.copied);
     list.at("loader", info.loader, Rights::ReadExecute, wb, LOADER_IPA);
     list.extent("load-list", &steps, Rights::Read, LIST_IPA);
     list.extent("payload", &payload, Rights::Read, PAYLOAD_IPA);
@@ -333,7 +363,7 @@ fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
     list.sorted()
 }
 
-/// All grants: boot root, cores, partitions; inside a root by input address.
+/// All grants: boot root, cores, partitions, bus masters; inside a root by input address.
 pub fn all(sources: Sources<'_>) -> Vec<Grant> {
     let mut grants = boot(sources);
     for index in 0..sources.system.board.cores.len() {
@@ -341,6 +371,11 @@ pub fn all(sources: Sources<'_>) -> Vec<Grant> {
     }
     for index in 0..sources.system.partitions.len() {
         grants.extend(partition(sources, index));
+    }
+    for (root, device) in streams::masters(sources.system, sources.devices) {
+        if let Root::Stream { partition, .. } = root {
+            grants.extend(stream(sources, root, partition, device));
+        }
     }
     grants
 }

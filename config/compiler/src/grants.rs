@@ -41,6 +41,7 @@ fn root(system: &System, root: Root) -> String {
         Root::Boot => "el2:boot".to_owned(),
         Root::Core(k) => format!("el2:core:{k}"),
         Root::Partition(p) => format!("partition:{}", name(system, id(p))),
+        Root::Stream { id, .. } => format!("stream:{id:#x}"),
     }
 }
 

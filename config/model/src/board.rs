@@ -6,6 +6,7 @@
 use crate::boot::{Boot, Firmware};
 use crate::bounds::Bounds;
 use crate::colours::Colouring;
+use crate::release::Release;
 use crate::span::{Span, Spanned};
 
 /// A board.
@@ -369,6 +370,8 @@ pub enum Trigger {
 /// How QEMU models the board.
 #[derive(Clone, Debug)]
 pub struct Qemu {
+    /// The first release that models the board as it is used here; nothing where any will do.
+    pub since: Option<Release>,
     /// Argument of `-M`.
     pub machine: String,
     /// Argument of `-cpu`; nothing where the machine has its own cores.

@@ -9,6 +9,7 @@ use crate::board::{
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
 use crate::decode_boot::firmware;
+use crate::release::Release;
 use crate::rules::document;
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
@@ -234,6 +235,17 @@ impl Decoder<'_> {
         id
     }
 
+    /// A release of QEMU.
+    fn release(&mut self, node: &Node) -> Option<Release> {
+        let text = text(node)?;
+        let release = Release::read(&text);
+        if release.is_none() {
+            let wanted = "`major.minor` or `major.minor.micro`, in quotes";
+            self.report(document::out_of_range(text.span, "a release of QEMU", wanted));
+        }
+        release
+    }
+
     fn qemu(&mut self, node: &Node, names: &[&str]) -> Option<Qemu> {
         let fields = Fields::of(node)?;
         let properties = self.of_devices(fields.entries("properties"), names)?;
@@ -242,7 +254,9 @@ impl Decoder<'_> {
         let makers = [("machine", TreeMaker::Machine), ("compiler", TreeMaker::Compiler)];
         let maker = fields.get("device_tree").and_then(|n| choice(n, &makers));
         let further = |key| deterministic.and_then(|d| words(d, key));
+        let since = fields.get("since").map(|n| self.release(n));
         Some(Qemu {
+            since: present(since)?,
             machine: words(fields, "machine")?,
             cpu: words(fields, "cpu"),
             cpus: value(fields, "cpus"),

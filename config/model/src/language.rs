@@ -152,6 +152,8 @@ pub enum Meaning {
     File,
     /// `vendor:device` in hexadecimal.
     PciId,
+    /// A release of QEMU.
+    Release,
 }
 
 /// A fixed word.

@@ -26,6 +26,7 @@ pub mod lock;
 pub mod manifest;
 pub mod origin;
 mod overrides;
+pub mod release;
 mod render;
 mod resolve;
 pub mod rules;

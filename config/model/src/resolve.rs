@@ -14,7 +14,8 @@ use crate::spec::{
     Spec,
 };
 use crate::system::{
-    CoreSchedule, Cores, Expectation, Memory, Partition, Payload, Run, Schedule, Slot, System, Wire,
+    CoreSchedule, Cores, Expectation, Memory, MemoryRights, Partition, Payload, Run, Schedule, Slot, System,
+    Wire,
 };
 
 /// Resolves every name. Nothing only when a rule was broken.
@@ -103,6 +104,7 @@ fn partition(
         memory: Memory {
             size: memory.size,
             at: memory.at,
+            rights: memory.rights.map_or(MemoryRights::Open, |r| r.value),
             colours,
         },
         payload,
@@ -117,6 +119,11 @@ fn partition(
             .unguarded
             .iter()
             .map(|(d, reason)| Some((device(d, board)?, reason.clone())))
+            .collect::<Option<_>>()?,
+        dma: spec
+            .dma
+            .iter()
+            .map(|d| Some((device(&d.device, board)?, d.ascending())))
             .collect::<Option<_>>()?,
         restart_limit: spec.restart_limit,
         marks_steady: spec.marks_steady.is_some_and(|m| m.value),

@@ -9,6 +9,7 @@ pub(crate) mod channels;
 pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
+mod dma;
 pub(crate) mod document;
 mod flows;
 mod hardware;
@@ -19,6 +20,7 @@ pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
 pub mod placement;
+pub(crate) mod rights;
 pub(crate) mod schedule;
 pub(crate) mod tasks;
 
@@ -47,6 +49,8 @@ const CHECKS: &[&[Check]] = &[
     colours::CHECKS,
     memory::CHECKS,
     payload::CHECKS,
+    rights::CHECKS,
+    dma::CHECKS,
     devices::CHECKS,
     assignment::CHECKS,
     channels::CHECKS,
@@ -87,8 +91,12 @@ pub fn all() -> Vec<&'static Rule> {
         bandwidth::ALL,
         tasks::ALL,
         flows::ALL,
+        rights::ALL,
+        dma::ALL,
     ];
-    groups.into_iter().flatten().copied().collect()
+    let mut rules: Vec<_> = groups.into_iter().flatten().copied().collect();
+    rules.sort_by_key(|rule| rule.number);
+    rules
 }
 
 /// The advice for a name that does not exist.

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use crate::board::{Board, Device};
+use crate::board::{Board, Device, Region};
 use crate::channel::{Channel, ChannelMemory};
 use crate::colours::ColourSet;
 use crate::lock::Lock;
@@ -77,6 +77,8 @@ pub struct Partition {
     pub devices: Vec<Spanned<usize>>,
     /// Those of them that master the bus without an SMMU, each with the reason why that is accepted.
     pub unguarded: Vec<(Spanned<usize>, Spanned<String>)>,
+    /// Those of them that reach ranges of its RAM only: offsets and sizes, ascending, apart.
+    pub dma: Vec<(Spanned<usize>, Vec<Region>)>,
     /// Times that an error may restart it before it stays stopped.
     pub restart_limit: u32,
     /// Whether it may mark the begin of the steady state; at most one partition.
@@ -121,6 +123,12 @@ impl Partition {
         let mut accepted = self.unguarded.iter();
         let found = accepted.find(|(named, _)| named.value == device);
         found.map(|(_, reason)| reason.value.as_str())
+    }
+
+    /// The ranges of its RAM that one of its bus masters reaches, as offsets; all of it when there are none.
+    pub fn dma_ranges(&self, device: usize) -> Option<&[Region]> {
+        let found = self.dma.iter().find(|(named, _)| named.value == device);
+        found.map(|(_, ranges)| ranges.as_slice())
     }
 
     /// The vCPU that runs on a physical core.
@@ -195,6 +203,15 @@ pub enum Interrupts {
     Guarded,
 }
 
+/// What stage 2 lets a partition do with its RAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryRights {
+    /// Everything: the guest's stage 1 decides.
+    Open,
+    /// What the segments of its ELF payload say, read and write elsewhere.
+    Segments,
+}
+
 /// RAM of a partition.
 #[derive(Clone, Debug)]
 pub struct Memory {
@@ -202,6 +219,8 @@ pub struct Memory {
     pub size: Spanned<u64>,
     /// Physical address when the spec pins it, a multiple of 2 MiB.
     pub at: Option<Spanned<u64>>,
+    /// What stage 2 lets the partition do with it.
+    pub rights: MemoryRights,
     /// Colours of its pages; then never pinned, and of no other partition.
     pub colours: Option<ColourSet>,
 }

@@ -13,7 +13,11 @@ mod gic;
 #[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
+mod ranges;
+#[cfg(target_os = "none")]
 mod registers;
+#[cfg(target_os = "none")]
+mod rights;
 #[cfg(target_os = "none")]
 mod time;
 
@@ -47,6 +51,8 @@ mod target {
             "memory" => crate::memory::attack(&partition),
             "dma" => crate::dma::attack(&partition),
             "revoked" => crate::dma::revoked(&partition),
+            "ranges" => crate::ranges::attack(&partition),
+            "rights" => crate::rights::attack(&partition),
             "registers" => crate::registers::attack(),
             "calls" => crate::calls::attack(),
             "gic" => crate::gic::attack(&partition),

@@ -162,6 +162,43 @@ fn dma() {
     assert_eq!(control.succeeded, 1, "with 2 MiB of RAM more");
 }
 
+/// Memory with the rights of segments, and without. Verifies: BH-ATK-001, BH-MEM-008.
+#[test]
+fn rights() {
+    let outcome = attack(
+        "rights",
+        &["partitions.attacker.memory={ size: 2MiB, rights: segments }"],
+    );
+    assert_eq!(outcome.attempts, 3);
+    outcome.fails(outcome.reason("data_abort") + outcome.reason("instruction_abort"));
+    assert_eq!(outcome.reason("instruction_abort"), 1, "data is not executed");
+    assert_eq!(
+        partition(&outcome.report, "attacker").restarts,
+        3,
+        "each attempt ends the partition"
+    );
+    assert_eq!(attack("rights", &[]).succeeded, 3, "in open memory");
+}
+
+/// Verifies: BH-ATK-001, BH-DMA-011.
+#[test]
+fn ranges() {
+    let granted = |offset: u64, size: u64| {
+        format!("partitions.attacker.dma={{ edu0: [{{ offset: {offset}KiB, size: {size}KiB }}] }}")
+    };
+    let outcome = attack("ranges", &[&granted(1536, 4)]);
+    let attacker = partition(&outcome.report, "attacker");
+    assert!(attacker.console_tail.contains("granted DMA: lands"));
+    assert_eq!(outcome.attempts, 10);
+    outcome.fails(attacker.dma_faults.get("edu0").copied().unwrap_or(0));
+    assert_eq!((outcome.report.dma.unowned, attacker.restarts), (0, 0));
+    assert_eq!(
+        attack("ranges", &[&granted(1532, 12)]).succeeded,
+        4,
+        "with both pages beside it"
+    );
+}
+
 /// Verifies: BH-ATK-001.
 #[test]
 fn registers() {

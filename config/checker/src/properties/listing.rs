@@ -180,6 +180,12 @@ pub(crate) fn names(system: &System<'_>, out: &mut Vec<String>) {
         }
     });
     for grant in system.grants.grants.iter().cloned().chain(coloured) {
+        if grant.root.starts_with("stream:") && grant.name != "ram" {
+            out.push(format!(
+                "{}: grants.txt calls {} {}, which is not RAM",
+                grant.root, grant.name, grant.run.input
+            ));
+        }
         let Some(index) = system
             .partition_indices()
             .find(|i| system.party(*i) == grant.root)

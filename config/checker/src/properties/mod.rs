@@ -64,7 +64,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-010",
-        text: "Each partition's stage 2 reaches exactly what the text form grants, with those rights and types.",
+        text: "Each partition's stage 2, and that of each of its streams, reaches exactly what the text form grants, with those rights and types.",
         check: stage2::grants,
     },
     Property {
@@ -154,7 +154,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-054",
-        text: "Each StreamID is invalid or granted to one partition, and then reaches exactly that partition's RAM, never to execute it.",
+        text: "Each StreamID is invalid or granted to one partition, and then reaches nothing but RAM that this partition may write, at the same addresses, never to execute it.",
         check: streams::check,
     },
     Property {

@@ -2,7 +2,7 @@
 //! What each partition's stage 2 reaches.
 
 use crate::range::Range;
-use crate::reach::{Access, MemoryType, Run, differences, sorted};
+use crate::reach::{Access, MemoryType, Run, differences, push, sorted};
 use crate::system::{GICR_SIZE, Party, System, UART_SIZE, Use};
 use crate::tables::Partition;
 
@@ -14,12 +14,23 @@ const INPUT_END: u64 = 1 << 39;
 
 /// Implements: BH-CHK-010.
 pub(crate) fn grants(system: &System<'_>, out: &mut Vec<String>) {
-    compare(system, out, |serves| matches!(serves, Use::Partition(_)));
+    compare(system, out, |serves| {
+        matches!(serves, Use::Partition(_) | Use::Stream(_))
+    });
     for grant in &system.grants.grants {
         if !system.roots.iter().any(|root| root.name == grant.root) {
             out.push(format!(
                 "grants.txt: grant {} to {}, which does not exist",
                 grant.name, grant.root
+            ));
+        }
+    }
+    for grant in &system.grants.coloured {
+        let root = system.roots.iter().find(|root| root.name == grant.root);
+        if root.and_then(|root| system.colours_of(root.serves)).is_none() {
+            let (name, root) = (&grant.name, &grant.root);
+            out.push(format!(
+                "grants.txt: coloured {name} to {root}, which has no colours"
             ));
         }
     }
@@ -42,7 +53,7 @@ pub(crate) fn compare(system: &System<'_>, out: &mut Vec<String>, chosen: fn(Use
             .iter()
             .filter(|grant| grant.root == root.name);
         let mut runs: Vec<Run> = grants.map(|grant| grant.run).collect();
-        if let Some(colours) = system.grants.colours_of(&root.name) {
+        if let Some(colours) = system.colours_of(root.serves) {
             let coloured = system
                 .grants
                 .coloured
@@ -94,7 +105,7 @@ pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
     }
 }
 
-/// RAM is all there, and executable; the loader is all there; nothing else is executable.
+/// RAM is all there, as memory; the loader is all there; nothing else is executable.
 fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
     let loader = system.image.loader;
     let loader_input = Range::sized(LOADER_IPA, loader.size());
@@ -103,11 +114,7 @@ fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out:
     for run in runs {
         if let Some(part) = run.input.intersection(p.ram) {
             ram += part.size();
-            let all = Access {
-                execute: true,
-                ..Access::WRITE
-            };
-            if part != run.input || run.access != all {
+            if part != run.input || run.access.memory != MemoryType::NormalWb {
                 out.push(format!(
                     "partition {name}: {} {} is not wholly RAM",
                     run.input, run.access
@@ -205,13 +212,16 @@ pub(crate) fn frames(system: &System<'_>, i: usize) -> Vec<(&'static str, Range)
     frames
 }
 
-/// Physical ranges that partition `i` reaches as RAM, with their input addresses.
-pub(crate) fn ram_runs(system: &System<'_>, i: usize) -> Vec<Run> {
+/// RAM that partition `i` may write, as what a bus master of its may reach of it: joined, by input address.
+pub(crate) fn writable_ram(system: &System<'_>, i: usize) -> Vec<Run> {
     let ram = system.blob.partitions.get(i).map(|p| p.ram);
-    system
-        .reach(Party::Partition(i))
-        .filter(|(root, _)| root.serves == Use::Partition(i))
-        .map(|(_, run)| *run)
-        .filter(|run| ram.is_some_and(|ram| ram.contains(run.input)))
-        .collect()
+    let mut joined = Vec::new();
+    for (root, run) in system.reach(Party::Partition(i)) {
+        let own = root.serves == Use::Partition(i) && ram.is_some_and(|ram| ram.contains(run.input));
+        if own && run.access.write {
+            let access = Access::WRITE;
+            push(&mut joined, Run { access, ..*run });
+        }
+    }
+    joined
 }

@@ -8,6 +8,7 @@ mod colours;
 mod command;
 mod descriptors;
 mod encode;
+mod masters;
 mod model;
 mod mutations;
 mod second_opinion;

@@ -87,12 +87,15 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
         .shared
         .iter()
         .for_each(|shared| line(format!("shared {shared}")));
-    for root in &model.roots {
-        let mut maps: Vec<_> = root.maps.iter().collect();
+    let streams = model.streams.iter();
+    let streams = streams.map(|(id, _, maps)| (format!("stream:{id:#x}"), maps));
+    let roots = model.roots.iter().map(|root| (root.name.clone(), &root.maps));
+    for (root, maps) in roots.chain(streams) {
+        let mut maps: Vec<_> = maps.iter().collect();
         maps.sort_by_key(|m| m.input);
         for m in maps {
             let physical = range(m.physical, m.size);
-            let (root, name) = (&root.name, &m.name);
+            let name = &m.name;
             line(format!(
                 "grant {root} {name} {physical} {} {} {:#x}",
                 m.rights, m.memory, m.input

@@ -16,6 +16,7 @@ mod isolation;
 mod layout;
 mod pack;
 mod payload;
+mod rights;
 mod rules;
 mod streams;
 mod support;

@@ -365,6 +365,12 @@ const QEMU: Table = table(
     &[
         needed("machine", Kind::Text(Meaning::Free), "Argument of -M."),
         optional(
+            "since",
+            Kind::Text(Meaning::Release),
+            "any",
+            "The first release of QEMU that models the board as it is used here.",
+        ),
+        optional(
             "cpu",
             Kind::Text(Meaning::Free),
             "the machine's own",

@@ -94,12 +94,15 @@ const KEYS: &[Key] = &[
         "the passing of SMCs to the firmware: every SMC of a partition is refused at run time",
         "leave it out",
     ),
-    refused(
+    optional(
         "dma",
-        Kind::Named(Meaning::Device, &Kind::Map(&DMA), Count::Any),
-        "The part of its RAM that each of its bus masters may reach.",
-        "a DMA range smaller than the partition's RAM",
-        "leave it out: a bus master reaches all RAM of its partition, and nothing else",
+        Kind::Named(
+            Meaning::Device,
+            &Kind::List(&Kind::Map(&DMA), Count::Some),
+            Count::Any,
+        ),
+        "all RAM that the partition may write",
+        "The ranges of its RAM that each of its bus masters reaches.",
     ),
     optional(
         "unguarded_dma",
@@ -186,12 +189,11 @@ const MEMORY: Table = table(
             "the compiler finds a place",
             "Physical address, a multiple of 2MiB.",
         ),
-        refused(
+        optional(
             "rights",
             Kind::Word(RIGHTS),
-            "What the partition may do with its RAM.",
-            "rights of a partition's RAM other than read, write and execute",
-            "let the partition protect itself with its own translation tables",
+            "`open`",
+            "What stage 2 lets it do with its RAM.",
         ),
         optional(
             "colours",
@@ -212,8 +214,14 @@ const MEMORY: Table = table(
 );
 
 const RIGHTS: &[Word] = &[
-    word("rwx", "Read, write and execute."),
-    word("rw", "Read and write."),
+    word(
+        "open",
+        "Read, write and execute everywhere: the guest's own translation tables decide.",
+    ),
+    word(
+        "segments",
+        "What the segments of its ELF payload say, read and write elsewhere; nothing writes what is read-only, not even the loader.",
+    ),
 ];
 
 const PAYLOAD: Table = Table {
@@ -358,13 +366,13 @@ const DUMPS: &[Word] = &[
 ];
 
 const DMA: Table = table(
-    "a DMA grant",
+    "a range of RAM",
     &[
         needed(
             "offset",
             Kind::Bytes,
-            "Begin of the range in the partition's RAM.",
+            "Its begin, from the begin of RAM, a multiple of 4KiB.",
         ),
-        needed("size", Kind::Bytes, "Length of the range."),
+        needed("size", Kind::Bytes, "A multiple of 4KiB."),
     ],
 );

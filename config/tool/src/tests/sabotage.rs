@@ -23,7 +23,12 @@ const TAIL: usize = 20;
 /// The package whose tests run the images of the copy.
 const ON_TARGET: &str = "bulkhead-on-target";
 /// Settings of the caller's that name nothing in the tree.
-const OUTSIDE: [&str; 3] = ["BULKHEAD_CACHE", "BULKHEAD_GUEST", "BULKHEAD_QEMU"];
+const OUTSIDE: [&str; 4] = [
+    "BULKHEAD_CACHE",
+    "BULKHEAD_GUEST",
+    "BULKHEAD_QEMU",
+    "BULKHEAD_QEMU_LATER",
+];
 
 /// A patch that breaks something.
 pub(super) struct Sabotage {

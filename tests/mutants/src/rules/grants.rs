@@ -35,6 +35,9 @@ pub(crate) fn roots<'c>(case: &'c Case<'_>) -> Vec<(String, &'c [Map])> {
             maps.as_slice(),
         ));
     }
+    for stream in &case.reach.streams {
+        all.push((format!("stream:{:#x}", stream.id), stream.maps.as_slice()));
+    }
     all
 }
 
@@ -98,6 +101,11 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
     for (at, partition) in case.blob.partitions.iter().enumerate() {
         names(case, at, partition, found);
     }
+    for grant in all.iter().filter(|g| g.root.starts_with("stream:")) {
+        found.effect(grant.name == "ram", || {
+            format!("{}: `{}` is not RAM", grant.root, grant.name)
+        });
+    }
 }
 
 fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
@@ -118,13 +126,12 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
             format!("{root}: `{}` is where EL2 emulates", grant.name)
         });
     }
-    for (once, least) in [
-        ("ram", 1),
-        ("loader", 1),
-        ("load-list", 1),
-        ("payload", 0),
-        ("window", 0),
-    ] {
+    let ram = own.iter().filter(|g| g.name == "ram");
+    let ram: u64 = ram.map(|g| g.range.size()).fold(0, u64::saturating_add);
+    found.effect(ram == partition.ram_size && ram > 0, || {
+        format!("{root}: {ram:#x} bytes of RAM")
+    });
+    for (once, least) in [("loader", 1), ("load-list", 1), ("payload", 0), ("window", 0)] {
         let count = own.iter().filter(|g| g.name == once).count();
         found.effect((least..=1).contains(&count), || {
             format!("{root}: {count} grants of `{once}`")
@@ -156,8 +163,10 @@ fn is_what_it_says(case: &Case<'_>, partition: &Partition, grant: &Grant) -> boo
     let memory = |wanted_rights: u8| kind == Kind::WriteBack && rights == wanted_rights && in_ram;
     match grant.name.as_str() {
         "ram" => {
-            let place = (grant.input, range.size()) == (partition.ram_ipa, partition.ram_size);
-            memory(R | W | X) && place && placed(&owner)
+            let ram = Range::sized(partition.ram_ipa, partition.ram_size);
+            let at = Range::sized(grant.input, range.size());
+            let inside = at.zip(ram).is_some_and(|(at, ram)| at.within(ram));
+            kind == Kind::WriteBack && inside && in_ram && placed(&owner)
         }
         "loader" => memory(R | X) && grant.input == LOADER && range == case.image.loader,
         "load-list" => memory(R) && grant.input == LIST && placed(&owner),
