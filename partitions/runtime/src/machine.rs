@@ -74,9 +74,12 @@ pub enum ChannelKind {
     Shared,
 }
 
+/// Reads what a channel carries from its node.
+type ReadKind = fn(&FdtNode<'_, '_>) -> Option<ChannelKind>;
+
 impl ChannelKind {
     /// `compatible` of a node, and how the rest of it is read.
-    const COMPATIBLE: [(&'static str, fn(&FdtNode<'_, '_>) -> Option<Self>); 3] = [
+    const COMPATIBLE: [(&'static str, ReadKind); 3] = [
         ("bulkhead,sampling-1", |node| {
             Some(Self::Sampling {
                 message_size: cell(node, "bulkhead,message-size", 0)?,
