@@ -32,7 +32,8 @@ impl Layout {
 
 /// Gives the binaries `BOARD-boot` and `BOARD-runtime` their linker scripts; nothing on the host.
 ///
-/// Without a board's name they are called `boot` and `runtime`.
+/// Without a board's name they are called `boot` and `runtime`. The linker repairs what a Cortex-A53 executes wrongly
+/// (erratum 843419). Implements: BH-BRD-031.
 pub fn link(board: Option<&str>, layout: Layout) {
     println!("cargo:rerun-if-changed=build.rs");
     let bare = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none");
@@ -52,6 +53,7 @@ pub fn link(board: Option<&str>, layout: Layout) {
                 println!("cargo:rustc-link-arg-bin={binary}=--defsym={symbol}={value:#x}");
             }
             println!("cargo:rustc-link-arg-bin={binary}=-T{script}");
+            println!("cargo:rustc-link-arg-bin={binary}=--fix-cortex-a53-843419");
         }
     }
 }

@@ -9,12 +9,17 @@ use crate::image::ImageInfo;
 use crate::range::{PAGE, Range};
 use crate::reach::{Access, Run};
 use crate::ste::{self, Stream};
+use crate::tables::Mode;
 use crate::walk::{Stage, Tables, Walk, walk};
 
 /// Bytes of the GIC distributor's registers (IHI 0069, "The GIC Distributor register map").
 const GICD_SIZE: u64 = 0x1_0000;
 /// Bytes of a redistributor: RD_base and SGI_base frames (IHI 0069, "GIC Redistributor register map").
 pub(crate) const GICR_SIZE: u64 = 0x2_0000;
+/// Bytes of a GICv2's virtual CPU interface, and of the physical one with its deactivation register (IHI 0048B, "CPU interface register map").
+pub(crate) const GICC_SIZE: u64 = 0x2000;
+/// Bytes of a GICv2's virtual interface control (IHI 0048B, "Virtual interface control register map").
+pub(crate) const GICH_SIZE: u64 = 0x1000;
 /// Bytes of a PL011 (DDI 0183, "Summary of registers").
 pub(crate) const UART_SIZE: u64 = 0x1000;
 /// Bytes of an SMMUv3: pages 0 and 1 (IHI 0070, "Memory-mapped registers").
@@ -271,11 +276,74 @@ impl<'a> System<'a> {
         Range::sized(self.blob.board.gicd, GICD_SIZE)
     }
 
+    /// Whether the GIC is a GICv2: its cores have no redistributors.
+    pub(crate) fn is_gicv2(&self) -> bool {
+        self.blob.cores.iter().all(|c| c.redistributor == 0)
+    }
+
+    /// Ranges that the text form places as `name` of `owner` on a board with a GICv2.
+    fn gicv2_part(&self, owner: &str, name: &str) -> Vec<Range> {
+        let memory = self.grants.memory.iter().filter(|_| self.is_gicv2());
+        let here = memory.filter(|placed| placed.owner == owner && placed.name == name);
+        here.map(|placed| placed.range).collect()
+    }
+
+    /// Physical CPU interface of a GICv2 without its deactivation register: each core finds its own there.
+    pub(crate) fn gicc(&self) -> Vec<Range> {
+        self.gicv2_part("gic", "gicc")
+    }
+
+    /// Virtual CPU interface of a GICv2: each core finds its own there.
+    pub(crate) fn gicv(&self) -> Vec<Range> {
+        self.gicv2_part("gic", "gicv")
+    }
+
+    /// The page with that register, EL2's alone.
+    pub(crate) fn gicc_dir(&self) -> Vec<Range> {
+        self.gicv2_part("el2", "gicc-dir")
+    }
+
+    /// Virtual interface control of a GICv2, EL2's alone.
+    pub(crate) fn gich(&self) -> Vec<Range> {
+        self.gicv2_part("el2", "gich")
+    }
+
+    /// The interface of a GICv2 through which partition `index` takes its interrupts: the physical one when every core
+    /// that it runs on is its own, else the virtual one.
+    pub(crate) fn interface_of(&self, index: usize) -> Vec<Range> {
+        let own = self
+            .blob
+            .vcpus
+            .iter()
+            .filter(|v| usize::try_from(v.partition) == Ok(index));
+        let modes: Vec<_> = own
+            .map(|v| {
+                let core = usize::try_from(v.core)
+                    .ok()
+                    .and_then(|core| self.blob.cores.get(core));
+                core.and_then(|core| core.mode)
+            })
+            .collect();
+        if modes.iter().all(|mode| *mode == Some(Mode::Direct)) {
+            self.gicc()
+        } else if modes.iter().all(|mode| *mode == Some(Mode::Sliced)) {
+            self.gicv()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Whether partition `index` may map `physical` as its CPU interface.
+    pub(crate) fn is_interface(&self, index: usize, physical: Range, access: Access) -> bool {
+        access == Access::DEVICE && self.interface_of(index).iter().any(|own| own.contains(physical))
+    }
+
     /// The redistributor of each core.
     pub(crate) fn redistributors(&self) -> Vec<Range> {
         self.blob
             .cores
             .iter()
+            .filter(|_| !self.is_gicv2())
             .map(|c| Range::sized(c.redistributor, GICR_SIZE))
             .collect()
     }
@@ -350,6 +418,16 @@ impl<'a> System<'a> {
         all.push(("the GIC distributor".to_owned(), self.gicd()));
         let redistributors = self.redistributors().into_iter().enumerate();
         all.extend(redistributors.map(|(k, r)| (format!("the redistributor of core {k}"), r)));
+        all.extend(
+            self.gich()
+                .into_iter()
+                .map(|r| ("the GIC's virtual interface control".to_owned(), r)),
+        );
+        all.extend(
+            self.gicc_dir()
+                .into_iter()
+                .map(|r| ("the GIC's deactivation register".to_owned(), r)),
+        );
         all.extend(
             self.el2_devices()
                 .into_iter()

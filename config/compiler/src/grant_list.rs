@@ -2,9 +2,9 @@
 //! Derives all grants: what EL2 and the partitions may reach. Implements: BH-MEM-004.
 
 use bulkhead_abi::stats::CORE_STATS_SIZE;
-use bulkhead_model::board::{Board, Region, ReservedUse};
+use bulkhead_model::board::{Board, GicV2, GicVersion, Region, ReservedUse};
 use bulkhead_model::lock::{Lock, Participant};
-use bulkhead_model::system::{Console, System};
+use bulkhead_model::system::{Console, Cores, Partition, System};
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
 use bulkhead_types::load::{LIST_IPA, LOADER_IPA, PAYLOAD_IPA};
@@ -108,8 +108,38 @@ fn per_core(info: &ImageInfo, k: u64) -> Range {
     }
 }
 
-fn gicr(board: &Board, core: usize) -> u64 {
-    board.gic.redistributors + core as u64 * GICR_SIZE
+/// What EL2 reaches of the GIC beside the distributor: of all cores, or of one.
+fn gic(list: &mut List, board: &Board, core: Option<usize>) {
+    match (board.gic.version, core) {
+        (GicVersion::V3 { redistributors }, None) => {
+            list.device("gicr", redistributors, length(&board.cores) * GICR_SIZE);
+        }
+        (GicVersion::V3 { redistributors }, Some(core)) => {
+            list.device("gicr:own", redistributors + core as u64 * GICR_SIZE, GICR_SIZE);
+        }
+        // Each core finds its own at the same addresses.
+        (GicVersion::V2(own), None | Some(_)) => {
+            let (first, rest) = (
+                GicV2::WITHOUT_DEACTIVATION,
+                GicV2::INTERFACE - GicV2::WITHOUT_DEACTIVATION,
+            );
+            list.device("gicc", own.cpu, first);
+            list.device("gicc-dir", own.cpu + first, rest);
+            list.device("gich", own.control, GicV2::CONTROL);
+        }
+    }
+}
+
+/// The interface of a GICv2 through which a partition takes its interrupts: the physical one on dedicated cores, which
+/// are all its own, without its deactivation register, else the virtual one. Implements: BH-BRD-022.
+fn interface(board: &Board, partition: &Partition) -> Option<(&'static str, Range)> {
+    let own = board.gic.v2()?;
+    let (name, start, size) = match partition.cores {
+        Cores::Dedicated { .. } => ("gicc", own.cpu, GicV2::WITHOUT_DEACTIVATION),
+        Cores::Sliced { .. } => ("gicv", own.virtual_cpu, GicV2::INTERFACE),
+    };
+    let end = start + size;
+    Some((name, Range { start, end }))
 }
 
 /// EL2 until boot ends: everything of the hypervisor, its devices, the evidence, and the shared memory that it clears.
@@ -164,7 +194,7 @@ fn boot(sources: Sources<'_>) -> Vec<Grant> {
         }
     }
     list.device("gicd", board.gic.distributor, GICD_SIZE);
-    list.device("gicr", board.gic.redistributors, length(&board.cores) * GICR_SIZE);
+    gic(&mut list, board, None);
     list.device("uart", board.uart.base, UART_SIZE);
     if let Some(smmu) = &board.smmu {
         list.device("smmu", smmu.base, SMMU_SIZE);
@@ -217,7 +247,7 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
         list.normal("live-roots", roots, Rights::ReadWrite);
     }
     list.device("gicd", board.gic.distributor, GICD_SIZE);
-    list.device("gicr:own", gicr(board, core), GICR_SIZE);
+    gic(&mut list, board, Some(core));
     for (lock, range) in locks(sources) {
         let here = |p: &Participant| system.partitions[p.partition.value].vcpu_on(core).is_some();
         if lock.participants.iter().any(here) {
@@ -326,6 +356,9 @@ fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
             machine::WINDOW,
         );
     }
+    if let Some((name, range)) = interface(&system.board, &system.partitions[index]) {
+        list.at(name, range, Rights::ReadWrite, MemoryType::Device, machine::GICC);
+    }
     let memories = system.channel_memories();
     for ((memory, address), range) in memories
         .iter()
@@ -397,13 +430,14 @@ pub struct Shared {
     pub name: String,
     /// Physical addresses.
     pub range: Range,
-    /// Rights of EL2's roots together.
-    pub el2: Rights,
+    /// Rights of EL2's roots together, if it reaches it.
+    pub el2: Option<Rights>,
     /// Partitions and their rights.
     pub partitions: Vec<(usize, Rights)>,
 }
 
-/// What is shared by design: the loader, windows, channels (with EL2 until boot has cleared them).
+/// What is shared by design: the loader, windows, channels (with EL2 until boot has cleared them), and the interfaces of a
+/// GICv2, of which each core has its own.
 pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
     let Sources {
         system, info, plan, ..
@@ -412,7 +446,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
     let mut result = vec![Shared {
         name: "loader".to_owned(),
         range: info.loader,
-        el2: Rights::Read,
+        el2: Some(Rights::Read),
         partitions: everybody.map(|p| (p, Rights::ReadExecute)).collect(),
     }];
     for (index, partition) in system.partitions.iter().enumerate() {
@@ -420,7 +454,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
             result.push(Shared {
                 name: format!("window:{}", partition.name.value),
                 range: plan.windows[index],
-                el2: Rights::ReadWrite,
+                el2: Some(Rights::ReadWrite),
                 partitions: vec![(index, Rights::ReadWrite)],
             });
         }
@@ -432,9 +466,26 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
         result.push(Shared {
             name: memory.name,
             range: *range,
-            el2: Rights::ReadWrite,
+            el2: Some(Rights::ReadWrite),
             partitions,
         });
+    }
+    for name in ["gicc", "gicv"] {
+        let all = system.partitions.iter().enumerate();
+        let here = all.filter_map(|(index, partition)| {
+            let (of, range) = interface(&system.board, partition)?;
+            (of == name).then_some((index, range))
+        });
+        let here: Vec<_> = here.collect();
+        let el2 = name == "gicc";
+        if let Some((_, range)) = here.first().filter(|_| el2 || here.len() > 1) {
+            result.push(Shared {
+                name: name.to_owned(),
+                range: *range,
+                el2: el2.then_some(Rights::ReadWrite),
+                partitions: here.iter().map(|(p, _)| (*p, Rights::ReadWrite)).collect(),
+            });
+        }
     }
     for (lock, range) in locks(sources) {
         let mut partitions: Vec<_> = lock
@@ -446,7 +497,7 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
         result.push(Shared {
             name: format!("channel:{}", lock.name.value),
             range,
-            el2: Rights::ReadWrite,
+            el2: Some(Rights::ReadWrite),
             partitions,
         });
     }

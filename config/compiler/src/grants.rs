@@ -74,12 +74,12 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
     words(&mut text, sources, sections);
     text.title("what more than one party may reach");
     for shared in shared(sources) {
-        let el2 = format!(" el2={}", shared.el2);
+        let el2 = shared.el2.map(|rights| format!(" el2={rights}"));
         let partitions = shared.partitions.iter().map(|(p, rights)| {
             let name = name(sources.system, id(*p));
             format!(" partition:{name}={rights}")
         });
-        let parties: String = [el2].into_iter().chain(partitions).collect();
+        let parties: String = el2.into_iter().chain(partitions).collect();
         text.line(format!(
             "shared {:<24} {:<25}{parties}",
             shared.name,
@@ -322,7 +322,9 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             text.line(format!("emulated {name} {what} {:#x}-{:#x}", start, start + size));
         };
         emulated("gicd", machine::GICD, machine::GICD_SIZE);
-        emulated("gicr", machine::GICR, vcpus * machine::GICR_SIZE);
+        if system.board.gic.v2().is_none() {
+            emulated("gicr", machine::GICR, vcpus * machine::GICR_SIZE);
+        }
         if partition.console.value == Console::Uart {
             emulated("uart", machine::UART, machine::UART_SIZE);
         }

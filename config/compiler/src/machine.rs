@@ -17,6 +17,8 @@ pub const GICD_SIZE: u64 = 0x1_0000;
 pub const GICR: u64 = 0x080a_0000;
 /// Bytes of a redistributor's two frames, also of a physical one.
 pub const GICR_SIZE: u64 = 0x2_0000;
+/// CPU interface of a GICv2, as QEMU's `virt,gic-version=2` has it: the physical or the virtual one, mapped.
+pub const GICC: u64 = 0x0801_0000;
 /// PL011, emulated.
 pub const UART: u64 = 0x0900_0000;
 /// Bytes of the PL011's frame.

@@ -9,7 +9,7 @@
 use std::cmp::Reverse;
 
 use bulkhead_abi::window::WINDOW_SIZE;
-use bulkhead_model::board::{Board, Pcie, Region, ReservedUse};
+use bulkhead_model::board::{Board, GicV2, GicVersion, Pcie, Region, ReservedUse};
 use bulkhead_model::channel::alignment;
 use bulkhead_model::system::System;
 use bulkhead_types::blob::PAGE;
@@ -60,8 +60,22 @@ pub fn claim_board(board: &Board, map: &mut MemoryMap) -> Result<(), LayoutError
         map.claim("board", &slug(&reserved.name), base, size)?;
     }
     map.claim("el2", "gicd", board.gic.distributor, GICD_SIZE)?;
-    let redistributors = board.cores.len() as u64 * GICR_SIZE;
-    map.claim("el2", "gicr", board.gic.redistributors, redistributors)?;
+    match board.gic.version {
+        GicVersion::V3 { redistributors } => {
+            let size = board.cores.len() as u64 * GICR_SIZE;
+            map.claim("el2", "gicr", redistributors, size)?;
+        }
+        GicVersion::V2(own) => {
+            map.claim("el2", "gich", own.control, GicV2::CONTROL)?;
+            let (first, rest) = (
+                GicV2::WITHOUT_DEACTIVATION,
+                GicV2::INTERFACE - GicV2::WITHOUT_DEACTIVATION,
+            );
+            map.claim("gic", "gicc", own.cpu, first)?;
+            map.claim("el2", "gicc-dir", own.cpu + first, rest)?;
+            map.claim("gic", "gicv", own.virtual_cpu, GicV2::INTERFACE)?;
+        }
+    }
     map.claim("el2", "uart", board.uart.base, UART_SIZE)?;
     if let Some(smmu) = &board.smmu {
         map.claim("el2", "smmu", smmu.base, SMMU_SIZE)?;

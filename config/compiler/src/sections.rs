@@ -178,7 +178,10 @@ fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVc
             mpidr: core.mpidr,
             midr: core.midr,
             el2_root: plan.el2_root(1 + number),
-            redistributor: system.board.gic.redistributors + number as u64 * GICR_SIZE,
+            redistributor: match system.board.gic.redistributors() {
+                Some(first) => first + number as u64 * GICR_SIZE,
+                None => 0,
+            },
             mode,
             vcpu_first,
             vcpu_count,
@@ -223,6 +226,9 @@ fn core_slots(system: &System, core: usize) -> Vec<Slot> {
     slots.collect()
 }
 
+/// No IPA: where a partition with a GICv2 has its redistributors.
+const NO_IPA: u64 = 1 << 63;
+
 fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
     let mut result = Vec::new();
     for (index, partition) in system.partitions.iter().enumerate() {
@@ -251,7 +257,11 @@ fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
             pristine_root: plan.pristine_root(index),
             window: plan.windows[index].start,
             gicd_ipa: machine::GICD,
-            gicr_ipa: machine::GICR,
+            gicr_ipa: if system.board.gic.v2().is_some() {
+                NO_IPA
+            } else {
+                machine::GICR
+            },
             uart_ipa: if uart { machine::UART } else { 0 },
             ram_ipa: machine::RAM,
             ram_size: partition.memory.size.value,

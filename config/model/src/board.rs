@@ -156,16 +156,64 @@ pub struct Core {
 /// GIC.
 #[derive(Clone, Debug)]
 pub struct Gic {
-    /// Architecture version: 3.
-    pub version: u32,
     /// Distributor.
     pub distributor: u64,
-    /// First redistributor; each takes 128 KiB.
-    pub redistributors: u64,
+    /// Its architecture version, with the registers that each core has beside the distributor's.
+    pub version: GicVersion,
     /// SPIs, a multiple of 32.
     pub spi_lines: u32,
     /// Its key.
     pub span: Span,
+}
+
+/// Version of a GIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GicVersion {
+    /// GICv3.
+    V3 {
+        /// First redistributor; each takes 128 KiB.
+        redistributors: u64,
+    },
+    /// GICv2 with the Virtualization Extensions; each core finds its own at the same addresses.
+    V2(GicV2),
+}
+
+/// The interfaces of a GICv2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GicV2 {
+    /// CPU interface (GICC): [`GicV2::INTERFACE`] bytes.
+    pub cpu: u64,
+    /// Virtual interface control (GICH): [`GicV2::CONTROL`] bytes.
+    pub control: u64,
+    /// Virtual CPU interface (GICV): [`GicV2::INTERFACE`] bytes.
+    pub virtual_cpu: u64,
+}
+
+impl GicV2 {
+    /// Bytes of a CPU interface: a page, and the page with the deactivation register.
+    pub const INTERFACE: u64 = 0x2000;
+    /// Bytes of its first page, without the deactivation register, by which one core can deactivate what is active at another.
+    pub const WITHOUT_DEACTIVATION: u64 = 0x1000;
+    /// Bytes of the virtual interface control.
+    pub const CONTROL: u64 = 0x1000;
+}
+
+impl Gic {
+    /// First redistributor, if there is one.
+    pub fn redistributors(&self) -> Option<u64> {
+        match self.version {
+            GicVersion::V3 { redistributors } => Some(redistributors),
+            GicVersion::V2(_) => None,
+        }
+    }
+
+    /// The interfaces, if it is a GICv2.
+    pub fn v2(&self) -> Option<GicV2> {
+        match self.version {
+            GicVersion::V3 { .. } => None,
+            GicVersion::V2(interfaces) => Some(interfaces),
+        }
+    }
 }
 
 /// UART.
@@ -190,6 +238,8 @@ pub enum UartKind {
     Imx,
     /// 8250 family with 32-bit registers.
     Uart8250,
+    /// Cadence, as AMD (Xilinx) has it.
+    Cadence,
 }
 
 /// SMMU.
@@ -305,6 +355,8 @@ impl ControllerKind {
 pub enum DeviceKind {
     /// CTU CAN FD controller.
     CtuCanFd,
+    /// AMD (Xilinx) CAN controller of the Zynq.
+    XilinxCan,
     /// AMD (Xilinx) CAN FD controller 2.0.
     XilinxCanFd,
     /// QEMU's `edu` function, which copies memory by DMA; for tests.
@@ -313,8 +365,9 @@ pub enum DeviceKind {
 
 impl DeviceKind {
     /// All, as a board file names them.
-    pub(crate) const NAMED: [(&'static str, Self); 3] = [
+    pub(crate) const NAMED: [(&'static str, Self); 4] = [
         ("ctucanfd", Self::CtuCanFd),
+        ("xilinx-can", Self::XilinxCan),
         ("xilinx-canfd", Self::XilinxCanFd),
         ("edu", Self::Edu),
     ];
@@ -323,6 +376,7 @@ impl DeviceKind {
     pub fn title(self) -> &'static str {
         match self {
             DeviceKind::CtuCanFd => "CTU CAN FD controller",
+            DeviceKind::XilinxCan => "Xilinx CAN controller",
             DeviceKind::XilinxCanFd => "Xilinx CAN FD controller",
             DeviceKind::Edu => "DMA test device",
         }

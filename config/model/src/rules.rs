@@ -12,7 +12,7 @@ pub(crate) mod devices;
 mod dma;
 pub(crate) mod document;
 mod flows;
-mod hardware;
+pub(crate) mod hardware;
 pub(crate) mod include;
 pub(crate) mod language;
 pub(crate) mod locks;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Decisions of EL2 as pure code: facts in, actions out.
 //!
-//! - [`trap`], [`fault`]: what a trap is, from the syndrome registers.
-//! - [`sysreg`], [`registers`]: what a trapped system-register access gets.
+//! - [`trap`], [`fault`]: what a trap is, from the syndrome registers. [`abort`]: what an access gets that nobody describes.
+//! - [`sysreg`], [`registers`]: what a trapped system-register access gets. [`identity`]: the features that a guest sees.
 //! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
@@ -22,10 +22,12 @@
     clippy::wildcard_enum_match_arm
 )]
 
+pub mod abort;
 pub mod bandwidth;
 mod bits;
 pub mod dma;
 pub mod fault;
+pub mod identity;
 pub mod lifecycle;
 pub mod lock;
 pub mod mux;

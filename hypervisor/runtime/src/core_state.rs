@@ -177,13 +177,14 @@ impl PerCore {
             let slot = self.vcpus.get_mut(local)?;
             *slot = Some(local_vcpu(&system, stats, local, listed.vcpu)?);
         }
-        stats.write32(core_field!(magic), stats::MAGIC);
         stats.write32(core_field!(version), stats::VERSION);
         stats.write32(core_field!(core), self.index);
         stats.write32(core_field!(vcpu_count), core.vcpu_count);
         stats.write64(core_field!(frequency), handoff.frequency);
         stats.write64(core_field!(epoch), handoff.epoch);
         stats.write64(core_field!(state), core_state::RUNNING);
+        // Last: whoever finds it finds the rest.
+        stats.write32_release(core_field!(magic), stats::MAGIC);
         let timetable = Timetable::new(system.slots_of(core), core.major_frame_ns, handoff.frequency);
         if core.mode == core_mode::SLICED && timetable.is_none() {
             return None;

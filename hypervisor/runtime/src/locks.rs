@@ -289,15 +289,20 @@ impl PerCore {
         }
     }
 
-    /// An access to the registers of a lock; `None` when the address is not one.
-    pub fn lock_access(&mut self, ipa: u64, direction: Direction, stored: u64) -> Option<u64> {
+    /// The lock whose registers an address is among, and the offset there; `None` when it is not one.
+    pub fn lock_registers(&mut self, ipa: u64) -> Option<(u32, u64)> {
         let (vcpu, running) = self.current()?;
         let partition = vcpu.entry.partition;
-        let (number, offset) = entries(&running.system).find_map(|(number, entry)| {
+        entries(&running.system).find_map(|(number, entry)| {
             position(entry, partition)?;
             let offset = ipa.checked_sub(entry.ipa.wrapping_add(registers::SIZE))?;
             (offset < registers::SIZE).then_some((u32::try_from(number).ok()?, offset))
-        })?;
+        })
+    }
+
+    /// An access to the registers of a lock; `None` when the address is not one.
+    pub fn lock_access(&mut self, ipa: u64, direction: Direction, stored: u64) -> Option<u64> {
+        let (number, offset) = self.lock_registers(ipa)?;
         Some(match (offset, direction) {
             (registers::TRY, Direction::Read) => self.lock_try(number),
             (registers::WAIT, Direction::Read) => self.lock_wait(number).1,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010, BH-ATK-001.
+//! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010, BH-ATK-001, BH-ATK-002, BH-ATK-003.
 
 use bulkhead_abi::trace::{CLASS_FIQ, CLASS_IRQ, CLASS_SERROR};
 use bulkhead_arch::context::VcpuContext;
 use bulkhead_arch::guest::{UNDEFINED, inject_synchronous};
-use bulkhead_arch::registers;
+use bulkhead_arch::{identity as processor, registers};
+use bulkhead_policy::abort::{self, Answer};
+use bulkhead_policy::identity;
 use bulkhead_policy::sysreg::{self, Direction, IccRegister, Interrupts, SysRegAccess, SysRegAction};
 use bulkhead_policy::trap::{self, DataAccess, Ipa, Register, Size, Trap, Wait};
 use bulkhead_policy::uart;
@@ -92,12 +94,12 @@ impl PerCore {
             Trap::Wait(wait) => self.on_wait(wait, esr),
             Trap::SystemRegister(access) => self.on_system_register(access, esr),
             Trap::DataAbort(access) => self.on_data_abort(access, esr),
-            Trap::FloatingPoint | Trap::Aarch32 => self.inject(UNDEFINED),
+            Trap::FloatingPoint | Trap::Hidden | Trap::Aarch32 => self.inject(UNDEFINED),
             Trap::IllegalState => self.inject(ILLEGAL_STATE),
-            Trap::DataAbortNoSyndrome { .. }
-            | Trap::InstructionAbort { .. }
-            | Trap::WalkAbort { .. }
-            | Trap::Other { .. } => self.fault(esr),
+            Trap::DataAbortNoSyndrome { ipa, .. } | Trap::InstructionAbort { ipa, .. } => {
+                self.on_other_abort(trap, ipa, esr);
+            }
+            Trap::WalkAbort { .. } | Trap::Other { .. } => self.fault(esr),
         }
         self.resume()
     }
@@ -142,6 +144,24 @@ impl PerCore {
     fn inject(&mut self, syndrome: u64) {
         if let Some((vcpu, _)) = self.current() {
             inject_synchronous(&mut vcpu.context, syndrome, None);
+        }
+    }
+
+    /// An abort that the hardware does not describe.
+    fn on_other_abort(&mut self, trap: Trap, ipa: Ipa, esr: u64) {
+        let is_device = self
+            .current()
+            .is_some_and(|(vcpu, _)| device(vcpu, ipa).is_some())
+            || self.lock_registers(ipa.0).is_some();
+        let Some((vcpu, _)) = self.current().filter(|_| is_device) else {
+            return self.fault(esr);
+        };
+        match abort::at_device(trap, esr, vcpu.context.pstate) {
+            Answer::Skip => vcpu.context.skip_instruction(esr),
+            Answer::Inject(syndrome) => {
+                inject_synchronous(&mut vcpu.context, syndrome, Some(registers::far_el2::read()));
+            }
+            Answer::Fault => self.fault(esr),
         }
     }
 
@@ -202,6 +222,11 @@ impl PerCore {
                 }
             }
             SysRegAction::Value(value) => write(vcpu, access.rt, value),
+            SysRegAction::Identity => {
+                let (_, _, _, crm, op2) = access.register.operands();
+                let shown = identity::shown(access.register, processor::read(crm, op2));
+                write(vcpu, access.rt, shown);
+            }
             SysRegAction::Ignore => {}
             SysRegAction::InjectUndefined => {
                 inject_synchronous(&mut vcpu.context, UNDEFINED, None);

@@ -51,7 +51,12 @@ fn common(system: &System<'_>) -> Vec<Run> {
     let mut runs: Vec<Run> = identity([image.text], Access::EXECUTE).collect();
     runs.extend(identity([image.rodata], Access::READ));
     runs.extend(identity([image.shared], Access::WRITE));
-    runs.extend(identity([system.gicd()], Access::DEVICE));
+    let gic = [system.gicd()]
+        .into_iter()
+        .chain(system.gicc())
+        .chain(system.gicc_dir());
+    let gic = gic.chain(system.gich());
+    runs.extend(identity(gic, Access::DEVICE));
     runs
 }
 

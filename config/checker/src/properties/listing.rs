@@ -31,6 +31,7 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
     for placed in &system.grants.memory {
         let known = match placed.owner.as_str() {
             "board" | "el2" => true,
+            "gic" => system.is_gicv2(),
             owner if owner.starts_with("channel:") => system.grants.grants.iter().any(|g| g.name == owner),
             owner => system.partition_indices().any(|i| system.party(i) == owner),
         };
@@ -84,7 +85,9 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
         listed.demand(own.map(|(_, _, range)| range), out);
         let runs = system.reach(Party::Partition(index)).map(|(_, run)| run);
         let own = runs.filter(|run| {
-            run.access.memory != MemoryType::NormalNc && !system.is_loader(run.physical(), run.access)
+            run.access.memory != MemoryType::NormalNc
+                && !system.is_loader(run.physical(), run.access)
+                && !system.is_interface(index, run.physical(), run.access)
         });
         listed.demand(own.map(Run::physical), out);
     }

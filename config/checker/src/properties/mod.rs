@@ -5,6 +5,7 @@ mod areas;
 mod colours;
 pub(crate) mod devices;
 mod el2;
+mod gicv2;
 mod header;
 mod listing;
 mod schedule;
@@ -101,6 +102,11 @@ pub const PROPERTIES: &[Property] = &[
         id: "BH-CHK-025",
         text: "Where a partition has colours, no two have one in common, every other one is stated to use any, and its RAM, load list, payload, root and tables, and the tables of its streams, lie in pages of its colours.",
         check: colours::check,
+    },
+    Property {
+        id: "BH-CHK-026",
+        text: "With a GICv2 each partition reaches one CPU interface: the physical one without its deactivation register when its cores are all its own and direct, the virtual one when it shares them; EL2 alone reaches the virtual interface control.",
+        check: gicv2::check,
     },
     Property {
         id: "BH-CHK-030",

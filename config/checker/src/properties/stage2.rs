@@ -87,7 +87,7 @@ pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
             .filter(|root| root.serves == Use::Partition(i))
             .flat_map(|root| root.walk.runs.clone())
             .collect();
-        executable(system, partition, name, &runs, out);
+        executable(system, i, partition, &runs, out);
         window(system, i, &runs, out);
         emulated(&frames(system, i), name, &runs, out);
         let mut by_output = runs.clone();
@@ -106,7 +106,8 @@ pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
 }
 
 /// RAM is all there, as memory; the loader is all there; nothing else is executable.
-fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
+fn executable(system: &System<'_>, i: usize, p: &Partition, runs: &[Run], out: &mut Vec<String>) {
+    let name = system.name(i);
     let loader = system.image.loader;
     let loader_input = Range::sized(LOADER_IPA, loader.size());
     let mut ram = 0;
@@ -128,7 +129,10 @@ fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out:
                 run.input
             ));
         }
-        if run.access.memory == MemoryType::Device && run.input.start != run.output {
+        // A guest finds its CPU interface where its machine has it: 64 KiB after the distributor.
+        let interface = system.is_interface(i, run.physical(), run.access)
+            && run.input.start == p.gicd_ipa.wrapping_add(GICC_DISTANCE);
+        if run.access.memory == MemoryType::Device && run.input.start != run.output && !interface {
             out.push(format!(
                 "partition {name}: device registers {} are not at their own address",
                 run.input
@@ -194,16 +198,21 @@ fn emulated(frames: &[(&str, Range)], name: &str, runs: &[Run], out: &mut Vec<St
     }
 }
 
+/// Where a partition has its redistributors on a board with a GICv2: nowhere.
+pub(super) const NO_IPA: u64 = 1 << 63;
+/// From a GICv2's distributor to its CPU interface, as a guest sees them.
+const GICC_DISTANCE: u64 = 0x1_0000;
+
 /// Frames that EL2 emulates for a partition.
 pub(crate) fn frames(system: &System<'_>, i: usize) -> Vec<(&'static str, Range)> {
     let Some(p) = system.blob.partitions.get(i) else {
         return Vec::new();
     };
     let gicr = GICR_SIZE.saturating_mul(p.vcpus.1.into());
-    let mut frames = vec![
-        ("gicd", Range::sized(p.gicd_ipa, 0x1_0000)),
-        ("gicr", Range::sized(p.gicr_ipa, gicr)),
-    ];
+    let mut frames = vec![("gicd", Range::sized(p.gicd_ipa, 0x1_0000))];
+    if p.gicr_ipa != NO_IPA {
+        frames.push(("gicr", Range::sized(p.gicr_ipa, gicr)));
+    }
     if p.uart_ipa != 0 {
         frames.push(("uart", Range::sized(p.uart_ipa, UART_SIZE)));
     }

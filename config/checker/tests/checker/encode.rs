@@ -250,7 +250,15 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
             0
         };
         let root = BLOB + roots[usize::try_from(k).unwrap() + 1];
-        w64(cores, &[k, 0x410f_d083, root, GICR + k * 0x2_0000]);
+        w64(
+            cores,
+            &[
+                k,
+                0x410f_d083,
+                root,
+                if model.gicv2 { 0 } else { GICR + k * 0x2_0000 },
+            ],
+        );
         w32(cores, &[*mode, first, count, 0, slot_count, 0]);
         w64(cores, &[if k == 0 { 10_000 } else { 0 }]);
         // Core 0 has a budget: 7 events of number 8 in 2 us; EL2 keeps 2 of 6 counters; PPI 23.
@@ -271,7 +279,7 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
                 LIVE_IMAGE + i * PAGE,
                 p.window,
                 0x0800_0000,
-                0x080a_0000,
+                if model.gicv2 { 1 << 63 } else { 0x080a_0000 },
                 p.uart,
             ],
         );

@@ -55,7 +55,13 @@ pub(crate) fn map(
     }
 }
 
-fn identity(name: &str, physical: u64, size: u64, rights: &'static str, memory: &'static str) -> Map {
+pub(crate) fn identity(
+    name: &str,
+    physical: u64,
+    size: u64,
+    rights: &'static str,
+    memory: &'static str,
+) -> Map {
     map(name, physical, size, rights, memory, physical)
 }
 
@@ -115,6 +121,8 @@ pub(crate) struct Model {
     /// Range, owner and name.
     pub memory: Vec<(u64, u64, String)>,
     pub el2_words: [u64; 3],
+    /// Whether the GIC is a GICv2, without redistributors.
+    pub gicv2: bool,
 }
 
 /// Sections of the hypervisor image: name, first page, pages.
@@ -262,9 +270,9 @@ fn partition_root(i: usize, name: &str) -> Root {
 
 fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
     let (hcr, ich_hcr) = match core {
-        0 => (0x8078_2039, 0x801),
-        1 => (0x8078_0029, 0xc00),
-        _ => (0x8078_2029, 0xc00),
+        0 => (0x18_807c_2039, 0x801),
+        1 => (0x18_807c_0029, 0xc00),
+        _ => (0x18_807c_2029, 0xc00),
     };
     let vmpidr = 0x8000_0000 + u64::from(index);
     let words = [
@@ -275,7 +283,7 @@ fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
         0x410f_d083,
         3,
         // EL2 keeps counters 4 and 5 of core 0, and lets them run.
-        if core == 0 { 0xee4 } else { 0xe60 },
+        if core == 0 { 0x8_4ee4 } else { 0x8_4e60 },
         0x0010_33ff,
         0,
         ich_hcr,
@@ -400,5 +408,6 @@ pub(crate) fn good(blob_size: u64) -> Model {
         shared,
         memory: memory(),
         el2_words: [0x8082_3519, 0x44_04ff, 0x30cd_183d],
+        gicv2: false,
     }
 }

@@ -108,11 +108,13 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
             p.name,
             range(0x0800_0000, 0x1_0000)
         ));
-        line(format!(
-            "emulated {} gicr {}",
-            p.name,
-            range(0x080a_0000, u64::from(p.vcpus.1) * 0x2_0000)
-        ));
+        if !model.gicv2 {
+            line(format!(
+                "emulated {} gicr {}",
+                p.name,
+                range(0x080a_0000, u64::from(p.vcpus.1) * 0x2_0000)
+            ));
+        }
         if p.uart != 0 {
             line(format!("emulated {} uart {}", p.name, range(p.uart, PAGE)));
         }

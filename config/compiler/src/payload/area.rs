@@ -134,14 +134,14 @@ fn reset(registers: &Registers) -> Vec<Step> {
                 [write, poll]
             })
             .collect(),
-        DeviceKind::XilinxCanFd => vec![
+        DeviceKind::XilinxCan | DeviceKind::XilinxCanFd => vec![
             Step {
                 kind: step::WRITE32,
                 target: registers.base,
                 source: 1,
                 size: 0,
             },
-            // The status register's CONFIG bit: AMD PG223, "Status Register".
+            // The status register's CONFIG bit: AMD UG1087, "CAN", SR; PG223, "Status Register".
             Step {
                 kind: step::POLL32,
                 target: registers.base + XILINX_CANFD_STATUS,

@@ -173,10 +173,29 @@ const GIC: Table = table(
             "Version of the architecture.",
         ),
         needed("distributor", Kind::U64, "Registers of the distributor."),
-        needed(
+        optional(
             "redistributors",
             Kind::U64,
-            "Registers of the first redistributor; each takes 128KiB.",
+            "a GICv2 has none",
+            "Registers of the first redistributor of a GICv3; each takes 128KiB.",
+        ),
+        optional(
+            "cpu",
+            Kind::U64,
+            "a GICv3 has none",
+            "Registers of the CPU interface of a GICv2 (GICC), two pages.",
+        ),
+        optional(
+            "control",
+            Kind::U64,
+            "a GICv3 has none",
+            "Registers of the virtual interface control of a GICv2 (GICH), a page.",
+        ),
+        optional(
+            "virtual_cpu",
+            Kind::U64,
+            "a GICv3 has none",
+            "Registers of the virtual CPU interface of a GICv2 (GICV), two pages.",
         ),
         needed(
             "spi_lines",
@@ -190,7 +209,10 @@ const GIC: Table = table(
     ],
 );
 
-const GIC_VERSIONS: &[Word] = &[word("3", "GICv3.")];
+const GIC_VERSIONS: &[Word] = &[
+    word("2", "GICv2 with the Virtualization Extensions."),
+    word("3", "GICv3."),
+];
 
 const UART: Table = table(
     "`uart`",
@@ -205,6 +227,7 @@ const UARTS: &[Word] = &[
     word("pl011", "Arm PrimeCell PL011."),
     word("imx", "NXP i.MX."),
     word("8250", "8250 family with 32-bit registers."),
+    word("cadence", "Cadence, as AMD (Xilinx) SoCs have it."),
 ];
 
 const SMMU: Table = table(
@@ -316,6 +339,7 @@ const CONTROLLERS: &[Word] = &[
 
 const DEVICES: &[Word] = &[
     word("ctucanfd", "CTU CAN FD controller."),
+    word("xilinx-can", "AMD (Xilinx) CAN controller of the Zynq."),
     word("xilinx-canfd", "AMD (Xilinx) CAN FD controller 2.0."),
     word(
         "edu",

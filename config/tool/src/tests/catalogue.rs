@@ -211,6 +211,17 @@ pub(super) const TESTS: &[Test] = &[
         "with the controllers on two buses the car crashes",
         &["--set", "wiring.can1=other-bus"],
     ),
+    target!(
+        "board-zcu102",
+        "boards",
+        "zcu102",
+        "on the ZCU102 all four partitions live on a GICv2 and the board's own CAN controllers"
+    ),
+    control(
+        "board-zcu102-two-buses",
+        "on the ZCU102 with the controllers on two buses the car crashes",
+        &["--board", "xlnx-zcu102", "--set", "wiring.can1=other-bus"],
+    ),
     control(
         "broken-crc",
         "with every brake frame's CRC broken the car crashes",
@@ -332,6 +343,11 @@ pub(super) const TESTS: &[Test] = &[
         "EL2's counts equal the emulator's exception log"
     ),
     target!(
+        "errata",
+        "errata",
+        "no image has an instruction sequence that a Cortex-A53 executes wrongly"
+    ),
+    target!(
         "revocation",
         "revocation",
         "a partition that stops writes no more, whatever its other cores do"
@@ -367,6 +383,23 @@ pub(super) const TESTS: &[Test] = &[
         "attackers",
         "attackers get nothing, are seen, and nobody else notices; with one grant more they succeed"
     ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "attackers-long",
+            "attackers",
+            "a million CAN frames arrive beside Linux at its worst and without it",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-on-target",
+                "--test=attackers",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ],
+        )
+    },
     target!(
         "bench",
         "bench",

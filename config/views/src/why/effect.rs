@@ -96,7 +96,7 @@ fn board(built: &Built<'_>, path: &[&str]) -> Vec<String> {
             })
             .collect(),
         ["reserved", ..] => placed("board"),
-        ["gic", ..] => el2(&["gicd", "gicr", "gicr:own"]),
+        ["gic", ..] => el2(&["gicd", "gicr", "gicr:own", "gicc", "gicc-dir", "gich"]),
         ["uart", ..] => el2(&["uart"]),
         ["smmu", ..] => el2(&["smmu", "stream-table", "smmu-queues"]),
         ["pcie", ..] => el2(&["ecam"]),

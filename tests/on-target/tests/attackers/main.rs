@@ -5,6 +5,10 @@
 //! with which the same program succeeds: so it would have been seen.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod canary;
+mod linux;
+mod traffic;
+
 use std::fs;
 use std::time::Duration;
 
@@ -13,6 +17,9 @@ use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
 
 const SYSTEM: &str = "tests/systems/attackers.yaml";
+/// Seed of the random traps, and programs of about 100 traps.
+const SEED: u64 = 20_261_121;
+const PROGRAMS: u64 = 600;
 /// Virtual seconds that an attack may take.
 const PATIENCE: u64 = 120;
 
@@ -58,9 +65,10 @@ fn number(line: &str, before: &str) -> u64 {
         .expect("number")
 }
 
-/// Lets the attacker attack, and looks at everybody else.
-fn attack(name: &str, changes: &[&str]) -> Outcome {
-    let arguments = format!("partitions.attacker.args=\"attack={name}\"");
+/// Lets the attacker attack, and looks at everybody else. `what` is the attack's name, and what it may be told.
+fn attack(what: &str, changes: &[&str]) -> Outcome {
+    let name = what.split(' ').next().unwrap_or_default();
+    let arguments = format!("partitions.attacker.args=\"attack={what}\"");
     let changes = [&[arguments.as_str()], changes].concat();
     let system = System::build(SYSTEM, &changes);
     let (store, size) = ram(&system, "store");
@@ -220,6 +228,59 @@ fn calls() {
     assert_eq!(control.succeeded, 1, "with the right to mark the steady state");
 }
 
+/// Verifies: BH-ATK-001, BH-TRAP-010.
+#[test]
+fn every_immediate() {
+    let outcome = attack("immediates", &[]);
+    assert_eq!(outcome.attempts, 2 << 16);
+    outcome.fails(outcome.reason("hvc") + outcome.reason("smc"));
+}
+
+/// Verifies: BH-ATK-001, BH-PSCI-002, BH-PSCI-003.
+#[test]
+fn power() {
+    let outcome = attack("psci", &[]);
+    outcome.fails(outcome.reason("hvc"));
+    assert!(
+        partition(&outcome.report, "attacker").restarts >= 2,
+        "it resets itself alone"
+    );
+}
+
+/// Pairs, writeback, SIMD, exclusives, fetches, table walks. Verifies: BH-ATK-001, BH-TRAP-010, BH-TRAP-021.
+#[test]
+fn forms_of_access() {
+    let outcome = attack("forms", &[]);
+    outcome.fails(outcome.reason("data_abort") + outcome.reason("instruction_abort"));
+    let attacker = partition(&outcome.report, "attacker");
+    let refused = attacker
+        .console_tail
+        .lines()
+        .find_map(|line| line.strip_prefix("devices refuse ")?.trim().parse::<u64>().ok());
+    assert_eq!(
+        refused,
+        Some(2 * 18),
+        "both devices, every form that reaches them"
+    );
+    assert_eq!(
+        attacker.restarts,
+        outcome.attempts - 2 * 18,
+        "each other one ends the partition"
+    );
+}
+
+/// Whatever a seed makes of calls, registers, interrupts and timers. Verifies: BH-ATK-001, BH-TRAP-010.
+#[test]
+fn seeded_traps() {
+    let outcome = attack(&format!("fuzz seed={SEED} programs={PROGRAMS}"), &[]);
+    assert_eq!((outcome.attempts, outcome.succeeded), (PROGRAMS, 0));
+    assert!(outcome.entries > 60 * PROGRAMS, "traps: {}", outcome.entries);
+    println!(
+        "{{\"fuzz\":{{\"seed\":{SEED},\"traps\":{},\"el2_failures\":0}}}}",
+        outcome.entries
+    );
+}
+
 /// Verifies: BH-ATK-001.
 #[test]
 fn interrupt_controller() {
@@ -233,6 +294,15 @@ fn time() {
     let hog = attack("hog", &[]);
     hog.fails(hog.reason("fiq"));
     assert!(hog.reason("fiq") >= 100, "a slot's end each 10 ms");
+    let storm = attack("storm", &[]);
+    storm.fails(storm.reason("irq"));
+    let timers = attack("timers", &[]);
+    assert_eq!((timers.attempts, timers.succeeded), (4_000, 0));
+    assert!(
+        timers.reason("irq") >= 500,
+        "timers fire: {}",
+        timers.reason("irq")
+    );
     let flood = attack("console", &[]);
     assert_eq!((flood.attempts, flood.succeeded), (20_000, 0));
 }
