@@ -2,6 +2,7 @@
 //! The UART drivers of `bulkhead-devices` as EL2 uses them, the same for every board that has one.
 
 use bulkhead_devices::block::RegisterBlock;
+use bulkhead_devices::cadence_uart::CadenceUart;
 use bulkhead_devices::imx_uart::ImxUart;
 use bulkhead_devices::pl011::Pl011;
 use bulkhead_devices::uart8250::Uart8250;
@@ -43,6 +44,20 @@ impl<R: RegisterBlock> Uart for ImxUart<R> {
 impl<R: RegisterBlock> Uart for Uart8250<R> {
     fn enable(&mut self) {
         Uart8250::enable(self);
+    }
+
+    fn try_put(&mut self, byte: u8) -> bool {
+        self.try_write(byte)
+    }
+
+    fn get(&mut self) -> Option<u8> {
+        self.read()
+    }
+}
+
+impl<R: RegisterBlock> Uart for CadenceUart<R> {
+    fn enable(&mut self) {
+        CadenceUart::enable(self);
     }
 
     fn try_put(&mut self, byte: u8) -> bool {

@@ -46,6 +46,8 @@ pub struct DeviceTree {
     pub dts: String,
     /// Bytes of the flattened form that the loader fills.
     pub seeds: Vec<Seed>,
+    /// What it was flattened from.
+    pub tree: Tree,
 }
 
 /// A place for random bytes.
@@ -179,7 +181,9 @@ pub fn build(
     for assigned in devices.iter().filter(|d| d.partition == index) {
         root = root.child(device(system, assigned)?);
     }
-    finish(root.0)
+    let mut tree = Tree::new();
+    tree.root = root.0;
+    finish(tree)
 }
 
 /// Whether the partition itself has the window: bare-metal partitions, unless EL2 emulates a UART on it.
@@ -353,9 +357,10 @@ fn device(system: &System, assigned: &Assigned) -> Result<Builder, ModelError> {
 }
 
 /// Flattens a tree and finds its seeds in the result.
-fn finish(root: DeviceTreeNode) -> Result<DeviceTree, DeviceTreeError> {
-    let mut tree = Tree::new();
-    tree.root = root;
+///
+/// # Errors
+/// [`DeviceTreeError::Unreadable`] without `/chosen` and its seeds.
+pub(crate) fn finish(tree: Tree) -> Result<DeviceTree, DeviceTreeError> {
     let dtb = tree.to_dtb();
     let unreadable = |e: String| DeviceTreeError::Unreadable(e);
     let fdt = Fdt::new(&dtb).map_err(|e| unreadable(e.to_string()))?;
@@ -375,5 +380,10 @@ fn finish(root: DeviceTreeNode) -> Result<DeviceTree, DeviceTreeError> {
         });
     }
     let dts = fdt.to_string();
-    Ok(DeviceTree { dtb, dts, seeds })
+    Ok(DeviceTree {
+        dtb,
+        dts,
+        seeds,
+        tree,
+    })
 }

@@ -3,11 +3,13 @@
 //!
 //! Addresses and sizes are in bytes.
 
-use crate::boot::{Boot, Firmware};
+use crate::boot::Boot;
 use crate::bounds::Bounds;
 use crate::colours::Colouring;
-use crate::release::Release;
 use crate::span::{Span, Spanned};
+
+pub use crate::function::{Interrupt, PciFunction, Trigger};
+pub use crate::qemu::{Deterministic, Qemu, TreeMaker};
 
 /// A board.
 #[derive(Clone, Debug)]
@@ -381,87 +383,4 @@ impl DeviceKind {
             DeviceKind::Edu => "DMA test device",
         }
     }
-}
-
-/// A PCI function on bus 0.
-#[derive(Clone, Debug)]
-pub struct PciFunction {
-    /// Device number, 0 to 31; the function is 0.
-    pub slot: u32,
-    /// Vendor ID.
-    pub vendor: u16,
-    /// Device ID.
-    pub device: u16,
-    /// Size of each BAR in bytes, a power of two; 0 where there is none.
-    pub bars: [u64; 6],
-}
-
-impl PciFunction {
-    /// Bus, device, function: bits 15:8, 7:3, 2:0. Also its StreamID.
-    pub fn bdf(&self) -> u32 {
-        self.slot << 3
-    }
-}
-
-/// A physical interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupt {
-    /// INTID of an SPI.
-    pub intid: u32,
-    /// When it is pending.
-    pub trigger: Trigger,
-}
-
-/// Trigger of an interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// Level-sensitive.
-    Level,
-    /// Edge-triggered.
-    Edge,
-}
-
-/// How QEMU models the board.
-#[derive(Clone, Debug)]
-pub struct Qemu {
-    /// The first release that models the board as it is used here; nothing where any will do.
-    pub since: Option<Release>,
-    /// Argument of `-M`.
-    pub machine: String,
-    /// Argument of `-cpu`; nothing where the machine has its own cores.
-    pub cpu: Option<String>,
-    /// Argument of `-smp`, where the machine has more cores than the board.
-    pub cpus: Option<u32>,
-    /// Which of the machine's serial lines is the board's UART, counted from 0.
-    pub serial: u32,
-    /// Who makes the board's device tree.
-    pub device_tree: TreeMaker,
-    /// Property of the machine for a device, by index into [`Board::devices`]; `{bus}` stands for the CAN bus.
-    pub properties: Vec<(usize, Spanned<String>)>,
-    /// Argument of `-device` for a device, by index into [`Board::devices`]; `{bus}` stands for the CAN bus.
-    pub devices: Vec<(usize, Spanned<String>)>,
-    /// Boot loader for runs from a medium.
-    pub firmware: Option<Firmware>,
-    /// Argument of `-device` for that medium; `{drive}` stands for the drive.
-    pub disk: Option<String>,
-    /// What deterministic runs change.
-    pub deterministic: Deterministic,
-}
-
-/// Who makes the device tree that stands for the boot loader's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TreeMaker {
-    /// The emulated machine.
-    Machine,
-    /// The compiler, for a machine that makes none; the machine adds memory and PSCI.
-    Compiler,
-}
-
-/// Further arguments of a deterministic run.
-#[derive(Clone, Debug, Default)]
-pub struct Deterministic {
-    /// Properties of the machine.
-    pub machine: Option<String>,
-    /// Properties of the cores.
-    pub cpu: Option<String>,
 }

@@ -89,6 +89,7 @@ impl Decoder<'_> {
                 .filter_map(|e| Some((e.key.clone(), text(&e.value)?)))
                 .collect(),
             dma: fields.entries("dma").iter().map(dma).collect(),
+            device_tree: fields.get("device_tree").and_then(text),
             restart_limit: fields.get("restart_limit").and_then(small).map_or(0, |l| l.value),
             marks_steady: fields.get("marks_steady").and_then(boolean),
             seed: seed.map_or(Seed::Board, |s| s.value),

@@ -30,6 +30,8 @@ pub struct Paths {
 #[derive(Debug, Default)]
 pub(crate) struct Payloads {
     pub(crate) list: Vec<Option<Payload>>,
+    /// The device tree of each partition that has its own.
+    pub(crate) trees: Vec<Option<FileRef>>,
     pub(crate) missing: Vec<Missing>,
 }
 
@@ -68,6 +70,9 @@ pub(crate) fn locate(spec: &Spec, paths: &Paths, sources: &Sources) -> Payloads 
             .as_ref()
             .and_then(|p| payloads.payload(p, places));
         payloads.list.push(payload);
+        let tree = partition.device_tree.as_ref();
+        let tree = tree.and_then(|name| payloads.find(name, Place::Program, places));
+        payloads.trees.push(tree);
     }
     payloads
 }

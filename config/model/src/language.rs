@@ -10,6 +10,7 @@ mod board;
 mod boot;
 mod channel;
 mod partition;
+mod qemu;
 mod spec;
 
 pub use board::BOARD;

@@ -24,9 +24,15 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
     let partitions: Option<Vec<Partition>> = spec
         .partitions
         .iter()
-        .zip(payloads.list)
+        .zip(payloads.list.into_iter().zip(payloads.trees))
         .zip(colours)
-        .map(|((p, payload), colours)| partition(p, payload?, colours, &board))
+        .map(|((p, (payload, tree)), colours)| {
+            let partition = partition(p, payload?, colours, &board)?;
+            Some(Partition {
+                device_tree: tree,
+                ..partition
+            })
+        })
         .collect();
     let channels: Option<Vec<Channel>> = spec.channels.iter().map(|c| channel(c, &spec)).collect();
     let mut buses: Vec<String> = Vec::new();
@@ -125,6 +131,7 @@ fn partition(
             .iter()
             .map(|d| Some((device(&d.device, board)?, d.ascending())))
             .collect::<Option<_>>()?,
+        device_tree: None,
         restart_limit: spec.restart_limit,
         marks_steady: spec.marks_steady.is_some_and(|m| m.value),
         seed: spec.seed,

@@ -42,6 +42,7 @@ pub(crate) struct PartitionSpec {
     pub(crate) unguarded: Vec<(Name, Name)>,
     /// What its bus masters reach of its RAM.
     pub(crate) dma: Vec<DmaSpec>,
+    pub(crate) device_tree: Option<Name>,
     pub(crate) restart_limit: u32,
     pub(crate) marks_steady: Option<Spanned<bool>>,
     pub(crate) seed: Seed,

@@ -79,6 +79,8 @@ pub struct Partition {
     pub unguarded: Vec<(Spanned<usize>, Spanned<String>)>,
     /// Those of them that reach ranges of its RAM only: offsets and sizes, ascending, apart.
     pub dma: Vec<(Spanned<usize>, Vec<Region>)>,
+    /// Its own device tree, when it is not given the generated one.
+    pub device_tree: Option<FileRef>,
     /// Times that an error may restart it before it stays stopped.
     pub restart_limit: u32,
     /// Whether it may mark the begin of the steady state; at most one partition.

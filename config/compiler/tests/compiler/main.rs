@@ -15,6 +15,7 @@ mod gicv2;
 mod grants;
 mod isolation;
 mod layout;
+mod own_tree;
 mod pack;
 mod payload;
 mod rights;

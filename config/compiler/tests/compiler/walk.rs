@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::own_tree::device_tree;
 use crate::support::{Workshop, hypervisor_bin, kernel, partition_elf, repository};
 use bulkhead_analysis::rules::admit;
 use bulkhead_compiler::compile::compile;
@@ -63,6 +64,7 @@ impl Walker {
         let of_can1 = "    interrupt: { intid: 37, trigger: level }\n";
         let master = board.replace(of_can1, &format!("{of_can1}    bus_master: true\n"));
         put("master.yaml", master.as_bytes());
+        fs::write(self.workshop.path("images/own-tree"), device_tree(4 << 20, 0, 11)).unwrap();
         let bare = fs::read(repository().join("tests/invalid/boards/no-smmu.yaml")).unwrap();
         put("no-smmu.yaml", &bare);
     }
@@ -284,6 +286,7 @@ fn documents() -> [Value; 4] {
     let mut fourth = first.clone();
     fourth["board"] = json!("master.yaml");
     let ranges = json!([{ "offset": "1MiB", "size": "64KiB" }, { "offset": "2560KiB", "size": "4KiB" }]);
+    fourth["partitions"]["car"]["device_tree"] = json!("own-tree");
     fourth["partitions"]["car"]["dma"] = json!({ "can1": ranges });
     [first, second, third, fourth]
 }

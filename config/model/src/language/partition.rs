@@ -110,12 +110,11 @@ const KEYS: &[Key] = &[
         "none",
         "Its bus masters that no SMMU guards, each with the reason why that is accepted: they reach all of memory.",
     ),
-    refused(
+    optional(
         "device_tree",
         Kind::Text(Meaning::File),
-        "A device tree of its own instead of the generated one.",
-        "a device tree that the compiler did not generate",
-        "leave it out: the generated one describes what the partition owns",
+        "a generated one",
+        "A flattened device tree that it is given: a built image, or a path. It names nothing that the partition does not own; arguments, initial RAM disk and seeds are put into it.",
     ),
 ];
 

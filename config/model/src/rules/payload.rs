@@ -14,7 +14,7 @@ use crate::units::show_bytes;
 static MISSING: Rule = Rule {
     number: "BH060",
     id: "payload/missing",
-    text: "Every file that a payload names is there.",
+    text: "Every file that a payload or `device_tree` names is there.",
     fix: "Build the target images, fetch the package, or correct the path.",
 };
 /// Not a kernel.

@@ -388,7 +388,7 @@ pub(super) const TESTS: &[Test] = &[
         ..cargo(
             "attackers-long",
             "attackers",
-            "a million CAN frames arrive beside Linux at its worst and without it",
+            "a million CAN frames arrive beside Linux at its worst and without it; 100 million random traps; a thousand injected faults",
             &[
                 "test",
                 "--locked",
