@@ -28,6 +28,8 @@ const SMMU_SIZE: u64 = 0x2_0000;
 const BUS_SIZE: u64 = 0x10_0000;
 /// Bytes of a partition's window (`hypervisor/abi/src/window.rs`).
 const WINDOW_SIZE: u64 = 0x8000;
+/// Bytes of a vCPU's stolen time (`hypervisor/abi/src/steal.rs`).
+pub(crate) const STOLEN_TIME: u64 = 64;
 /// Bytes of a core's statistics (`hypervisor/abi/src/stats.rs`).
 const STATS_SIZE: u64 = 0x4000;
 
@@ -369,6 +371,36 @@ impl<'a> System<'a> {
             .filter(|(_, p)| p.window != 0)
             .map(|(i, p)| (i, Range::sized(p.window, WINDOW_SIZE)))
             .collect()
+    }
+
+    /// Page of the stolen time of each partition that has one, by the entry of its vCPU 0, and its partition.
+    pub(crate) fn stolen(&self) -> Vec<(usize, Range)> {
+        let firsts = self
+            .blob
+            .vcpus
+            .iter()
+            .filter(|v| v.index == 0 && v.stolen_time != 0);
+        firsts
+            .filter_map(|v| {
+                Some((
+                    usize::try_from(v.partition).ok()?,
+                    Range::sized(v.stolen_time, PAGE),
+                ))
+            })
+            .collect()
+    }
+
+    /// What EL2 and one partition use together: windows and stolen time, with the partition's rights.
+    pub(crate) fn talks(&self) -> Vec<(usize, Range, Access)> {
+        let windows = self
+            .windows()
+            .into_iter()
+            .map(|(i, range)| (i, range, Access::WRITE));
+        let stolen = self
+            .stolen()
+            .into_iter()
+            .map(|(i, range)| (i, range, Access::READ));
+        windows.chain(stolen).collect()
     }
 
     /// The writable part of each core's block: all but the guard page at its begin.

@@ -236,6 +236,8 @@ pub(crate) struct Vcpu {
     pub reserved: u32,
     /// Control words, in the order of [`WORDS`].
     pub words: [u64; 11],
+    /// Physical address of its stolen time, 0 when it has none.
+    pub stolen_time: u64,
 }
 
 impl Vcpu {
@@ -251,6 +253,7 @@ impl Vcpu {
             core: u32_at(e, 8)?,
             reserved: u32_at(e, 12)?,
             words,
+            stolen_time: u64_at(e, 104)?,
         })
     }
 }

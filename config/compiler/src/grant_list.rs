@@ -7,7 +7,7 @@ use bulkhead_model::lock::{Lock, Participant};
 use bulkhead_model::system::{Console, Cores, Partition, System};
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
-use bulkhead_types::load::{LIST_IPA, LOADER_IPA, PAYLOAD_IPA};
+use bulkhead_types::load::{LIST_IPA, LOADER_IPA, PAYLOAD_IPA, STOLEN_TIME_IPA};
 
 use crate::access::{Grant, MemoryType, Rights, Root};
 use crate::colour::Extent;
@@ -174,6 +174,9 @@ fn boot(sources: Sources<'_>) -> Vec<Grant> {
         let name = format!("window:{}", partition.name.value);
         list.normal(&name, *window, Rights::ReadWrite);
     }
+    for (name, page, _) in stolen(sources) {
+        list.normal(&name, page, Rights::ReadWrite);
+    }
     let names = system.channel_memories().into_iter().map(|m| m.name);
     let locks = system.locks.iter().map(|l| format!("channel:{}", l.name.value));
     for (name, range) in names.chain(locks).zip(&plan.channels) {
@@ -253,6 +256,11 @@ fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
         if lock.participants.iter().any(here) {
             let name = format!("channel:{}", lock.name.value);
             list.at(&name, range, Rights::ReadWrite, MemoryType::NormalNc, range.start);
+        }
+    }
+    for (name, page, partition) in stolen(sources) {
+        if system.partitions[partition].vcpu_on(core).is_some() {
+            list.normal(&name, page, Rights::ReadWrite);
         }
     }
     let is_system_core = core == system.schedule.system_core;
@@ -356,6 +364,9 @@ fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
             machine::WINDOW,
         );
     }
+    if let Some(page) = plan.stolen[index] {
+        list.at("stolen-time", page, Rights::Read, wb, STOLEN_TIME_IPA);
+    }
     if let Some((name, range)) = interface(&system.board, &system.partitions[index]) {
         list.at(name, range, Rights::ReadWrite, MemoryType::Device, machine::GICC);
     }
@@ -423,6 +434,16 @@ fn locks<'a>(sources: Sources<'a>) -> impl Iterator<Item = (&'a Lock, Range)> {
     sources.system.locks.iter().zip(memory.copied())
 }
 
+/// Pages of stolen time: how EL2 calls one, where it is, whose.
+fn stolen<'a>(sources: Sources<'a>) -> impl Iterator<Item = (String, Range, usize)> + 'a {
+    let Sources { system, plan, .. } = sources;
+    let pages = system.partitions.iter().zip(&plan.stolen).enumerate();
+    pages.filter_map(|(index, (partition, page))| {
+        let name = format!("stolen-time:{}", partition.name.value);
+        Some((name, (*page)?, index))
+    })
+}
+
 /// A range that more than one party reaches: its name, where, EL2's rights, each partition's rights.
 #[derive(Clone, Debug)]
 pub struct Shared {
@@ -436,8 +457,8 @@ pub struct Shared {
     pub partitions: Vec<(usize, Rights)>,
 }
 
-/// What is shared by design: the loader, windows, channels (with EL2 until boot has cleared them), and the interfaces of a
-/// GICv2, of which each core has its own.
+/// What is shared by design: the loader, windows, stolen time, channels (with EL2 until boot has cleared them), and the
+/// interfaces of a GICv2, of which each core has its own.
 pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
     let Sources {
         system, info, plan, ..
@@ -458,6 +479,14 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
                 partitions: vec![(index, Rights::ReadWrite)],
             });
         }
+    }
+    for (name, range, partition) in stolen(sources) {
+        result.push(Shared {
+            name,
+            range,
+            el2: Some(Rights::ReadWrite),
+            partitions: vec![(partition, Rights::Read)],
+        });
     }
     for (memory, range) in system.channel_memories().into_iter().zip(&plan.channels) {
         let readers = memory.readers.iter().map(|r| (*r, Rights::Read));

@@ -39,6 +39,8 @@ pub const LOCK_STRIDE: u64 = 0x1_0000;
 pub const LOCK_SIZE: u64 = 0x1000;
 const _: () =
     assert!(PORTS + MOST_PORTS as u64 * PORT_SIZE <= LOCKS && CHANNELS + MEMORY_ROOM <= 0x1000_0000);
+/// Bytes of the page of a partition's stolen time.
+pub const STOLEN_TIME_SIZE: u64 = bulkhead_abi::steal::PAGE;
 /// INTIDs of the generic timer: secure and non-secure physical, virtual, hypervisor.
 pub const TIMER_INTIDS: [u32; 4] = [29, 30, 27, 26];
 

@@ -14,12 +14,14 @@ use bulkhead_model::channel::alignment;
 use bulkhead_model::system::System;
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
+use bulkhead_types::tables::core_mode;
 
 use crate::colour::Extent;
 use crate::layout::{LayoutError, MemoryMap, Zone};
-use crate::machine::{GICD_SIZE, GICR_SIZE, LOCK_SIZE, UART_SIZE};
+use crate::machine::{GICD_SIZE, GICR_SIZE, LOCK_SIZE, STOLEN_TIME_SIZE, UART_SIZE};
 use crate::plan::{BlobLayout, Plan, TableSizes, pattern};
 use crate::table::BLOCK;
+use crate::words;
 
 /// Bytes of an SMMUv3's register frames.
 pub const SMMU_SIZE: u64 = 0x2_0000;
@@ -185,6 +187,13 @@ impl Plan {
             let owner = format!("channel:{}", lock.name.value);
             channels.push(map.place_high(&low, &owner, "lock", LOCK_SIZE, LOCK_SIZE)?);
         }
+        let mut stolen = vec![None; system.partitions.len()];
+        for partition in by_criticality(system) {
+            if words::mode(&system.partitions[partition].cores) == core_mode::SLICED {
+                let (owner, size) = (owner(system, partition), STOLEN_TIME_SIZE);
+                stolen[partition] = Some(map.place_high(&low, &owner, "stolen-time", size, size)?);
+            }
+        }
         for &partition in &coloured {
             if let Some(pattern) = pattern(system, partition) {
                 let (owner, pages) = (owner(system, partition), areas[partition] / PAGE);
@@ -229,6 +238,7 @@ impl Plan {
             queues,
             payloads,
             windows,
+            stolen,
             channels,
             ram,
         })

@@ -149,6 +149,8 @@ fn vcpus(system: &System, plan: &Plan) -> Vec<Vcpu> {
                 hstr: words::HSTR,
                 ich_hcr: words::ich_hcr(&partition.cores),
                 cntvoff: words::CNTVOFF,
+                stolen_time: plan.stolen[number]
+                    .map_or(0, |page| page.start + index as u64 * bulkhead_abi::steal::SIZE),
             });
         }
     }

@@ -14,5 +14,6 @@ pub mod mux;
 pub mod queuing;
 pub mod sampling;
 pub mod stats;
+pub mod steal;
 pub mod trace;
 pub mod window;

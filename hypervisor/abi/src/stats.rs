@@ -190,7 +190,9 @@ pub struct VcpuStats {
     pub fault_pc: u64,
     /// IPA of that trap.
     pub fault_ipa: u64,
+    /// Ticks for which it could have executed and did not ([`crate::steal`]).
+    pub stolen_ticks: u64,
     /// Reserved, zero.
-    pub reserved: [u64; 8],
+    pub reserved: [u64; 7],
 }
 const _: () = assert!(size_of::<VcpuStats>() <= VCPU_STATS_SIZE);

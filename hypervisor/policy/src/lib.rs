@@ -7,6 +7,7 @@
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
 //! - [`bandwidth`]: how much memory traffic a core may make.
+//! - [`steal`]: how long a vCPU could have executed and did not.
 //! - [`lock`]: locks with priority inheritance, and the jobs inside EL2 in which a waiter helps.
 //! - [`uart`]: the emulated PL011.
 //! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
@@ -37,6 +38,7 @@ pub mod ring;
 pub mod root;
 pub mod schedule;
 pub mod smccc;
+pub mod steal;
 pub mod sysreg;
 pub mod trap;
 pub mod uart;

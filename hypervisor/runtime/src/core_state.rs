@@ -13,6 +13,7 @@ use bulkhead_arch::words::SharedBlock;
 use bulkhead_drivers::gic::{Distributor, Redistributor};
 use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Position, Timetable};
+use bulkhead_policy::steal::Stolen;
 use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 
@@ -58,8 +59,14 @@ pub struct LocalVcpu {
     pub used: bool,
     /// Number of the lock that it waits for.
     pub waits: Option<usize>,
+    /// Number of the lock for which it began to wait and which it has not got.
+    pub waited: Option<usize>,
     /// What its last release of a lock through a register came to.
     pub lock_status: u64,
+    /// For how long it could have executed and did not.
+    pub stolen: Stolen,
+    /// Where its guest reads that; empty on a core of its own.
+    pub stolen_time: SharedBlock,
 }
 
 impl LocalVcpu {
@@ -322,6 +329,13 @@ impl PerCore {
                 running
                     .stats
                     .add64(core_field!(budget_ticks), woke.saturating_sub(slept));
+                let loaded = running.loaded.and_then(|local| self.vcpus.get_mut(local));
+                if let Some(Some(vcpu)) = loaded
+                    && vcpu.readiness == Readiness::Ready
+                {
+                    vcpu.stolen.leaves(slept);
+                    vcpu.returns(woke);
+                }
             }
             running.path = Path {
                 begin: woke,
@@ -403,6 +417,9 @@ fn local_vcpu(system: &System<'static>, stats: SharedBlock, local: usize, global
         readiness: Readiness::Off,
         used: false,
         waits: None,
+        waited: None,
         lock_status: 0,
+        stolen: Stolen::new(view::handoff().frequency),
+        stolen_time: view::stolen_time(entry),
     })
 }

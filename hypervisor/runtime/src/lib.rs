@@ -37,6 +37,7 @@ pub mod reload;
 pub mod shared;
 pub mod sliced;
 pub mod stats;
+mod steal;
 pub mod streams;
 pub mod trace;
 pub mod trap;

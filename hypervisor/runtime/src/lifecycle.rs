@@ -137,6 +137,7 @@ impl PerCore {
             return;
         };
         vcpu.readiness = Readiness::Off;
+        vcpu.stolen.reset();
         if running.core.mode == core_mode::SLICED {
             self.locks_died(local);
         }

@@ -50,7 +50,7 @@ impl PerCore {
             }
             Call::Vendor(VendorCall::LockRelease { lock, word }) => self.lock_release(lock, word),
             Call::Vendor(VendorCall::MarkSteady) => mark_steady(vcpu, running),
-            Call::Smccc(call) => call.result(),
+            Call::Smccc(call) => call.result(vcpu.stolen_time_ipa()),
             Call::Psci(call) => match self.on_psci(call) {
                 Some(result) => result,
                 None => return,

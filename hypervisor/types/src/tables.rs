@@ -211,6 +211,9 @@ pub struct Vcpu {
     pub ich_hcr: u64,
     /// `CNTVOFF_EL2`.
     pub cntvoff: u64,
+    /// Physical address of its stolen time (`bulkhead_abi::steal`), in a page that its partition reads at
+    /// [`crate::load::STOLEN_TIME_IPA`]; 0 when its core is its own.
+    pub stolen_time: u64,
 }
 
 /// A physical SPI that a partition owns.

@@ -127,7 +127,7 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
         if n == 0 {
             let mut tried = Tried::default();
             refused(&mut tried, partition.machine.distributor.start);
-            refused(&mut tried, partition.machine.redistributors.start + 0x1_0000);
+            refused(&mut tried, partition.machine.gic.others().start + 0x1_0000);
             attempts.fetch_add(tried.attempts, Ordering::SeqCst);
             succeeded.fetch_add(tried.succeeded, Ordering::SeqCst);
             console::line(format_args!("devices refuse {}", tried.attempts));

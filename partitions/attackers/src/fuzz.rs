@@ -157,9 +157,10 @@ fn program_step(random: &mut Random, gic: [(u64, u64); 2]) -> Step {
 pub(crate) fn attack(partition: &Partition, seed: u64, programs: u64) -> Tried {
     mask();
     let machine = &partition.machine;
+    let others = machine.gic.others();
     let gic = [
         (machine.distributor.start, machine.distributor.size),
-        (machine.redistributors.start, machine.redistributors.size),
+        (others.start, others.size),
     ];
     let mut random = Random(seed | 1);
     let mut tried = Tried::default();

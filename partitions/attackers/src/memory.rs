@@ -4,7 +4,7 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_partition::el1::{Partition, console};
-use bulkhead_partition::machine::{Gic, Machine, Range};
+use bulkhead_partition::machine::{Machine, Range};
 
 use crate::Tried;
 use crate::edge::{Operation, attempt, kept};
@@ -52,10 +52,9 @@ fn target(k: u64, own: Range) -> Option<u64> {
 /// Whether the device tree gives the partition an address.
 fn is_mine(machine: &Machine<'_>, address: u64) -> bool {
     let in_range = |range: Range| address >= range.start && address - range.start < range.size;
-    let (Gic::V2 { interface: own } | Gic::V3 { redistributors: own }) = machine.gic;
     in_range(machine.ram)
         || in_range(machine.distributor)
-        || in_range(own)
+        || in_range(machine.gic.others())
         || machine.window.is_some_and(|(window, _)| in_range(window))
 }
 

@@ -184,6 +184,17 @@ pub enum Gic {
     },
 }
 
+impl Gic {
+    /// The registers that it has beside the distributor's.
+    pub const fn others(&self) -> Range {
+        let (Self::V2 { interface: others }
+        | Self::V3 {
+            redistributors: others,
+        }) = self;
+        *others
+    }
+}
+
 /// Whether Bulkhead's hypercalls exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hypercalls {

@@ -8,13 +8,13 @@ pub const HEADER: u64 = 256;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Sizes of the structures of this version, in the order in which their hash covers them.
-const SIZES: [u64; 11] = [HEADER, 88, 256, 104, 8, 24, 16, 112, 16, 80, 168];
+const SIZES: [u64; 11] = [HEADER, 88, 256, 112, 8, 24, 16, 112, 16, 80, 168];
 
 /// Offset of each section record in the header, and the bytes of an entry.
 pub const SECTIONS: [(&str, u64, u64); 10] = [
     ("cores", 176, 88),
     ("partitions", 184, 256),
-    ("vcpus", 192, 104),
+    ("vcpus", 192, 112),
     ("core_vcpus", 200, 8),
     ("slots", 208, 24),
     ("spis", 216, 16),
@@ -121,6 +121,8 @@ pub struct Vcpu {
     pub reserved: u32,
     /// `VMPIDR`, `VPIDR`, `HCR`, `VTCR`, `VTTBR`, `CNTHCTL`, `MDCR`, `CPTR`, `HSTR`, `ICH_HCR`, `CNTVOFF`.
     pub words: [u64; 11],
+    /// Physical address of its stolen time; 0 when there is none.
+    pub stolen: u64,
 }
 
 /// An SPI.
@@ -466,6 +468,7 @@ fn vcpu(b: &[u8], e: u64) -> Option<Vcpu> {
         core: u32_at(b, e + 8)?,
         reserved: u32_at(b, e + 12)?,
         words,
+        stolen: u64_at(b, e + 104)?,
     })
 }
 

@@ -155,6 +155,8 @@ fn in_memory(system: &System<'_>, out: &mut Vec<String>) {
             .into_iter()
             .map(|(i, r)| (format!("window of {}", system.name(i)), r)),
     );
+    let stolen = system.stolen().into_iter();
+    areas.extend(stolen.map(|(i, r)| (format!("stolen time of {}", system.name(i)), r)));
     let channels = system.blob.channels.iter().enumerate();
     areas.extend(channels.map(|(i, r)| (format!("channel {i}"), *r)));
     for (name, range) in &areas {

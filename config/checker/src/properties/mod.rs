@@ -80,7 +80,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-021",
-        text: "No partition reaches anything of EL2, its devices or anything that EL2 maps but the loader, its own window, and channels, which of EL2's roots only the boot root maps but for a lock's on its participants' cores.",
+        text: "No partition reaches anything of EL2, its devices or anything that EL2 maps but the loader, its own window, its stolen time to read, and channels, which of EL2's roots only the boot root maps but for a lock's on its participants' cores.",
         check: sharing::el2,
     },
     Property {
@@ -115,7 +115,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-031",
-        text: "EL2's boot root reaches exactly the parts of the image, the blob, the live area, windows, channels, EL2's devices and read-only memory of the board.",
+        text: "EL2's boot root reaches exactly the parts of the image, the blob, the live area, windows, stolen time, channels, EL2's devices and read-only memory of the board.",
         check: el2::boot_root,
     },
     Property {
@@ -175,7 +175,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-062",
-        text: "Each grant of a partition is what its name says: RAM, loader, load list, payload, window, channel or device registers, and nothing else.",
+        text: "Each grant of a partition is what its name says: RAM, loader, load list, payload, window, stolen time, channel or device registers, and nothing else.",
         check: listing::names,
     },
 ];

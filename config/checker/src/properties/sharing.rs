@@ -116,7 +116,7 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
             }
         }
     }
-    let windows = system.windows();
+    let talks = system.talks();
     // Neighbours count as one: a partition may read both through one mapping.
     let channels = union(system.blob.channels.clone());
     overlaps(system, |a, b, both| {
@@ -125,10 +125,14 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
             (Party::Partition(index), Party::El2) => (a, index),
             (Party::El2, Party::El2) | (Party::Partition(_), Party::Partition(_)) => return,
         };
-        let own_window = windows
-            .iter()
-            .any(|(owner, w)| *owner == index && w.contains(both));
-        let window = own_window && a.access == Access::WRITE && b.access == Access::WRITE;
+        let window = talks.iter().any(|(owner, range, rights)| {
+            *owner == index
+                && range.contains(both)
+                && guest.access == *rights
+                && [a, b]
+                    .iter()
+                    .all(|r| r.party != Party::El2 || r.access == Access::WRITE)
+        });
         let el2_only_reads = [a, b]
             .iter()
             .all(|r| r.party != Party::El2 || r.access == Access::READ);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What each partition's stage 2 reaches.
 
-use crate::range::Range;
+use crate::range::{PAGE, Range};
 use crate::reach::{Access, MemoryType, Run, differences, push, sorted};
-use crate::system::{GICR_SIZE, Party, System, UART_SIZE, Use};
+use crate::system::{GICR_SIZE, Party, STOLEN_TIME, System, UART_SIZE, Use};
 use crate::tables::Partition;
 
 /// IPA of the loader in every partition (`hypervisor/types/src/load.rs`).
 const LOADER_IPA: u64 = 0x7f_0000_0000;
+/// IPA of the page of stolen time (`hypervisor/types/src/load.rs`).
+const STOLEN_TIME_IPA: u64 = 0x7f_0020_0000;
 
 /// End of a partition's input addresses: they have 39 bits.
 const INPUT_END: u64 = 1 << 39;
@@ -89,6 +91,7 @@ pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
             .collect();
         executable(system, i, partition, &runs, out);
         window(system, i, &runs, out);
+        stolen(system, i, &runs, out);
         emulated(&frames(system, i), name, &runs, out);
         let mut by_output = runs.clone();
         by_output.sort_by_key(|run| run.physical());
@@ -168,6 +171,40 @@ fn window(system: &System<'_>, i: usize, runs: &[Run], out: &mut Vec<String>) {
             out.push(format!(
                 "{}: its window {window} is not mapped as it should be",
                 system.party(i)
+            ));
+        }
+    }
+}
+
+/// A partition reads its stolen time at its place, and cannot write it; each of its vCPUs has its own part.
+/// Implements: BH-STEAL-003.
+fn stolen(system: &System<'_>, i: usize, runs: &[Run], out: &mut Vec<String>) {
+    let party = system.party(i);
+    let page = system.stolen().into_iter().find(|(owner, _)| *owner == i);
+    let page = page.map(|(_, page)| page);
+    let vcpus = system.blob.vcpus.iter();
+    for vcpu in vcpus.filter(|v| usize::try_from(v.partition) == Ok(i)) {
+        let offset = u64::from(vcpu.index).saturating_mul(STOLEN_TIME);
+        let expected = page.map_or(0, |page| page.start.saturating_add(offset));
+        if vcpu.stolen_time != expected || page.is_some() && offset >= PAGE {
+            out.push(format!(
+                "{party}: the stolen time of vCPU {} is at {:#x}, not at {expected:#x}",
+                vcpu.index, vcpu.stolen_time
+            ));
+        }
+    }
+    if let Some(page) = page {
+        let touching = runs
+            .iter()
+            .filter(|run| run.physical().intersection(page).is_some());
+        let whole = Run {
+            input: Range::sized(STOLEN_TIME_IPA, PAGE),
+            output: page.start,
+            access: Access::READ,
+        };
+        if touching.copied().collect::<Vec<_>>() != [whole] {
+            out.push(format!(
+                "{party}: its stolen time {page} is not mapped as it should be"
             ));
         }
     }

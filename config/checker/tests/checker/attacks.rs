@@ -60,7 +60,8 @@ fn ram_of_another_partition() {
 fn a_channel_with_two_writers() {
     refused("BH-CHK-020", |model| {
         named(model, "partition:info", "channel:state").rights = "rw-";
-        let channel = model.shared.last_mut().unwrap();
+        let mut shared = model.shared.iter_mut();
+        let channel = shared.find(|s| s.starts_with("channel:")).unwrap();
         *channel = channel.replace("info=r--", "info=rw-");
     });
     refused("BH-CHK-020", |model| {
@@ -81,7 +82,8 @@ fn a_channel_without_a_writer() {
                 .find(|map| map.name == "channel:state");
             channel.into_iter().for_each(|map| map.rights = "r--");
         }
-        let channel = model.shared.last_mut().unwrap();
+        let mut shared = model.shared.iter_mut();
+        let channel = shared.find(|s| s.starts_with("channel:")).unwrap();
         *channel = channel.replace("=rw-", "=r--");
     });
 }
@@ -185,11 +187,12 @@ fn executable_memory_and_aliases() {
 /// Verifies: BH-CHK-023.
 #[test]
 fn undeclared_sharing() {
-    for dropped in 0..5 {
+    for dropped in 0..6 {
         refused("BH-CHK-023", |model| drop(model.shared.remove(dropped)));
     }
     refused("BH-CHK-023", |model| {
-        let channel = model.shared.last_mut().unwrap();
+        let mut shared = model.shared.iter_mut();
+        let channel = shared.find(|s| s.starts_with("channel:")).unwrap();
         *channel = channel.replace("cluster=r--", "cluster=rw-");
     });
 }
@@ -285,8 +288,10 @@ fn memory_that_el2_clears() {
             root(model, "el2:boot").push(map("more", physical, PAGE, "rw-", memory, physical))
         });
     }
-    for name in ["window", "channel:state"] {
-        refused("BH-CHK-031", |model| named(model, "el2:boot", name).size -= PAGE);
+    for name in ["window", "stolen-time:info", "channel:state"] {
+        refused("BH-CHK-031", |model| {
+            named(model, "el2:boot", name).physical += PAGE
+        });
         refused("BH-CHK-031", |model| {
             named(model, "el2:boot", name).rights = "r--"
         });
@@ -391,5 +396,50 @@ fn tables() {
         0,
     ] {
         refused("BH-CHK-053", |model| model.functions[1].bars[0] = (bar, 0x8000));
+    }
+}
+
+/// Verifies: BH-STEAL-003, BH-CHK-011, BH-CHK-021, BH-CHK-032, BH-CHK-062.
+#[test]
+fn stolen_time_that_is_not_its_readers_alone() {
+    let page = |rights, input| map("stolen-time", STOLEN, PAGE, rights, WB, input);
+    let place = 0x7f_0020_0000;
+    for property in ["BH-CHK-011", "BH-CHK-021"] {
+        refused(property, |model| {
+            named(model, "partition:info", "stolen-time").rights = "rw-"
+        });
+    }
+    refused("BH-CHK-011", |model| {
+        named(model, "partition:info", "stolen-time").input += PAGE
+    });
+    refused("BH-CHK-011", |model| {
+        root(model, "partition:info").retain(|map| map.name != "stolen-time")
+    });
+    for (property, rights) in [
+        ("BH-CHK-020", "r--"),
+        ("BH-CHK-021", "r--"),
+        ("BH-CHK-020", "rw-"),
+    ] {
+        refused(property, |model| {
+            root(model, "partition:cluster").push(page(rights, place))
+        });
+    }
+    refused("BH-CHK-062", |model| {
+        named(model, "partition:info", "stolen-time").name = "window".to_owned()
+    });
+    // Another core than its own writes it, or its own does not.
+    let extra = map("stolen-time:info", STOLEN, PAGE, "rw-", WB, STOLEN);
+    refused("BH-CHK-032", |model| root(model, "el2:core:2").push(extra));
+    refused("BH-CHK-032", |model| {
+        root(model, "el2:core:0").retain(|map| map.name != "stolen-time:info")
+    });
+    let change: [fn(&mut Model); 4] = [
+        |model| model.vcpus[2].stolen_time = STOLEN,
+        |model| model.vcpus[2].stolen_time = 0,
+        |model| model.vcpus[2].stolen_time += PAGE,
+        |model| model.vcpus[3].stolen_time = STOLEN,
+    ];
+    for change in change {
+        refused("BH-CHK-011", change);
     }
 }

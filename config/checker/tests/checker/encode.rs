@@ -15,7 +15,7 @@ use crate::text;
 pub(crate) const BLOB_SIZE: u64 = 0x7_0000;
 const LIVE_IMAGE: u64 = BLOB_SIZE - 0x5000;
 /// Sizes of the header and of the entries of each table, as `tables.rs` hashes them.
-const SIZES: [u64; 11] = [256, 88, 256, 104, 8, 24, 16, 112, 16, 80, 168];
+const SIZES: [u64; 11] = [256, 88, 256, 112, 8, 24, 16, 112, 16, 80, 168];
 pub(crate) const SECTIONS: [&str; 10] = [
     "cores",
     "partitions",
@@ -297,6 +297,7 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
         let vttbr = vttbr ^ text::vttbr(model, v);
         w64(vcpus, &[vmpidr, vpidr, hcr, vtcr, vttbr]);
         w64(vcpus, &rest);
+        w64(vcpus, &[v.stolen_time]);
     }
     for (offset, length, kind, vcpu) in &model.slots {
         w64(slots, &[*offset, *length]);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A small system, written down by hand: three cores of the three modes, four partitions, a channel, two PCI
+//! A small system, written down by hand: three cores of the three modes, four partitions of which one reads its
+//! stolen time, a channel, two PCI
 //! functions of which one masters the bus. Tests change it before [`crate::encode`] turns it into files.
 
 pub(crate) const PAGE: u64 = 4096;
@@ -11,6 +12,8 @@ pub(crate) const STREAMS: u64 = 0x4050_4000;
 pub(crate) const QUEUES: u64 = 0x4051_0000;
 pub(crate) const WINDOWS: u64 = 0x4040_0000;
 pub(crate) const CHANNEL: u64 = 0x4042_0000;
+/// Page of the stolen time of `info`.
+pub(crate) const STOLEN: u64 = 0x4043_8000;
 pub(crate) const PAYLOADS: u64 = 0x4044_0000;
 pub(crate) const DEVICE_TREE: u64 = 0x4060_0000;
 pub(crate) const GICD: u64 = 0x0800_0000;
@@ -91,6 +94,7 @@ pub(crate) struct Vcpu {
     pub core: u32,
     /// `hcr vtcr vttbr vmpidr vpidr cnthctl mdcr cptr hstr ich_hcr cntvoff`; `vttbr` gets root and VMID added.
     pub words: [u64; 11],
+    pub stolen_time: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -184,6 +188,7 @@ fn boot_root(blob_size: u64) -> Root {
     maps.push(identity("blob", BLOB, blob_size + PAGE, "r--", WB));
     maps.push(identity("live", LIVE, 0x5000, "rw-", WB));
     maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
+    maps.push(identity("stolen-time:info", STOLEN, PAGE, "rw-", WB));
     maps.extend(windows().chain([identity("channel:state", CHANNEL, 0x1_0000, "rw-", NC)]));
     maps.push(identity("board-device-tree", DEVICE_TREE, 0x1_0000, "r--", WB));
     maps.push(identity("gicr", GICR, 3 * 0x2_0000, "rw-", DEVICE));
@@ -211,6 +216,7 @@ fn core_root(k: u64, blob_size: u64) -> Root {
     if k == 0 {
         maps.push(identity("uart", UART, PAGE, "rw-", DEVICE));
         maps.extend(windows());
+        maps.push(identity("stolen-time:info", STOLEN, PAGE, "rw-", WB));
     }
     if k < 2 {
         maps.push(identity("smmu", SMMU, 0x2_0000, "rw-", DEVICE));
@@ -244,7 +250,9 @@ fn partition_root(i: usize, name: &str) -> Root {
         map("load-list", payload, PAGE, "r--", WB, 0x7f_0010_0000),
         map("payload", payload + PAGE, 3 * PAGE, "r--", WB, 0x7f_4000_0000),
     ];
-    if name != "info" {
+    if name == "info" {
+        maps.push(map("stolen-time", STOLEN, PAGE, "r--", WB, 0x7f_0020_0000));
+    } else {
         maps.push(map(
             "window",
             WINDOWS + index * 0x8000,
@@ -294,6 +302,11 @@ fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
         index,
         core,
         words,
+        stolen_time: if partition == 1 {
+            STOLEN + 64 * u64::from(index)
+        } else {
+            0
+        },
     }
 }
 
@@ -309,6 +322,7 @@ fn memory() -> Vec<(u64, u64, String)> {
         (QUEUES, 0x2000, "el2 smmu-queues".to_owned()),
         (CHANNEL, 0x1_0000, "channel:state memory".to_owned()),
         (DEVICE_TREE, 0x1_0000, "board device-tree".to_owned()),
+        (STOLEN, PAGE, "partition:info stolen-time".to_owned()),
     ];
     for ((name, (ram, size)), i) in ["adas", "info", "cluster", "car"].iter().zip(GUEST_RAM).zip(0..) {
         all.push((ram, size, format!("partition:{name} ram")));
@@ -364,6 +378,10 @@ pub(crate) fn good(blob_size: u64) -> Model {
     let end = CHANNEL + 0x1_0000;
     shared.push(format!(
         "channel:state {CHANNEL:#x}-{end:#x} el2=rw- partition:adas=rw- {readers}"
+    ));
+    let end = STOLEN + PAGE;
+    shared.push(format!(
+        "stolen-time:info {STOLEN:#x}-{end:#x} el2=rw- partition:info=r--"
     ));
     Model {
         roots,

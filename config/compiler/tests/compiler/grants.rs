@@ -178,7 +178,9 @@ fn sharing_is_declared() {
             "channel:vehicle-state",
             "window:cluster",
             "window:vehicle",
-            "window:adas"
+            "window:adas",
+            "stolen-time:infotainment",
+            "stolen-time:cluster"
         ]
     );
     let both = |s: &Vec<&str>| {
@@ -195,6 +197,7 @@ fn sharing_is_declared() {
         "partition:cluster=r--",
     ];
     assert_eq!(shared[1][2..], parties);
+    assert_eq!(shared[5][2..], ["el2=rw-", "partition:infotainment=r--"]);
 }
 
 /// Name, rights, type of every grant of a root.
@@ -222,6 +225,7 @@ fn partitions_are_granted_what_was_decided() {
         "ram rwx normal-wb",
         "loader r-x normal-wb",
         "load-list r-- normal-wb",
+        "stolen-time r-- normal-wb",
         "payload r-- normal-wb",
     ];
     assert_eq!(granted(&text, "partition:infotainment"), infotainment);
@@ -262,7 +266,15 @@ fn el2_is_granted_what_was_decided() {
     ];
     let adas = [&everywhere[..], &["config:can0 rw- device-ngnre"]].concat();
     assert_eq!(granted(&text, "el2:core:3"), adas);
-    let emulating = [&everywhere[..], &["window:infotainment rw- normal-wb"]].concat();
+    let emulating = [
+        &everywhere[..],
+        &[
+            "window:infotainment rw- normal-wb",
+            "stolen-time:infotainment rw- normal-wb",
+            "stolen-time:cluster rw- normal-wb",
+        ],
+    ]
+    .concat();
     let unsorted = |mut list: Vec<String>| {
         list.sort_unstable();
         list.dedup();
@@ -281,6 +293,7 @@ fn el2_is_granted_what_was_decided() {
             "window:vehicle rw- normal-wb",
             "window:infotainment rw- normal-wb",
             "window:cluster rw- normal-wb",
+            "stolen-time:infotainment rw- normal-wb",
         ],
     ]
     .concat();
@@ -299,6 +312,7 @@ fn el2_is_granted_what_was_decided() {
         "ecam rw- device-ngnre",
         "window:adas rw- normal-wb",
         "window:infotainment rw- normal-wb",
+        "stolen-time:cluster rw- normal-wb",
         "channel:vehicle-state rw- normal-nc",
     ] {
         assert!(boot.iter().any(|g| g == wanted), "{wanted} in {boot:#?}");

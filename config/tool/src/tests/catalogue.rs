@@ -363,6 +363,16 @@ pub(super) const TESTS: &[Test] = &[
         "queues and shared memory hold against a hostile partition at their other end"
     ),
     target!(
+        "steal",
+        "steal",
+        "the stolen time that a stock Linux shows is that of EL2's ledger"
+    ),
+    target!(
+        "settings",
+        "settings",
+        "a Linux process and the cluster share a record under a lock"
+    ),
+    target!(
         "inversion",
         "inversion",
         "high waits for low while medium hogs the core: bounded by the hold with inheritance, by nothing without"

@@ -2,7 +2,7 @@
 //! The partition's own translation: what the linker script and the device tree name, nothing else.
 
 use super::{fault, shared};
-use crate::machine::{ChannelKind, Gic, Machine, Range, Role};
+use crate::machine::{ChannelKind, Machine, Range, Role};
 use crate::translation::{Map, MapError, PAGE, Table, Use};
 
 /// Enough for RAM, GIC, window, channels and devices.
@@ -52,8 +52,7 @@ fn map(machine: &Machine<'_>, root: u64) -> Result<(), MapError> {
         )
     };
     shared(machine.distributor, Use::Device)?;
-    let (Gic::V2 { interface: own } | Gic::V3 { redistributors: own }) = machine.gic;
-    shared(own, Use::Device)?;
+    shared(machine.gic.others(), Use::Device)?;
     if let Some((window, _)) = machine.window {
         shared(window, Use::Data)?;
     }

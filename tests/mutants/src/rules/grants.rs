@@ -18,6 +18,38 @@ const LOADER: u64 = 0x7f_0000_0000;
 const LIST: u64 = 0x7f_0010_0000;
 const PAYLOAD: u64 = 0x7f_4000_0000;
 
+/// `STOLEN_TIME_IPA`.
+const STOLEN: u64 = 0x7f_0020_0000;
+
+/// The page of a partition's stolen time, which begins with that of its vCPU 0.
+pub(crate) fn stolen(case: &Case<'_>, at: usize) -> Option<Range> {
+    let first = case
+        .blob
+        .vcpus
+        .iter()
+        .find(|v| crate::bytes::index(v.partition.into()) == at && v.index == 0)?;
+    Range::sized(first.stolen, PAGE).filter(|_| first.stolen != 0)
+}
+
+/// Each vCPU has the 64 bytes of its number, or its partition has none.
+fn stolen_parts(case: &Case<'_>, at: usize, found: &mut Found) {
+    let page = stolen(case, at);
+    let own = case
+        .blob
+        .vcpus
+        .iter()
+        .filter(|v| crate::bytes::index(v.partition.into()) == at);
+    for vcpu in own {
+        let place = page.map_or(0, |page| page.start.wrapping_add(64 * u64::from(vcpu.index)));
+        found.effect(vcpu.stolen == place && vcpu.index < 64, || {
+            format!(
+                "the stolen time of vCPU {} of partition {at} is elsewhere",
+                vcpu.index
+            )
+        });
+    }
+}
+
 /// All roots with their names.
 pub(crate) fn roots<'c>(case: &'c Case<'_>) -> Vec<(String, &'c [Map])> {
     let mut all = Vec::new();
@@ -100,6 +132,7 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
     }
     for (at, partition) in case.blob.partitions.iter().enumerate() {
         names(case, at, partition, found);
+        stolen_parts(case, at, found);
     }
     for grant in all.iter().filter(|g| g.root.starts_with("stream:")) {
         found.effect(grant.name == "ram", || {
@@ -113,7 +146,7 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
     let root = format!("partition:{name}");
     let own: Vec<&Grant> = case.text.grants.iter().filter(|g| g.root == root).collect();
     for grant in &own {
-        let good = is_what_it_says(case, partition, grant);
+        let good = is_what_it_says(case, at, partition, grant);
         found.effect(good, || format!("{root}: `{}` is not what it says", grant.name));
         let input = Range {
             start: grant.input,
@@ -131,7 +164,14 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
     found.effect(ram == partition.ram_size && ram > 0, || {
         format!("{root}: {ram:#x} bytes of RAM")
     });
-    for (once, least) in [("loader", 1), ("load-list", 1), ("payload", 0), ("window", 0)] {
+    let stolen = stolen(case, at).is_some();
+    for (once, least) in [
+        ("stolen-time", usize::from(stolen)),
+        ("loader", 1),
+        ("load-list", 1),
+        ("payload", 0),
+        ("window", 0),
+    ] {
         let count = own.iter().filter(|g| g.name == once).count();
         found.effect((least..=1).contains(&count), || {
             format!("{root}: {count} grants of `{once}`")
@@ -145,7 +185,7 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
     }
 }
 
-fn is_what_it_says(case: &Case<'_>, partition: &Partition, grant: &Grant) -> bool {
+fn is_what_it_says(case: &Case<'_>, at: usize, partition: &Partition, grant: &Grant) -> bool {
     let (range, kind, rights) = (grant.range, grant.kind, grant.rights);
     let banks = case
         .blob
@@ -174,6 +214,10 @@ fn is_what_it_says(case: &Case<'_>, partition: &Partition, grant: &Grant) -> boo
         "window" => {
             let place = (range.start, range.size()) == (partition.window, WINDOW);
             memory(R | W) && place && placed(&owner)
+        }
+        "stolen-time" => {
+            let own = stolen(case, at) == Some(range);
+            memory(R) && grant.input == STOLEN && own && placed(&owner)
         }
         channel if channel.starts_with("channel:") => {
             kind == Kind::NonCacheable && rights & X == 0 && in_ram && placed(channel)

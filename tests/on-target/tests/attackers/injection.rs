@@ -39,10 +39,10 @@ impl Random {
 ///
 /// # References
 /// GDB manual, "Remote Protocol"; QEMU, "GDB usage".
-struct Stub(TcpStream);
+pub(super) struct Stub(TcpStream);
 
 impl Stub {
-    fn connect(port: u16) -> Self {
+    pub(super) fn connect(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the stub");
         stream.set_read_timeout(Some(STALL)).expect("socket");
         let mut stub = Self(stream);
@@ -56,7 +56,7 @@ impl Stub {
         byte[0]
     }
 
-    fn ask(&mut self, packet: &str) -> String {
+    pub(super) fn ask(&mut self, packet: &str) -> String {
         let sum = packet.bytes().fold(0u8, u8::wrapping_add);
         write!(self.0, "${packet}#{sum:02x}").expect("sent");
         while self.byte() != b'$' {}
@@ -91,7 +91,7 @@ impl Stub {
     }
 
     /// Writes 32 bits of physical memory, or of a device, in the stub's physical mode.
-    fn write(&mut self, address: u64, value: u32) {
+    pub(super) fn write(&mut self, address: u64, value: u32) {
         let answer = self.ask(&format!("M{address:x},4:{:08x}", value.swap_bytes()));
         assert_eq!(answer, "OK", "{address:#x}");
     }
@@ -259,7 +259,7 @@ fn judge(
 }
 
 /// A port of the loopback interface that nobody listens on.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     listener.local_addr().expect("an address").port()
 }
