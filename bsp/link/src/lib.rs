@@ -9,7 +9,7 @@ pub struct Layout {
     pub boot: u64,
     /// First address of the run-time part; 320 KiB after `boot` suffice for 8 cores.
     pub runtime: u64,
-    /// First address of the loader; 640 KiB after `runtime` suffice for 8 cores.
+    /// First address of the loader; 832 KiB after `runtime` suffice for 8 cores.
     pub loader: u64,
     /// First address of the blob.
     pub blob: u64,
@@ -23,8 +23,8 @@ impl Layout {
         Self {
             boot,
             runtime: boot + 0x5_0000,
-            loader: boot + 0xf_0000,
-            blob: boot + 0x10_0000,
+            loader: boot + 0x12_0000,
+            blob: boot + 0x13_0000,
             cores: 8,
         }
     }

@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 31] = [
     "system",
     "board",
     "image",
@@ -25,6 +25,9 @@ const KINDS: [&str; 28] = [
     "partition",
     "vcpu",
     "slot",
+    "health",
+    "monitor",
+    "watch",
     "root",
     "colours",
     "colour",

@@ -31,7 +31,7 @@ const WINDOW_SIZE: u64 = 0x8000;
 /// Bytes of a vCPU's stolen time (`hypervisor/abi/src/steal.rs`).
 pub(crate) const STOLEN_TIME: u64 = 64;
 /// Bytes of a core's statistics (`hypervisor/abi/src/stats.rs`).
-const STATS_SIZE: u64 = 0x4000;
+const STATS_SIZE: u64 = 0x8000;
 
 /// Who reaches memory: EL2 with all its roots is one party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,8 +3,10 @@
 //!
 //! `FORMAT.md` in this crate's folder defines it: one record a line, the first field says its kind, fields
 //! separated by spaces, addresses in hexadecimal, ranges end exclusive; kinds in the order `system`, `board`,
-//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `root`,
+//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `health`, `monitor`, `watch`, `root`,
 //! `word`, `shared`, `grant`, `emulated`, `spi`, `pci`, `bar`, `stream`, `memory`. Implements: BH-CFG-015.
+
+mod health;
 
 use std::fmt::Write;
 
@@ -270,6 +272,7 @@ fn parties(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             ));
         }
     }
+    health::records(text, system, sections);
     text.title("translation roots: physical address in use, physical address in the blob");
     for number in 0..=sections.cores.len() {
         let name = root(system, number.checked_sub(1).map_or(Root::Boot, Root::Core));

@@ -2,6 +2,7 @@
 //! The blob's section tables, derived from the model and the plan.
 
 use bulkhead_model::board::{Traffic, Trigger};
+use bulkhead_model::health::SafeState;
 use bulkhead_model::lock::Lock;
 use bulkhead_model::system::{Bandwidth, Console, Run, Seed, System};
 use bulkhead_types::image::Range;
@@ -248,6 +249,10 @@ fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
             (uart, partition_flag::EMULATED_UART),
             (partition.autostart, partition_flag::AUTOSTART),
             (partition.seed == Seed::Fixed, partition_flag::FIXED_SEED),
+            (
+                partition.safe_state == SafeState::Output,
+                partition_flag::SAFE_OUTPUT,
+            ),
         ];
         result.push(Partition {
             name,
@@ -270,9 +275,12 @@ fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
             uart_intid: if uart { machine::UART_INTID } else { 0 },
             spi_lines: system.board.gic.spi_lines,
             restart_limit: partition.restart_limit,
-            reserved: 0,
+            interrupt_limit: partition.interrupt_limit.unwrap_or(0),
             spis: words,
             reserved1: 0,
+            health: partition.health,
+            heartbeat_ns: partition.heartbeat.map_or(0, |h| h.every.value),
+            heartbeat_grace_ns: partition.heartbeat.map_or(0, |h| h.grace),
         });
     }
     result
@@ -333,6 +341,10 @@ fn board(system: &System, plan: &Plan) -> BoardDevices {
         poll_bound: board.poll_bound,
         system_core: id(system.schedule.system_core),
         epoch_delay_us: EPOCH_DELAY_US,
+        health_core: system.health.core,
+        health_system: system.health.system,
+        monitor: system.health.monitor.map_or(NONE, |m| id(m.value)),
+        reserved: 0,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::decode::{
 };
 use crate::decode_locks::lock;
 use crate::decode_tasks::task;
+use crate::health;
 use crate::rules::{channels, payload};
 use crate::span::{Span, Spanned};
 use crate::spec::{
@@ -58,6 +59,7 @@ impl Decoder<'_> {
             wiring: wiring.filter_map(wire).collect(),
             expect: fields.items("expect").iter().filter_map(expectation).collect(),
             never: fields.items("never").iter().filter_map(expectation).collect(),
+            health: fields.get("health").and_then(health::system).unwrap_or_default(),
         })
     }
 
@@ -95,6 +97,7 @@ impl Decoder<'_> {
             seed: seed.map_or(Seed::Board, |s| s.value),
             autostart: autostart.is_none_or(|a| a.value),
             tasks: fields.entries("tasks").iter().filter_map(task).collect(),
+            health: health::partition(fields)?,
         })
     }
 

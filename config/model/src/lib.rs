@@ -19,6 +19,7 @@ mod decode_tasks;
 pub mod diagnostic;
 pub mod files;
 mod function;
+pub mod health;
 mod include;
 pub mod keys;
 pub mod language;

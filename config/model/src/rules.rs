@@ -13,6 +13,7 @@ mod dma;
 pub(crate) mod document;
 mod flows;
 pub(crate) mod hardware;
+pub(crate) mod health;
 pub(crate) mod include;
 pub(crate) mod language;
 pub(crate) mod locks;
@@ -58,6 +59,7 @@ const CHECKS: &[&[Check]] = &[
     schedule::CHECKS,
     locks::CHECKS,
     bandwidth::CHECKS,
+    health::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -89,6 +91,7 @@ pub fn all() -> Vec<&'static Rule> {
         schedule::ALL,
         locks::ALL,
         bandwidth::ALL,
+        health::ALL,
         tasks::ALL,
         flows::ALL,
         rights::ALL,

@@ -7,6 +7,7 @@ use crate::board::Region;
 use crate::channel::ChannelKind;
 use crate::decode_locks::LockSpec;
 use crate::decode_tasks::TaskSpec;
+use crate::health::{HealthSpec, PartitionHealthSpec};
 use crate::span::{Span, Spanned};
 use crate::system::{Bandwidth, Console, Criticality, Interrupts, MemoryRights, Seed};
 
@@ -25,6 +26,7 @@ pub(crate) struct Spec {
     pub(crate) wiring: Vec<WireSpec>,
     pub(crate) expect: Vec<ExpectationSpec>,
     pub(crate) never: Vec<ExpectationSpec>,
+    pub(crate) health: HealthSpec,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,7 @@ pub(crate) struct PartitionSpec {
     pub(crate) seed: Seed,
     pub(crate) autostart: bool,
     pub(crate) tasks: Vec<TaskSpec>,
+    pub(crate) health: PartitionHealthSpec,
 }
 
 /// What a bus master reaches of its partition's RAM.

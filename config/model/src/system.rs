@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use crate::board::{Board, Device, Region};
 use crate::channel::{Channel, ChannelMemory};
 use crate::colours::ColourSet;
+use crate::health::{Health, Heartbeat, Reactions, SafeState};
 use crate::lock::Lock;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
@@ -38,6 +39,8 @@ pub struct System {
     pub expect: Vec<Expectation>,
     /// Lines that must not be seen in a run.
     pub never: Vec<Expectation>,
+    /// What is done about errors that are no partition's.
+    pub health: Health,
     /// Where each value of the spec comes from.
     pub origins: Vec<crate::origin::Origin>,
     /// Every value that was written in the spec and in the board file.
@@ -91,6 +94,14 @@ pub struct Partition {
     pub autostart: bool,
     /// Its tasks in the order of the spec.
     pub tasks: Vec<Task>,
+    /// What is done about its errors.
+    pub health: Reactions,
+    /// The sign of life that it gives.
+    pub heartbeat: Option<Heartbeat>,
+    /// What becomes of it when it may not restart any more.
+    pub safe_state: SafeState,
+    /// Interrupts of its devices in one slot above which it is told a storm.
+    pub interrupt_limit: Option<u32>,
 }
 
 impl System {

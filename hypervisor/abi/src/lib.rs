@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod health;
 pub mod hypercall;
 pub mod lock;
 pub mod mux;

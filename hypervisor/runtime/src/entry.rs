@@ -130,7 +130,8 @@ extern "C" fn bulkhead_on_serror(esr: u64) -> *const VcpuContext {
 /// EL2 took an exception of its own: the core records it and parks; the others go on.
 #[unsafe(no_mangle)]
 extern "C" fn bulkhead_on_fatal(vector: u64, esr: u64, elr: u64, far: u64) -> ! {
-    crate::core_state::park(this_core_index(), vector, esr, elr, far)
+    let error = Some(bulkhead_abi::health::Error::Crash);
+    crate::core_state::park(this_core_index(), error, vector, [esr, elr, far])
 }
 
 /// Makes the core's own run-time root active: the boot part and other cores' blocks are gone from here on.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010, BH-ATK-001, BH-ATK-002, BH-ATK-003.
 
+use bulkhead_abi::health::Error;
 use bulkhead_abi::trace::{CLASS_FIQ, CLASS_IRQ, CLASS_SERROR};
 use bulkhead_arch::context::VcpuContext;
 use bulkhead_arch::guest::{UNDEFINED, inject_synchronous};
@@ -85,11 +86,11 @@ impl PerCore {
         let trap = trap::decode(esr, registers::far_el2::read(), registers::hpfar_el2::read());
         match trap {
             Trap::Hypercall { immediate: 0 } => self.on_call(),
-            Trap::Hypercall { .. } => self.refuse_call(),
+            Trap::Hypercall { .. } => self.refuse_call(esr),
             Trap::Smc { .. } => {
                 // No SMC is forwarded: none is listed for any partition.
-                self.refuse_call();
                 self.skip(esr);
+                self.refuse_call(esr);
             }
             Trap::Wait(wait) => self.on_wait(wait, esr),
             Trap::SystemRegister(access) => self.on_system_register(access, esr),
@@ -165,10 +166,12 @@ impl PerCore {
         }
     }
 
-    fn refuse_call(&mut self) {
-        if let Some((vcpu, _)) = self.current() {
-            vcpu.context.set_register(0, u64::MAX);
-        }
+    /// The answer to a call that no partition may make.
+    pub fn refuse_call(&mut self, esr: u64) {
+        let Some((vcpu, _)) = self.current() else { return };
+        let [x0, ..] = vcpu.context.x;
+        vcpu.context.set_register(0, u64::MAX);
+        self.blame(Error::IllegalCall, [esr, 0, x0]);
     }
 
     fn on_wait(&mut self, wait: Wait, esr: u64) {

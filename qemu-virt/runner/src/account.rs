@@ -7,6 +7,7 @@ use bulkhead_abi::stats::{LockStats, RELOAD, VcpuStats, core_state, partition_st
 use bulkhead_abi::window::Metrics;
 use bulkhead_model::manifest::Manifest;
 
+use crate::health;
 use crate::judge::Judge;
 use crate::reason;
 use crate::report::{
@@ -86,6 +87,8 @@ pub(crate) fn report(facts: Facts<'_>) -> Report {
             .collect(),
         pi_locks: locks(manifest, stats),
         queues: facts.queues.to_vec(),
+        health: health::events(manifest, stats),
+        health_counts: health::counts(manifest, stats),
         dma: dma(stats),
         hypervisor_tail: facts.hypervisor_tail,
         stray_bytes: facts.stray_bytes,
@@ -256,6 +259,7 @@ fn partition_state_name(state: u64) -> &'static str {
         partition_state::RESTARTING => "restarting",
         partition_state::OFF => "off",
         partition_state::FAILED => "failed",
+        partition_state::SAFE => "safe",
         _ => "none",
     }
 }

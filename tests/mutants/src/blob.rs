@@ -8,19 +8,19 @@ pub const HEADER: u64 = 256;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Sizes of the structures of this version, in the order in which their hash covers them.
-const SIZES: [u64; 11] = [HEADER, 88, 256, 112, 8, 24, 16, 112, 16, 80, 168];
+const SIZES: [u64; 11] = [HEADER, 88, 288, 112, 8, 24, 16, 112, 16, 120, 168];
 
 /// Offset of each section record in the header, and the bytes of an entry.
 pub const SECTIONS: [(&str, u64, u64); 10] = [
     ("cores", 176, 88),
-    ("partitions", 184, 256),
+    ("partitions", 184, 288),
     ("vcpus", 192, 112),
     ("core_vcpus", 200, 8),
     ("slots", 208, 24),
     ("spis", 216, 16),
     ("pci_functions", 224, 112),
     ("ram", 232, 16),
-    ("board", 240, 80),
+    ("board", 240, 120),
     ("channels", 248, 168),
 ];
 
@@ -102,10 +102,16 @@ pub struct Partition {
     pub uart_intid: u32,
     /// SPIs that its distributor shows.
     pub spi_lines: u32,
-    /// Reserved words.
-    pub reserved: [u32; 2],
+    /// Reserved word.
+    pub reserved: u32,
     /// Owned SPIs.
     pub spis: Vec<u32>,
+    /// Interrupts that are no storm yet.
+    pub interrupt_limit: u32,
+    /// What is done about each error.
+    pub health: [u8; 16],
+    /// Heartbeat and its grace.
+    pub heartbeat: (u64, u64),
 }
 
 /// A vCPU.
@@ -176,6 +182,12 @@ pub struct Board {
     pub queues: u64,
     /// Core of the system slot.
     pub system_core: u32,
+    /// What is done about each error of a core, of nobody.
+    pub health: [[u8; 16]; 2],
+    /// Who is told.
+    pub monitor: u32,
+    /// Reserved word.
+    pub reserved: u32,
 }
 
 /// Everything but translation tables and streams.
@@ -450,7 +462,10 @@ fn partition(b: &[u8], e: u64) -> Option<Partition> {
         ram_size: u64_at(b, e + 104)?,
         uart_intid: u32_at(b, e + 112)?,
         spi_lines: u32_at(b, e + 116)?,
-        reserved: [u32_at(b, e + 124)?, u32_at(b, e + 252)?],
+        reserved: u32_at(b, e + 252)?,
+        interrupt_limit: u32_at(b, e + 124)?,
+        health: array(b, e + 256)?,
+        heartbeat: (u64_at(b, e + 272)?, u64_at(b, e + 280)?),
         spis: (0..31)
             .map(|w| u32_at(b, e + 128 + 4 * w))
             .collect::<Option<_>>()?,
@@ -507,5 +522,8 @@ fn devices(b: &[u8], e: u64) -> Option<Board> {
         uart_intid: u32_at(b, e + 52)?,
         queues: u64_at(b, e + 56)?,
         system_core: u32_at(b, e + 72)?,
+        health: [array(b, e + 80)?, array(b, e + 96)?],
+        monitor: u32_at(b, e + 112)?,
+        reserved: u32_at(b, e + 116)?,
     })
 }

@@ -7,6 +7,7 @@ pub(crate) mod devices;
 mod el2;
 mod gicv2;
 mod header;
+mod health;
 mod listing;
 mod schedule;
 mod sharing;
@@ -162,6 +163,11 @@ pub const PROPERTIES: &[Property] = &[
         id: "BH-CHK-054",
         text: "Each StreamID is invalid or granted to one partition, and then reaches nothing but RAM that this partition may write, at the same addresses, never to execute it.",
         check: streams::check,
+    },
+    Property {
+        id: "BH-CHK-073",
+        text: "The health table is complete: each error of each level has a reaction that fits it, and the monitor is a partition.",
+        check: health::complete,
     },
     Property {
         id: "BH-CHK-060",

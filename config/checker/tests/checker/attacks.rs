@@ -103,7 +103,7 @@ fn a_writable_loader() {
 #[test]
 fn anything_of_el2() {
     let boot_data = BASE + 2 * PAGE;
-    let (guard, per_core) = (BASE + 15 * PAGE, BASE + 16 * PAGE);
+    let (guard, per_core) = (BASE + 33 * PAGE, BASE + 34 * PAGE);
     let (certificate, window_of_info) = (BLOB + BLOB_SIZE, WINDOWS + 0x8000);
     let of_image = [BASE, boot_data, guard, per_core, BLOB, certificate];
     let of_compiler = [LIVE, STREAMS, QUEUES, window_of_info, DEVICE_TREE];
@@ -233,7 +233,7 @@ fn el2_roots() {
         });
         refused(exact, |model| named(model, name, "blob").rights = "rw-");
     }
-    let block = |k: u64| BASE + (21 + 3 * k) * PAGE;
+    let block = |k: u64| BASE + (33 + 3 * k) * PAGE;
     for (physical, size) in [
         (block(1), PAGE),
         (block(2) + PAGE, 2 * PAGE),
@@ -351,6 +351,21 @@ fn control_words() {
             }
         }
     }
+}
+
+/// Verifies: BH-CHK-073.
+#[test]
+fn health_tables() {
+    refused("BH-CHK-073", |model| model.partitions[0].health[0] = 0);
+    refused("BH-CHK-073", |model| model.partitions[0].health[1] = 5);
+    refused("BH-CHK-073", |model| model.partitions[3].health[7] = 8);
+    refused("BH-CHK-073", |model| model.partitions[3].health[8] = 1);
+    refused("BH-CHK-073", |model| model.health[0][10] = 1);
+    refused("BH-CHK-073", |model| model.health[0][9] = 2);
+    refused("BH-CHK-073", |model| model.health[0][8] = 3);
+    refused("BH-CHK-073", |model| model.health[1][2] = 5);
+    refused("BH-CHK-073", |model| model.health[1][15] = 1);
+    refused("BH-CHK-073", |model| model.monitor = 4);
 }
 
 /// Verifies: BH-CHK-004, BH-CHK-050, BH-CHK-051, BH-CHK-052, BH-CHK-053.

@@ -6,7 +6,7 @@
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const BASE: u64 = 0x4020_0000;
 pub(crate) const BLOB: u64 = 0x4024_0000;
-pub(crate) const LOADER: u64 = 0x4021_e000;
+pub(crate) const LOADER: u64 = 0x4022_a000;
 pub(crate) const LIVE: u64 = 0x4050_0000;
 pub(crate) const STREAMS: u64 = 0x4050_4000;
 pub(crate) const QUEUES: u64 = 0x4051_0000;
@@ -85,6 +85,7 @@ pub(crate) struct Partition {
     pub uart: u64,
     pub ram: u64,
     pub spis: Vec<u32>,
+    pub health: [u8; 16],
 }
 
 #[derive(Clone, Debug)]
@@ -125,6 +126,9 @@ pub(crate) struct Model {
     /// Range, owner and name.
     pub memory: Vec<(u64, u64, String)>,
     pub el2_words: [u64; 3],
+    /// Actions on the core level, on the system level.
+    pub health: [[u8; 16]; 2],
+    pub monitor: u32,
     /// Whether the GIC is a GICv2, without redistributors.
     pub gicv2: bool,
 }
@@ -138,11 +142,11 @@ pub(crate) const IMAGE: [(&str, u64, u64); 10] = [
     ("rodata", 6, 1),
     ("shared", 7, 1),
     ("handoff", 8, 1),
-    ("stats", 9, 12),
-    ("per-core", 21, 9),
-    ("loader", 30, 1),
+    ("stats", 9, 24),
+    ("per-core", 33, 9),
+    ("loader", 42, 1),
 ];
-pub(crate) const IMAGE_END: u64 = BASE + 31 * PAGE;
+pub(crate) const IMAGE_END: u64 = BASE + 43 * PAGE;
 
 fn section(wanted: &str) -> (u64, u64) {
     let (_, first, pages) = IMAGE.into_iter().find(|(name, ..)| *name == wanted).unwrap();
@@ -207,7 +211,7 @@ fn core_root(k: u64, blob_size: u64) -> Root {
     maps.push(identity("handoff", handoff.0, handoff.1, "r--", WB));
     for other in 0..3 {
         let rights = if other == k { "rw-" } else { "r--" };
-        maps.push(identity("stats", stats.0 + other * 0x4000, 0x4000, rights, WB));
+        maps.push(identity("stats", stats.0 + other * 0x8000, 0x8000, rights, WB));
     }
     maps.push(per_core(k));
     maps.push(identity("blob", BLOB, blob_size, "r--", WB));
@@ -351,8 +355,12 @@ fn partition(i: u32, name: &'static str, vcpus: (u32, u32), spis: Vec<u32>) -> P
         uart,
         ram: GUEST_RAM[usize::try_from(i).unwrap()].1,
         spis,
+        health: HEALTH,
     }
 }
+
+/// A reaction to each error of a partition.
+const HEALTH: [u8; 16] = [3, 1, 2, 4, 6, 7, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// The system that every property holds of; `blob_size` is what its encoding takes.
 pub(crate) fn good(blob_size: u64) -> Model {
@@ -425,6 +433,11 @@ pub(crate) fn good(blob_size: u64) -> Model {
         channels: vec![(CHANNEL, 0x1_0000)],
         shared,
         memory: memory(),
+        health: [
+            [0, 0, 0, 1, 0, 0, 0, 5, 2, 7, 5, 0, 0, 0, 0, 0],
+            [0, 0, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0],
+        ],
+        monitor: 2,
         el2_words: [0x8082_3519, 0x44_04ff, 0x30cd_183d],
         gicv2: false,
     }

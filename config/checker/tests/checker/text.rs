@@ -6,6 +6,35 @@ use std::fmt::Write;
 use crate::encode::BLOB_SIZE;
 use crate::model::*;
 
+/// The health table, written from the words of the language.
+fn health(model: &Model, line: &mut impl FnMut(String)) {
+    const ERRORS: &str = "memory-fault illegal-call dma-fault deadline-overrun lock-held heartbeat interrupt-storm serror hardware-poll assertion crash";
+    const ACTIONS: &str =
+        "- log notify restart-partition stop-partition stop-core safe-state global-safe-state";
+    let action = |code: u8| ACTIONS.split(' ').nth(code.into()).unwrap_or("?");
+    let mut tables: Vec<(String, [u8; 16])> = ["core", "system"]
+        .iter()
+        .zip(model.health)
+        .map(|(whose, table)| ((*whose).to_owned(), table))
+        .collect();
+    tables.extend(
+        model
+            .partitions
+            .iter()
+            .map(|p| (format!("partition:{}", p.name), p.health)),
+    );
+    for (whose, table) in tables {
+        for (error, code) in ERRORS.split(' ').zip(table).filter(|(_, code)| *code != 0) {
+            line(format!("health {whose} {error} {}", action(code)));
+        }
+    }
+    let monitor = model.partitions.get(usize::try_from(model.monitor).unwrap());
+    line(format!("monitor {}", monitor.map_or("?", |p| p.name)));
+    for p in &model.partitions {
+        line(format!("watch {} silent 50 20 3", p.name));
+    }
+}
+
 /// `VTTBR_EL2` of a vCPU: root and VMID of its partition.
 pub(crate) fn vttbr(model: &Model, vcpu: &Vcpu) -> u64 {
     let vmid = model.partitions[usize::try_from(vcpu.partition).unwrap()].vmid;
@@ -59,6 +88,7 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
         };
         line(format!("slot 0 {offset} {length} {what}"));
     }
+    health(model, &mut line);
     let mut partition = 0;
     for (root, page) in model.roots.iter().zip(roots) {
         let stored = BLOB + page;

@@ -3,6 +3,7 @@
 
 use crate::colours::MAX_COLOURS;
 
+use super::health::REACTIONS;
 use super::{Choose, Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
 
 /// A partition.
@@ -47,7 +48,7 @@ const KEYS: &[Key] = &[
         "restart_limit",
         Kind::U32,
         "0",
-        "Times that an error restarts it before it stays stopped.",
+        "Times that an error restarts it before it goes to its safe state.",
     ),
     optional(
         "marks_steady",
@@ -73,12 +74,29 @@ const KEYS: &[Key] = &[
         "none",
         "What has to end in time, by name; for the analysis, the hypervisor does not look at it.",
     ),
-    refused(
+    optional(
+        "health",
+        Kind::Map(&REACTIONS),
+        "as its keys",
+        "What is done about its errors.",
+    ),
+    optional(
         "heartbeat",
         Kind::Map(&HEARTBEAT),
-        "A sign of life that it must give.",
-        "the supervision of a heartbeat",
-        "let the receiver of its messages watch their age",
+        "none",
+        "A sign of life that it must give: the counter of activations in its window changes; bare-metal.",
+    ),
+    optional(
+        "safe_state",
+        Kind::Word(SAFE_STATES),
+        "`silent`",
+        "Its safe state: what becomes of it when it may not restart any more.",
+    ),
+    optional(
+        "interrupt_limit",
+        Kind::range(1, u32::MAX as u64),
+        "none",
+        "Interrupts of its devices in one slot; more are a storm; sliced partitions.",
     ),
     refused(
         "dump",
@@ -357,6 +375,17 @@ const HEARTBEAT: Table = table(
         ),
     ],
 );
+
+const SAFE_STATES: &[Word] = &[
+    word(
+        "silent",
+        "It is stopped; who listens to it notices that its frames stay away.",
+    ),
+    word(
+        "output",
+        "Its payload is loaded a last time and told to give its safe output; if it fails then, it is stopped.",
+    ),
+];
 
 const DUMPS: &[Word] = &[
     word("none", "Nothing."),

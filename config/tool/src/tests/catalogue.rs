@@ -338,6 +338,16 @@ pub(super) const TESTS: &[Test] = &[
         "with adas held in mid-brake the car brakes by itself"
     ),
     target!(
+        "health",
+        "health",
+        "errors of partitions: found, blamed on the right one, counted, answered as the spec says"
+    ),
+    target!(
+        "fail-operational",
+        "failoperational",
+        "EL2 fails on one sliced core: the others go on, and the car stops"
+    ),
+    target!(
         "entries",
         "entries",
         "EL2's counts equal the emulator's exception log"

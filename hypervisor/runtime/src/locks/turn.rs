@@ -3,12 +3,14 @@
 //! revokes past the hold, and lets a boosted owner run whatever slot it is. EL2's timer fires when the hold, the budget
 //! or the slot ends. Implements: BH-LOCK-020, BH-TRACE-005.
 
+use bulkhead_abi::health::Error;
 use bulkhead_abi::lock::Owner;
 use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::counter;
 
 use super::{bit, contended, entries, entry, place, wake, with};
 use crate::core_state::{PerCore, Running};
+use crate::health::{self, Blame, Event};
 use crate::shared::{NOBODY, set_running};
 use crate::sliced;
 
@@ -108,7 +110,9 @@ impl PerCore {
         }
     }
 }
-/// Charges the owner for the time since the last look.
+
+/// Charges the owner for the time since the last look; one that held the lock for too long is reported.
+/// Implements: BH-HEALTH-020.
 fn charge(running: &Running, clock: Clock, now: u64) {
     let ticks = now.saturating_sub(clock.since);
     let frame = running.position.map_or(0, |p| p.frame());
@@ -119,6 +123,14 @@ fn charge(running: &Running, clock: Clock, now: u64) {
         note_owner(running, &clock, Kind::LockRelease, REVOKED);
         defmt::warn!("lock {=usize}: revoked past its hold", clock.lock);
         wake(running, entry, Some(next));
+        if let Some((_, _, partition, vcpu)) = place(running, entry, clock.owner) {
+            let event = Event {
+                error: Error::LockHeld,
+                blame: Blame::Partition { partition, vcpu },
+                detail: [u64::try_from(clock.lock).unwrap_or(u64::MAX), 0, 0],
+            };
+            health::report(running, &event);
+        }
     }
 }
 

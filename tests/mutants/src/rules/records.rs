@@ -163,6 +163,7 @@ pub fn expected(case: &Case<'_>) -> Vec<String> {
             out.push(format!("slot {i} {} {} {kind} {vcpu}", slot.offset, slot.length));
         }
     }
+    out.extend(super::health::records(blob));
     out.push(format!("root el2:boot {0:#x} {0:#x}", blob.boot_root));
     for (i, core) in blob.cores.iter().enumerate() {
         out.push(format!("root el2:core:{i} {0:#x} {0:#x}", core.root));
