@@ -15,6 +15,7 @@ use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree as Tree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property, ToPropertyValue};
 
+use crate::channel_nodes;
 use crate::devices::Assigned;
 use crate::grants::taken_by;
 use crate::machine;
@@ -159,24 +160,8 @@ pub fn build(
     } else if has_window(partition) {
         root = root.child(window(partition)?);
     }
-    for (number, channel) in system.channels.iter().enumerate() {
-        let role = if channel.writer.value == index {
-            "writer"
-        } else if channel.readers.iter().any(|r| r.value == index) {
-            "reader"
-        } else {
-            continue;
-        };
-        let base = machine::channel(number);
-        let message = u32::try_from(channel.message.value).unwrap_or(u32::MAX);
-        root = root.child(
-            Builder::new(&format!("channel@{base:x}"))?
-                .with("compatible", "bulkhead,sampling-1")?
-                .reg(&[(base, machine::CHANNEL_SIZE)])?
-                .with("label", channel.name.value.as_str())?
-                .with("bulkhead,role", role)?
-                .with("bulkhead,message-size", message)?,
-        );
+    for channel in channel_nodes::of(system, index)? {
+        root = root.child(channel);
     }
     for (number, lock) in taken_by(system, index) {
         let base = machine::lock(number);

@@ -177,10 +177,9 @@ fn boot(sources: Sources<'_>) -> Vec<Grant> {
     for (name, page, _) in stolen(sources) {
         list.normal(&name, page, Rights::ReadWrite);
     }
-    let names = system.channels.iter().map(|c| &c.name);
-    let names = names.chain(system.locks.iter().map(|l| &l.name));
-    for (name, range) in names.zip(&plan.channels) {
-        let name = format!("channel:{}", name.value);
+    let names = system.channel_memories().into_iter().map(|m| m.name);
+    let locks = system.locks.iter().map(|l| format!("channel:{}", l.name.value));
+    for (name, range) in names.chain(locks).zip(&plan.channels) {
         list.at(
             &name,
             *range,
@@ -371,23 +370,18 @@ fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
     if let Some((name, range)) = interface(&system.board, &system.partitions[index]) {
         list.at(name, range, Rights::ReadWrite, MemoryType::Device, machine::GICC);
     }
-    for (number, channel) in system.channels.iter().enumerate() {
-        let rights = if channel.writer.value == index {
-            Rights::ReadWrite
-        } else if channel.readers.iter().any(|r| r.value == index) {
-            Rights::Read
-        } else {
-            continue;
+    let memories = system.channel_memories();
+    for ((memory, address), range) in memories
+        .iter()
+        .zip(machine::channels(&memories))
+        .zip(&plan.channels)
+    {
+        let rights = match memory.is_written_by(index) {
+            Some(true) => Rights::ReadWrite,
+            Some(false) => Rights::Read,
+            None => continue,
         };
-        let name = format!("channel:{}", channel.name.value);
-        let memory = MemoryType::NormalNc;
-        list.at(
-            &name,
-            plan.channels[number],
-            rights,
-            memory,
-            machine::channel(number),
-        );
+        list.at(&memory.name, *range, rights, MemoryType::NormalNc, address);
     }
     for (number, (lock, range)) in locks(sources).enumerate() {
         if lock.position(index).is_some() {
@@ -432,7 +426,11 @@ pub fn all(sources: Sources<'_>) -> Vec<Grant> {
 
 /// Locks and their memory.
 fn locks<'a>(sources: Sources<'a>) -> impl Iterator<Item = (&'a Lock, Range)> {
-    let memory = sources.plan.channels.iter().skip(sources.system.channels.len());
+    let memory = sources
+        .plan
+        .channels
+        .iter()
+        .skip(sources.system.channel_memories().len());
     sources.system.locks.iter().zip(memory.copied())
 }
 
@@ -490,14 +488,12 @@ pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
             partitions: vec![(partition, Rights::Read)],
         });
     }
-    for (channel, range) in system.channels.iter().zip(&plan.channels) {
-        let readers = channel.readers.iter().map(|r| (r.value, Rights::Read));
-        let mut partitions: Vec<_> = readers
-            .chain([(channel.writer.value, Rights::ReadWrite)])
-            .collect();
+    for (memory, range) in system.channel_memories().into_iter().zip(&plan.channels) {
+        let readers = memory.readers.iter().map(|r| (*r, Rights::Read));
+        let mut partitions: Vec<_> = readers.chain([(memory.writer, Rights::ReadWrite)]).collect();
         partitions.sort_by_key(|(partition, _)| *partition);
         result.push(Shared {
-            name: format!("channel:{}", channel.name.value),
+            name: memory.name,
             range: *range,
             el2: Some(Rights::ReadWrite),
             partitions,

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod blob;
 pub mod boardtree;
+mod channel_nodes;
 pub mod colour;
 pub mod compile;
 pub mod devices;

@@ -5,6 +5,7 @@
 //! QEMU documentation, "'virt' generic virtual platform"; `hw/arm/virt.c`, memory map.
 
 use bulkhead_abi::sampling::{MESSAGE, SLOT_COUNT, SLOTS};
+use bulkhead_model::channel::{ChannelMemory, MEMORY_ROOM, MOST_PORTS, PORT_SIZE, alignment, lay_out};
 
 /// First IPA of RAM.
 pub const RAM: u64 = 0x4000_0000;
@@ -26,24 +27,36 @@ pub const UART_SIZE: u64 = 0x1000;
 pub const UART_INTID: u32 = 33;
 /// The partition window.
 pub const WINDOW: u64 = 0x0b00_0000;
-/// The first channel.
-pub const CHANNELS: u64 = 0x0b10_0000;
-/// Bytes from channel to channel, all of them the channel's own.
-pub const CHANNEL_SIZE: u64 = 0x1_0000;
+/// The first sampling port; one follows the other.
+pub const PORTS: u64 = 0x0b10_0000;
+/// The memories of all other channels.
+pub const CHANNELS: u64 = 0x0c00_0000;
 /// The first lock: its page, then the page of its registers, which EL2 emulates.
 pub const LOCKS: u64 = 0x0b80_0000;
 /// Bytes from lock to lock.
 pub const LOCK_STRIDE: u64 = 0x1_0000;
 /// Bytes of a lock's own memory.
 pub const LOCK_SIZE: u64 = 0x1000;
+const _: () =
+    assert!(PORTS + MOST_PORTS as u64 * PORT_SIZE <= LOCKS && CHANNELS + MEMORY_ROOM <= 0x1000_0000);
 /// Bytes of the page of a partition's stolen time.
 pub const STOLEN_TIME_SIZE: u64 = bulkhead_abi::steal::PAGE;
 /// INTIDs of the generic timer: secure and non-secure physical, virtual, hypervisor.
 pub const TIMER_INTIDS: [u32; 4] = [29, 30, 27, 26];
 
-/// IPA of a channel, the same in all partitions.
-pub fn channel(index: usize) -> u64 {
-    CHANNELS + index as u64 * CHANNEL_SIZE
+/// IPA of each of all memories of channels, the same in all partitions.
+pub fn channels(memories: &[ChannelMemory]) -> Vec<u64> {
+    let others = memories.iter().filter(|m| !m.is_port);
+    let (offsets, _) = lay_out(others.map(|m| (m.size, alignment(m.size))));
+    let mut ports = (PORTS..LOCKS).step_by(PORT_SIZE as usize);
+    let mut others = offsets.into_iter().map(|offset| CHANNELS + offset);
+    let address = |m: &ChannelMemory| if m.is_port { ports.next() } else { others.next() };
+    // The rule `channels/no-room` holds.
+    memories
+        .iter()
+        .map(address)
+        .map(Option::unwrap_or_default)
+        .collect()
 }
 
 /// IPA of a lock's page, the same in all partitions.

@@ -5,7 +5,8 @@ use std::iter;
 use std::path::Path;
 
 use bulkhead_model::board::TreeMaker;
-use bulkhead_model::manifest::{self, Manifest};
+use bulkhead_model::channel::Channel;
+use bulkhead_model::manifest::{self, Manifest, Queue};
 use bulkhead_model::span::Spanned;
 use bulkhead_model::system::{self, Cores, Origin, Payload, Run, System};
 
@@ -35,6 +36,7 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
             .map(|p| partition(system, compiled, images, p))
             .collect(),
         locks: system.locks.iter().map(|l| l.name.value.clone()).collect(),
+        queues: queues(system, compiled),
         vcpus: vcpus(system, compiled),
         functions: functions(system, compiled),
         qemu: qemu(system),
@@ -112,6 +114,21 @@ fn slots_per_frame(system: &System, partition: usize) -> u32 {
     let first = Run::Vcpu { partition, vcpu: 0 };
     let slots = system.schedule.cores.iter().flat_map(|c| &c.slots);
     id(slots.filter(|s| s.run.value == first).count())
+}
+
+fn queues(system: &System, compiled: &Compiled) -> Vec<Queue> {
+    let memories = system.channel_memories();
+    let placed = || memories.iter().zip(&compiled.plan.channels);
+    let queue = |(number, channel): (usize, &Channel)| {
+        let mut own = placed().filter(|(memory, _)| memory.channel == number);
+        let ((_, memory), (_, reader)) = own.next().zip(own.next())?;
+        Some(Queue {
+            name: channel.name.value.clone(),
+            memory: memory.start,
+            reader: reader.start,
+        })
+    };
+    system.channels.iter().enumerate().filter_map(queue).collect()
 }
 
 fn vcpus(system: &System, compiled: &Compiled) -> Vec<manifest::Vcpu> {

@@ -3,13 +3,14 @@
 //!
 //! Whoever is less critical moves nobody who is more critical: payloads lie behind the blob by falling criticality,
 //! everything else is placed from the top of RAM downwards, first what has the same size in every system with
-//! these partitions, then RAM by falling criticality. So a larger payload or more RAM of a partition moves
-//! partitions of its own criticality and below alone. Implements: BH-MEM-003, BH-MEM-007.
+//! these partitions, then RAM by falling criticality, then the memories of channels whose sizes the spec names. So a
+//! larger payload or more RAM of a partition moves partitions of its own criticality and below alone. Implements: BH-MEM-003, BH-MEM-007.
 
 use std::cmp::Reverse;
 
 use bulkhead_abi::window::WINDOW_SIZE;
 use bulkhead_model::board::{Board, GicV2, GicVersion, Pcie, Region, ReservedUse};
+use bulkhead_model::channel::alignment;
 use bulkhead_model::system::System;
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
@@ -17,7 +18,7 @@ use bulkhead_types::tables::core_mode;
 
 use crate::colour::Extent;
 use crate::layout::{LayoutError, MemoryMap, Zone};
-use crate::machine::{CHANNEL_SIZE, GICD_SIZE, GICR_SIZE, LOCK_SIZE, STOLEN_TIME_SIZE, UART_SIZE};
+use crate::machine::{GICD_SIZE, GICR_SIZE, LOCK_SIZE, STOLEN_TIME_SIZE, UART_SIZE};
 use crate::plan::{BlobLayout, Plan, TableSizes, pattern};
 use crate::table::BLOCK;
 use crate::words;
@@ -177,10 +178,10 @@ impl Plan {
         for partition in by_criticality(system) {
             windows[partition] = map.place_high(&low, &owner(system, partition), "window", size, size)?;
         }
-        let mut channels = Vec::new();
-        for channel in &system.channels {
-            let owner = format!("channel:{}", channel.name.value);
-            channels.push(map.place_high(&low, &owner, "memory", CHANNEL_SIZE, CHANNEL_SIZE)?);
+        let memories = system.channel_memories();
+        let mut channels = vec![Range { start: 0, end: 0 }; memories.len()];
+        for (range, port) in channels.iter_mut().zip(&memories).filter(|(_, m)| m.is_port) {
+            *range = map.place_high(&low, &port.name, "memory", port.size, port.size)?;
         }
         for lock in &system.locks {
             let owner = format!("channel:{}", lock.name.value);
@@ -205,6 +206,10 @@ impl Plan {
                 let (owner, size) = (owner(system, partition), memory.size.value);
                 ram[partition] = Extent::whole(map.place_high(&zone, &owner, "ram", size, BLOCK)?);
             }
+        }
+        for (range, memory) in channels.iter_mut().zip(&memories).filter(|(_, m)| !m.is_port) {
+            let align = alignment(memory.size);
+            *range = map.place_high(&low, &memory.name, "memory", memory.size, align)?;
         }
         for &partition in &coloured {
             if let Some(pattern) = pattern(system, partition) {

@@ -165,7 +165,7 @@ pub struct Plan {
     pub windows: Vec<Range>,
     /// Page of the stolen time of each partition that shares its cores.
     pub stolen: Vec<Option<Range>>,
-    /// Memory of each channel, then of each lock.
+    /// The memories of the channels, in the order of [`System::channel_memories`], then of each lock.
     pub channels: Vec<Range>,
     /// RAM of each partition.
     pub ram: Vec<Extent>,

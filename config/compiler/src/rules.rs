@@ -137,11 +137,8 @@ fn overlap(error: &LayoutError, new: &Area, old: &Area, system: &System) -> Diag
 fn place(owner: &str, name: &str, system: &System) -> (Span, String) {
     let of = |p: &&Partition| owner.strip_prefix("partition:") == Some(p.name.value.as_str());
     let Some(partition) = system.partitions.iter().find(of) else {
-        let channel = |c: &&bulkhead_model::system::Channel| {
-            owner.strip_prefix("channel:") == Some(c.name.value.as_str())
-        };
-        let channel = system.channels.iter().find(channel);
-        return match channel {
+        let memory = system.channel_memories().into_iter().find(|m| m.name == owner);
+        return match memory.and_then(|m| system.channels.get(m.channel)) {
             Some(channel) => (channel.name.span, "this channel".to_owned()),
             None => (system.board.name.span, "this board".to_owned()),
         };

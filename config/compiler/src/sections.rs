@@ -77,11 +77,11 @@ pub fn derive(system: &System, plan: &Plan, devices: &[Assigned]) -> Sections {
     }
 }
 
-/// Channels, then locks.
+/// The memories of channels, then locks.
 fn channels(system: &System, plan: &Plan) -> Vec<Channel> {
     let locks = system.locks.iter().map(Some);
-    let ends = system.channels.iter().map(|_| None).chain(locks);
-    let first = system.channels.len();
+    let first = system.channel_memories().len();
+    let ends = (0..first).map(|_| None).chain(locks);
     let entry = |(number, (range, lock)): (usize, (&Range, Option<&Lock>))| {
         let mut entry = Channel {
             base: range.start,

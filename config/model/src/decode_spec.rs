@@ -2,6 +2,7 @@
 //! From nodes to a [`Spec`].
 
 use crate::board::Region;
+use crate::channel::{ChannelKind, Overflow};
 use crate::decode::{
     Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, present, small, some, text,
     texts,
@@ -34,6 +35,10 @@ const CONSOLES: &[(&str, Console)] = &[
 const INTERRUPTS: &[(&str, Interrupts)] = &[("direct", Interrupts::Direct), ("guarded", Interrupts::Guarded)];
 const RIGHTS: &[(&str, MemoryRights)] = &[("open", MemoryRights::Open), ("segments", MemoryRights::Segments)];
 pub(crate) const ACCEPTED: &[(&str, bool)] = &[("accepted", true), ("refused", false)];
+const OVERFLOWS: &[(&str, Overflow)] = &[
+    ("drop-oldest", Overflow::DropOldest),
+    ("refuse", Overflow::Refuse),
+];
 const SEEDS: &[(&str, Seed)] = &[("board", Seed::Board), ("fixed", Seed::Fixed)];
 
 impl Decoder<'_> {
@@ -133,16 +138,34 @@ impl Decoder<'_> {
         if fields.get("writer").is_none() {
             self.report(channels::no_writer(&entry.key));
         }
-        let sampling = fields.get("sampling").and_then(Fields::of);
         let from_qm = fields.get("from_qm").and_then(|n| choice(n, ACCEPTED));
         Some(ChannelSpec {
             name: entry.key.clone(),
-            message: sampling.and_then(|s| s.get("message")).and_then(bytes),
+            kind: channel_kind(&fields),
             writer: fields.get("writer").and_then(text),
             readers: fields.get("readers").and_then(texts).unwrap_or_default(),
             from_qm: from_qm.is_some_and(|f| f.value),
         })
     }
+}
+
+fn channel_kind(fields: &Fields<'_>) -> Option<ChannelKind> {
+    let form = |name| fields.get(name).and_then(Fields::of);
+    if let Some(sampling) = form("sampling") {
+        let message = sampling.get("message").and_then(bytes)?;
+        return Some(ChannelKind::Sampling { message });
+    }
+    if let Some(queuing) = form("queuing") {
+        let overflow = queuing.get("overflow").map(|n| choice(n, OVERFLOWS));
+        let message = queuing.get("message").and_then(bytes)?;
+        return Some(ChannelKind::Queuing {
+            message,
+            depth: queuing.get("depth").and_then(small)?,
+            overflow: present(overflow)?.unwrap_or(Spanned::new(Overflow::DropOldest, message.span)),
+        });
+    }
+    let size = form("shared")?.get("size").and_then(bytes)?;
+    Some(ChannelKind::Shared { size })
 }
 
 fn wire(entry: &Entry) -> Option<WireSpec> {

@@ -8,6 +8,7 @@
 pub mod board;
 pub mod boot;
 pub mod bounds;
+pub mod channel;
 pub mod colours;
 mod decode;
 mod decode_board;

@@ -34,6 +34,9 @@ pub struct Manifest {
     pub partitions: Vec<Partition>,
     /// Names of the locks by number.
     pub locks: Vec<String>,
+    /// Queuing channels in the order of the spec.
+    #[serde(default)]
+    pub queues: Vec<Queue>,
     /// Global vCPU index to partition, vCPU and core.
     pub vcpus: Vec<Vcpu>,
     /// Assigned PCI functions, in the blob's order.
@@ -93,6 +96,18 @@ pub enum Console {
     Defmt,
     /// Text through an emulated PL011.
     Uart,
+}
+
+/// A queuing channel.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// Physical address of the memory that its writer writes.
+    pub memory: u64,
+    /// Physical address of the memory that its reader writes.
+    pub reader: u64,
 }
 
 /// One vCPU.

@@ -4,6 +4,7 @@
 use bulkhead_abi::health::Level;
 
 use crate::board::Board;
+use crate::channel::Channel;
 use crate::colours::ColourSet;
 use crate::decode::present;
 use crate::decode_locks;
@@ -17,8 +18,8 @@ use crate::spec::{
     Spec,
 };
 use crate::system::{
-    Channel, CoreSchedule, Cores, Criticality, Expectation, Memory, MemoryRights, Partition, Payload, Run,
-    Schedule, Slot, System, Wire,
+    CoreSchedule, Cores, Criticality, Expectation, Memory, MemoryRights, Partition, Payload, Run, Schedule,
+    Slot, System, Wire,
 };
 
 /// Resolves every name. Nothing only when a rule was broken.
@@ -170,7 +171,7 @@ fn partition(
 fn channel(channel: &ChannelSpec, spec: &Spec) -> Option<Channel> {
     Some(Channel {
         name: channel.name.clone(),
-        message: channel.message?,
+        kind: channel.kind?,
         writer: partition_index(channel.writer.as_ref()?, spec)?,
         readers: channel
             .readers

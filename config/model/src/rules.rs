@@ -11,6 +11,7 @@ pub(crate) mod cores;
 pub(crate) mod devices;
 mod dma;
 pub(crate) mod document;
+mod flows;
 pub(crate) mod hardware;
 pub(crate) mod health;
 pub(crate) mod include;
@@ -54,6 +55,7 @@ const CHECKS: &[&[Check]] = &[
     devices::CHECKS,
     assignment::CHECKS,
     channels::CHECKS,
+    flows::CHECKS,
     schedule::CHECKS,
     locks::CHECKS,
     bandwidth::CHECKS,
@@ -91,6 +93,7 @@ pub fn all() -> Vec<&'static Rule> {
         bandwidth::ALL,
         health::ALL,
         tasks::ALL,
+        flows::ALL,
         rights::ALL,
         dma::ALL,
     ];

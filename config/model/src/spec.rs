@@ -4,6 +4,7 @@
 //! The rules look at this form, so that one part that is wrong does not hide the errors of another.
 
 use crate::board::Region;
+use crate::channel::ChannelKind;
 use crate::decode_locks::LockSpec;
 use crate::decode_tasks::TaskSpec;
 use crate::health::{HealthSpec, PartitionHealthSpec};
@@ -148,7 +149,8 @@ pub(crate) enum InitrdSpec {
 #[derive(Debug)]
 pub(crate) struct ChannelSpec {
     pub(crate) name: Name,
-    pub(crate) message: Option<Spanned<u64>>,
+    /// Absent when it could not be read.
+    pub(crate) kind: Option<ChannelKind>,
     /// Absent when the spec names none.
     pub(crate) writer: Option<Name>,
     pub(crate) readers: Vec<Name>,

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use crate::board::{Board, Device, Region};
+use crate::channel::{Channel, ChannelMemory};
 use crate::colours::ColourSet;
 use crate::health::{Health, Heartbeat, Reactions, SafeState};
 use crate::lock::Lock;
@@ -46,6 +47,16 @@ pub struct System {
     pub values: Vec<Value>,
     /// The texts that all spans point into.
     pub sources: Sources,
+}
+
+impl System {
+    /// The memories of all channels, in the order of the channels.
+    pub fn channel_memories(&self) -> Vec<ChannelMemory> {
+        let channels = self.channels.iter().enumerate();
+        channels
+            .flat_map(|(index, channel)| channel.memories(index))
+            .collect()
+    }
 }
 
 /// A partition.
@@ -305,19 +316,6 @@ pub enum Seed {
     Board,
     /// Constants: every run is the same. Reported.
     Fixed,
-}
-
-/// A sampling channel.
-#[derive(Clone, Debug)]
-pub struct Channel {
-    /// Its name.
-    pub name: Spanned<String>,
-    /// Bytes of a message, a multiple of 8.
-    pub message: Spanned<u64>,
-    /// Partition index.
-    pub writer: Spanned<usize>,
-    /// Partition indices, each once, never the writer.
-    pub readers: Vec<Spanned<usize>>,
 }
 
 /// The slot tables of all sliced cores.

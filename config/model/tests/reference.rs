@@ -8,6 +8,7 @@ mod common;
 use std::fs;
 
 use bulkhead_model::board::{DeviceKind, Registers, Trigger};
+use bulkhead_model::channel::ChannelKind;
 use bulkhead_model::system::{Console, Cores, Criticality, Initrd, Interrupts, Origin, Payload, Run, System};
 use bulkhead_model::{LoadError, load, load_text};
 use common::{Fixture, root};
@@ -135,7 +136,10 @@ fn the_reference_system_resolves_to_what_it_says() {
     );
 
     let channel = &system.channels[0];
-    assert_eq!((channel.message.value, channel.writer.value), (40, 0));
+    let ChannelKind::Sampling { message } = channel.kind else {
+        panic!("{channel:?}")
+    };
+    assert_eq!((message.value, channel.writer.value), (40, 0));
     assert_eq!(
         channel.readers.iter().map(|r| r.value).collect::<Vec<_>>(),
         [3, 2]

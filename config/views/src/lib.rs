@@ -8,6 +8,7 @@
 pub mod at;
 pub mod built;
 pub mod certificate;
+mod channel;
 mod content;
 pub mod diff;
 pub mod draw;

@@ -3,11 +3,13 @@
 
 use std::fmt::Write;
 
+use bulkhead_model::channel::Channel;
 use bulkhead_model::system::{Console, Cores, Criticality, Interrupts, Partition, Payload, System};
 use serde::Serialize;
 
 use crate::at::slot_owner;
 use crate::built::{Built, BuiltError};
+use crate::channel::carries;
 use crate::records::Span;
 use crate::walk::{Use, roots, runs, streams};
 use crate::words::{count, listed, numbers, size, time};
@@ -205,15 +207,15 @@ fn cores(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
 }
 
 fn channels(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
-    let entry = |channel: &bulkhead_model::system::Channel| {
+    let entry = |channel: &Channel| {
         let name = |p: usize| system.partitions[p].name.value.as_str();
         let readers = channel.readers.iter().map(|r| name(r.value)).collect();
         let owner = format!("channel:{}", channel.name.value);
         let at = built.records.memory.iter().find(|p| p.owner == owner);
         let at = at.map_or_else(String::new, |p| format!(", at physical {:#x}", p.physical.start));
         let line = format!(
-            "last value of {} bytes: {} writes, {} read{}{at}",
-            channel.message.value,
+            "{}: {} writes, {} read{}{at}",
+            carries(channel),
             name(channel.writer.value),
             listed(readers),
             if channel.readers.len() == 1 { "s" } else { "" }

@@ -12,6 +12,7 @@ pub mod health;
 pub mod hypercall;
 pub mod lock;
 pub mod mux;
+pub mod queuing;
 pub mod sampling;
 pub mod stats;
 pub mod steal;

@@ -8,8 +8,10 @@ use fdt::Fdt;
 use fdt::node::FdtNode;
 use heapless::Vec;
 
-/// Channels, or CAN controllers, that a partition can have.
+/// Channels of one kind, or CAN controllers, that a partition can have.
 pub const MOST: usize = 8;
+/// Channels that a partition can have.
+pub const MOST_CHANNELS: usize = 16;
 
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub enum Role {
     Reader,
 }
 
-/// A sampling channel.
+/// A channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channel<'a> {
     /// Its name in the spec.
@@ -47,8 +49,51 @@ pub struct Channel<'a> {
     pub range: Range,
     /// What this partition may do with it.
     pub role: Role,
-    /// Bytes of a message.
-    pub message_size: u32,
+    /// What it carries.
+    pub kind: ChannelKind,
+}
+
+/// What a channel carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// The last message.
+    Sampling {
+        /// Bytes of a message.
+        message_size: u32,
+    },
+    /// Messages in order.
+    Queuing {
+        /// Bytes of a message.
+        message_size: u32,
+        /// Messages that the queue holds.
+        depth: u32,
+        /// The reader's memory; the writer has it where a full queue refuses messages.
+        reader: Option<Range>,
+    },
+    /// Memory without a protocol.
+    Shared,
+}
+
+/// Reads what a channel carries from its node.
+type ReadKind = fn(&FdtNode<'_, '_>) -> Option<ChannelKind>;
+
+impl ChannelKind {
+    /// `compatible` of a node, and how the rest of it is read.
+    const COMPATIBLE: [(&'static str, ReadKind); 3] = [
+        ("bulkhead,sampling-1", |node| {
+            Some(Self::Sampling {
+                message_size: cell(node, "bulkhead,message-size", 0)?,
+            })
+        }),
+        ("bulkhead,queuing-1", |node| {
+            Some(Self::Queuing {
+                message_size: cell(node, "bulkhead,message-size", 0)?,
+                depth: cell(node, "bulkhead,depth", 0)?,
+                reader: range(node, 1),
+            })
+        }),
+        ("bulkhead,shared-1", |_| Some(Self::Shared)),
+    ];
 }
 
 /// A lock with priority inheritance, and the record that it guards.
@@ -110,8 +155,8 @@ pub struct Machine<'a> {
     pub gic: Gic,
     /// Window, if there is one, and what its console carries.
     pub window: Option<(Range, Encoding)>,
-    /// Sampling channels.
-    pub channels: Vec<Channel<'a>, MOST>,
+    /// Channels.
+    pub channels: Vec<Channel<'a>, MOST_CHANNELS>,
     /// Locks.
     pub locks: Vec<Lock<'a>, MOST>,
     /// CAN controllers.
@@ -201,7 +246,7 @@ fn intid(node: &FdtNode<'_, '_>) -> Option<u32> {
     }
 }
 
-fn channel<'a>(node: &FdtNode<'_, 'a>) -> Option<Channel<'a>> {
+fn channel<'a>(node: &FdtNode<'_, 'a>, kind: Option<ChannelKind>) -> Option<Channel<'a>> {
     let role = match text(node, "bulkhead,role")? {
         "writer" => Role::Writer,
         "reader" => Role::Reader,
@@ -211,8 +256,20 @@ fn channel<'a>(node: &FdtNode<'_, 'a>) -> Option<Channel<'a>> {
         label: text(node, "label")?,
         range: range(node, 0)?,
         role,
-        message_size: cell(node, "bulkhead,message-size", 0)?,
+        kind: kind?,
     })
+}
+
+/// Channels of every kind.
+fn channels<'a>(tree: &Fdt<'a>) -> Result<Vec<Channel<'a>, MOST_CHANNELS>, Missing> {
+    let mut found = Vec::new();
+    for (compatible, kind) in ChannelKind::COMPATIBLE {
+        let of_kind: Vec<_, MOST> = all(tree, compatible, |node| channel(node, kind(node)))?;
+        found
+            .extend_from_slice(&of_kind)
+            .map_err(|_| Missing(compatible))?;
+    }
+    Ok(found)
 }
 
 fn lock<'a>(node: &FdtNode<'_, 'a>) -> Option<Lock<'a>> {
@@ -304,7 +361,7 @@ impl<'a> Machine<'a> {
             distributor,
             gic,
             window: windows.first().copied(),
-            channels: all(tree, "bulkhead,sampling-1", channel)?,
+            channels: channels(tree)?,
             locks: all(tree, "bulkhead,lock-1", lock)?,
             cans: cans(tree)?,
             edu: all(tree, "qemu,edu", |node| range(node, 0))?.first().copied(),

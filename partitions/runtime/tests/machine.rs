@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use bulkhead_partition::machine::{
-    Can, CanKind, Channel, Encoding, Gic, Hypercalls, Machine, Missing, Range, Role,
+    Can, CanKind, Channel, ChannelKind, Encoding, Gic, Hypercalls, Machine, Missing, Range, Role,
 };
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
@@ -64,6 +64,29 @@ fn tree(without: &str) -> Vec<u8> {
             ],
         ),
         node(
+            "channel@c000000",
+            &[
+                ("compatible", text("bulkhead,queuing-1")),
+                (
+                    "reg",
+                    cells(&[0, 0xc00_0000, 0, 0x2000, 0, 0xc01_0000, 0, 0x1000]),
+                ),
+                ("label", text("commands")),
+                ("bulkhead,role", text("reader")),
+                ("bulkhead,message-size", cells(&[16])),
+                ("bulkhead,depth", cells(&[8])),
+            ],
+        ),
+        node(
+            "channel@c020000",
+            &[
+                ("compatible", text("bulkhead,shared-1")),
+                reg(0xc02_0000, 0x4000),
+                ("label", text("frame")),
+                ("bulkhead,role", text("writer")),
+            ],
+        ),
+        node(
             "can@10010000",
             &[
                 (
@@ -107,9 +130,25 @@ fn everything_is_found() {
         label: "vehicle-state",
         range: range(0xb10_0000, 0x1000),
         role: Role::Writer,
-        message_size: 40,
+        kind: ChannelKind::Sampling { message_size: 40 },
     };
-    assert_eq!(machine.channels.as_slice(), [channel]);
+    let queue = Channel {
+        label: "commands",
+        range: range(0xc00_0000, 0x2000),
+        role: Role::Reader,
+        kind: ChannelKind::Queuing {
+            message_size: 16,
+            depth: 8,
+            reader: Some(range(0xc01_0000, 0x1000)),
+        },
+    };
+    let frame = Channel {
+        label: "frame",
+        range: range(0xc02_0000, 0x4000),
+        role: Role::Writer,
+        kind: ChannelKind::Shared,
+    };
+    assert_eq!(machine.channels.as_slice(), [channel, queue, frame]);
     let can = Can {
         label: "can0",
         range: range(0x1001_0000, 0x1_0000),

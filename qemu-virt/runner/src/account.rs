@@ -11,8 +11,8 @@ use crate::health;
 use crate::judge::Judge;
 use crate::reason;
 use crate::report::{
-    Bounds, Can, CoreReport, Dma, Entries, Expected, FORMAT, Fault, LockReport, Partition, Report, Slots,
-    Used, Verdict,
+    Bounds, Can, CoreReport, Dma, Entries, Expected, FORMAT, Fault, LockReport, Partition, QueueReport,
+    Report, Slots, Used, Verdict,
 };
 use crate::stats::{Core, Snapshot, Steady};
 
@@ -38,6 +38,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) stats: &'a Snapshot,
     /// Partitions by index.
     pub(crate) known: &'a [Known],
+    /// What the parties of queuing channels say.
+    pub(crate) queues: &'a [QueueReport],
     /// End of EL2's consoles.
     pub(crate) hypervisor_tail: String,
     /// Bytes on unknown channels.
@@ -84,6 +86,7 @@ pub(crate) fn report(facts: Facts<'_>) -> Report {
             .map(|core| core_report(manifest, stats, core))
             .collect(),
         pi_locks: locks(manifest, stats),
+        queues: facts.queues.to_vec(),
         health: health::events(manifest, stats),
         health_counts: health::counts(manifest, stats),
         dma: dma(stats),
@@ -304,6 +307,7 @@ mod tests {
                 metrics,
                 tail: "tail".to_owned(),
             }],
+            queues: &[],
             hypervisor_tail: String::new(),
             stray_bytes: 0,
         })

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is read from the machine's memory: EL2's statistics, the partitions' metrics, the ends of rings.
+//! What is read from the machine's memory: EL2's statistics, the partitions' metrics, heads of queues, ends of rings.
 
 use std::ops::Range;
 
+use bulkhead_abi::queuing::{QueueHeader, ReaderHeader};
 use bulkhead_abi::stats::CORE_STATS_SIZE;
 use bulkhead_abi::window::{METRICS, Metrics, WINDOW_SIZE};
 use bulkhead_model::manifest::Manifest;
 
 use crate::RunnerError;
 use crate::qmp::Qmp;
+use crate::report::QueueReport;
 use crate::stats::{self, Snapshot};
 
 /// The newest counts, and the way to read them again.
@@ -18,6 +20,8 @@ pub(crate) struct Counts {
     pub(crate) snapshot: Snapshot,
     /// Metrics by partition index; `None` where the partition has published none.
     pub(crate) metrics: Vec<Option<Metrics>>,
+    /// What the parties of queuing channels say of them.
+    pub(crate) queues: Vec<QueueReport>,
     qmp: Qmp,
 }
 
@@ -27,6 +31,7 @@ impl Counts {
         Self {
             snapshot: Snapshot::default(),
             metrics: vec![None; manifest.partitions.len()],
+            queues: Vec::new(),
             qmp,
         }
     }
@@ -54,6 +59,12 @@ impl Counts {
                 let address = partition.window + METRICS as u64;
                 *metrics = stats::metrics(&self.qmp.read_memory(address, size_of::<Metrics>())?);
             }
+        }
+        self.queues = Vec::new();
+        for queue in &manifest.queues {
+            let writers = self.qmp.read_memory(queue.memory, size_of::<QueueHeader>())?;
+            let readers = self.qmp.read_memory(queue.reader, size_of::<ReaderHeader>())?;
+            self.queues.push(stats::queue(&queue.name, &writers, &readers));
         }
         Ok(progress)
     }

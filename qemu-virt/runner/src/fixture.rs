@@ -38,6 +38,7 @@ pub(crate) fn manifest() -> Manifest {
         blob_hash: HASH.to_owned(),
         image: "image.bin".to_owned(),
         parts: Vec::new(),
+        queues: Vec::new(),
         runtime_elf: "runtime.elf".to_owned(),
         stats: 0x4500_0000,
         cores: 2,

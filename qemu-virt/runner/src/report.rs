@@ -52,6 +52,9 @@ pub struct Report {
     pub cores: Vec<CoreReport>,
     /// Locks between partitions, then EL2's own jobs.
     pub pi_locks: Vec<LockReport>,
+    /// Queuing channels, as their writers and readers say.
+    #[serde(default)]
+    pub queues: Vec<QueueReport>,
     /// The newest events of the health monitor, by time.
     pub health: Vec<Event>,
     /// How often each error was blamed on whom.
@@ -196,6 +199,21 @@ pub struct LockReport {
     pub helped_steps: u32,
     /// Owners that lost the lock: held too long, or died.
     pub revoked: u32,
+}
+
+/// What writer and reader of a queuing channel say of it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct QueueReport {
+    /// Its name in the spec.
+    pub name: String,
+    /// Messages that the writer sent.
+    pub sent: u64,
+    /// Messages that the writer could not send because the queue was full.
+    pub refused: u64,
+    /// Number of the last message that the reader took.
+    pub taken: u64,
+    /// Messages that were dropped before the reader took them.
+    pub lost: u64,
 }
 
 /// One core's time.

@@ -392,6 +392,7 @@ impl Session {
             ended: why.to_owned(),
             stats: &self.counts.snapshot,
             known: &known,
+            queues: &self.counts.queues,
             hypervisor_tail: hypervisor.iter().map(tail).collect(),
             stray_bytes: self.demux.stray_bytes(),
         }))

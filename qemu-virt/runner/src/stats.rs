@@ -2,12 +2,15 @@
 //! EL2's statistics area and the partitions' metrics, as read from memory.
 
 use bulkhead_abi::health::{HEALTH_OFFSET, HealthLog};
+use bulkhead_abi::queuing::{self, QueueHeader, ReaderHeader};
 use bulkhead_abi::stats::{self, CoreStats, VcpuStats};
 use bulkhead_abi::window::{
     METRICS_MAGIC, METRICS_VERSION, Metrics, RingControl, TX_CONTROL, TX_DATA, TX_SIZE,
 };
 use bulkhead_model::manifest::Manifest;
 use zerocopy::FromBytes;
+
+use crate::report::QueueReport;
 
 /// Why an area is not readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -207,6 +210,26 @@ impl Snapshot {
 pub fn metrics(bytes: &[u8]) -> Option<Metrics> {
     let (metrics, _) = Metrics::read_from_prefix(bytes).ok()?;
     (metrics.magic == METRICS_MAGIC && metrics.version == METRICS_VERSION).then_some(metrics)
+}
+
+/// What writer and reader of a queue say of it, from the begins of their memories; zeros before they began.
+/// Implements: BH-REP-004.
+pub fn queue(name: &str, writers: &[u8], readers: &[u8]) -> QueueReport {
+    let writer = QueueHeader::read_from_prefix(writers)
+        .ok()
+        .map(|(header, _)| header);
+    let writer = writer.filter(|h| (h.magic, h.version) == (queuing::MAGIC, queuing::VERSION));
+    let reader = ReaderHeader::read_from_prefix(readers)
+        .ok()
+        .map(|(header, _)| header);
+    let reader = reader.filter(|h| (h.magic, h.version) == (queuing::READER_MAGIC, queuing::VERSION));
+    QueueReport {
+        name: name.to_owned(),
+        sent: writer.map_or(0, |h| h.sent),
+        refused: writer.map_or(0, |h| h.refused),
+        taken: reader.map_or(0, |h| h.taken),
+        lost: reader.map_or(0, |h| h.lost),
+    }
 }
 
 /// The bytes of a window's ring to the host that nobody has taken out yet.

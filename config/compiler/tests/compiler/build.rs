@@ -324,7 +324,8 @@ fn what_the_image_cannot_hold_is_refused() {
 /// The rule `channels/message-size` admits no message whose port is larger than a channel's memory.
 #[test]
 fn the_largest_message_fits_into_a_channel() {
-    use bulkhead_compiler::machine::{CHANNEL_SIZE, port_size};
-    assert!(port_size(16_288) <= CHANNEL_SIZE);
-    assert!(port_size(16_288 + 8) > CHANNEL_SIZE);
+    use bulkhead_compiler::machine::port_size;
+    use bulkhead_model::channel::PORT_SIZE;
+    assert!(port_size(16_288) <= PORT_SIZE);
+    assert!(port_size(16_288 + 8) > PORT_SIZE);
 }

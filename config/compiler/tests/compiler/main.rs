@@ -8,6 +8,7 @@
 )]
 
 mod build;
+mod channels;
 mod colours;
 mod devicetree;
 mod gicv2;

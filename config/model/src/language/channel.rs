@@ -18,19 +18,15 @@ const KEYS: &[Key] = &[
         Kind::Map(&SAMPLING),
         "Readers see the last message whole, and neither side ever waits.",
     ),
-    refused(
+    needed(
         "queuing",
         Kind::Map(&QUEUING),
-        "Messages arrive in order, as many as the queue holds.",
-        "queuing channels",
-        "publish the last value with `sampling`",
+        "One reader takes messages in order, and neither side ever waits.",
     ),
-    refused(
+    needed(
         "shared",
         Kind::Map(&SHARED),
-        "Memory that the writer writes and readers read.",
-        "shared memory without a protocol",
-        "publish the last value with `sampling`",
+        "Memory that the writer writes and readers read, without a protocol: what is read is a claim of the writer.",
     ),
     refused(
         "doorbell",
@@ -76,14 +72,39 @@ const SAMPLING: Table = table(
 const QUEUING: Table = table(
     "`queuing`",
     &[
-        needed("message", Kind::Bytes, "Size of a message."),
+        needed(
+            "message",
+            Kind::Bytes,
+            "Size of a message, a multiple of 8 from 8 to 16288.",
+        ),
         needed("depth", Kind::range(1, 65_536), "Messages that the queue holds."),
+        optional(
+            "overflow",
+            Kind::Word(OVERFLOW),
+            "`drop-oldest`",
+            "What becomes of a message for which there is no room.",
+        ),
     ],
 );
 
+const OVERFLOW: &[Word] = &[
+    word(
+        "drop-oldest",
+        "The oldest message gives way, and the reader learns how many it lost: the writer depends on no reader.",
+    ),
+    word(
+        "refuse",
+        "It is refused, and the writer learns: it depends on its reader, which must be as critical.",
+    ),
+];
+
 const SHARED: Table = table(
     "`shared`",
-    &[needed("size", Kind::Bytes, "Size of the memory, whole pages.")],
+    &[needed(
+        "size",
+        Kind::Bytes,
+        "Size of the memory, whole pages, at most 32MiB.",
+    )],
 );
 
 const DOORBELL: Table = table(

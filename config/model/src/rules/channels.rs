@@ -2,6 +2,7 @@
 //! Rules for channels: one writer, readers that are others, a message that fits.
 
 use super::{Facts, meant};
+use crate::channel::ChannelKind;
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Spanned;
 use crate::system::Criticality;
@@ -112,7 +113,10 @@ fn named_twice(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Implements: BH-CFG-053.
 fn message_size(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    for message in facts.spec.channels.iter().filter_map(|c| c.message) {
+    for kind in facts.spec.channels.iter().filter_map(|c| c.kind) {
+        let (ChannelKind::Sampling { message } | ChannelKind::Queuing { message, .. }) = kind else {
+            continue;
+        };
         if message.is_multiple_of(8) && (8..=LARGEST).contains(&message.value) {
             continue;
         }

@@ -75,7 +75,7 @@ fn participants<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a LockSpec,
 }
 
 /// Place of a level in the order of ISO 26262, whose words are its letters.
-fn rank(level: Criticality) -> u8 {
+pub(super) fn rank(level: Criticality) -> u8 {
     match level {
         Criticality::Qm => 0,
         Criticality::AsilA => 1,

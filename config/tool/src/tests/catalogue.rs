@@ -368,6 +368,11 @@ pub(super) const TESTS: &[Test] = &[
         "a core with half the budget of memory traffic executes half"
     ),
     target!(
+        "channels",
+        "channels",
+        "queues and shared memory hold against a hostile partition at their other end"
+    ),
+    target!(
         "steal",
         "steal",
         "the stolen time that a stock Linux shows is that of EL2's ledger"

@@ -2,12 +2,14 @@
 //! The graph of a system: channels above, partitions with their devices and streams in the middle, cores and EL2
 //! below. What belongs to somebody is drawn inside it; only what is shared needs lines.
 
-use bulkhead_model::system::{Channel, Cores, Partition, System};
+use bulkhead_model::channel::Channel;
+use bulkhead_model::system::{Cores, Partition, System};
 
 use super::canvas::{Align, Area, CHANNEL, CORE, Canvas, DEVICE, EL2, FREE, LINE, Paint, partition, width};
 use super::lanes::{mean, spread};
 use crate::at::slot_owner;
 use crate::built::Built;
+use crate::channel::carries;
 use crate::overview::{criticality, payload};
 use crate::walk::streams;
 use crate::words::{listed, size, time};
@@ -221,7 +223,7 @@ fn partition_card(system: &System, built: &Built<'_>, index: usize, p: &Partitio
 fn channel_card(channel: &Channel) -> Card {
     Card {
         title: channel.name.value.clone(),
-        lines: vec![format!("last value, {} bytes", channel.message.value)],
+        lines: vec![carries(channel)],
         inner: Vec::new(),
         paint: CHANNEL,
     }

@@ -219,7 +219,7 @@ fn channel(built: &Built<'_>, name: &str) -> Vec<String> {
         .records
         .grants
         .iter()
-        .filter(|g| g.name == name)
+        .filter(|g| g.name == name || g.name.strip_prefix(&name) == Some(".reader"))
         .map(grant)
         .collect()
 }

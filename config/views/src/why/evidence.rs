@@ -6,12 +6,14 @@ use std::path::Path;
 
 use bulkhead_analysis::Analysis;
 use bulkhead_model::board::Region;
+use bulkhead_model::channel::Channel;
 use bulkhead_model::diagnostic::Rule;
 use bulkhead_model::span::{Sources, Span};
 use bulkhead_model::system::{Cores, Partition, Payload, Run, System};
 use bulkhead_model::units::show_time;
 
 use super::{Fact, task};
+use crate::channel::carries;
 use crate::words::{count, listed, numbers, size, time};
 
 /// `FILE:LINE:COLUMN`.
@@ -169,14 +171,14 @@ fn devices(system: &System) -> Vec<String> {
 
 fn channels(system: &System) -> Vec<String> {
     let name = |p: usize| system.partitions.get(p).map_or("?", |p| p.name.value.as_str());
-    let line = |c: &bulkhead_model::system::Channel| {
+    let line = |c: &Channel| {
         let readers = c.readers.iter().map(|r| name(r.value)).collect();
         format!(
-            "{}: one writer, {}; readers {}; {} bytes ({})",
+            "{}: one writer, {}; readers {}; {} ({})",
             c.name.value,
             name(c.writer.value),
             listed(readers),
-            c.message.value,
+            carries(c),
             at(system, c.name.span)
         )
     };

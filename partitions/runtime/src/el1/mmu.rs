@@ -2,11 +2,11 @@
 //! The partition's own translation: what the linker script and the device tree name, nothing else.
 
 use super::{fault, shared};
-use crate::machine::{Machine, Range, Role};
+use crate::machine::{ChannelKind, Machine, Range, Role};
 use crate::translation::{Map, MapError, PAGE, Table, Use};
 
 /// Enough for RAM, GIC, window, channels and devices.
-const TABLES: usize = 12;
+const TABLES: usize = 20;
 static MAP: [Table; TABLES] = [const { Table::empty() }; TABLES];
 
 unsafe extern "C" {
@@ -57,14 +57,17 @@ fn map(machine: &Machine<'_>, root: u64) -> Result<(), MapError> {
         shared(window, Use::Data)?;
     }
     for channel in &machine.channels {
-        shared(
-            channel.range,
-            if channel.role == Role::Writer {
-                Use::Channel
-            } else {
-                Use::ChannelReader
-            },
-        )?;
+        let (own, other) = match channel.role {
+            Role::Writer => (Use::Channel, Use::ChannelReader),
+            Role::Reader => (Use::ChannelReader, Use::Channel),
+        };
+        shared(channel.range, own)?;
+        if let ChannelKind::Queuing {
+            reader: Some(reader), ..
+        } = channel.kind
+        {
+            shared(reader, other)?;
+        }
     }
     for lock in &machine.locks {
         shared(lock.range, Use::Channel)?;

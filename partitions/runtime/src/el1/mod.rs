@@ -23,9 +23,14 @@ use core::sync::atomic::AtomicU64;
 
 use bulkhead_abi::window::Metrics;
 
-use crate::machine::{Hypercalls, Machine, Role};
+use crate::machine::{Channel, ChannelKind, Hypercalls, Machine, Role};
 use crate::metrics;
+use crate::queuing::{QueueError, QueueReader, QueueWriter};
 use crate::sampling::{PortError, Reader, Writer};
+use crate::shared::{SharedReader, SharedWriter};
+
+/// Memory of a channel.
+pub type Memory = &'static [AtomicU64];
 
 /// What a partition's main function is given.
 pub struct Partition {
@@ -42,24 +47,82 @@ impl Partition {
         }
     }
 
-    fn port(&self, label: &str, role: Role, bytes: usize) -> Result<&'static [AtomicU64], PortError> {
-        let found = self
-            .machine
-            .channels
-            .iter()
-            .find(|c| c.label == label && c.role == role);
-        let channel = found.ok_or(PortError::NotReady)?;
-        if usize::try_from(channel.message_size) != Ok(bytes) {
-            return Err(PortError::Length(channel.message_size.into()));
+    fn channel(&self, label: &str, role: Role) -> Option<&Channel<'static>> {
+        let mut channels = self.machine.channels.iter();
+        channels.find(|c| c.label == label && c.role == role)
+    }
+
+    fn port(&self, label: &str, role: Role, bytes: usize) -> Result<Memory, PortError> {
+        let channel = self.channel(label, role).ok_or(PortError::NotReady)?;
+        match channel.kind {
+            ChannelKind::Sampling { message_size } if usize::try_from(message_size) == Ok(bytes) => {
+                Ok(shared::words(channel.range))
+            }
+            ChannelKind::Sampling { message_size } => Err(PortError::Length(message_size.into())),
+            ChannelKind::Queuing { .. } | ChannelKind::Shared => Err(PortError::NotReady),
         }
-        Ok(shared::words(channel.range))
+    }
+
+    /// Memory of the queue `label`, the reader's memory, depth.
+    fn queue(
+        &self,
+        label: &str,
+        role: Role,
+        bytes: usize,
+    ) -> Result<(Memory, Option<Memory>, u32), QueueError> {
+        let channel = self.channel(label, role).ok_or(QueueError::Unknown)?;
+        match channel.kind {
+            ChannelKind::Queuing {
+                message_size,
+                depth,
+                reader,
+            } if usize::try_from(message_size) == Ok(bytes) => {
+                Ok((shared::words(channel.range), reader.map(shared::words), depth))
+            }
+            ChannelKind::Queuing { .. } | ChannelKind::Sampling { .. } | ChannelKind::Shared => {
+                Err(QueueError::Unknown)
+            }
+        }
+    }
+
+    /// The writer of the queuing channel `label`, whose messages are `N` words.
+    ///
+    /// # Errors
+    /// [`QueueError::Unknown`] when the spec gives this partition no such channel; errors of [`QueueWriter::new`].
+    pub fn queue_writer<const N: usize>(&self, label: &str) -> Result<QueueWriter<Memory, N>, QueueError> {
+        let (words, reader, depth) = self.queue(label, Role::Writer, N * 8)?;
+        QueueWriter::new(words, reader, depth)
+    }
+
+    /// The reader of the queuing channel `label`, whose messages are `N` words.
+    ///
+    /// # Errors
+    /// [`QueueError::Unknown`] when the spec gives this partition no such channel; errors of [`QueueReader::new`].
+    pub fn queue_reader<const N: usize>(&self, label: &str) -> Result<QueueReader<Memory, N>, QueueError> {
+        let (words, own, depth) = self.queue(label, Role::Reader, N * 8)?;
+        QueueReader::new(words, own.ok_or(QueueError::TooSmall)?, depth)
+    }
+
+    fn memory(&self, label: &str, role: Role) -> Option<Memory> {
+        let channel = self.channel(label, role)?;
+        (channel.kind == ChannelKind::Shared).then(|| shared::words(channel.range))
+    }
+
+    /// The shared memory `label` that this partition writes; `None` when the spec gives it none.
+    pub fn shared_writer(&self, label: &str) -> Option<SharedWriter<Memory>> {
+        self.memory(label, Role::Writer).map(SharedWriter::new)
+    }
+
+    /// The shared memory `label` that this partition reads; `None` when the spec gives it none.
+    pub fn shared_reader(&self, label: &str) -> Option<SharedReader<Memory>> {
+        self.memory(label, Role::Reader).map(SharedReader::new)
     }
 
     /// The writer of the channel `label`.
     ///
     /// # Errors
     /// [`PortError::NotReady`] when the spec gives this partition no such channel; errors of [`Writer::new`].
-    pub fn writer<const N: usize>(&self, label: &str) -> Result<Writer<&'static [AtomicU64], N>, PortError> {
+    pub fn writer<const N: usize>(&self, label: &str) -> Result<Writer<Memory, N>, PortError> {
         Writer::new(self.port(label, Role::Writer, N * 8)?)
     }
 
@@ -67,7 +130,7 @@ impl Partition {
     ///
     /// # Errors
     /// [`PortError::NotReady`] also when the spec gives this partition no such channel; errors of [`Reader::new`].
-    pub fn reader<const N: usize>(&self, label: &str) -> Result<Reader<&'static [AtomicU64], N>, PortError> {
+    pub fn reader<const N: usize>(&self, label: &str) -> Result<Reader<Memory, N>, PortError> {
         Reader::new(self.port(label, Role::Reader, N * 8)?)
     }
 

@@ -56,8 +56,8 @@ pub(super) fn words(range: Range) -> &'static [AtomicU64] {
     let length = usize::try_from(range.size / 8).unwrap_or(0);
     // SAFETY: 1. `start` is aligned and not null, and `length` words lie in the range that the device tree
     // gives to this partition as a channel and the MMU maps for ever. 2. Atomics are valid for any bit
-    // pattern and for concurrent writes of another partition. A reader's map is read-only and `sampling`
-    // stores through a `Writer` only, which is made for the writer's role.
+    // pattern and for concurrent writes of another partition. A map that is read-only is stored to by none of the
+    // protocols: they are given a writer's memory for the writer's role, and the reader's own one for the reader's.
     unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(start), length) }
 }
 

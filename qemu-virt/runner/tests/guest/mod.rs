@@ -125,6 +125,7 @@ pub(crate) fn build() -> TempDir {
         cores: 2,
         locks: Vec::new(),
         partitions: vec![partition("vehicle", 0), partition("infotainment", 1)],
+        queues: Vec::new(),
         vcpus: vec![vcpu(0), vcpu(1)],
         functions: Vec::new(),
         qemu: Some(Qemu {
