@@ -76,7 +76,7 @@ fn look(session: &mut Session) -> [Cpu; 2] {
 /// Verifies: BH-STEAL-001, BH-STEAL-002.
 #[test]
 fn linux_knows_what_was_stolen() {
-    is_known(Duration::from_secs(15));
+    is_known(Duration::from_secs(5));
 }
 
 /// The same over a minute.
@@ -127,7 +127,7 @@ fn is_known(watched: Duration) {
             known <= spun.now && known >= spun.now - spun.now / 100,
             "{spun:?}"
         );
-        assert!(spun.stolen > spun.now * 9 / 10 && spun.slept < TICK, "{spun:?}");
+        assert!(spun.stolen > spun.now * 7 / 10 && spun.slept < TICK, "{spun:?}");
     }
 
     // The structure is for reading: a write is a fault of the partition, whose next life begins with nothing stolen.
