@@ -224,7 +224,8 @@ pub fn uart_get() -> Option<u8> {
     bulkhead_board_uart_get()
 }
 
-/// Links the run-time part with a board: gives it the board's UART and the version of its GIC.
+/// Links the run-time part with a board: gives it the board's UART and the version of its GIC, and a panic handler that
+/// lets it link only if no panic is reachable.
 #[macro_export]
 macro_rules! runtime_binary {
     ($board:ty) => {
@@ -260,6 +261,17 @@ macro_rules! runtime_binary {
         extern "Rust" fn bulkhead_board_uart_get() -> Option<u8> {
             use bulkhead_board::{Board, Uart};
             <$board as Board>::uart().get()
+        }
+
+        unsafe extern "C" {
+            /// Defined nowhere.
+            fn the_run_time_part_can_panic() -> !;
+        }
+
+        #[panic_handler]
+        fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+            // SAFETY: never called: linking succeeds only when no path leads here.
+            unsafe { the_run_time_part_can_panic() }
         }
     };
 }
