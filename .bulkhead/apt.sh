@@ -96,9 +96,9 @@ apt_line() { # ARCHITECTURE URI SUITE KEYRING
     printf 'deb [arch=%s%s] %s %s main\n' "$1" "$key" "$2" "$3"
 }
 
-# Prints a sources list of the machine's own mirrors for one Debian release; "backports" adds that suite on the same mirror.
+# Prints a sources list of the machine's own mirrors for one Debian release; SUITE adds another one of the same mirror.
 # Fails when the machine has no source for the release.
-debian_sources() { # CODENAME ARCHITECTURE [backports]
+debian_sources() { # CODENAME ARCHITECTURE [SUITE]
     local uri suite key components release found=1
     while read -r uri suite key components; do
         [[ " $components " == *" main "* && $suite =~ ^($1|stable|oldstable)(-updates|-security)?$ ]] || continue
@@ -106,7 +106,7 @@ debian_sources() { # CODENAME ARCHITECTURE [backports]
         apt_line "$2" "$uri" "$release" "$key"
         if [[ $release == "$1" ]]; then
             found=0
-            [[ ${3:-} != backports ]] || apt_line "$2" "$uri" "$1-backports" "$key"
+            [[ -z ${3:-} ]] || apt_line "$2" "$uri" "$3" "$key"
         fi
     done < <(apt_entries)
     return "$found"

@@ -85,6 +85,7 @@ fetch_needs() { # ARGUMENT...
         case $kind in
             '') ;;
             debian-arm64) fetch_guest "$package" ;;
+            qemu) setup_later_qemu "$package" ;;
             *) die "the tool asks for '$kind $package', which this script cannot fetch: are both from the same commit?" ;;
         esac
     done 3<<<"$needs"

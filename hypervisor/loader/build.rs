@@ -7,5 +7,6 @@ fn main() {
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
         let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
         println!("cargo:rustc-link-arg-bin=loader=-T{folder}/loader.ld");
+        println!("cargo:rustc-link-arg-bin=loader=--fix-cortex-a53-843419");
     }
 }

@@ -9,6 +9,7 @@ fn main() {
     }
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("none") {
         println!("cargo:rustc-link-arg-bins=-Tpartition.x");
+        println!("cargo:rustc-link-arg-bins=--fix-cortex-a53-843419");
         println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
     }
 }

@@ -5,8 +5,8 @@ fn main() {
     let layout = bulkhead_link::Layout {
         boot: 0x4020_0000,
         runtime: 0x4030_0000,
-        loader: 0x404e_0000,
-        blob: 0x4050_0000,
+        loader: 0x4056_0000,
+        blob: 0x4058_0000,
         cores: 32,
     };
     bulkhead_link::link(Some("qemu-virt-32"), layout);

@@ -113,3 +113,65 @@ case_what_a_killed_start_left_is_removed() {
     bulkhead build x
     same '' "$(find "$HOME/.cache/bulkhead" -name 'tmp.*')"
 }
+
+# A mirror whose QEMU package holds a loader that tells a version instead of loading.
+add_later_qemu() { # VERSION
+    guest_machine
+    export FAKE_NEEDS=$'qemu 10.0.3\n' FAKE_QEMU=$1
+    fake apt-get <<'END'
+set -e
+[[ ! -e $M/offline ]] || { echo 'E: Failed to fetch' >&2; exit 100; }
+case "$*" in
+    *update)
+        for option in "$@"; do
+            case $option in -oDir::Etc::sourcelist=*) cat "${option#*=}" ;; esac
+        done >"$M/used.list" ;;
+    *--download-only*qemu-system-arm)
+        for option in "$@"; do
+            case $option in -oDir::Cache::archives=*) archives=${option#*=} ;; esac
+        done
+        mkdir -p tree/DEBIAN tree/usr/lib64 tree/usr/lib/any-linux-gnu
+        printf 'Package: qemu-system-arm\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: none\n' >tree/DEBIAN/control
+        printf '#!/bin/sh\necho "QEMU emulator version %s (Debian)"\n' "$FAKE_QEMU" >tree/usr/lib64/ld-linux-any.so.2
+        chmod +x tree/usr/lib64/ld-linux-any.so.2
+        dpkg-deb -b tree "$archives/qemu.deb" >/dev/null
+        rm -r tree ;;
+    *) exit 91 ;;
+esac
+END
+}
+
+# Verifies: BH-RUN-006.
+case_a_later_qemu_is_unpacked_once_and_handed_on() {
+    add_later_qemu 10.0.13
+    bulkhead run >"$M/out"
+    grep -q "^later=$HOME/.cache/bulkhead/qemu/qemu-system-aarch64$" "$M/out"
+    grep -q "^qemu=$M/bin/qemu-system-aarch64$" "$M/out"
+    same 'deb [arch=amd64] http://mirror.example/debian trixie main' "$(sed 's/arch=[^] ]*\( signed-by=[^]]*\)\?/arch=amd64/' "$M/used.list")"
+    same '' "$(find "$HOME/.cache/bulkhead" -name 'tmp.*')"
+    : >"$LOG"
+    forbid apt-get apt-cache
+    bulkhead run 2>"$M/err"
+    same '' "$(cat "$M/err")"
+    not_called apt
+}
+
+# Verifies: BH-RUN-006.
+case_a_recent_qemu_serves_all_boards() {
+    add_later_qemu 10.0.13
+    add_qemu 10.0.3
+    bulkhead run >"$M/out"
+    grep -q '^later=$' "$M/out"
+    not_called apt-get
+}
+
+# Verifies: BH-RUN-006, BH-RUN-002.
+case_a_later_qemu_that_cannot_be_had_leaves_nothing() {
+    add_later_qemu 10.0.2
+    expect_error 2 'Debian trixie has no QEMU 10.0.3 or later' bulkhead run
+    same lock "$(ls -A "$HOME/.cache/bulkhead")"
+    touch "$M/offline"
+    expect_error 2 'start again with the network on' bulkhead run
+    same lock "$(ls -A "$HOME/.cache/bulkhead")"
+    BULKHEAD_QEMU_LATER="$M/bin/qemu-system-aarch64" expect_error 2 'is not a QEMU of version 10.0.3 or later' bulkhead run
+}

@@ -35,7 +35,7 @@ case_mirror_is_derived_from_classic_sources() {
     same 'deb [arch=amd64] http://mirror.example/debian/ bookworm main
 deb [arch=amd64] http://mirror.example/debian/ bookworm-backports main
 deb [arch=amd64 signed-by=/usr/share/keyrings/some.gpg] http://mirror.example/debian/ bookworm-updates main
-deb [arch=amd64] http://security.example/debian-security bookworm-security main' "$(debian_sources bookworm amd64 backports)"
+deb [arch=amd64] http://security.example/debian-security bookworm-security main' "$(debian_sources bookworm amd64 bookworm-backports)"
 }
 
 case_mirror_is_derived_from_deb822_sources() {

@@ -41,6 +41,7 @@ root=$M/re po
 images=$M/re po/target/images
 guest=$HOME/.cache/bulkhead/guest
 qemu=$M/bin/qemu-system-aarch64
+later=
 cache=$HOME/.cache/bulkhead
 verbose=
 cwd=$M/some where" "$(cat "$M/out")"

@@ -12,8 +12,8 @@ case ${1:-} in
         printf '%s' "${FAKE_NEEDS:-}" ;;
     *)
         printf '<%s>' "$@"
-        printf '\nroot=%s\nimages=%s\nguest=%s\nqemu=%s\ncache=%s\nverbose=%s\ncwd=%s\n' "$BULKHEAD_ROOT" "$BULKHEAD_IMAGES" \
-            "$BULKHEAD_GUEST" "${BULKHEAD_QEMU:-}" "$BULKHEAD_CACHE" "${BULKHEAD_VERBOSE:-}" "$PWD"
+        printf '\nroot=%s\nimages=%s\nguest=%s\nqemu=%s\nlater=%s\ncache=%s\nverbose=%s\ncwd=%s\n' "$BULKHEAD_ROOT" "$BULKHEAD_IMAGES" \
+            "$BULKHEAD_GUEST" "${BULKHEAD_QEMU:-}" "${BULKHEAD_QEMU_LATER:-}" "$BULKHEAD_CACHE" "${BULKHEAD_VERBOSE:-}" "$PWD"
         { : >&9; } 2>/dev/null && echo "the lock is still open"
         exit "${FAKE_STATUS:-0}" ;;
 esac

@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod uarts;
+
 /// A serial port as EL2 uses it: polled, one byte at a time.
 pub trait Uart {
     /// Makes it ready to transmit and receive, whatever firmware left; the baud rate stays.

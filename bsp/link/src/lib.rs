@@ -9,7 +9,7 @@ pub struct Layout {
     pub boot: u64,
     /// First address of the run-time part; 320 KiB after `boot` suffice for 8 cores.
     pub runtime: u64,
-    /// First address of the loader; 640 KiB after `runtime` suffice for 8 cores.
+    /// First address of the loader; 832 KiB after `runtime` suffice for 8 cores.
     pub loader: u64,
     /// First address of the blob.
     pub blob: u64,
@@ -23,8 +23,8 @@ impl Layout {
         Self {
             boot,
             runtime: boot + 0x5_0000,
-            loader: boot + 0xf_0000,
-            blob: boot + 0x10_0000,
+            loader: boot + 0x12_0000,
+            blob: boot + 0x13_0000,
             cores: 8,
         }
     }
@@ -32,7 +32,8 @@ impl Layout {
 
 /// Gives the binaries `BOARD-boot` and `BOARD-runtime` their linker scripts; nothing on the host.
 ///
-/// Without a board's name they are called `boot` and `runtime`.
+/// Without a board's name they are called `boot` and `runtime`. The linker repairs what a Cortex-A53 executes wrongly
+/// (erratum 843419). Implements: BH-BRD-031.
 pub fn link(board: Option<&str>, layout: Layout) {
     println!("cargo:rerun-if-changed=build.rs");
     let bare = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none");
@@ -52,6 +53,7 @@ pub fn link(board: Option<&str>, layout: Layout) {
                 println!("cargo:rustc-link-arg-bin={binary}=--defsym={symbol}={value:#x}");
             }
             println!("cargo:rustc-link-arg-bin={binary}=-T{script}");
+            println!("cargo:rustc-link-arg-bin={binary}=--fix-cortex-a53-843419");
         }
     }
 }

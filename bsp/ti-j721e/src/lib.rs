@@ -6,7 +6,7 @@
 //! Linux, "arch/arm64/boot/dts/ti/k3-j721e-main.dtsi": `serial@2800000`, `iommu@36600000`.
 #![cfg_attr(target_arch = "aarch64", no_std)]
 
-use bulkhead_board::{Board, Gic, Uart};
+use bulkhead_board::{Board, Gic};
 use bulkhead_devices::block::Mmio;
 use bulkhead_devices::uart8250::{MmioUart8250, Uart8250, WORDS};
 
@@ -14,37 +14,21 @@ use bulkhead_devices::uart8250::{MmioUart8250, Uart8250, WORDS};
 #[derive(Clone, Copy, Debug)]
 pub struct TiJ721e;
 
-/// Its main UART 0, the console of TI's boot loader.
-pub struct BoardUart(MmioUart8250);
-
-impl Uart for BoardUart {
-    fn enable(&mut self) {
-        self.0.enable();
-    }
-
-    fn try_put(&mut self, byte: u8) -> bool {
-        self.0.try_write(byte)
-    }
-
-    fn get(&mut self) -> Option<u8> {
-        self.0.read()
-    }
-}
-
 impl Board for TiJ721e {
     const NAME: &'static str = "ti-j721e";
     const ID: u32 = 6;
+    // Its main UART 0, the console of TI's boot loader.
     const UART: usize = 0x0280_0000;
     const SMMU: Option<usize> = Some(0x3660_0000);
     const GIC: Gic = Gic::V3NonSecure;
-    type Uart = BoardUart;
+    type Uart = MmioUart8250;
 
-    fn uart() -> BoardUart {
+    fn uart() -> MmioUart8250 {
         let registers = core::ptr::with_exposed_provenance(Self::UART);
         // SAFETY: the J721E has its main UART 0 here (k3-j721e-main.dtsi, serial@2800000); its registers are 4-byte
         // aligned, valid for ever, and accessed only as volatile cells; every EL2 root that runs this maps them as
         // Device.
         let registers: &'static [_; WORDS] = unsafe { &*registers };
-        BoardUart(Uart8250::new(Mmio::new(registers)))
+        Uart8250::new(Mmio::new(registers))
     }
 }

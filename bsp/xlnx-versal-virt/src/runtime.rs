@@ -5,19 +5,5 @@
 #[cfg(target_arch = "aarch64")]
 bulkhead_runtime::runtime_binary!(bulkhead_xlnx_versal_virt::XlnxVersalVirt);
 
-#[cfg(target_arch = "aarch64")]
-mod never {
-    unsafe extern "C" {
-        /// Defined nowhere: if the compiler cannot show that no panic is reachable, the run-time part does not link.
-        fn the_run_time_part_can_panic() -> !;
-    }
-
-    #[panic_handler]
-    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-        // SAFETY: never called: linking succeeds only when no path leads here.
-        unsafe { the_run_time_part_can_panic() }
-    }
-}
-
 #[cfg(not(target_arch = "aarch64"))]
 fn main() {}

@@ -38,8 +38,10 @@ pub static ALL: &[&Rule] = &[&NO_CORE_TIME, &OVERLOAD, &NOT_SCHEDULABLE];
 /// Every rule that there is, by number: of the model, of this crate, and those of which the compiler finds breaches.
 pub fn every() -> impl Iterator<Item = &'static Rule> {
     let placement = bulkhead_model::rules::placement::ALL;
-    let own = ALL.iter().chain(placement).copied();
-    bulkhead_model::rules::all().into_iter().chain(own)
+    let mut rules = bulkhead_model::rules::all();
+    rules.extend(ALL.iter().chain(placement).copied());
+    rules.sort_by_key(|rule| rule.number);
+    rules.into_iter()
 }
 
 /// Reads a spec as [`bulkhead_model::load()`] does, and refuses it also when a task is not schedulable.

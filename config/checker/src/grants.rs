@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 29] = [
+const KINDS: [&str; 32] = [
     "system",
     "board",
     "image",
@@ -25,6 +25,9 @@ const KINDS: [&str; 29] = [
     "partition",
     "vcpu",
     "slot",
+    "health",
+    "monitor",
+    "watch",
     "root",
     "colours",
     "colour",
@@ -47,7 +50,7 @@ const KINDS: [&str; 29] = [
 /// What a root may reach under one name.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
-    /// `el2:boot`, `el2:core:N` or `partition:NAME`.
+    /// `el2:boot`, `el2:core:N`, `partition:NAME` or `stream:ID`.
     pub root: String,
     /// What it is.
     pub name: String,
@@ -287,7 +290,9 @@ impl Grants {
     /// A grant of pages of colours, with the form of `grant`.
     fn coloured(&self, fields: &[&str]) -> Option<Coloured> {
         let Grant { root, name, run } = grant(fields)?;
-        self.colours_of(&root)?;
+        if !root.starts_with("stream:") {
+            self.colours_of(&root)?;
+        }
         if run.input.size() > LONGEST {
             return None;
         }

@@ -114,7 +114,7 @@ impl Run {
     }
 
     /// Physical address that input address `input` of this run translates to.
-    fn translate(&self, input: u64) -> u64 {
+    pub(crate) fn translate(&self, input: u64) -> u64 {
         self.output.wrapping_add(input.wrapping_sub(self.input.start))
     }
 

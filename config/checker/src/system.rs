@@ -2,28 +2,14 @@
 //! Everything that is known of a built system: decoded files and walked roots.
 
 use crate::blob::Blob;
+use crate::colours::Colours;
 use crate::contest;
 use crate::grants::Grants;
 use crate::image::ImageInfo;
 use crate::range::{PAGE, Range};
-use crate::reach::{Access, Run};
+use crate::reach::Run;
 use crate::ste::{self, Stream};
 use crate::walk::{Stage, Tables, Walk, walk};
-
-/// Bytes of the GIC distributor's registers (IHI 0069, "The GIC Distributor register map").
-const GICD_SIZE: u64 = 0x1_0000;
-/// Bytes of a redistributor: RD_base and SGI_base frames (IHI 0069, "GIC Redistributor register map").
-pub(crate) const GICR_SIZE: u64 = 0x2_0000;
-/// Bytes of a PL011 (DDI 0183, "Summary of registers").
-pub(crate) const UART_SIZE: u64 = 0x1000;
-/// Bytes of an SMMUv3: pages 0 and 1 (IHI 0070, "Memory-mapped registers").
-const SMMU_SIZE: u64 = 0x2_0000;
-/// Configuration space of one PCI bus.
-const BUS_SIZE: u64 = 0x10_0000;
-/// Bytes of a partition's window (`hypervisor/abi/src/window.rs`).
-const WINDOW_SIZE: u64 = 0x8000;
-/// Bytes of a core's statistics (`hypervisor/abi/src/stats.rs`).
-const STATS_SIZE: u64 = 0x4000;
 
 /// Who reaches memory: EL2 with all its roots is one party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -217,6 +203,14 @@ impl<'a> System<'a> {
         found.filter(|_| owners.next().is_none())
     }
 
+    /// Colours of the partition that a root serves, when it has its own.
+    pub(crate) fn colours_of(&self, serves: Use) -> Option<Colours> {
+        match serves.party() {
+            Party::El2 => None,
+            Party::Partition(index) => self.grants.colours_of(&self.party(index)),
+        }
+    }
+
     /// Name of partition `index` as the text form writes a party.
     pub(crate) fn party(&self, index: usize) -> String {
         format!("partition:{}", self.name(index))
@@ -231,124 +225,6 @@ impl<'a> System<'a> {
             .unwrap_or("?")
     }
 
-    /// The blob and its certificate page, in physical memory.
-    pub(crate) fn blob_area(&self) -> Range {
-        Range::sized(
-            self.blob.header.base,
-            self.blob.header.certificate.saturating_add(PAGE),
-        )
-    }
-
-    /// The live area.
-    pub(crate) fn live_area(&self) -> Range {
-        Range::sized(self.blob.header.live_base, self.blob.header.live_size)
-    }
-
-    /// The live stream table, when the board has an SMMU.
-    pub(crate) fn stream_table(&self) -> Option<Range> {
-        let board = &self.blob.board;
-        let start = self.blob.header.live_base.saturating_add(board.stream_table);
-        (board.smmu != 0).then(|| Range::sized(start, ste::table_size(board.stream_bits)))
-    }
-
-    /// Command and event queue of the SMMU, when the board has one.
-    pub(crate) fn smmu_queues(&self) -> Option<Range> {
-        let board = &self.blob.board;
-        (board.smmu != 0).then(|| Range::sized(board.smmu_queues, 2 * PAGE))
-    }
-
-    /// The distributor.
-    pub(crate) fn gicd(&self) -> Range {
-        Range::sized(self.blob.board.gicd, GICD_SIZE)
-    }
-
-    /// The redistributor of each core.
-    pub(crate) fn redistributors(&self) -> Vec<Range> {
-        self.blob
-            .cores
-            .iter()
-            .map(|c| Range::sized(c.redistributor, GICR_SIZE))
-            .collect()
-    }
-
-    /// UART, SMMU, configuration space: the devices of EL2 beside the GIC.
-    pub(crate) fn el2_devices(&self) -> Vec<(&'static str, Range)> {
-        let board = &self.blob.board;
-        let mut devices = vec![("UART", Range::sized(board.uart, UART_SIZE))];
-        if board.smmu != 0 {
-            devices.push(("SMMU", Range::sized(board.smmu, SMMU_SIZE)));
-        }
-        if board.ecam != 0 {
-            let size = board.ecam_buses.saturating_mul(BUS_SIZE);
-            devices.push(("PCI configuration space", Range::sized(board.ecam, size)));
-        }
-        devices
-    }
-
-    /// Window of each partition that has one, and its partition.
-    pub(crate) fn windows(&self) -> Vec<(usize, Range)> {
-        let windows = self.blob.partitions.iter().enumerate();
-        windows
-            .filter(|(_, p)| p.window != 0)
-            .map(|(i, p)| (i, Range::sized(p.window, WINDOW_SIZE)))
-            .collect()
-    }
-
-    /// The writable part of each core's block: all but the guard page at its begin.
-    pub(crate) fn per_core_blocks(&self) -> Vec<Range> {
-        let (area, stride) = (self.image.per_core, self.image.per_core_stride);
-        let block = |k: u64| Range::sized(area.start.saturating_add(k.saturating_mul(stride)), stride);
-        (0..self.image.max_cores.min(PAGE))
-            .map(|k| Range {
-                start: block(k).start.saturating_add(PAGE),
-                end: block(k).end,
-            })
-            .collect()
-    }
-
-    /// Statistics of core `k`.
-    pub(crate) fn core_stats(&self, k: usize) -> Range {
-        let index = u64::try_from(k).unwrap_or(u64::MAX);
-        Range::sized(
-            self.image
-                .stats
-                .start
-                .saturating_add(index.saturating_mul(STATS_SIZE)),
-            STATS_SIZE,
-        )
-    }
-
-    /// BARs that exist: index of the function in its table, BAR number, range.
-    pub(crate) fn bars(&self) -> Vec<(usize, usize, Range)> {
-        let functions = self.blob.pci_functions.iter().enumerate();
-        functions
-            .flat_map(|(f, function)| function.bars.iter().enumerate().map(move |(b, bar)| (f, b, bar)))
-            .filter(|(_, _, (address, size))| (*address, *size) != (0, 0))
-            .map(|(f, b, (address, size))| (f, b, Range::sized(*address, *size)))
-            .collect()
-    }
-
-    /// Everything of EL2 that no partition may reach, known without the text form or EL2's tables.
-    pub(crate) fn el2_private(&self) -> Vec<(String, Range)> {
-        let image = self.image.extent.minus(&[self.image.loader]);
-        let mut all: Vec<(String, Range)> = image
-            .into_iter()
-            .map(|r| ("the hypervisor image".to_owned(), r))
-            .collect();
-        all.push(("the blob".to_owned(), self.blob_area()));
-        all.push(("the live area".to_owned(), self.live_area()));
-        all.extend(self.smmu_queues().map(|r| ("the SMMU's queues".to_owned(), r)));
-        all.push(("the GIC distributor".to_owned(), self.gicd()));
-        let redistributors = self.redistributors().into_iter().enumerate();
-        all.extend(redistributors.map(|(k, r)| (format!("the redistributor of core {k}"), r)));
-        all.extend(
-            self.el2_devices()
-                .into_iter()
-                .map(|(name, r)| (format!("EL2's {name}"), r)),
-        );
-        all
-    }
-
     /// Runs of every root of `party`, with the root.
     pub(crate) fn reach(&self, party: Party) -> impl Iterator<Item = (&Root, &Run)> {
         let roots = self.roots.iter().filter(move |r| r.party() == party);
@@ -358,10 +234,5 @@ impl<'a> System<'a> {
     /// Every partition by index.
     pub(crate) fn partition_indices(&self) -> std::ops::Range<usize> {
         0..self.blob.partitions.len()
-    }
-
-    /// Whether partition `index` may map `physical` as its part of the loader.
-    pub(crate) fn is_loader(&self, physical: Range, access: Access) -> bool {
-        self.image.loader.contains(physical) && access == Access::EXECUTE
     }
 }

@@ -160,16 +160,24 @@ pub(crate) struct Partition {
     pub uart_intid: u32,
     /// SPIs shown.
     pub spi_lines: u32,
-    /// Words that must be zero.
-    pub reserved: [u32; 2],
+    /// A word that must be zero.
+    pub reserved: u32,
     /// Owned SPIs, one bit each.
     pub spis: Vec<u32>,
+    /// Interrupts in a slot above which it is a storm.
+    pub interrupt_limit: u32,
+    /// Action on each error.
+    pub health: [u8; 16],
+    /// Longest time between two signs of life, and the grace after a start, in ns.
+    pub heartbeat: (u64, u64),
 }
 
 /// Emulated PL011.
 pub(crate) const FLAG_UART: u32 = 2;
 /// All flags.
-pub(crate) const FLAGS: u32 = 15;
+pub(crate) const FLAGS: u32 = 31;
+/// A payload that gives a safe output.
+pub(crate) const FLAG_OUTPUT: u32 = 16;
 
 impl Partition {
     /// Reads an entry.
@@ -188,7 +196,10 @@ impl Partition {
             ram: Range::sized(u64_at(e, 96)?, u64_at(e, 104)?),
             uart_intid: u32_at(e, 112)?,
             spi_lines: u32_at(e, 116)?,
-            reserved: [u32_at(e, 124)?, u32_at(e, 252)?],
+            reserved: u32_at(e, 252)?,
+            interrupt_limit: u32_at(e, 124)?,
+            health: array(e, 256)?,
+            heartbeat: (u64_at(e, 272)?, u64_at(e, 280)?),
             spis: (0..31)
                 .map(|word| u32_at(e, 128 + 4 * word))
                 .collect::<Option<_>>()?,
@@ -236,6 +247,8 @@ pub(crate) struct Vcpu {
     pub reserved: u32,
     /// Control words, in the order of [`WORDS`].
     pub words: [u64; 11],
+    /// Physical address of its stolen time, 0 when it has none.
+    pub stolen_time: u64,
 }
 
 impl Vcpu {
@@ -251,6 +264,7 @@ impl Vcpu {
             core: u32_at(e, 8)?,
             reserved: u32_at(e, 12)?,
             words,
+            stolen_time: u64_at(e, 104)?,
         })
     }
 }
@@ -344,6 +358,14 @@ pub(crate) struct BoardDevices {
     pub smmu_queues: u64,
     /// Core with the system slot.
     pub system_core: u32,
+    /// Action on each error of EL2 on a core.
+    pub health_core: [u8; 16],
+    /// Action on each error of nobody.
+    pub health_system: [u8; 16],
+    /// Partition that is told, or [`NONE`].
+    pub monitor: u32,
+    /// Must be zero.
+    pub reserved: u32,
 }
 
 impl BoardDevices {
@@ -360,6 +382,10 @@ impl BoardDevices {
             uart_intid: u32_at(e, 52)?,
             smmu_queues: u64_at(e, 56)?,
             system_core: u32_at(e, 72)?,
+            health_core: array(e, 80)?,
+            health_system: array(e, 96)?,
+            monitor: u32_at(e, 112)?,
+            reserved: u32_at(e, 116)?,
         })
     }
 }

@@ -76,6 +76,13 @@ pub enum Root {
     Core(usize),
     /// Stage 2 of the partition of this index.
     Partition(usize),
+    /// Stage 2 of a bus master.
+    Stream {
+        /// StreamID.
+        id: u32,
+        /// Index of its partition.
+        partition: usize,
+    },
 }
 
 /// A range that a root may reach.

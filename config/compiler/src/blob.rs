@@ -74,6 +74,7 @@ impl Tables {
                     &mut el2_pool,
                     stage1::leaf(grant.rights, grant.memory),
                 ),
+                Root::Stream { .. } => continue,
                 Root::Partition(p) => {
                     let leaf = stage2::leaf(grant.rights, grant.memory);
                     (&mut partitions[p], &mut stage2_pool, leaf)
@@ -84,7 +85,7 @@ impl Tables {
                 error,
             })?;
         }
-        let streams = streams::build(system, plan, devices, &mut stage2_pool)
+        let streams = streams::build(system, grants, devices, &mut stage2_pool)
             .map_err(|(name, error)| TableError { name, error })?;
         let roots = |trees: Vec<Tree>| trees.iter().map(|t| *t.root()).collect();
         Ok(Tables {
@@ -98,13 +99,13 @@ impl Tables {
 }
 
 /// Tables that grants need below their roots, and streams with theirs.
-pub fn sizes(system: &System, plan: &Plan, grants: &[Grant], devices: &[Assigned]) -> TableSizes {
+pub fn sizes(system: &System, grants: &[Grant], devices: &[Assigned]) -> TableSizes {
     let of = |root: Root| lower_tables(grants.iter().filter(|g| g.root == root));
     let cores = (0..system.board.cores.len()).map(Root::Core);
     TableSizes {
         el2: [Root::Boot].into_iter().chain(cores).map(of).sum(),
         stage2: (0..system.partitions.len())
-            .map(|p| of(Root::Partition(p)) + streams::tables(system, plan, devices, p))
+            .map(|p| of(Root::Partition(p)) + streams::tables(system, grants, devices, p))
             .collect(),
     }
 }

@@ -7,7 +7,7 @@
 //! # References
 //! Devicetree Specification 0.4, "Device Node Requirements"; Linux bindings "arm,gic-v3".
 
-use bulkhead_model::board::{Board, TreeMaker};
+use bulkhead_model::board::{Board, GicV2, GicVersion, TreeMaker};
 use dtoolkit::error::ModelError;
 use dtoolkit::model::DeviceTree as Tree;
 
@@ -38,15 +38,24 @@ fn make(board: &Board) -> Result<Vec<u8>, ModelError> {
                 .with("enable-method", "psci")?,
         );
     }
-    let redistributors = board.cores.len() as u64 * GICR_SIZE;
+    let mut regions = vec![(board.gic.distributor, GICD_SIZE)];
+    let compatible = match board.gic.version {
+        GicVersion::V3 { redistributors } => {
+            regions.push((redistributors, board.cores.len() as u64 * GICR_SIZE));
+            "arm,gic-v3"
+        }
+        GicVersion::V2(own) => {
+            regions.push((own.cpu, GicV2::INTERFACE));
+            regions.push((own.control, GicV2::CONTROL));
+            regions.push((own.virtual_cpu, GicV2::INTERFACE));
+            "arm,gic-400"
+        }
+    };
     let gic = Builder::new(&format!("interrupt-controller@{:x}", board.gic.distributor))?
-        .with("compatible", "arm,gic-v3")?
+        .with("compatible", compatible)?
         .flag("interrupt-controller")?
         .with("#interrupt-cells", 3u32)?
-        .reg(&[
-            (board.gic.distributor, GICD_SIZE),
-            (board.gic.redistributors, redistributors),
-        ])?;
+        .reg(&regions)?;
     let root = Builder::new("")?
         .with("#address-cells", 2u32)?
         .with("#size-cells", 2u32)?

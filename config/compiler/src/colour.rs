@@ -143,6 +143,11 @@ impl Extent {
         }
     }
 
+    /// `bytes` bytes behind the first `from` ones.
+    pub fn part(&self, from: u64, bytes: u64) -> Self {
+        self.clone().split(from).1.split(bytes).0
+    }
+
     /// Splits off what follows the first `bytes` bytes.
     pub fn split(self, bytes: u64) -> (Self, Self) {
         let (mut first, mut second) = (Vec::new(), Vec::new());

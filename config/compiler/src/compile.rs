@@ -11,6 +11,7 @@ use crate::devicetree::{self, DeviceTree};
 use crate::error::BuildError;
 use crate::grant_list::{self, Sources};
 use crate::layout::MemoryMap;
+use crate::own_tree::{self, OwnTreeError};
 use crate::payload::area::{self, Area, Registers};
 use crate::plan::{Plan, TableSizes};
 use crate::sections::{self, Sections};
@@ -73,7 +74,17 @@ pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, Bu
     let (mut trees, mut areas) = (Vec::new(), Vec::new());
     for (index, partition) in system.partitions.iter().enumerate() {
         let program = payload::load(partition)?;
-        let tree = devicetree::build(system, index, &devices, program.initrd)?;
+        let mut tree = devicetree::build(system, index, &devices, program.initrd)?;
+        if let Some(file) = &partition.device_tree {
+            let blame = |error| BuildError::OwnTree {
+                path: file.path.clone(),
+                span: file.name.span,
+                error,
+            };
+            let unreadable = |e: std::io::Error| blame(OwnTreeError::Unusable(e.to_string()));
+            let bytes = std::fs::read(&file.path).map_err(unreadable)?;
+            tree = devicetree::finish(own_tree::adopt(&bytes, &tree.tree).map_err(blame)?)?;
+        }
         let registers: Vec<_> = devices
             .iter()
             .filter(|d| d.partition == index)
@@ -96,7 +107,7 @@ pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, Bu
             devices: &devices,
             areas: &areas,
         });
-        let needed = blob::sizes(system, &plan, &grants, &devices);
+        let needed = blob::sizes(system, &grants, &devices);
         let sections_needed = sections.size();
         if needed.fits(&tables_size) && sections_needed <= section_size {
             return Ok(Placed {

@@ -6,10 +6,10 @@
 //!
 //! # References
 //! Devicetree Specification v0.4; Linux, `Documentation/devicetree/bindings/` (arm/psci, cpu/cpu-topology,
-//! interrupt-controller/arm,gic-v3, timer/arm,arch_timer, serial/pl011).
+//! interrupt-controller/arm,gic and arm,gic-v3, timer/arm,arch_timer, serial/pl011).
 
-use bulkhead_model::board::{DeviceKind, Trigger};
-use bulkhead_model::system::{Console, Partition, Payload, System};
+use bulkhead_model::board::{DeviceKind, GicV2, GicVersion, Trigger};
+use bulkhead_model::system::{Console, Cores, Partition, Payload, System};
 use dtoolkit::error::ModelError;
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree as Tree, DeviceTreeNode, DeviceTreeProperty};
@@ -46,6 +46,8 @@ pub struct DeviceTree {
     pub dts: String,
     /// Bytes of the flattened form that the loader fills.
     pub seeds: Vec<Seed>,
+    /// What it was flattened from.
+    pub tree: Tree,
 }
 
 /// A place for random bytes.
@@ -148,7 +150,10 @@ pub fn build(
                 .with("method", "hvc")?,
         )
         .child(timer()?)
-        .child(gic(partition.core_list().len() as u64)?)
+        .child(match system.board.gic.version {
+            GicVersion::V3 { .. } => gic(partition.core_list().len() as u64)?,
+            GicVersion::V2(_) => gicv2(&partition.cores)?,
+        })
         .child(Builder::new("hypervisor")?.with("compatible", "bulkhead,hypervisor-1")?);
     if uart {
         root = root.child(clock()?).child(pl011()?);
@@ -176,7 +181,9 @@ pub fn build(
     for assigned in devices.iter().filter(|d| d.partition == index) {
         root = root.child(device(system, assigned)?);
     }
-    finish(root.0)
+    let mut tree = Tree::new();
+    tree.root = root.0;
+    finish(tree)
 }
 
 /// Whether the partition itself has the window: bare-metal partitions, unless EL2 emulates a UART on it.
@@ -276,6 +283,23 @@ fn gic(vcpus: u64) -> Result<Builder, ModelError> {
         .with("phandle", GIC_PHANDLE)
 }
 
+/// As QEMU's `virt,gic-version=2` has it.
+fn gicv2(cores: &Cores) -> Result<Builder, ModelError> {
+    let size = match cores {
+        Cores::Dedicated { .. } => GicV2::WITHOUT_DEACTIVATION,
+        Cores::Sliced { .. } => GicV2::INTERFACE,
+    };
+    let (gicd, gicc) = ((machine::GICD, machine::GICD_SIZE), (machine::GICC, size));
+    Builder::new(&format!("intc@{:x}", machine::GICD))?
+        .with("compatible", ["arm,gic-400", "arm,cortex-a15-gic"].as_slice())?
+        .flag("interrupt-controller")?
+        .with("#interrupt-cells", 3u32)?
+        .with("#address-cells", 2u32)?
+        .with("#size-cells", 2u32)?
+        .reg(&[gicd, gicc])?
+        .with("phandle", GIC_PHANDLE)
+}
+
 fn clock() -> Result<Builder, ModelError> {
     Builder::new("apb-pclk")?
         .with("compatible", "fixed-clock")?
@@ -311,6 +335,7 @@ fn device(system: &System, assigned: &Assigned) -> Result<Builder, ModelError> {
     let registers = assigned.registers;
     let (node, compatible) = match device.kind {
         DeviceKind::CtuCanFd => ("can", "ctu,ctucanfd"),
+        DeviceKind::XilinxCan => ("can", "xlnx,zynq-can-1.0"),
         DeviceKind::XilinxCanFd => ("can", "xlnx,canfd-2.0"),
         DeviceKind::Edu => ("edu", "qemu,edu"),
     };
@@ -332,9 +357,10 @@ fn device(system: &System, assigned: &Assigned) -> Result<Builder, ModelError> {
 }
 
 /// Flattens a tree and finds its seeds in the result.
-fn finish(root: DeviceTreeNode) -> Result<DeviceTree, DeviceTreeError> {
-    let mut tree = Tree::new();
-    tree.root = root;
+///
+/// # Errors
+/// [`DeviceTreeError::Unreadable`] without `/chosen` and its seeds.
+pub(crate) fn finish(tree: Tree) -> Result<DeviceTree, DeviceTreeError> {
     let dtb = tree.to_dtb();
     let unreadable = |e: String| DeviceTreeError::Unreadable(e);
     let fdt = Fdt::new(&dtb).map_err(|e| unreadable(e.to_string()))?;
@@ -354,5 +380,10 @@ fn finish(root: DeviceTreeNode) -> Result<DeviceTree, DeviceTreeError> {
         });
     }
     let dts = fdt.to_string();
-    Ok(DeviceTree { dtb, dts, seeds })
+    Ok(DeviceTree {
+        dtb,
+        dts,
+        seeds,
+        tree,
+    })
 }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use bulkhead_model::span::Span;
 use bulkhead_model::system::{Partition, Payload};
 
 use crate::blob::TableError;
@@ -10,6 +11,7 @@ use crate::devices::DeviceError;
 use crate::devicetree::DeviceTreeError;
 use crate::hypervisor::HypervisorError;
 use crate::layout::LayoutError;
+use crate::own_tree::OwnTreeError;
 use crate::payload::{FileError, PayloadError};
 use crate::prove::ProveError;
 
@@ -31,6 +33,16 @@ pub enum BuildError {
     /// A device tree cannot be made.
     #[error(transparent)]
     DeviceTree(#[from] DeviceTreeError),
+    /// A partition's own device tree cannot be used.
+    #[error("{}: {error}", path.display())]
+    OwnTree {
+        /// File.
+        path: PathBuf,
+        /// Where the spec names it.
+        span: Span,
+        /// What is wrong.
+        error: OwnTreeError,
+    },
     /// A translation table cannot hold a grant.
     #[error(transparent)]
     Table(#[from] TableError),

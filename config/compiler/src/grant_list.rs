@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Derives all grants: what EL2 and the partitions may reach. Implements: BH-MEM-004.
 
-use bulkhead_abi::stats::CORE_STATS_SIZE;
-use bulkhead_model::board::{Board, ReservedUse};
-use bulkhead_model::lock::{Lock, Participant};
-use bulkhead_model::system::{Console, System};
-use bulkhead_types::blob::PAGE;
-use bulkhead_types::image::{ImageInfo, Range};
-use bulkhead_types::load::{LIST_IPA, LOADER_IPA, PAYLOAD_IPA};
+mod el2;
+mod partition;
+mod shared;
 
+use bulkhead_model::lock::Lock;
+use bulkhead_model::system::System;
+use bulkhead_types::image::{ImageInfo, Range};
+
+use self::el2::{boot, core};
+use self::partition::{partition, stream};
 use crate::access::{Grant, MemoryType, Rights, Root};
 use crate::colour::Extent;
 use crate::devices::Assigned;
-use crate::devicetree::has_window;
-use crate::machine::{self, GICD_SIZE, GICR_SIZE, UART_SIZE};
 use crate::payload::area::Area;
-use crate::placement::{SMMU_SIZE, ecam_size};
 use crate::plan::Plan;
-use crate::units::{length, page_up};
+use crate::streams;
+
+pub use self::shared::{Shared, shared};
 
 /// What grants are derived from.
 #[derive(Clone, Copy)]
@@ -95,245 +96,7 @@ impl List {
     }
 }
 
-/// Block `k` of the per-core range without its guard page.
-fn per_core(info: &ImageInfo, k: u64) -> Range {
-    let start = info.per_core.start + k * info.per_core_stride;
-    Range {
-        start: start + PAGE,
-        end: start + info.per_core_stride,
-    }
-}
-
-fn gicr(board: &Board, core: usize) -> u64 {
-    board.gic.redistributors + core as u64 * GICR_SIZE
-}
-
-/// EL2 until boot ends: everything of the hypervisor, its devices, the evidence, and the shared memory that it clears.
-fn boot(sources: Sources<'_>) -> Vec<Grant> {
-    let Sources {
-        system, info, plan, ..
-    } = sources;
-    let board = &system.board;
-    let mut list = List {
-        root: Root::Boot,
-        grants: Vec::new(),
-    };
-    list.normal("boot-text", info.boot_text, Rights::ReadExecute);
-    list.normal("boot-rodata", info.boot_rodata, Rights::Read);
-    list.normal("boot-data", info.boot_data, Rights::ReadWrite);
-    list.normal("text", info.text, Rights::ReadExecute);
-    list.normal("rodata", info.rodata, Rights::Read);
-    list.normal("shared", info.shared, Rights::ReadWrite);
-    list.normal("handoff", info.handoff, Rights::ReadWrite);
-    list.normal("stats", info.stats, Rights::ReadWrite);
-    for k in 0..info.max_cores {
-        list.normal(&format!("per-core:{k}"), per_core(info, k), Rights::ReadWrite);
-    }
-    list.normal("loader", info.loader, Rights::Read);
-    list.normal("blob", plan.blob, Rights::Read);
-    list.normal("certificate", plan.certificate, Rights::Read);
-    list.normal("live", plan.live, Rights::ReadWrite);
-    if let Some(queues) = plan.queues {
-        list.normal("smmu-queues", queues, Rights::ReadWrite);
-    }
-    for (partition, window) in system.partitions.iter().zip(&plan.windows) {
-        let name = format!("window:{}", partition.name.value);
-        list.normal(&name, *window, Rights::ReadWrite);
-    }
-    let names = system.channel_memories().into_iter().map(|m| m.name);
-    let locks = system.locks.iter().map(|l| format!("channel:{}", l.name.value));
-    for (name, range) in names.chain(locks).zip(&plan.channels) {
-        list.at(
-            &name,
-            *range,
-            Rights::ReadWrite,
-            MemoryType::NormalNc,
-            range.start,
-        );
-    }
-    for reserved in &board.reserved {
-        let region = reserved.region.value;
-        let (start, end) = (region.base, region.end());
-        match reserved.purpose {
-            ReservedUse::DeviceTree => list.normal("board-device-tree", Range { start, end }, Rights::Read),
-            ReservedUse::Other => {}
-        }
-    }
-    list.device("gicd", board.gic.distributor, GICD_SIZE);
-    list.device("gicr", board.gic.redistributors, length(&board.cores) * GICR_SIZE);
-    list.device("uart", board.uart.base, UART_SIZE);
-    if let Some(smmu) = &board.smmu {
-        list.device("smmu", smmu.base, SMMU_SIZE);
-    }
-    if let Some(pcie) = &board.pcie {
-        list.device("ecam", pcie.ecam, ecam_size(pcie));
-    }
-    list.sorted()
-}
-
-/// EL2 at run time on one core: other cores' stacks and blocks are absent.
-fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
-    let Sources {
-        system,
-        info,
-        plan,
-        devices,
-        ..
-    } = sources;
-    let board = &system.board;
-    let mut list = List {
-        root: Root::Core(core),
-        grants: Vec::new(),
-    };
-    list.normal("text", info.text, Rights::ReadExecute);
-    list.normal("rodata", info.rodata, Rights::Read);
-    list.normal("shared", info.shared, Rights::ReadWrite);
-    list.normal("handoff", info.handoff, Rights::Read);
-    let size = CORE_STATS_SIZE as u64;
-    let own = Range {
-        start: info.stats.start + core as u64 * size,
-        end: info.stats.start + (core as u64 + 1) * size,
-    };
-    let (before, after) = (
-        Range {
-            end: own.start,
-            ..info.stats
-        },
-        Range {
-            start: own.end,
-            ..info.stats
-        },
-    );
-    list.normal("stats", before, Rights::Read);
-    list.normal("stats:own", own, Rights::ReadWrite);
-    list.normal("stats", after, Rights::Read);
-    list.normal("per-core:own", per_core(info, core as u64), Rights::ReadWrite);
-    list.normal("blob", plan.blob, Rights::Read);
-    for roots in plan.live_roots() {
-        list.normal("live-roots", roots, Rights::ReadWrite);
-    }
-    list.device("gicd", board.gic.distributor, GICD_SIZE);
-    list.device("gicr:own", gicr(board, core), GICR_SIZE);
-    for (lock, range) in locks(sources) {
-        let here = |p: &Participant| system.partitions[p.partition.value].vcpu_on(core).is_some();
-        if lock.participants.iter().any(here) {
-            let name = format!("channel:{}", lock.name.value);
-            list.at(&name, range, Rights::ReadWrite, MemoryType::NormalNc, range.start);
-        }
-    }
-    let is_system_core = core == system.schedule.system_core;
-    for (index, partition) in system.partitions.iter().enumerate() {
-        let emulates = partition.console.value == Console::Uart && partition.vcpu_on(core).is_some();
-        if is_system_core || emulates {
-            let name = format!("window:{}", partition.name.value);
-            list.normal(&name, plan.windows[index], Rights::ReadWrite);
-        }
-    }
-    if is_system_core {
-        list.device("uart", board.uart.base, UART_SIZE);
-    }
-    // The bus masters of a partition are opened and closed by the cores that run it.
-    let here = |d: &&Assigned| system.partitions[d.partition].vcpu_on(core).is_some();
-    let own = devices.iter().filter(here);
-    if is_system_core || own.clone().any(|d| board.devices[d.device].bus_master) {
-        if let Some(smmu) = &board.smmu {
-            list.device("smmu", smmu.base, SMMU_SIZE);
-        }
-        if let Some(queues) = plan.queues {
-            list.normal("smmu-queues", queues, Rights::ReadWrite);
-        }
-        if let Some(table) = plan.stream_table() {
-            list.normal("stream-table", table, Rights::ReadWrite);
-        }
-    }
-    if let Some(pcie) = &board.pcie {
-        for assigned in own {
-            let device = &board.devices[assigned.device];
-            let Some(function) = device.bdf() else { continue };
-            let name = format!("config:{}", device.name.value);
-            let base = pcie.ecam + u64::from(function) * PAGE;
-            list.device(&name, base, PAGE);
-        }
-    }
-    list.sorted()
-}
-
-/// What the bus masters of a partition reach: its RAM, never to execute, at the partition's addresses.
-pub fn dma(plan: &Plan, partition: usize) -> Vec<Grant> {
-    let mut list = List {
-        root: Root::Partition(partition),
-        grants: Vec::new(),
-    };
-    list.extent("ram", &plan.ram[partition], Rights::ReadWrite, machine::RAM);
-    list.grants
-}
-
-/// One partition.
-fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
-    let Sources {
-        system,
-        info,
-        plan,
-        devices,
-        areas,
-    } = sources;
-    let mut list = List {
-        root: Root::Partition(index),
-        grants: Vec::new(),
-    };
-    let (steps, payload) = plan.payloads[index].clone().split(length(&areas[index].list));
-    let wb = MemoryType::NormalWb;
-    list.extent("ram", &plan.ram[index], Rights::All, machine::RAM);
-    list.at("loader", info.loader, Rights::ReadExecute, wb, LOADER_IPA);
-    list.extent("load-list", &steps, Rights::Read, LIST_IPA);
-    list.extent("payload", &payload, Rights::Read, PAYLOAD_IPA);
-    if has_window(&system.partitions[index]) {
-        list.at(
-            "window",
-            plan.windows[index],
-            Rights::ReadWrite,
-            wb,
-            machine::WINDOW,
-        );
-    }
-    let memories = system.channel_memories();
-    for ((memory, address), range) in memories
-        .iter()
-        .zip(machine::channels(&memories))
-        .zip(&plan.channels)
-    {
-        let rights = match memory.is_written_by(index) {
-            Some(true) => Rights::ReadWrite,
-            Some(false) => Rights::Read,
-            None => continue,
-        };
-        list.at(&memory.name, *range, rights, MemoryType::NormalNc, address);
-    }
-    for (number, (lock, range)) in locks(sources).enumerate() {
-        if lock.position(index).is_some() {
-            let name = format!("channel:{}", lock.name.value);
-            list.at(
-                &name,
-                range,
-                Rights::ReadWrite,
-                MemoryType::NormalNc,
-                machine::lock(number),
-            );
-        }
-    }
-    for assigned in devices.iter().filter(|d| d.partition == index) {
-        let Range { start, end } = assigned.registers;
-        let range = Range {
-            start,
-            end: start + page_up(end - start),
-        };
-        let name = &system.board.devices[assigned.device].name.value;
-        list.at(name, range, Rights::ReadWrite, MemoryType::Device, start);
-    }
-    list.sorted()
-}
-
-/// All grants: boot root, cores, partitions; inside a root by input address.
+/// All grants: boot root, cores, partitions, bus masters; inside a root by input address.
 pub fn all(sources: Sources<'_>) -> Vec<Grant> {
     let mut grants = boot(sources);
     for index in 0..sources.system.board.cores.len() {
@@ -341,6 +104,11 @@ pub fn all(sources: Sources<'_>) -> Vec<Grant> {
     }
     for index in 0..sources.system.partitions.len() {
         grants.extend(partition(sources, index));
+    }
+    for (root, device) in streams::masters(sources.system, sources.devices) {
+        if let Root::Stream { partition, .. } = root {
+            grants.extend(stream(sources, root, partition, device));
+        }
     }
     grants
 }
@@ -355,66 +123,12 @@ fn locks<'a>(sources: Sources<'a>) -> impl Iterator<Item = (&'a Lock, Range)> {
     sources.system.locks.iter().zip(memory.copied())
 }
 
-/// A range that more than one party reaches: its name, where, EL2's rights, each partition's rights.
-#[derive(Clone, Debug)]
-pub struct Shared {
-    /// What it is.
-    pub name: String,
-    /// Physical addresses.
-    pub range: Range,
-    /// Rights of EL2's roots together.
-    pub el2: Rights,
-    /// Partitions and their rights.
-    pub partitions: Vec<(usize, Rights)>,
-}
-
-/// What is shared by design: the loader, windows, channels (with EL2 until boot has cleared them).
-pub fn shared(sources: Sources<'_>) -> Vec<Shared> {
-    let Sources {
-        system, info, plan, ..
-    } = sources;
-    let everybody = 0..system.partitions.len();
-    let mut result = vec![Shared {
-        name: "loader".to_owned(),
-        range: info.loader,
-        el2: Rights::Read,
-        partitions: everybody.map(|p| (p, Rights::ReadExecute)).collect(),
-    }];
-    for (index, partition) in system.partitions.iter().enumerate() {
-        if has_window(partition) {
-            result.push(Shared {
-                name: format!("window:{}", partition.name.value),
-                range: plan.windows[index],
-                el2: Rights::ReadWrite,
-                partitions: vec![(index, Rights::ReadWrite)],
-            });
-        }
-    }
-    for (memory, range) in system.channel_memories().into_iter().zip(&plan.channels) {
-        let readers = memory.readers.iter().map(|r| (*r, Rights::Read));
-        let mut partitions: Vec<_> = readers.chain([(memory.writer, Rights::ReadWrite)]).collect();
-        partitions.sort_by_key(|(partition, _)| *partition);
-        result.push(Shared {
-            name: memory.name,
-            range: *range,
-            el2: Rights::ReadWrite,
-            partitions,
-        });
-    }
-    for (lock, range) in locks(sources) {
-        let mut partitions: Vec<_> = lock
-            .participants
-            .iter()
-            .map(|p| (p.partition.value, Rights::ReadWrite))
-            .collect();
-        partitions.sort_by_key(|(partition, _)| *partition);
-        result.push(Shared {
-            name: format!("channel:{}", lock.name.value),
-            range,
-            el2: Rights::ReadWrite,
-            partitions,
-        });
-    }
-    result.sort_by_key(|s| s.range.start);
-    result
+/// Pages of stolen time: how EL2 calls one, where it is, whose.
+fn stolen<'a>(sources: Sources<'a>) -> impl Iterator<Item = (String, Range, usize)> + 'a {
+    let Sources { system, plan, .. } = sources;
+    let pages = system.partitions.iter().zip(&plan.stolen).enumerate();
+    pages.filter_map(|(index, (partition, page))| {
+        let name = format!("stolen-time:{}", partition.name.value);
+        Some((name, (*page)?, index))
+    })
 }

@@ -3,8 +3,10 @@
 //!
 //! `FORMAT.md` in this crate's folder defines it: one record a line, the first field says its kind, fields
 //! separated by spaces, addresses in hexadecimal, ranges end exclusive; kinds in the order `system`, `board`,
-//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `root`,
+//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `health`, `monitor`, `watch`, `root`,
 //! `word`, `shared`, `grant`, `emulated`, `spi`, `pci`, `bar`, `stream`, `memory`. Implements: BH-CFG-015.
+
+mod health;
 
 use std::fmt::Write;
 
@@ -41,6 +43,7 @@ fn root(system: &System, root: Root) -> String {
         Root::Boot => "el2:boot".to_owned(),
         Root::Core(k) => format!("el2:core:{k}"),
         Root::Partition(p) => format!("partition:{}", name(system, id(p))),
+        Root::Stream { id, .. } => format!("stream:{id:#x}"),
     }
 }
 
@@ -73,12 +76,12 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
     words(&mut text, sources, sections);
     text.title("what more than one party may reach");
     for shared in shared(sources) {
-        let el2 = format!(" el2={}", shared.el2);
+        let el2 = shared.el2.map(|rights| format!(" el2={rights}"));
         let partitions = shared.partitions.iter().map(|(p, rights)| {
             let name = name(sources.system, id(*p));
             format!(" partition:{name}={rights}")
         });
-        let parties: String = [el2].into_iter().chain(partitions).collect();
+        let parties: String = el2.into_iter().chain(partitions).collect();
         text.line(format!(
             "shared {:<24} {:<25}{parties}",
             shared.name,
@@ -269,6 +272,7 @@ fn parties(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             ));
         }
     }
+    health::records(text, system, sections);
     text.title("translation roots: physical address in use, physical address in the blob");
     for number in 0..=sections.cores.len() {
         let name = root(system, number.checked_sub(1).map_or(Root::Boot, Root::Core));
@@ -321,7 +325,9 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             text.line(format!("emulated {name} {what} {:#x}-{:#x}", start, start + size));
         };
         emulated("gicd", machine::GICD, machine::GICD_SIZE);
-        emulated("gicr", machine::GICR, vcpus * machine::GICR_SIZE);
+        if system.board.gic.v2().is_none() {
+            emulated("gicr", machine::GICR, vcpus * machine::GICR_SIZE);
+        }
         if partition.console.value == Console::Uart {
             emulated("uart", machine::UART, machine::UART_SIZE);
         }

@@ -23,6 +23,7 @@ pub mod layout;
 pub mod machine;
 pub mod manifest;
 pub mod output;
+pub mod own_tree;
 pub mod pack;
 mod page;
 pub mod payload;

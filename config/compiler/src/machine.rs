@@ -17,6 +17,8 @@ pub const GICD_SIZE: u64 = 0x1_0000;
 pub const GICR: u64 = 0x080a_0000;
 /// Bytes of a redistributor's two frames, also of a physical one.
 pub const GICR_SIZE: u64 = 0x2_0000;
+/// CPU interface of a GICv2, as QEMU's `virt,gic-version=2` has it: the physical or the virtual one, mapped.
+pub const GICC: u64 = 0x0801_0000;
 /// PL011, emulated.
 pub const UART: u64 = 0x0900_0000;
 /// Bytes of the PL011's frame.
@@ -37,6 +39,8 @@ pub const LOCK_STRIDE: u64 = 0x1_0000;
 pub const LOCK_SIZE: u64 = 0x1000;
 const _: () =
     assert!(PORTS + MOST_PORTS as u64 * PORT_SIZE <= LOCKS && CHANNELS + MEMORY_ROOM <= 0x1000_0000);
+/// Bytes of the page of a partition's stolen time.
+pub const STOLEN_TIME_SIZE: u64 = bulkhead_abi::steal::PAGE;
 /// INTIDs of the generic timer: secure and non-secure physical, virtual, hypervisor.
 pub const TIMER_INTIDS: [u32; 4] = [29, 30, 27, 26];
 

@@ -183,6 +183,7 @@ fn qemu(system: &System) -> Option<manifest::Qemu> {
     let properties = qemu.properties.iter().filter_map(wired);
     let machine: Vec<String> = iter::once(qemu.machine.clone()).chain(properties).collect();
     Some(manifest::Qemu {
+        since: qemu.since,
         machine: machine.join(","),
         cpu: qemu.cpu.clone(),
         deterministic_machine: qemu.deterministic.machine.clone(),

@@ -9,17 +9,19 @@
 use std::cmp::Reverse;
 
 use bulkhead_abi::window::WINDOW_SIZE;
-use bulkhead_model::board::{Board, Pcie, Region, ReservedUse};
+use bulkhead_model::board::{Board, GicV2, GicVersion, Pcie, Region, ReservedUse};
 use bulkhead_model::channel::alignment;
 use bulkhead_model::system::System;
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
+use bulkhead_types::tables::core_mode;
 
 use crate::colour::Extent;
 use crate::layout::{LayoutError, MemoryMap, Zone};
-use crate::machine::{GICD_SIZE, GICR_SIZE, LOCK_SIZE, UART_SIZE};
+use crate::machine::{GICD_SIZE, GICR_SIZE, LOCK_SIZE, STOLEN_TIME_SIZE, UART_SIZE};
 use crate::plan::{BlobLayout, Plan, TableSizes, pattern};
 use crate::table::BLOCK;
+use crate::words;
 
 /// Bytes of an SMMUv3's register frames.
 pub const SMMU_SIZE: u64 = 0x2_0000;
@@ -60,8 +62,22 @@ pub fn claim_board(board: &Board, map: &mut MemoryMap) -> Result<(), LayoutError
         map.claim("board", &slug(&reserved.name), base, size)?;
     }
     map.claim("el2", "gicd", board.gic.distributor, GICD_SIZE)?;
-    let redistributors = board.cores.len() as u64 * GICR_SIZE;
-    map.claim("el2", "gicr", board.gic.redistributors, redistributors)?;
+    match board.gic.version {
+        GicVersion::V3 { redistributors } => {
+            let size = board.cores.len() as u64 * GICR_SIZE;
+            map.claim("el2", "gicr", redistributors, size)?;
+        }
+        GicVersion::V2(own) => {
+            map.claim("el2", "gich", own.control, GicV2::CONTROL)?;
+            let (first, rest) = (
+                GicV2::WITHOUT_DEACTIVATION,
+                GicV2::INTERFACE - GicV2::WITHOUT_DEACTIVATION,
+            );
+            map.claim("gic", "gicc", own.cpu, first)?;
+            map.claim("el2", "gicc-dir", own.cpu + first, rest)?;
+            map.claim("gic", "gicv", own.virtual_cpu, GicV2::INTERFACE)?;
+        }
+    }
     map.claim("el2", "uart", board.uart.base, UART_SIZE)?;
     if let Some(smmu) = &board.smmu {
         map.claim("el2", "smmu", smmu.base, SMMU_SIZE)?;
@@ -171,6 +187,13 @@ impl Plan {
             let owner = format!("channel:{}", lock.name.value);
             channels.push(map.place_high(&low, &owner, "lock", LOCK_SIZE, LOCK_SIZE)?);
         }
+        let mut stolen = vec![None; system.partitions.len()];
+        for partition in by_criticality(system) {
+            if words::mode(&system.partitions[partition].cores) == core_mode::SLICED {
+                let (owner, size) = (owner(system, partition), STOLEN_TIME_SIZE);
+                stolen[partition] = Some(map.place_high(&low, &owner, "stolen-time", size, size)?);
+            }
+        }
         for &partition in &coloured {
             if let Some(pattern) = pattern(system, partition) {
                 let (owner, pages) = (owner(system, partition), areas[partition] / PAGE);
@@ -215,6 +238,7 @@ impl Plan {
             queues,
             payloads,
             windows,
+            stolen,
             channels,
             ram,
         })

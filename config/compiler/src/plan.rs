@@ -163,6 +163,8 @@ pub struct Plan {
     pub payloads: Vec<Extent>,
     /// Window of each partition.
     pub windows: Vec<Range>,
+    /// Page of the stolen time of each partition that shares its cores.
+    pub stolen: Vec<Option<Range>>,
     /// The memories of the channels, in the order of [`System::channel_memories`], then of each lock.
     pub channels: Vec<Range>,
     /// RAM of each partition.

@@ -2,11 +2,12 @@
 //! What the compiler refuses, as breaches of [`placement`](bulkhead_model::rules::placement) rules at places in the
 //! spec. Placing ends at the first breach.
 //! Implements: BH-CFG-110, BH-CFG-111, BH-CFG-112, BH-CFG-113, BH-CFG-114, BH-CFG-115, BH-CFG-116, BH-CFG-117,
-//! BH-CFG-118.
+//! BH-CFG-118, BH-CFG-146, BH-CFG-147.
 
 use bulkhead_model::diagnostic::{Diagnostic, Rule};
 use bulkhead_model::rules::placement::{
-    BARS, EMULATED, HYPERVISOR, IMAGE, MEMORY, NO_REGISTERS, TABLES, UNUSABLE, WINDOWS,
+    BARS, EMULATED, HYPERVISOR, IMAGE, MEMORY, NO_REGISTERS, TABLES, TREE_FOREIGN, TREE_UNUSABLE, UNUSABLE,
+    WINDOWS,
 };
 use bulkhead_model::span::Span;
 use bulkhead_model::system::{Partition, Payload, System};
@@ -17,6 +18,7 @@ use crate::compile;
 use crate::devices::DeviceError;
 use crate::error::BuildError;
 use crate::layout::{Area, LayoutError};
+use crate::own_tree::OwnTreeError;
 
 /// Refuses a system that finds no place. Reads payloads, writes nothing.
 ///
@@ -76,6 +78,16 @@ fn diagnose(error: &BuildError, system: &System) -> Option<Diagnostic> {
                 UNUSABLE.fix,
             ))
         }
+        BuildError::OwnTree {
+            span,
+            error: OwnTreeError::Unusable(_),
+            ..
+        } => Some(new(&TREE_UNUSABLE, *span, "this device tree".to_owned())),
+        BuildError::OwnTree {
+            span,
+            error: OwnTreeError::Foreign { node, .. },
+            ..
+        } => Some(new(&TREE_FOREIGN, *span, format!("its node {node}"))),
         BuildError::DeviceTree(_)
         | BuildError::Table(_)
         | BuildError::Tables { .. }

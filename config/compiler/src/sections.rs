@@ -2,6 +2,7 @@
 //! The blob's section tables, derived from the model and the plan.
 
 use bulkhead_model::board::{Traffic, Trigger};
+use bulkhead_model::health::SafeState;
 use bulkhead_model::lock::Lock;
 use bulkhead_model::system::{Bandwidth, Console, Run, Seed, System};
 use bulkhead_types::image::Range;
@@ -149,6 +150,8 @@ fn vcpus(system: &System, plan: &Plan) -> Vec<Vcpu> {
                 hstr: words::HSTR,
                 ich_hcr: words::ich_hcr(&partition.cores),
                 cntvoff: words::CNTVOFF,
+                stolen_time: plan.stolen[number]
+                    .map_or(0, |page| page.start + index as u64 * bulkhead_abi::steal::SIZE),
             });
         }
     }
@@ -178,7 +181,10 @@ fn cores(system: &System, plan: &Plan, vcpus: &[Vcpu]) -> (Vec<Core>, Vec<CoreVc
             mpidr: core.mpidr,
             midr: core.midr,
             el2_root: plan.el2_root(1 + number),
-            redistributor: system.board.gic.redistributors + number as u64 * GICR_SIZE,
+            redistributor: match system.board.gic.redistributors() {
+                Some(first) => first + number as u64 * GICR_SIZE,
+                None => 0,
+            },
             mode,
             vcpu_first,
             vcpu_count,
@@ -223,6 +229,9 @@ fn core_slots(system: &System, core: usize) -> Vec<Slot> {
     slots.collect()
 }
 
+/// No IPA: where a partition with a GICv2 has its redistributors.
+const NO_IPA: u64 = 1 << 63;
+
 fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
     let mut result = Vec::new();
     for (index, partition) in system.partitions.iter().enumerate() {
@@ -240,6 +249,10 @@ fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
             (uart, partition_flag::EMULATED_UART),
             (partition.autostart, partition_flag::AUTOSTART),
             (partition.seed == Seed::Fixed, partition_flag::FIXED_SEED),
+            (
+                partition.safe_state == SafeState::Output,
+                partition_flag::SAFE_OUTPUT,
+            ),
         ];
         result.push(Partition {
             name,
@@ -251,16 +264,23 @@ fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
             pristine_root: plan.pristine_root(index),
             window: plan.windows[index].start,
             gicd_ipa: machine::GICD,
-            gicr_ipa: machine::GICR,
+            gicr_ipa: if system.board.gic.v2().is_some() {
+                NO_IPA
+            } else {
+                machine::GICR
+            },
             uart_ipa: if uart { machine::UART } else { 0 },
             ram_ipa: machine::RAM,
             ram_size: partition.memory.size.value,
             uart_intid: if uart { machine::UART_INTID } else { 0 },
             spi_lines: system.board.gic.spi_lines,
             restart_limit: partition.restart_limit,
-            reserved: 0,
+            interrupt_limit: partition.interrupt_limit.unwrap_or(0),
             spis: words,
             reserved1: 0,
+            health: partition.health,
+            heartbeat_ns: partition.heartbeat.map_or(0, |h| h.every.value),
+            heartbeat_grace_ns: partition.heartbeat.map_or(0, |h| h.grace),
         });
     }
     result
@@ -334,6 +354,10 @@ fn board(system: &System, plan: &Plan) -> BoardDevices {
         poll_bound: board.poll_bound,
         system_core: id(system.schedule.system_core),
         epoch_delay_us: EPOCH_DELAY_US,
+        health_core: system.health.core,
+        health_system: system.health.system,
+        monitor: system.health.monitor.map_or(NONE, |m| id(m.value)),
+        reserved: 0,
     }
 }
 

@@ -6,8 +6,8 @@
 
 use bulkhead_model::system::System;
 
+use crate::access::{Grant, Root};
 use crate::devices::Assigned;
-use crate::grant_list;
 use crate::plan::{Plan, pattern};
 use crate::stage1::output_size;
 use crate::stage2;
@@ -36,17 +36,27 @@ pub fn entry(root: u64, vmid: u32, physical_address_bits: u32) -> [u64; 8] {
     [1 | 0b110 << 1, 1 << 44, translation, root, 0, 0, 0, 0]
 }
 
-/// Assigned bus masters that the SMMU guards.
-fn masters<'a>(system: &'a System, devices: &'a [Assigned]) -> impl Iterator<Item = &'a Assigned> {
-    let guarded = system.board.smmu.is_some();
-    let masters = move |d: &&Assigned| guarded && system.board.devices[d.device].bus_master;
-    devices.iter().filter(masters)
+/// Root of each assigned bus master that the SMMU guards, and its device, by StreamID.
+pub fn masters(system: &System, devices: &[Assigned]) -> Vec<(Root, usize)> {
+    let guarded = devices.iter().filter(|_| system.board.smmu.is_some());
+    let master = |assigned: &Assigned| {
+        let device = system.board.devices.get(assigned.device)?;
+        let partition = assigned.partition;
+        // Only a PCI function is a bus master: the board file says no other StreamID.
+        let id = device.bdf().filter(|_| device.bus_master)?;
+        Some((id, (Root::Stream { id, partition }, assigned.device)))
+    };
+    let mut masters: Vec<_> = guarded.filter_map(master).collect();
+    masters.sort_by_key(|(id, _)| *id);
+    masters.into_iter().map(|(_, master)| master).collect()
 }
 
 /// Pages of the DMA roots of a partition's bus masters and of the tables below them.
-pub fn tables(system: &System, plan: &Plan, devices: &[Assigned], partition: usize) -> u64 {
-    let own = masters(system, devices).filter(|d| d.partition == partition);
-    own.map(|_| 1 + lower_tables(grant_list::dma(plan, partition).iter()))
+pub fn tables(system: &System, grants: &[Grant], devices: &[Assigned], index: usize) -> u64 {
+    let masters = masters(system, devices).into_iter();
+    let own =
+        masters.filter(|(root, _)| matches!(root, Root::Stream { partition, .. } if *partition == index));
+    own.map(|(root, _)| 1 + lower_tables(grants.iter().filter(|g| g.root == root)))
         .sum()
 }
 
@@ -56,26 +66,31 @@ pub fn tables(system: &System, plan: &Plan, devices: &[Assigned], partition: usi
 /// What no descriptor can express, with the device.
 pub fn build(
     system: &System,
-    plan: &Plan,
+    grants: &[Grant],
     devices: &[Assigned],
     pool: &mut Pool,
 ) -> Result<Vec<Stream>, (String, MapError)> {
     let mut streams = Vec::new();
-    for assigned in masters(system, devices) {
-        let device = &system.board.devices[assigned.device];
-        let failed = |error| (device.name.value.clone(), error);
-        let mut tree = Tree::new(pattern(system, assigned.partition));
-        for grant in grant_list::dma(plan, assigned.partition) {
+    for (root, device) in masters(system, devices) {
+        let Root::Stream {
+            id: stream,
+            partition,
+        } = root
+        else {
+            continue;
+        };
+        let name = &system.board.devices[device].name.value;
+        let failed = |error| (name.clone(), error);
+        let mut tree = Tree::new(pattern(system, partition));
+        for grant in grants.iter().filter(|g| g.root == root) {
             let leaf = stage2::leaf(grant.rights, grant.memory);
-            tree.give(pool, &grant, leaf).map_err(failed)?;
+            tree.give(pool, grant, leaf).map_err(failed)?;
         }
-        let root = pool.put_root(&tree).map_err(failed)?;
+        let address = pool.put_root(&tree).map_err(failed)?;
         let bits = system.board.physical_address_bits;
-        // Only a PCI function is a bus master: the board file says no other StreamID.
-        let Some(stream) = device.bdf() else { continue };
         streams.push(Stream {
             id: stream,
-            words: entry(root, id(assigned.partition) + 1, bits),
+            words: entry(address, id(partition) + 1, bits),
         });
     }
     Ok(streams)

@@ -30,20 +30,24 @@ pub fn predictors(means: Predictors) -> u32 {
     }
 }
 
-/// `HCR_EL2`: stage 2 on, AArch64, FIQ and SError to EL2; SMC, implementation-defined functionality, ACTLR
-/// and set/way maintenance trapped. Guarded and sliced partitions trap WFI; sliced ones take IRQs in EL2.
+/// `HCR_EL2`: stage 2 on, AArch64, FIQ and SError to EL2; ID registers, SMC, implementation-defined functionality,
+/// ACTLR, set/way maintenance, LORegions and error records trapped; so are, by zeros, pointer authentication, its keys
+/// and MTE. Guarded and sliced partitions trap WFI; sliced ones take IRQs in EL2.
 pub fn hcr(cores: &Cores) -> u64 {
     const VM: u64 = 1;
     const FMO: u64 = 1 << 3;
     const IMO: u64 = 1 << 4;
     const AMO: u64 = 1 << 5;
     const TWI: u64 = 1 << 13;
+    const TID3: u64 = 1 << 18;
     const TSC: u64 = 1 << 19;
     const TIDCP: u64 = 1 << 20;
     const TACR: u64 = 1 << 21;
     const TSW: u64 = 1 << 22;
     const RW: u64 = 1 << 31;
-    let common = VM | FMO | AMO | TSC | TIDCP | TACR | TSW | RW;
+    const TLOR: u64 = 1 << 35;
+    const TERR: u64 = 1 << 36;
+    let common = VM | FMO | AMO | TID3 | TSC | TIDCP | TACR | TSW | RW | TLOR | TERR;
     match cores {
         Cores::Dedicated { interrupts, .. } => match interrupts.value {
             Interrupts::Direct => common,
@@ -68,8 +72,9 @@ pub fn ich_hcr(cores: &Cores) -> u64 {
 /// `CNTHCTL_EL2`: EL1 and EL0 reach the physical counter and timer.
 pub const CNTHCTL: u64 = 0b11;
 
-/// `MDCR_EL2`: PMU (TPM, TPMCR), debug registers (TDA), OS lock (TDOSA), debug ROM (TDRA) trapped.
-const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11;
+/// `MDCR_EL2`: PMU (TPM, TPMCR), debug registers (TDA), OS lock (TDOSA), debug ROM (TDRA), profiling (TPMS) and trace
+/// filter (TTRF) trapped.
+const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 19;
 
 /// `MDCR_EL2` of a vCPU on a core whose memory traffic is counted, or not: the last counters are EL2's (HPMN) and run
 /// (HPME). Implements: BH-BW-004.

@@ -6,7 +6,7 @@
 //! # References
 //! UEFI Specification, "GUID Partition Table (GPT) Disk Layout"; U-Boot, "Generic Distro Configuration Concept".
 
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
 use bulkhead_model::boot::PartitionTable;
 use fatfs::{FileSystem, FormatVolumeOptions, FsOptions, format_volume};
@@ -33,7 +33,7 @@ const BOOTABLE: u64 = 1 << 2;
 const FAT_LBA: u8 = 0x0c;
 /// Mark of a partition that is active.
 const ACTIVE: u8 = 0x80;
-/// Signature of a FAT volume's first block, offset of its file system type and of its label.
+/// Label of the FAT volume.
 const LABEL: &[u8; 11] = b"BULKHEAD   ";
 
 /// What a medium holds.
@@ -204,8 +204,26 @@ pub fn digest(medium: &[u8]) -> String {
 }
 
 /// Whether a medium, of which these are the first bytes, was written by this program.
-pub fn is_ours(device: impl Read + io::Seek + Write + std::fmt::Debug) -> bool {
-    GptConfig::new()
-        .open_from_device(device)
-        .is_ok_and(|table| table.partitions().values().any(|p| p.name == NAME))
+pub fn is_ours(mut device: impl Read + Seek + Write + std::fmt::Debug) -> bool {
+    volume_is_ours(&mut device).unwrap_or(false)
+        || GptConfig::new()
+            .open_from_device(device)
+            .is_ok_and(|table| table.partitions().values().any(|p| p.name == NAME))
+}
+
+/// Whether the first partition of a master boot record is a FAT volume with our label. A FAT16 volume and a FAT32 volume
+/// have it at different places of their first block.
+fn volume_is_ours(device: &mut (impl Read + Seek)) -> io::Result<bool> {
+    const PARTITION: usize = 446;
+    let mut block = [0; BLOCK];
+    device.read_exact(&mut block)?;
+    let byte = |at: usize| block.get(at).copied().unwrap_or(0);
+    if byte(PARTITION + 4) != FAT_LBA {
+        return Ok(false);
+    }
+    let start = u32::from_le_bytes([8, 9, 10, 11].map(|at| byte(PARTITION + at)));
+    device.seek(SeekFrom::Start(u64::from(start) << 9))?;
+    device.read_exact(&mut block)?;
+    let label = |at: usize| block.get(at..at + LABEL.len()) == Some(LABEL);
+    Ok(label(43) || label(71))
 }

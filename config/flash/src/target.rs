@@ -65,6 +65,9 @@ pub enum Refusal {
     /// Neither a file nor a block device.
     #[error("{0} is neither a file nor a block device")]
     Kind(PathBuf),
+    /// A device that is not there, instead of which a file would be made.
+    #[error("there is no device {0}")]
+    Absent(PathBuf),
     /// Not a whole device.
     #[error("{0} is a partition; name the whole device")]
     Partition(PathBuf),
@@ -107,6 +110,8 @@ pub enum Refusal {
     ReadOnly(PathBuf),
 }
 
+/// Where devices are named: a new file there is a device that was taken out, or a slip of the pen.
+const DEVICES: &str = "/dev";
 /// Folders without which a system does not run.
 const SYSTEM: [&str; 8] = ["/", "/boot", "/boot/efi", "/efi", "/usr", "/var", "/home", "/nix"];
 
@@ -117,6 +122,7 @@ impl Target {
     /// The most serious reason against it.
     pub fn check(&self, needed: u64) -> Result<(), Refusal> {
         let device = match &self.kind {
+            Kind::New if self.path.starts_with(DEVICES) => return Err(Refusal::Absent(self.path.clone())),
             Kind::New | Kind::File { ours: true } => return Ok(()),
             Kind::File { ours: false } => return Err(Refusal::Foreign(self.path.clone())),
             Kind::Other => return Err(Refusal::Kind(self.path.clone())),

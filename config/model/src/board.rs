@@ -3,10 +3,13 @@
 //!
 //! Addresses and sizes are in bytes.
 
-use crate::boot::{Boot, Firmware};
+use crate::boot::Boot;
 use crate::bounds::Bounds;
 use crate::colours::Colouring;
 use crate::span::{Span, Spanned};
+
+pub use crate::function::{Interrupt, PciFunction, Trigger};
+pub use crate::qemu::{Deterministic, Qemu, TreeMaker};
 
 /// A board.
 #[derive(Clone, Debug)]
@@ -155,18 +158,66 @@ pub struct Core {
 /// GIC.
 #[derive(Clone, Debug)]
 pub struct Gic {
-    /// Architecture version: 3.
-    pub version: u32,
     /// Distributor.
     pub distributor: u64,
-    /// First redistributor; each takes 128 KiB.
-    pub redistributors: u64,
+    /// Its architecture version, with the registers that each core has beside the distributor's.
+    pub version: GicVersion,
     /// SPIs, a multiple of 32.
     pub spi_lines: u32,
     /// INTIDs of SPIs to which nothing is wired.
     pub unwired: Vec<Spanned<u32>>,
     /// Its key.
     pub span: Span,
+}
+
+/// Version of a GIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GicVersion {
+    /// GICv3.
+    V3 {
+        /// First redistributor; each takes 128 KiB.
+        redistributors: u64,
+    },
+    /// GICv2 with the Virtualization Extensions; each core finds its own at the same addresses.
+    V2(GicV2),
+}
+
+/// The interfaces of a GICv2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GicV2 {
+    /// CPU interface (GICC): [`GicV2::INTERFACE`] bytes.
+    pub cpu: u64,
+    /// Virtual interface control (GICH): [`GicV2::CONTROL`] bytes.
+    pub control: u64,
+    /// Virtual CPU interface (GICV): [`GicV2::INTERFACE`] bytes.
+    pub virtual_cpu: u64,
+}
+
+impl GicV2 {
+    /// Bytes of a CPU interface: a page, and the page with the deactivation register.
+    pub const INTERFACE: u64 = 0x2000;
+    /// Bytes of its first page, without the deactivation register, by which one core can deactivate what is active at another.
+    pub const WITHOUT_DEACTIVATION: u64 = 0x1000;
+    /// Bytes of the virtual interface control.
+    pub const CONTROL: u64 = 0x1000;
+}
+
+impl Gic {
+    /// First redistributor, if there is one.
+    pub fn redistributors(&self) -> Option<u64> {
+        match self.version {
+            GicVersion::V3 { redistributors } => Some(redistributors),
+            GicVersion::V2(_) => None,
+        }
+    }
+
+    /// The interfaces, if it is a GICv2.
+    pub fn v2(&self) -> Option<GicV2> {
+        match self.version {
+            GicVersion::V3 { .. } => None,
+            GicVersion::V2(interfaces) => Some(interfaces),
+        }
+    }
 }
 
 /// UART.
@@ -191,6 +242,8 @@ pub enum UartKind {
     Imx,
     /// 8250 family with 32-bit registers.
     Uart8250,
+    /// Cadence, as AMD (Xilinx) has it.
+    Cadence,
 }
 
 /// SMMU.
@@ -306,6 +359,8 @@ impl ControllerKind {
 pub enum DeviceKind {
     /// CTU CAN FD controller.
     CtuCanFd,
+    /// AMD (Xilinx) CAN controller of the Zynq.
+    XilinxCan,
     /// AMD (Xilinx) CAN FD controller 2.0.
     XilinxCanFd,
     /// QEMU's `edu` function, which copies memory by DMA; for tests.
@@ -314,8 +369,9 @@ pub enum DeviceKind {
 
 impl DeviceKind {
     /// All, as a board file names them.
-    pub(crate) const NAMED: [(&'static str, Self); 3] = [
+    pub(crate) const NAMED: [(&'static str, Self); 4] = [
         ("ctucanfd", Self::CtuCanFd),
+        ("xilinx-can", Self::XilinxCan),
         ("xilinx-canfd", Self::XilinxCanFd),
         ("edu", Self::Edu),
     ];
@@ -324,89 +380,9 @@ impl DeviceKind {
     pub fn title(self) -> &'static str {
         match self {
             DeviceKind::CtuCanFd => "CTU CAN FD controller",
+            DeviceKind::XilinxCan => "Xilinx CAN controller",
             DeviceKind::XilinxCanFd => "Xilinx CAN FD controller",
             DeviceKind::Edu => "DMA test device",
         }
     }
-}
-
-/// A PCI function on bus 0.
-#[derive(Clone, Debug)]
-pub struct PciFunction {
-    /// Device number, 0 to 31; the function is 0.
-    pub slot: u32,
-    /// Vendor ID.
-    pub vendor: u16,
-    /// Device ID.
-    pub device: u16,
-    /// Size of each BAR in bytes, a power of two; 0 where there is none.
-    pub bars: [u64; 6],
-}
-
-impl PciFunction {
-    /// Bus, device, function: bits 15:8, 7:3, 2:0. Also its StreamID.
-    pub fn bdf(&self) -> u32 {
-        self.slot << 3
-    }
-}
-
-/// A physical interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupt {
-    /// INTID of an SPI.
-    pub intid: u32,
-    /// When it is pending.
-    pub trigger: Trigger,
-}
-
-/// Trigger of an interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// Level-sensitive.
-    Level,
-    /// Edge-triggered.
-    Edge,
-}
-
-/// How QEMU models the board.
-#[derive(Clone, Debug)]
-pub struct Qemu {
-    /// Argument of `-M`.
-    pub machine: String,
-    /// Argument of `-cpu`; nothing where the machine has its own cores.
-    pub cpu: Option<String>,
-    /// Argument of `-smp`, where the machine has more cores than the board.
-    pub cpus: Option<u32>,
-    /// Which of the machine's serial lines is the board's UART, counted from 0.
-    pub serial: u32,
-    /// Who makes the board's device tree.
-    pub device_tree: TreeMaker,
-    /// Property of the machine for a device, by index into [`Board::devices`]; `{bus}` stands for the CAN bus.
-    pub properties: Vec<(usize, Spanned<String>)>,
-    /// Argument of `-device` for a device, by index into [`Board::devices`]; `{bus}` stands for the CAN bus.
-    pub devices: Vec<(usize, Spanned<String>)>,
-    /// Boot loader for runs from a medium.
-    pub firmware: Option<Firmware>,
-    /// Argument of `-device` for that medium; `{drive}` stands for the drive.
-    pub disk: Option<String>,
-    /// What deterministic runs change.
-    pub deterministic: Deterministic,
-}
-
-/// Who makes the device tree that stands for the boot loader's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TreeMaker {
-    /// The emulated machine.
-    Machine,
-    /// The compiler, for a machine that makes none; the machine adds memory and PSCI.
-    Compiler,
-}
-
-/// Further arguments of a deterministic run.
-#[derive(Clone, Debug, Default)]
-pub struct Deterministic {
-    /// Properties of the machine.
-    pub machine: Option<String>,
-    /// Properties of the cores.
-    pub cpu: Option<String>,
 }

@@ -29,6 +29,11 @@ impl<'n> Fields<'n> {
         find(self.entries, key).map(|e| &e.value)
     }
 
+    /// All entries.
+    pub(crate) fn all(&self) -> &'n [Entry] {
+        self.entries
+    }
+
     /// Where a key is written.
     pub(crate) fn key_span(&self, key: &str) -> Option<Span> {
         find(self.entries, key).map(|e| e.key.span)

@@ -2,14 +2,15 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Controller, ControllerKind, Core, Deterministic, Device, DeviceKind, Gic, Interrupt, PciFunction,
-    Pcie, Predictors, Qemu, Region, Registers, Reserved, ReservedUse, Smmu, SmmuKind, Traffic, TreeMaker,
-    Trigger, Uart, UartKind,
+    Board, Controller, ControllerKind, Core, Deterministic, Device, DeviceKind, Gic, GicV2, GicVersion,
+    Interrupt, PciFunction, Pcie, Predictors, Qemu, Region, Registers, Reserved, ReservedUse, Smmu, SmmuKind,
+    Traffic, TreeMaker, Trigger, Uart, UartKind,
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
 use crate::decode_boot::firmware;
-use crate::rules::document;
+use crate::release::Release;
+use crate::rules::{document, hardware};
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
 
@@ -52,7 +53,7 @@ impl Decoder<'_> {
             hypervisor: value(fields, "hypervisor")?,
             physical_address_bits: value(fields, "physical_address_bits")?,
             cores: cores?,
-            gic: fields.get("gic").and_then(|n| gic(n, key_of("gic")))?,
+            gic: fields.get("gic").and_then(|n| self.gic(n, key_of("gic")))?,
             uart: fields.get("uart").and_then(|n| uart(n, key_of("uart")))?,
             smmu: present(fields.get("smmu").map(|n| smmu(n, key_of("smmu"))))?,
             pcie: present(pcie)?,
@@ -64,6 +65,44 @@ impl Decoder<'_> {
             boot: present(boot)?,
             qemu: present(qemu)?,
             bounds: Default::default(),
+        })
+    }
+
+    /// Each version has registers of its own, and none of the other's. Implements: BH-BRD-020.
+    fn gic(&mut self, node: &Node, span: Span) -> Option<Gic> {
+        const OF_V2: [&str; 3] = ["cpu", "control", "virtual_cpu"];
+        const OF_V3: [&str; 1] = ["redistributors"];
+        let fields = Fields::of(node)?;
+        let versions = [("2", true), ("3", false)];
+        let is_v2 = fields.get("version").and_then(|n| choice(n, &versions))?.value;
+        let (needed, strange): (&[&str], &[&str]) = if is_v2 { (&OF_V2, &OF_V3) } else { (&OF_V3, &OF_V2) };
+        let what = if is_v2 { "a GICv2" } else { "a GICv3" };
+        for key in needed.iter().filter(|key| fields.get(key).is_none()) {
+            self.report(hardware::gic(span, what, &format!("needs `{key}`")));
+        }
+        for entry in fields.all() {
+            let key = entry.key.value.as_str();
+            if strange.contains(&key) {
+                self.report(hardware::gic(entry.key.span, what, &format!("has no `{key}`")));
+            }
+        }
+        let version = if is_v2 {
+            GicVersion::V2(GicV2 {
+                cpu: value(fields, "cpu")?,
+                control: value(fields, "control")?,
+                virtual_cpu: value(fields, "virtual_cpu")?,
+            })
+        } else {
+            GicVersion::V3 {
+                redistributors: value(fields, "redistributors")?,
+            }
+        };
+        Some(Gic {
+            distributor: value(fields, "distributor")?,
+            version,
+            spi_lines: value(fields, "spi_lines")?,
+            unwired: present(fields.get("unwired").map(numbers))?.unwrap_or_default(),
+            span,
         })
     }
 
@@ -234,6 +273,17 @@ impl Decoder<'_> {
         id
     }
 
+    /// A release of QEMU.
+    fn release(&mut self, node: &Node) -> Option<Release> {
+        let text = text(node)?;
+        let release = Release::read(&text);
+        if release.is_none() {
+            let wanted = "`major.minor` or `major.minor.micro`, in quotes";
+            self.report(document::out_of_range(text.span, "a release of QEMU", wanted));
+        }
+        release
+    }
+
     fn qemu(&mut self, node: &Node, names: &[&str]) -> Option<Qemu> {
         let fields = Fields::of(node)?;
         let properties = self.of_devices(fields.entries("properties"), names)?;
@@ -242,7 +292,9 @@ impl Decoder<'_> {
         let makers = [("machine", TreeMaker::Machine), ("compiler", TreeMaker::Compiler)];
         let maker = fields.get("device_tree").and_then(|n| choice(n, &makers));
         let further = |key| deterministic.and_then(|d| words(d, key));
+        let since = fields.get("since").map(|n| self.release(n));
         Some(Qemu {
+            since: present(since)?,
             machine: words(fields, "machine")?,
             cpu: words(fields, "cpu"),
             cpus: value(fields, "cpus"),
@@ -309,24 +361,13 @@ fn numbers(node: &Node) -> Option<Vec<Spanned<u32>>> {
     list(node)?.iter().map(small).collect()
 }
 
-fn gic(node: &Node, span: Span) -> Option<Gic> {
-    let fields = Fields::of(node)?;
-    Some(Gic {
-        version: fields.get("version").and_then(|n| choice(n, &[("3", 3)]))?.value,
-        distributor: value(fields, "distributor")?,
-        redistributors: value(fields, "redistributors")?,
-        spi_lines: value(fields, "spi_lines")?,
-        unwired: present(fields.get("unwired").map(numbers))?.unwrap_or_default(),
-        span,
-    })
-}
-
 fn uart(node: &Node, span: Span) -> Option<Uart> {
     let fields = Fields::of(node)?;
     let kinds = [
         ("pl011", UartKind::Pl011),
         ("imx", UartKind::Imx),
         ("8250", UartKind::Uart8250),
+        ("cadence", UartKind::Cadence),
     ];
     Some(Uart {
         kind: fields.get("kind").and_then(|n| choice(n, &kinds))?.value,

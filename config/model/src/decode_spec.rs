@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From nodes to a [`Spec`].
 
+use crate::board::Region;
 use crate::channel::{ChannelKind, Overflow};
 use crate::decode::{
     Decoder, Fields, boolean, bytes, choice, key, list, nanoseconds, number, present, small, some, text,
@@ -8,13 +9,14 @@ use crate::decode::{
 };
 use crate::decode_locks::lock;
 use crate::decode_tasks::task;
+use crate::health;
 use crate::rules::{channels, payload};
 use crate::span::{Span, Spanned};
 use crate::spec::{
-    ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, ExpectationSpec, InitrdSpec, MemorySpec, Mode,
-    PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
+    ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, DmaSpec, ExpectationSpec, InitrdSpec, MemorySpec,
+    Mode, PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
 };
-use crate::system::{Bandwidth, Console, Criticality, Interrupts, Seed};
+use crate::system::{Bandwidth, Console, Criticality, Interrupts, MemoryRights, Seed};
 use crate::tree::{Entry, Node, Value};
 
 const CRITICALITIES: [Criticality; 5] = [
@@ -31,6 +33,7 @@ const CONSOLES: &[(&str, Console)] = &[
     ("none", Console::None),
 ];
 const INTERRUPTS: &[(&str, Interrupts)] = &[("direct", Interrupts::Direct), ("guarded", Interrupts::Guarded)];
+const RIGHTS: &[(&str, MemoryRights)] = &[("open", MemoryRights::Open), ("segments", MemoryRights::Segments)];
 pub(crate) const ACCEPTED: &[(&str, bool)] = &[("accepted", true), ("refused", false)];
 const OVERFLOWS: &[(&str, Overflow)] = &[
     ("drop-oldest", Overflow::DropOldest),
@@ -56,6 +59,7 @@ impl Decoder<'_> {
             wiring: wiring.filter_map(wire).collect(),
             expect: fields.items("expect").iter().filter_map(expectation).collect(),
             never: fields.items("never").iter().filter_map(expectation).collect(),
+            health: fields.get("health").and_then(health::system).unwrap_or_default(),
         })
     }
 
@@ -86,11 +90,14 @@ impl Decoder<'_> {
                 .iter()
                 .filter_map(|e| Some((e.key.clone(), text(&e.value)?)))
                 .collect(),
+            dma: fields.entries("dma").iter().map(dma).collect(),
+            device_tree: fields.get("device_tree").and_then(text),
             restart_limit: fields.get("restart_limit").and_then(small).map_or(0, |l| l.value),
             marks_steady: fields.get("marks_steady").and_then(boolean),
             seed: seed.map_or(Seed::Board, |s| s.value),
             autostart: autostart.is_none_or(|a| a.value),
             tasks: fields.entries("tasks").iter().filter_map(task).collect(),
+            health: health::partition(fields)?,
         })
     }
 
@@ -191,6 +198,7 @@ fn memory(node: &Node) -> Option<MemorySpec> {
         return Some(MemorySpec {
             size: bytes(node)?,
             at: None,
+            rights: None,
             colours: None,
             uncoloured: Vec::new(),
         });
@@ -199,9 +207,34 @@ fn memory(node: &Node) -> Option<MemorySpec> {
     Some(MemorySpec {
         size: fields.get("size").and_then(bytes)?,
         at: fields.get("at").and_then(number),
+        rights: fields.get("rights").and_then(|n| choice(n, RIGHTS)),
         colours: present(fields.get("colours").map(colours))?,
         uncoloured: fields.get("uncoloured").and_then(texts).unwrap_or_default(),
     })
+}
+
+/// The ranges of a bus master.
+fn dma(entry: &Entry) -> DmaSpec {
+    let range = |node: &Node| {
+        let fields = Fields::of(node)?;
+        let (base, size) = (
+            fields.get("offset").and_then(bytes)?,
+            fields.get("size").and_then(bytes)?,
+        );
+        let region = Region {
+            base: base.value,
+            size: size.value,
+        };
+        Some(Spanned::new(region, node.span))
+    };
+    DmaSpec {
+        device: entry.key.clone(),
+        ranges: list(&entry.value)
+            .into_iter()
+            .flatten()
+            .filter_map(range)
+            .collect(),
+    }
 }
 
 /// A list of colours, or how many.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 
+use crate::board::Region;
 use crate::span::{Sources, Spanned};
 use crate::spec::{InitrdSpec, PayloadSpec, Spec};
 use crate::system::{FileRef, Initrd, Linux, Origin, Payload};
@@ -29,6 +30,8 @@ pub struct Paths {
 #[derive(Debug, Default)]
 pub(crate) struct Payloads {
     pub(crate) list: Vec<Option<Payload>>,
+    /// The device tree of each partition that has its own.
+    pub(crate) trees: Vec<Option<FileRef>>,
     pub(crate) missing: Vec<Missing>,
 }
 
@@ -67,6 +70,9 @@ pub(crate) fn locate(spec: &Spec, paths: &Paths, sources: &Sources) -> Payloads 
             .as_ref()
             .and_then(|p| payloads.payload(p, places));
         payloads.list.push(payload);
+        let tree = partition.device_tree.as_ref();
+        let tree = tree.and_then(|name| payloads.find(name, Place::Program, places));
+        payloads.trees.push(tree);
     }
     payloads
 }
@@ -255,11 +261,22 @@ pub fn image_header(path: &Path) -> Result<ImageHeader, String> {
     })
 }
 
-/// The ranges of physical addresses that an AArch64 ELF loads.
+/// What an AArch64 ELF loads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Physical addresses.
+    pub(crate) region: Region,
+    /// Whether it may be written.
+    pub(crate) writable: bool,
+    /// Whether it may be executed.
+    pub(crate) executable: bool,
+}
+
+/// The segments that an AArch64 ELF loads.
 ///
 /// # Errors
 /// Why it is not one.
-pub(crate) fn elf_segments(path: &Path) -> Result<Vec<crate::board::Region>, String> {
+pub(crate) fn elf_segments(path: &Path) -> Result<Vec<Segment>, String> {
     let data = fs::read(path).map_err(|e| reason(&e))?;
     let data = data.as_slice();
     let header =
@@ -284,9 +301,13 @@ pub(crate) fn elf_segments(path: &Path) -> Result<Vec<crate::board::Region>, Str
         .iter()
         .filter(|h| h.p_type(endian) == elf::PT_LOAD && h.p_memsz(endian) > 0);
     Ok(loaded
-        .map(|h| crate::board::Region {
-            base: h.p_paddr(endian),
-            size: h.p_memsz(endian),
+        .map(|h| Segment {
+            region: Region {
+                base: h.p_paddr(endian),
+                size: h.p_memsz(endian),
+            },
+            writable: h.p_flags(endian).contains(elf::PF_W),
+            executable: h.p_flags(endian).contains(elf::PF_X),
         })
         .collect())
 }

@@ -79,6 +79,7 @@ fn placeholder(meaning: Meaning) -> &'static str {
         Meaning::Board => "BOARD",
         Meaning::File => "FILE",
         Meaning::PciId => "VENDOR:DEVICE",
+        Meaning::Release => "RELEASE",
     }
 }
 

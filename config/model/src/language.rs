@@ -9,7 +9,9 @@
 mod board;
 mod boot;
 mod channel;
+mod health;
 mod partition;
+mod qemu;
 mod spec;
 
 pub use board::BOARD;
@@ -152,6 +154,8 @@ pub enum Meaning {
     File,
     /// `vendor:device` in hexadecimal.
     PciId,
+    /// A release of QEMU.
+    Release,
 }
 
 /// A fixed word.

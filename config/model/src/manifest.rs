@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::release::Release;
+
 /// Version of the manifest.
 pub const VERSION: u32 = 2;
 
@@ -138,6 +140,9 @@ pub struct Function {
 #[derive(Serialize, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Qemu {
+    /// The first release that will do.
+    #[serde(default)]
+    pub since: Option<Release>,
     /// Argument of `-M`.
     pub machine: String,
     /// Argument of `-cpu`, if the machine takes one.

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From a spec that breaks no rule to a [`System`].
 
+use bulkhead_abi::health::Level;
+
 use crate::board::Board;
 use crate::channel::Channel;
 use crate::colours::ColourSet;
+use crate::decode::present;
 use crate::decode_locks;
 use crate::decode_tasks;
 use crate::files::Payloads;
+use crate::health::{self, Health, Heartbeat};
 use crate::rules;
 use crate::span::{Sources, Spanned};
 use crate::spec::{
@@ -14,7 +18,8 @@ use crate::spec::{
     Spec,
 };
 use crate::system::{
-    CoreSchedule, Cores, Expectation, Memory, Partition, Payload, Run, Schedule, Slot, System, Wire,
+    CoreSchedule, Cores, Criticality, Expectation, Memory, MemoryRights, Partition, Payload, Run, Schedule,
+    Slot, System, Wire,
 };
 
 /// Resolves every name. Nothing only when a rule was broken.
@@ -23,9 +28,15 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
     let partitions: Option<Vec<Partition>> = spec
         .partitions
         .iter()
-        .zip(payloads.list)
+        .zip(payloads.list.into_iter().zip(payloads.trees))
         .zip(colours)
-        .map(|((p, payload), colours)| partition(p, payload?, colours, &board))
+        .map(|((p, (payload, tree)), colours)| {
+            let partition = partition(p, payload?, colours, &board)?;
+            Some(Partition {
+                device_tree: tree,
+                ..partition
+            })
+        })
         .collect();
     let channels: Option<Vec<Channel>> = spec.channels.iter().map(|c| channel(c, &spec)).collect();
     let mut buses: Vec<String> = Vec::new();
@@ -55,10 +66,26 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
         buses,
         expect: expectations(&spec.expect)?,
         never: expectations(&spec.never)?,
+        health: system_health(&spec)?,
         board,
         origins: Vec::new(),
         values: Vec::new(),
         sources,
+    })
+}
+
+fn system_health(spec: &Spec) -> Option<Health> {
+    let monitor = spec
+        .health
+        .monitor
+        .as_ref()
+        .map(|name| partition_index(name, spec));
+    // The reactions of these levels do not depend on a partition.
+    let table = |level, written| health::table(level, written, Criticality::Qm);
+    Some(Health {
+        monitor: present(monitor)?,
+        core: table(Level::Core, &spec.health.core),
+        system: table(Level::System, &spec.health.system),
     })
 }
 
@@ -87,6 +114,7 @@ fn partition(
     board: &Board,
 ) -> Option<Partition> {
     let memory = spec.memory.as_ref()?;
+    let criticality = spec.criticality?;
     let written = spec.cores.as_ref()?;
     let cores = written.cores.clone();
     let cores = match written.mode {
@@ -98,11 +126,12 @@ fn partition(
     };
     Some(Partition {
         name: spec.name.clone(),
-        criticality: spec.criticality?,
+        criticality,
         cores,
         memory: Memory {
             size: memory.size,
             at: memory.at,
+            rights: memory.rights.map_or(MemoryRights::Open, |r| r.value),
             colours,
         },
         payload,
@@ -118,11 +147,24 @@ fn partition(
             .iter()
             .map(|(d, reason)| Some((device(d, board)?, reason.clone())))
             .collect::<Option<_>>()?,
+        dma: spec
+            .dma
+            .iter()
+            .map(|d| Some((device(&d.device, board)?, d.ascending())))
+            .collect::<Option<_>>()?,
+        device_tree: None,
         restart_limit: spec.restart_limit,
         marks_steady: spec.marks_steady.is_some_and(|m| m.value),
         seed: spec.seed,
         autostart: spec.autostart,
         tasks: decode_tasks::resolve(spec, board)?,
+        health: health::table(Level::Partition, &spec.health.reactions, criticality.value),
+        heartbeat: spec.health.heartbeat.as_ref().map(|h| Heartbeat {
+            every: h.every,
+            grace: h.grace,
+        }),
+        safe_state: spec.health.safe_state,
+        interrupt_limit: spec.health.interrupt_limit.map(|l| l.value),
     })
 }
 

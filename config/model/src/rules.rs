@@ -9,10 +9,12 @@ pub(crate) mod channels;
 pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
+mod dma;
 pub(crate) mod document;
 mod doorbells;
 mod flows;
-mod hardware;
+pub(crate) mod hardware;
+pub(crate) mod health;
 pub(crate) mod include;
 pub(crate) mod language;
 pub(crate) mod locks;
@@ -20,6 +22,7 @@ pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
 pub mod placement;
+pub(crate) mod rights;
 pub(crate) mod schedule;
 pub(crate) mod tasks;
 
@@ -48,6 +51,8 @@ const CHECKS: &[&[Check]] = &[
     colours::CHECKS,
     memory::CHECKS,
     payload::CHECKS,
+    rights::CHECKS,
+    dma::CHECKS,
     devices::CHECKS,
     assignment::CHECKS,
     channels::CHECKS,
@@ -56,6 +61,7 @@ const CHECKS: &[&[Check]] = &[
     schedule::CHECKS,
     locks::CHECKS,
     bandwidth::CHECKS,
+    health::CHECKS,
     tasks::CHECKS,
 ];
 
@@ -87,11 +93,16 @@ pub fn all() -> Vec<&'static Rule> {
         schedule::ALL,
         locks::ALL,
         bandwidth::ALL,
+        health::ALL,
         tasks::ALL,
         flows::ALL,
         doorbells::ALL,
+        rights::ALL,
+        dma::ALL,
     ];
-    groups.into_iter().flatten().copied().collect()
+    let mut rules: Vec<_> = groups.into_iter().flatten().copied().collect();
+    rules.sort_by_key(|rule| rule.number);
+    rules
 }
 
 /// The advice for a name that does not exist.

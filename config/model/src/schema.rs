@@ -163,6 +163,9 @@ impl Writer<'_> {
             (Meaning::PciId, _) => {
                 json!({ "type": "string", "pattern": "^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}$" })
             }
+            (Meaning::Release, _) => {
+                json!({ "type": "string", "pattern": "^[0-9]+\\.[0-9]+(\\.[0-9]+)?$" })
+            }
             (Meaning::Something, _) => json!({ "type": SCALAR, "minLength": 1 }),
             (
                 Meaning::Free

@@ -3,11 +3,13 @@
 //!
 //! The rules look at this form, so that one part that is wrong does not hide the errors of another.
 
+use crate::board::Region;
 use crate::channel::ChannelKind;
 use crate::decode_locks::LockSpec;
 use crate::decode_tasks::TaskSpec;
+use crate::health::{HealthSpec, PartitionHealthSpec};
 use crate::span::{Span, Spanned};
-use crate::system::{Bandwidth, Console, Criticality, Interrupts, Seed};
+use crate::system::{Bandwidth, Console, Criticality, Interrupts, MemoryRights, Seed};
 
 /// A reference by name.
 pub(crate) type Name = Spanned<String>;
@@ -24,6 +26,7 @@ pub(crate) struct Spec {
     pub(crate) wiring: Vec<WireSpec>,
     pub(crate) expect: Vec<ExpectationSpec>,
     pub(crate) never: Vec<ExpectationSpec>,
+    pub(crate) health: HealthSpec,
 }
 
 #[derive(Debug)]
@@ -39,17 +42,39 @@ pub(crate) struct PartitionSpec {
     pub(crate) devices: Vec<Name>,
     /// Bus masters without an SMMU, and why that is accepted.
     pub(crate) unguarded: Vec<(Name, Name)>,
+    /// What its bus masters reach of its RAM.
+    pub(crate) dma: Vec<DmaSpec>,
+    pub(crate) device_tree: Option<Name>,
     pub(crate) restart_limit: u32,
     pub(crate) marks_steady: Option<Spanned<bool>>,
     pub(crate) seed: Seed,
     pub(crate) autostart: bool,
     pub(crate) tasks: Vec<TaskSpec>,
+    pub(crate) health: PartitionHealthSpec,
+}
+
+/// What a bus master reaches of its partition's RAM.
+#[derive(Debug)]
+pub(crate) struct DmaSpec {
+    pub(crate) device: Name,
+    /// Offset and size, and where they stand; absent where they could not be read.
+    pub(crate) ranges: Vec<Spanned<Region>>,
+}
+
+impl DmaSpec {
+    /// The ranges in the order of their begins.
+    pub(crate) fn ascending(&self) -> Vec<Region> {
+        let mut ranges: Vec<Region> = self.ranges.iter().map(|r| r.value).collect();
+        ranges.sort_by_key(|r| r.base);
+        ranges
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct MemorySpec {
     pub(crate) size: Spanned<u64>,
     pub(crate) at: Option<Spanned<u64>>,
+    pub(crate) rights: Option<Spanned<MemoryRights>>,
     pub(crate) colours: Option<ColoursSpec>,
     /// Partitions without colours that it accepts beside it.
     pub(crate) uncoloured: Vec<Name>,

@@ -7,9 +7,10 @@
 
 use std::path::PathBuf;
 
-use crate::board::{Board, Device};
+use crate::board::{Board, Device, Region};
 use crate::channel::{Channel, ChannelKind, ChannelMemory, Doorbell};
 use crate::colours::ColourSet;
+use crate::health::{Health, Heartbeat, Reactions, SafeState};
 use crate::lock::Lock;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
@@ -38,6 +39,8 @@ pub struct System {
     pub expect: Vec<Expectation>,
     /// Lines that must not be seen in a run.
     pub never: Vec<Expectation>,
+    /// What is done about errors that are no partition's.
+    pub health: Health,
     /// Where each value of the spec comes from.
     pub origins: Vec<crate::origin::Origin>,
     /// Every value that was written in the spec and in the board file.
@@ -97,6 +100,10 @@ pub struct Partition {
     pub devices: Vec<Spanned<usize>>,
     /// Those of them that master the bus without an SMMU, each with the reason why that is accepted.
     pub unguarded: Vec<(Spanned<usize>, Spanned<String>)>,
+    /// Those of them that reach ranges of its RAM only: offsets and sizes, ascending, apart.
+    pub dma: Vec<(Spanned<usize>, Vec<Region>)>,
+    /// Its own device tree, when it is not given the generated one.
+    pub device_tree: Option<FileRef>,
     /// Times that an error may restart it before it stays stopped.
     pub restart_limit: u32,
     /// Whether it may mark the begin of the steady state; at most one partition.
@@ -107,6 +114,14 @@ pub struct Partition {
     pub autostart: bool,
     /// Its tasks in the order of the spec.
     pub tasks: Vec<Task>,
+    /// What is done about its errors.
+    pub health: Reactions,
+    /// The sign of life that it gives.
+    pub heartbeat: Option<Heartbeat>,
+    /// What becomes of it when it may not restart any more.
+    pub safe_state: SafeState,
+    /// Interrupts of its devices in one slot above which it is told a storm.
+    pub interrupt_limit: Option<u32>,
 }
 
 impl System {
@@ -141,6 +156,12 @@ impl Partition {
         let mut accepted = self.unguarded.iter();
         let found = accepted.find(|(named, _)| named.value == device);
         found.map(|(_, reason)| reason.value.as_str())
+    }
+
+    /// The ranges of its RAM that one of its bus masters reaches, as offsets; all of it when there are none.
+    pub fn dma_ranges(&self, device: usize) -> Option<&[Region]> {
+        let found = self.dma.iter().find(|(named, _)| named.value == device);
+        found.map(|(_, ranges)| ranges.as_slice())
     }
 
     /// The vCPU that runs on a physical core.
@@ -215,6 +236,15 @@ pub enum Interrupts {
     Guarded,
 }
 
+/// What stage 2 lets a partition do with its RAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryRights {
+    /// Everything: the guest's stage 1 decides.
+    Open,
+    /// What the segments of its ELF payload say, read and write elsewhere.
+    Segments,
+}
+
 /// RAM of a partition.
 #[derive(Clone, Debug)]
 pub struct Memory {
@@ -222,6 +252,8 @@ pub struct Memory {
     pub size: Spanned<u64>,
     /// Physical address when the spec pins it, a multiple of 2 MiB.
     pub at: Option<Spanned<u64>>,
+    /// What stage 2 lets the partition do with it.
+    pub rights: MemoryRights,
     /// Colours of its pages; then never pinned, and of no other partition.
     pub colours: Option<ColourSet>,
 }

@@ -34,6 +34,44 @@ fn reference(overrides: &[&str]) -> Result<System, Vec<String>> {
     })
 }
 
+// Verifies: BH-HEALTH-010, BH-HEALTH-011
+#[test]
+fn every_error_has_a_reaction_by_default_or_as_written() {
+    use bulkhead_abi::health::{Action, Error, Level};
+    let overrides = [
+        "partitions.cluster.health={serror: global-safe-state}",
+        "health={core: {crash: global-safe-state}}",
+    ];
+    let system = reference(&overrides).unwrap();
+    let of_partitions = system.partitions.iter().map(|p| (Level::Partition, p.health));
+    let above = [
+        (Level::Core, system.health.core),
+        (Level::System, system.health.system),
+    ];
+    for (level, table) in of_partitions.chain(above) {
+        for (code, entry) in (0u8..).zip(table) {
+            let error = Error::from_code(code).filter(|error| error.occurs_on(level));
+            let action = Action::from_code(entry);
+            match error {
+                Some(error) => assert!(action.is_some_and(|a| a.answers(error, level)), "{error:?}"),
+                None => assert_eq!(entry, 0),
+            }
+        }
+    }
+    let action = |partition: usize, error: Error| {
+        Action::from_code(system.partitions[partition].health[usize::from(error.code())]).unwrap()
+    };
+    // What a driver did wrong restarts a partition from ASIL B on, and is noted of Linux and of the cluster.
+    let dma: Vec<Action> = (0..4).map(|p| action(p, Error::DmaFault)).collect();
+    let (restart, log) = (Action::RestartPartition, Action::Log);
+    assert_eq!(dma, [restart, restart, log, log]);
+    assert_eq!(action(2, Error::MemoryFault), restart);
+    assert_eq!(action(2, Error::SError), restart);
+    assert_eq!(action(3, Error::SError), Action::GlobalSafeState);
+    assert_eq!(system.health.core[10], Action::GlobalSafeState.code());
+    assert_eq!(system.health.core[9], Action::StopCore.code());
+}
+
 // Verifies: BH-CFG-001
 #[test]
 fn the_reference_system_resolves_to_what_it_says() {

@@ -31,6 +31,7 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 }
 
 // Verifies: BH-CFG-003
+// Verifies: BH-BRD-020, BH-BRD-021
 // Verifies: BH-BW-010, BH-BW-011, BH-BW-012, BH-BW-013, BH-BW-014
 // Verifies: BH-CFG-005, BH-CFG-006, BH-CFG-007, BH-CFG-008, BH-CFG-009, BH-CFG-020, BH-CFG-021, BH-CFG-022, BH-CFG-030,
 // BH-CFG-031, BH-CFG-032, BH-CFG-033, BH-CFG-040, BH-CFG-041, BH-CFG-042, BH-CFG-043, BH-CFG-050, BH-CFG-051,
@@ -39,10 +40,12 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 // BH-CFG-085, BH-CFG-086, BH-CFG-100, BH-CFG-101, BH-CFG-102, BH-CFG-103, BH-CFG-104, BH-CFG-105,
 // BH-CFG-106, BH-LANG-004, BH-LANG-006, BH-LANG-010,
 // BH-LANG-011, BH-LANG-012, BH-LANG-013, BH-LANG-014, BH-LANG-015, BH-LANG-016, BH-LANG-017, BH-LANG-018,
-// BH-CFG-140, BH-CFG-141, BH-CFG-142, BH-CFG-143, BH-CFG-144,
+// BH-CFG-210, BH-CFG-211, BH-CFG-212, BH-CFG-213, BH-CFG-214,
+// BH-CFG-140, BH-CFG-141, BH-CFG-142, BH-CFG-143, BH-CFG-144, BH-CFG-145,
 // BH-CFG-130, BH-CFG-131, BH-CFG-132, BH-CFG-133, BH-CFG-134, BH-CFG-135, BH-LANG-020, BH-LANG-021,
 // BH-TASK-001, BH-TASK-002, BH-TASK-003, BH-TASK-004, BH-TASK-005, BH-TASK-006, BH-TASK-007, BH-TASK-008,
-// BH-TASK-009, BH-TASK-024, BH-TASK-025, BH-TASK-026.
+// BH-TASK-009, BH-TASK-024, BH-TASK-025, BH-TASK-026,
+// BH-HEALTH-012, BH-HEALTH-013, BH-HEALTH-014, BH-HEALTH-015, BH-HEALTH-016, BH-HEALTH-017.
 #[test]
 fn every_rule_fires() {
     let fixture = Fixture::new();
@@ -142,6 +145,10 @@ const CONFLICTS: &[&str] = &[
     "document/duplicate-key",
     "cores/claimed-twice",
     "memory/overlap",
+    "memory/without-segments",
+    "memory/mixed-page",
+    "dma/outside-memory",
+    "dma/overlap",
     "partitions/steady-twice",
     "partitions/expect-silent",
     "payload/two-disks",

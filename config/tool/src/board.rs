@@ -17,6 +17,7 @@ pub(crate) fn run(args: &BoardArgs) -> Result<(), Failure> {
             file,
             output: target,
             name,
+            id,
         } => {
             let bytes = fs::read(file).map_err(|e| Failure::file(file, &e))?;
             let wrong = |why: String| Failure::wrong(format_args!("{}: {why}", file.display()));
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &BoardArgs) -> Result<(), Failure> {
                     .to_owned()
             };
             let name = name.clone().unwrap_or_else(stem);
-            let text = draft::draft(&tree, &name).map_err(wrong)?;
+            let text = draft::draft(&tree, &name, *id).map_err(wrong)?;
             match target {
                 None => output::line(text.trim_end()),
                 Some(path) => fs::write(path, text).map_err(|e| Failure::file(path, &e)),

@@ -71,6 +71,7 @@ pub(crate) fn refused(refusal: Refusal) -> Failure {
         | BuildError::Tables { .. }
         | BuildError::Table(_)
         | BuildError::DeviceTree(_)
+        | BuildError::OwnTree { .. }
         | BuildError::Proof(ProveError::Unavailable { .. } | ProveError::Certificate(_))
         | BuildError::Hypervisor(_)
         | BuildError::Layout(_)

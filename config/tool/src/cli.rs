@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command line as types.
 
+mod boards;
+
 use std::path::PathBuf;
 
-use crate::flash::args::FlashArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::boards::{BoardAction, BoardArgs, Document, ImagesArgs, SchemaArgs};
+use crate::flash::args::FlashArgs;
 
 /// Compiles a system of isolated partitions from one YAML spec, proves that it isolates, and runs it.
 #[derive(Parser, Debug)]
@@ -344,31 +348,6 @@ pub(crate) struct SdkArgs {
     pub(crate) output: PathBuf,
 }
 
-/// Arguments of `schema`.
-#[derive(Args, Debug)]
-pub(crate) struct SchemaArgs {
-    /// What is described
-    #[arg(value_enum, default_value_t = Document::Spec)]
-    pub(crate) document: Document,
-    /// Know the devices and cores of a board: a name, or the path of a board file
-    #[arg(long, value_name = "BOARD")]
-    pub(crate) board: Option<String>,
-    /// Print the keys as a table in Markdown instead
-    #[arg(long)]
-    pub(crate) keys: bool,
-}
-
-/// A kind of document.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Document {
-    /// A system
-    Spec,
-    /// A file that a system includes
-    Fragment,
-    /// A board file
-    Board,
-}
-
 /// Arguments of `prove`.
 #[derive(Args, Debug)]
 pub(crate) struct ProveArgs {
@@ -387,39 +366,6 @@ pub(crate) struct NeedsArgs {
         value_name = "VERB [ARGUMENT]..."
     )]
     pub(crate) line: Vec<String>,
-}
-
-/// Arguments of `board`.
-#[derive(Args, Debug)]
-pub(crate) struct BoardArgs {
-    /// What is done.
-    #[command(subcommand)]
-    pub(crate) action: BoardAction,
-}
-
-/// What is done for a board.
-#[derive(Subcommand, Debug)]
-pub(crate) enum BoardAction {
-    /// Draft a board file from a flattened device tree
-    FromDtb {
-        /// The device tree
-        #[arg(value_name = "FILE.dtb")]
-        file: PathBuf,
-        /// Name of the board [default: that of the file]
-        #[arg(long)]
-        name: Option<String>,
-        /// File that receives the draft [default: stdout]
-        #[arg(short, long, value_name = "FILE.yaml")]
-        output: Option<PathBuf>,
-    },
-}
-
-/// Arguments of `images`.
-#[derive(Args, Debug)]
-pub(crate) struct ImagesArgs {
-    /// Build what is missing or older than its sources; without it, list the images
-    #[arg(long)]
-    pub(crate) build: bool,
 }
 
 #[cfg(test)]

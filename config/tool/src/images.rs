@@ -42,7 +42,17 @@ struct Image {
 /// Builds or lists the images.
 pub(crate) fn run(args: &ImagesArgs) -> Result<(), Failure> {
     let root = place::root()?;
-    let images = images_of(cargo::binaries(&root)?);
+    let all = images_of(cargo::binaries(&root)?);
+    let images: Vec<Image> = match &args.board {
+        Some(board) => all.into_iter().filter(|i| i.file.starts_with(board)).collect(),
+        None => all,
+    };
+    if let Some(board) = args.board.as_ref().filter(|_| images.is_empty()) {
+        return Err(
+            Failure::wrong(format_args!("no crate of the workspace is board `{board}`"))
+                .help("the steps to a new board: bsp/NEW-BOARD.md"),
+        );
+    }
     let folder = place::images(&root);
     if !args.build {
         return images
@@ -66,6 +76,9 @@ pub(crate) fn run(args: &ImagesArgs) -> Result<(), Failure> {
     for board in boards(&images) {
         let binary = pack(&root, &folder, &board)?;
         store.put(&Path::new(&board).join("hypervisor.bin"), &binary)?;
+    }
+    if args.board.is_some() {
+        return Ok(());
     }
     cargo::build_checker(&root)?;
     put_checker(&target)?;

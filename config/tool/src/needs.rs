@@ -4,6 +4,8 @@
 use std::iter;
 use std::path::Path;
 
+use bulkhead_model::board::Qemu;
+use bulkhead_model::release::Release;
 use bulkhead_runner::cli::BootPath;
 use clap::Parser;
 
@@ -64,7 +66,35 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
     for package in all {
         output::line(&format!("debian-arm64 {package}"))?;
     }
+    let since = match &cli.verb {
+        Verb::Run(_) | Verb::Trace(_) => emulator(&path, &spec.changes())?,
+        Verb::Test(_) => of_all_boards()?,
+        _ => None,
+    };
+    if let Some(since) = since {
+        output::line(&format!("qemu {since}"))?;
+    }
     Ok(())
+}
+
+/// The first release of QEMU that models the board of a spec or of a build folder well enough.
+fn emulator(path: &Path, changes: &[String]) -> Result<Option<Release>, Failure> {
+    if path.is_dir() {
+        let manifest = bulkhead_runner::manifest_of(path).map_err(|e| Failure::unable(e.to_string()))?;
+        return Ok(manifest.qemu.and_then(|qemu| qemu.since));
+    }
+    Ok(emulated(path, changes)?.and_then(|qemu| qemu.since))
+}
+
+/// The first release of QEMU that models each of the project's boards well enough.
+fn of_all_boards() -> Result<Option<Release>, Failure> {
+    let root = place::root()?;
+    let mut since = None;
+    for name in place::boards(&root)? {
+        let board = bulkhead_model::load_board(&place::board(&root, &name))?;
+        since = since.max(board.qemu.and_then(|qemu| qemu.since));
+    }
+    Ok(since)
 }
 
 /// Packages of a spec; none for a build folder, which holds what it needs.
@@ -77,12 +107,16 @@ fn packages(path: &Path, overrides: &[String]) -> Result<Vec<String>, Failure> {
 
 /// Package of the boot loader by which QEMU boots the board of a spec.
 fn boot_loader(spec: &Path, changes: &[String]) -> Result<Option<String>, Failure> {
+    let firmware = emulated(spec, changes)?.and_then(|qemu| qemu.firmware);
+    Ok(firmware.map(|firmware| firmware.package))
+}
+
+/// How QEMU models the board of a spec.
+fn emulated(spec: &Path, changes: &[String]) -> Result<Option<Qemu>, Failure> {
     let Some(name) = bulkhead_model::board_name(spec, changes)? else {
         return Ok(None);
     };
-    let board = bulkhead_model::load_board(&place::board(&place::root()?, &name))?;
-    let firmware = board.qemu.and_then(|qemu| qemu.firmware);
-    Ok(firmware.map(|firmware| firmware.package))
+    Ok(bulkhead_model::load_board(&place::board(&place::root()?, &name))?.qemu)
 }
 
 /// Packages of two specs, each once.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where things are: the source tree, the images, the guest packages.
 
-use std::env;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use bulkhead_model::Paths;
 
@@ -45,6 +45,24 @@ pub(crate) fn root() -> Result<PathBuf, Failure> {
 /// The file of a board.
 pub(crate) fn board(root: &Path, name: &str) -> PathBuf {
     root.join(BOARDS).join(format!("{name}.yaml"))
+}
+
+/// The names of all board files.
+///
+/// # Errors
+/// Their folder cannot be read.
+pub(crate) fn boards(root: &Path) -> Result<Vec<String>, Failure> {
+    let folder = root.join(BOARDS);
+    let unreadable = |error| Failure::unable(format_args!("cannot read {}: {error}", folder.display()));
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|e| e == "yaml") {
+            names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The folder of cargo's output.

@@ -4,6 +4,8 @@
 //! The folder has the layout of the source tree, so that the one command works in it; it has no `Cargo.toml`, by
 //! which the command knows that there is nothing to build. Implements: BH-SDK-001.
 
+#[cfg(test)]
+mod c_lock;
 mod header;
 
 use std::env;
@@ -34,6 +36,9 @@ const TREE: [&str; 13] = [
     "partitions/README.md",
 ];
 
+/// The lock API for C.
+const LOCK_HEADER: &str = include_str!("../../../partitions/runtime/include/bulkhead_lock.h");
+
 /// What the SDK says of itself.
 const README: &str = "\
 # Bulkhead SDK
@@ -48,7 +53,7 @@ Changes, proves, runs and flashes systems; no Rust is needed.
 - `config/systems/`: example systems; `config/boards/`: the boards; `config/schema/`: the language for editors.
 - `target/images/`: for each board its hypervisor, the loader, and the partitions of the examples.
 - `target/release/`: the tool, and the checker that proves what the tool builds.
-- `include/bulkhead.h`: what a partition in C or assembly sees; `hypervisor/abi/` and `partitions/runtime/`: the same for
+- `include/bulkhead.h`: what a partition in C or assembly sees, `include/bulkhead_lock.h`: its locks for C; `hypervisor/abi/` and `partitions/runtime/`: the same for
   Rust, with `partitions/adas`, `cluster` and `vehicle` as examples (those need Rust).
 
 A partition of your own is an ELF file for AArch64 that runs at EL1: `payload: { elf: path/to/it.elf }`.
@@ -90,6 +95,7 @@ pub(crate) fn run(args: &SdkArgs, format: Format) -> Result<(), Failure> {
         &folder.join("target/release").join(prove::CHECKER),
     )?;
     write(&folder.join("include/bulkhead.h"), &header::text())?;
+    write(&folder.join("include/bulkhead_lock.h"), LOCK_HEADER)?;
     write(&folder.join("README.md"), README)?;
     let boards = boards(&images)?;
     match format {

@@ -2,18 +2,23 @@
 //! `test`: every test of the tree, by suite, with one result each.
 
 mod catalogue;
+#[cfg(test)]
+mod ignored;
+mod kinds;
 mod sabotage;
+mod said;
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde::Serialize;
 
-use self::catalogue::{Action, Lane, TESTS, Test, Wanted};
+use self::catalogue::TESTS;
+use self::kinds::{Action, Lane, Test, Wanted};
+use self::said::Said;
 use crate::cli::{Format, TestArgs};
 use crate::failure::Failure;
 use crate::{images, output, place};
@@ -156,8 +161,8 @@ fn execute(test: &Test, root: &Path) -> Outcome {
         Action::Cargo {
             arguments,
             environment,
-        } => cargo(root, arguments, environment).map_err(Trouble::from),
-        Action::LintTarget => lint_target(root).map_err(Trouble::from),
+        } => cargo(root, arguments, environment),
+        Action::LintTarget => lint_target(root),
         Action::Script { path } => script(root, path),
         Action::System { arguments, wanted } => system(root, arguments, *wanted).map_err(Trouble::from),
     };
@@ -185,50 +190,47 @@ fn outcome(id: String, suite: &'static str, start: Instant, result: Result<(), T
 fn script(root: &Path, path: &str) -> Result<(), Trouble> {
     /// Exit status by which a test says that it was skipped.
     const SKIPPED: i32 = 77;
-    let text = |e: std::io::Error| e.to_string();
     let mut command = Command::new("bash");
-    command
-        .arg(root.join(path))
-        .current_dir(root)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    let mut child = command.spawn().map_err(text)?;
-    let mut reason = None;
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).lines() {
-            let line = line.map_err(text)?;
-            println!("{line}");
-            if let Some(why) = line.strip_prefix("SKIPPED: ") {
-                reason = Some(why.to_owned());
-            }
-        }
-    }
-    let status = child.wait().map_err(text)?;
-    match (status.code(), reason) {
+    command.arg(root.join(path)).current_dir(root);
+    let (status, said) = said::listen(&mut command).map_err(|e| format!("bash does not start: {e}"))?;
+    match (status.code(), said.skipped) {
         (Some(0), None) => Ok(()),
         (Some(SKIPPED), Some(reason)) => Err(Trouble::Skipped(reason)),
         _ => Err(Trouble::Failed(format!("{path} ended with {status}"))),
     }
 }
 
-fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
+/// Calls cargo. A test that it runs prints a line `SKIPPED: REASON` when this machine cannot run it.
+fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), Trouble> {
     let mut command = Command::new("cargo");
     command
         .args(arguments)
         .envs(environment.iter().copied())
-        .current_dir(root)
-        .stdin(Stdio::null());
-    let status = command
-        .status()
-        .map_err(|e| format!("cargo does not start: {e}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("cargo {} ended with {status}", arguments.join(" ")))
+        .current_dir(root);
+    let (status, said) = said::listen(&mut command).map_err(|e| format!("cargo does not start: {e}"))?;
+    judge(status.success(), said).map_err(|trouble| match trouble {
+        Trouble::Failed(reason) => Trouble::Failed(format!(
+            "cargo {} ended with {status}{reason}",
+            arguments.join(" ")
+        )),
+        Trouble::Skipped(reason) => Trouble::Skipped(reason),
+    })
+}
+
+/// What a call of cargo shows, by its success and what its tests printed. Implements: BH-TOOL-003.
+fn judge(success: bool, said: Said) -> Result<(), Trouble> {
+    match said {
+        _ if !success => Err(Trouble::Failed(String::new())),
+        Said {
+            skipped: Some(reason),
+            ..
+        } => Err(Trouble::Skipped(reason)),
+        Said { passed: Some(0), .. } => Err(Trouble::Failed(", but no test was run".to_owned())),
+        Said { .. } => Ok(()),
     }
 }
 
-fn lint_target(root: &Path) -> Result<(), String> {
+fn lint_target(root: &Path) -> Result<(), Trouble> {
     let packages = images::packages(root).map_err(|_| "cargo refuses the workspace".to_owned())?;
     let mut arguments = vec!["clippy", "--locked", "--target", images::TARGET];
     for package in &packages {

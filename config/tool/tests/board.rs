@@ -74,8 +74,16 @@ fn compare(draft: &Board, board: &Board) {
     let parts = |b: &Board| b.cores.iter().map(|c| c.midr >> 4 & 0xfff).collect::<Vec<_>>();
     assert_eq!(parts(draft), parts(board));
     assert_eq!(
-        (draft.gic.version, draft.gic.distributor, draft.gic.redistributors),
-        (board.gic.version, board.gic.distributor, board.gic.redistributors)
+        (
+            draft.gic.version,
+            draft.gic.distributor,
+            draft.gic.redistributors()
+        ),
+        (
+            board.gic.version,
+            board.gic.distributor,
+            board.gic.redistributors()
+        )
     );
     assert!(draft.gic.spi_lines <= board.gic.spi_lines);
     let uart = |b: &Board| (b.uart.kind, b.uart.base, b.uart.interrupt);

@@ -5,6 +5,7 @@
 
 mod effect;
 mod evidence;
+mod health;
 mod rule;
 mod task;
 mod value;

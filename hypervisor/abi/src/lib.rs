@@ -8,11 +8,13 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod health;
 pub mod hypercall;
 pub mod lock;
 pub mod mux;
 pub mod queuing;
 pub mod sampling;
 pub mod stats;
+pub mod steal;
 pub mod trace;
 pub mod window;

@@ -65,11 +65,18 @@ pub struct Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word(u64);
 
-const OWNER: u64 = 0xff;
-const WAITERS: u64 = 1 << 16;
-const DIED: u64 = 1 << 17;
-const ONE_TAKING: u64 = 1 << 32;
-const TAKING: u64 = 0xffff_ffff << 32;
+/// Bits of [`Word`]: the owner's position plus one.
+pub const OWNER: u64 = 0xff;
+/// Bits of [`Word`]: the owner's vCPU.
+pub const VCPU: u64 = 0xff << 8;
+/// Bit of [`Word`]: somebody waits.
+pub const WAITERS: u64 = 1 << 16;
+/// Bit of [`Word`]: the owner before died or was revoked.
+pub const DIED: u64 = 1 << 17;
+/// What each taking adds to [`Word`].
+pub const ONE_TAKING: u64 = 1 << 32;
+/// Bits of [`Word`]: number of the taking.
+pub const TAKING: u64 = 0xffff_ffff << 32;
 
 impl Word {
     /// The word in a value that memory holds.

@@ -3,13 +3,14 @@
 //!
 //! One [`CORE_STATS_SIZE`]-byte block per core, written by that core only: a [`CoreStats`] followed, at
 //! offset [`VCPU_STATS_OFFSET`] + *k* × [`VCPU_STATS_SIZE`], by the [`VcpuStats`] of the *k*-th vCPU of that
-//! core in blob order. The core's trace ([`crate::trace`]) follows them. All counts only grow; each is a single-copy atomic 8-byte store. Times are counter
+//! core in blob order. The core's trace ([`crate::trace`]) and its [`crate::health::HealthLog`] follow them. All
+//! counts only grow; each is a single-copy atomic 8-byte store. Times are counter
 //! ticks since the epoch; [`CoreStats::frequency`] converts.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Bytes per core.
-pub const CORE_STATS_SIZE: usize = 0x4000;
+pub const CORE_STATS_SIZE: usize = 0x8000;
 /// Offset of the first vCPU's block.
 pub const VCPU_STATS_OFFSET: usize = 0x400;
 /// Bytes per vCPU.
@@ -21,7 +22,7 @@ pub const MAX_VCPUS: usize = 64;
 /// Value of [`CoreStats::magic`].
 pub const MAGIC: u32 = 0x5453_4b42;
 /// Version of this layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Counters in [`VcpuStats::entries`]: one for each exception class of `ESR_EL2.EC` (synchronous), then
 /// [`ENTRY_IRQ`], [`ENTRY_FIQ`], [`ENTRY_SERROR`].
@@ -55,6 +56,8 @@ pub mod partition_state {
     pub const OFF: u64 = 4;
     /// Stopped because of an error.
     pub const FAILED: u64 = 5;
+    /// In its safe state: its payload gives its safe output.
+    pub const SAFE: u64 = 6;
 }
 
 /// Snapshot taken by [`crate::hypercall::MARK_STEADY`].
@@ -158,7 +161,7 @@ pub struct LockStats {
 }
 const _: () = assert!(size_of::<CoreStats>() <= VCPU_STATS_OFFSET);
 const _: () = assert!(VCPU_STATS_OFFSET + MAX_VCPUS_PER_CORE * VCPU_STATS_SIZE <= crate::trace::RING_OFFSET);
-const _: () = assert!(crate::trace::RING_OFFSET + crate::trace::RING_SIZE <= CORE_STATS_SIZE);
+const _: () = assert!(crate::trace::RING_OFFSET + crate::trace::RING_SIZE <= crate::health::HEALTH_OFFSET);
 
 /// One vCPU's block.
 #[repr(C)]
@@ -190,11 +193,13 @@ pub struct VcpuStats {
     pub fault_pc: u64,
     /// IPA of that trap.
     pub fault_ipa: u64,
+    /// Ticks for which it could have executed and did not ([`crate::steal`]).
+    pub stolen_ticks: u64,
     /// Doorbells that it rang.
     pub rings: u64,
     /// Rings that were refused because they came too early.
     pub rings_refused: u64,
     /// Reserved, zero.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 5],
 }
 const _: () = assert!(size_of::<VcpuStats>() <= VCPU_STATS_SIZE);

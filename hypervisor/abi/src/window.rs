@@ -10,6 +10,7 @@
 //! | [`TX_DATA`] | [`TX_SIZE`] bytes of data |
 //! | [`RX_DATA`] | [`RX_SIZE`] bytes of data |
 //! | [`METRICS`] | [`Metrics`] |
+//! | [`crate::health::NOTICES`] | [`crate::health::Notices`], in the monitor partition's window |
 //!
 //! `head` and `tail` count bytes since start, modulo 2^32; the byte with number `n` lies at `n % size`.
 //! The producer writes data, then `head` (release); the consumer reads `head` (acquire), data, then writes

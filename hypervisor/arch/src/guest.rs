@@ -32,3 +32,27 @@ pub fn inject_synchronous(context: &mut VcpuContext, esr: u64, far: Option<u64>)
 
 /// The syndrome of an undefined instruction: EC 0, 32-bit instruction.
 pub const UNDEFINED: u64 = 1 << 25;
+
+/// Makes the vCPU take the abort that its access caused as a synchronous external abort: the memory system
+/// refused it.
+///
+/// `esr` is the syndrome of an abort, or of another trap, which becomes an undefined instruction.
+pub fn inject_abort(context: &mut VcpuContext, esr: u64, far: u64) {
+    const INSTRUCTION_ABORT: u64 = 0x20;
+    const DATA_ABORT: u64 = 0x24;
+    /// IL and, of a data abort, WnR.
+    const KEPT: u64 = 1 << 25 | 1 << 6;
+    const EXTERNAL: u64 = 0x10;
+    let class = (esr >> 26) & 0x3f;
+    if class != INSTRUCTION_ABORT && class != DATA_ABORT {
+        inject_synchronous(context, UNDEFINED, None);
+        return;
+    }
+    // EL1h and EL1t: taken without a change of exception level.
+    let same_level = u64::from(context.pstate & 0xc == 0x4);
+    inject_synchronous(
+        context,
+        (class | same_level) << 26 | esr & KEPT | EXTERNAL,
+        Some(far),
+    );
+}

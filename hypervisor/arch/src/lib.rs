@@ -13,6 +13,7 @@ pub mod context;
 pub mod errors;
 pub mod gic_cpu;
 pub mod guest;
+pub mod identity;
 pub mod lock;
 pub mod predictors;
 pub mod registers;

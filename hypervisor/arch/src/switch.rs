@@ -9,7 +9,7 @@
 //! A57 1319537, A72 1319367, A76 1165522): table walks go off first (`TCR_EL1.EPD0`, `EPD1`), then stage 1 goes
 //! on, so that nothing is translated flat either, and `SCTLR_EL1` and `TCR_EL1` of the next vCPU come last.
 //!
-//! Implements: BH-TIM-001.
+//! Implements: BH-TIM-001, BH-CORE-010.
 
 use core::arch::global_asm;
 use core::mem::offset_of;

@@ -154,16 +154,22 @@ pub fn written(system: &System<'_>) -> [Range; 2] {
     ]
 }
 
-/// Memory through which partitions speak to EL2 and to each other: every window and every channel, each with
-/// what it is called and its index in its table.
+/// Memory through which partitions speak to EL2 and to each other: every window, every page of stolen time and every
+/// channel, each with what it is called and its index in its table.
 pub fn shared<'a>(system: &System<'a>) -> impl Iterator<Item = (&'static str, usize, Range)> + use<'a> {
     let window = u64::try_from(WINDOW_SIZE).unwrap_or(u64::MAX);
     let partitions = system.partitions.iter().enumerate();
     let windows = partitions.filter(|(_, partition)| partition.window != 0);
     let windows = windows
         .map(move |(index, partition)| ("window of partition", index, range(partition.window, window)));
+    // The structures of a partition lie in one page, that of its vCPU 0 first.
+    let vcpus = system.vcpus.iter().enumerate();
+    let stolen = vcpus.filter(|(_, vcpu)| vcpu.stolen_time != 0 && vcpu.index == 0);
+    let stolen = stolen.map(|(index, vcpu)| ("stolen time of vCPU", index, range(vcpu.stolen_time, PAGE)));
     let channels = system.channels.iter().enumerate();
-    windows.chain(channels.map(|(index, channel)| ("channel", index, range(channel.base, channel.size))))
+    windows
+        .chain(stolen)
+        .chain(channels.map(|(index, channel)| ("channel", index, range(channel.base, channel.size))))
 }
 
 /// Checks the blob's own addresses before anything is written. Implements: BH-BOOT-006.

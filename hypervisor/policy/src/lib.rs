@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Decisions of EL2 as pure code: facts in, actions out.
 //!
-//! - [`trap`], [`fault`]: what a trap is, from the syndrome registers.
-//! - [`sysreg`], [`registers`]: what a trapped system-register access gets.
+//! - [`trap`], [`fault`]: what a trap is, from the syndrome registers. [`abort`]: what an access gets that nobody describes.
+//! - [`sysreg`], [`registers`]: what a trapped system-register access gets. [`identity`]: the features that a guest sees.
 //! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
+//! - [`health`]: signs of life of partitions.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
 //! - [`bandwidth`]: how much memory traffic a core may make.
+//! - [`steal`]: how long a vCPU could have executed and did not.
 //! - [`lock`]: locks with priority inheritance, and the jobs inside EL2 in which a waiter helps.
 //! - [`uart`]: the emulated PL011.
 //! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
@@ -22,11 +24,14 @@
     clippy::wildcard_enum_match_arm
 )]
 
+pub mod abort;
 pub mod bandwidth;
 mod bits;
 pub mod dma;
 pub mod doorbell;
 pub mod fault;
+pub mod health;
+pub mod identity;
 pub mod lifecycle;
 pub mod lock;
 pub mod mux;
@@ -36,6 +41,7 @@ pub mod ring;
 pub mod root;
 pub mod schedule;
 pub mod smccc;
+pub mod steal;
 pub mod sysreg;
 pub mod trap;
 pub mod uart;

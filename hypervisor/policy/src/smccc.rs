@@ -2,9 +2,11 @@
 //! Calls that a guest makes with `HVC #0`: which function, with which arguments.
 //!
 //! # References
-//! Arm DEN0028, SMC Calling Convention, "Function Identifiers", "Arm Architecture Calls"; Arm DEN0022, PSCI.
+//! Arm DEN0028, SMC Calling Convention, "Function Identifiers", "Arm Architecture Calls"; Arm DEN0022, PSCI; Arm
+//! DEN0057A, Paravirtualized Time for Arm-based Systems, "Stolen time".
 
 use bulkhead_abi::hypercall;
+use bulkhead_abi::steal::{PV_TIME_FEATURES, PV_TIME_ST};
 
 use crate::bits::low32;
 use crate::psci::{CpuOn, PsciCall};
@@ -30,17 +32,47 @@ pub enum SmcccCall {
         /// Function that is asked for.
         function: u32,
     },
+    /// `PV_TIME_FEATURES`.
+    TimeFeatures {
+        /// Function that is asked for.
+        function: u32,
+    },
+    /// `PV_TIME_ST`.
+    StolenTime,
 }
 
 impl SmcccCall {
-    /// The value for `x0`. No workaround call is offered: each is NOT_SUPPORTED.
-    pub const fn result(self) -> i64 {
+    /// The value for `x0`, for a vCPU that reads its stolen time at IPA `stolen_time`, if it does. No workaround call
+    /// is offered: each is NOT_SUPPORTED. Implements: BH-STEAL-002.
+    pub const fn result(self, stolen_time: Option<i64>) -> i64 {
+        match (self, stolen_time) {
+            (Self::StolenTime, Some(ipa)) => ipa,
+            (
+                Self::ArchFeatures {
+                    function: PV_TIME_FEATURES,
+                }
+                | Self::TimeFeatures {
+                    function: PV_TIME_FEATURES | PV_TIME_ST,
+                },
+                Some(_),
+            ) => hypercall::SUCCESS,
+            (
+                Self::Version | Self::ArchFeatures { .. } | Self::TimeFeatures { .. } | Self::StolenTime,
+                Some(_) | None,
+            ) => self.always(),
+        }
+    }
+
+    /// What every vCPU gets.
+    const fn always(self) -> i64 {
         match self {
             Self::Version => VERSION,
             Self::ArchFeatures {
                 function: function::SMCCC_VERSION | function::SMCCC_ARCH_FEATURES,
             } => hypercall::SUCCESS,
-            Self::ArchFeatures { .. } => hypercall::NOT_SUPPORTED,
+            Self::ArchFeatures { .. } | Self::TimeFeatures { .. } | Self::StolenTime => {
+                hypercall::NOT_SUPPORTED
+            }
         }
     }
 }
@@ -101,6 +133,8 @@ pub const fn decode(registers: &[u64; 4]) -> Call {
     match id {
         function::SMCCC_VERSION => Call::Smccc(SmcccCall::Version),
         function::SMCCC_ARCH_FEATURES => Call::Smccc(SmcccCall::ArchFeatures { function: low32(x1) }),
+        PV_TIME_FEATURES => Call::Smccc(SmcccCall::TimeFeatures { function: low32(x1) }),
+        PV_TIME_ST => Call::Smccc(SmcccCall::StolenTime),
         hypercall::NULL => Call::Vendor(VendorCall::Null),
         hypercall::VENDOR_HYP_UID => Call::Vendor(VendorCall::Uid),
         hypercall::VENDOR_HYP_REVISION => Call::Vendor(VendorCall::Revision),

@@ -3,6 +3,7 @@
 //!
 //! [`decide`] names the action; EL2 performs it. Registers that the control words do not trap never come here.
 
+use crate::identity;
 use crate::registers as r;
 use crate::trap::Register;
 
@@ -89,6 +90,8 @@ pub enum SysRegAction {
     Icc(IccRegister),
     /// Put this value into the destination register.
     Value(u64),
+    /// Put what [`identity::shown`] makes of the processor's own answer into the destination register.
+    Identity,
     /// Do nothing.
     Ignore,
     /// Enter EL1's synchronous exception vector with an exception of unknown reason.
@@ -101,7 +104,7 @@ pub enum SysRegAction {
 ///
 /// # References
 /// Arm IHI 0069, "ICH_HCR_EL2" (TC, TALL0, TDIR), "ICC_SRE_EL2" (Enable); Arm ARM, "MDCR_EL2" (TDA, TDOSA, TDRA,
-/// TPM, TPMCR), "HCR_EL2" (TSW, TACR, TIDCP).
+/// TPM, TPMCR), "HCR_EL2" (TSW, TACR, TIDCP, TID3).
 pub const fn decide(access: SysRegAccess, interrupts: Interrupts) -> SysRegAction {
     match access.register {
         r::ICC_SGI1R_EL1 => write_only(access.direction, SysRegAction::Icc(IccRegister::Sgi1r)),
@@ -137,6 +140,7 @@ pub const fn decide(access: SysRegAccess, interrupts: Interrupts) -> SysRegActio
             access.direction,
             SysRegAction::Value(r::OSLSR_IMPLEMENTED_UNLOCKED),
         ),
+        other if identity::is_identity(other) => read_only(access.direction, SysRegAction::Identity),
         r::DC_ISW | r::DC_CSW | r::DC_CISW => write_only(access.direction, SysRegAction::Ignore),
         other if r::is_debug(other) || r::is_el0_pmu(other) => zero(access.direction),
         _ => SysRegAction::InjectUndefined,

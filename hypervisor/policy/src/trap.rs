@@ -201,6 +201,9 @@ pub enum Trap {
     },
     /// FP, Advanced SIMD, SVE or SME access while it is trapped.
     FloatingPoint,
+    /// An instruction of a feature that partitions do not have: pointer authentication, 64-byte loads and stores,
+    /// 128-bit system registers.
+    Hidden,
     /// `PSTATE.IL` was set.
     IllegalState,
     /// A trapped access from AArch32 state (a 32-bit process of the guest).
@@ -221,7 +224,10 @@ mod class {
     pub(super) const CP14_LDC: u64 = 0x06;
     pub(super) const FP: u64 = 0x07;
     pub(super) const CP10_ID: u64 = 0x08;
+    pub(super) const POINTER_AUTHENTICATION: u64 = 0x09;
+    pub(super) const LOAD_STORE_64_BYTES: u64 = 0x0a;
     pub(super) const CP14_64: u64 = 0x0c;
+    pub(super) const SYSTEM_128: u64 = 0x14;
     pub(super) const ILLEGAL_STATE: u64 = 0x0e;
     pub(super) const SVC32: u64 = 0x11;
     pub(super) const HVC32: u64 = 0x12;
@@ -292,6 +298,7 @@ pub const fn decode(esr: u64, far: u64, hpfar: u64) -> Trap {
             }
         }
         class::FP | class::SVE | class::SME => Trap::FloatingPoint,
+        class::POINTER_AUTHENTICATION | class::LOAD_STORE_64_BYTES | class::SYSTEM_128 => Trap::Hidden,
         class::ILLEGAL_STATE => Trap::IllegalState,
         class::CP15_32
         | class::CP15_64
@@ -323,6 +330,7 @@ impl Trap {
             | Self::InstructionAbort { .. }
             | Self::WalkAbort { .. }
             | Self::FloatingPoint
+            | Self::Hidden
             | Self::IllegalState
             | Self::Aarch32
             | Self::Other { .. } => {

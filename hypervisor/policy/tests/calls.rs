@@ -80,6 +80,7 @@ fn bits_above_the_identifier_do_not_matter() {
     );
 }
 
+/// Verifies: BH-STEAL-002.
 #[test]
 fn vendor_and_discovery_calls() {
     assert_eq!(decode(&[0xC600_0001, 0, 0, 0]), Call::Vendor(VendorCall::Null));
@@ -92,10 +93,24 @@ fn vendor_and_discovery_calls() {
         decode(&[0x8600_FF03, 0, 0, 0]),
         Call::Vendor(VendorCall::Revision)
     );
-    let result = |x0, x1| match decode(&[x0, x1, 0, 0]) {
-        Call::Smccc(call) => call.result(),
+    let answer = |x0, x1, stolen_time| match decode(&[x0, x1, 0, 0]) {
+        Call::Smccc(call) => call.result(stolen_time),
         Call::Psci(_) | Call::Vendor(_) | Call::Unknown => panic!("{x0:#x}"),
     };
+    let result = |x0, x1| answer(x0, x1, None);
+    // DEN0057A: PV_TIME_FEATURES, PV_TIME_ST; here for a vCPU that has stolen time, and for one that has none.
+    let page = Some(0x7f_0020_0040);
+    for (function, asked, there) in [
+        (0x8000_0001, 0xc500_0020, 0),
+        (0xc500_0020, 0xc500_0020, 0),
+        (0xc500_0020, 0xc500_0021, 0),
+        (0xc500_0021, 0, 0x7f_0020_0040),
+    ] {
+        assert_eq!(answer(function, asked, page), there);
+        assert_eq!(answer(function, asked, None), -1);
+    }
+    assert_eq!(answer(0xc500_0020, 0xc500_0022, page), -1);
+    assert_eq!(answer(0x8000_0001, 0xc500_0021, page), -1);
     assert_eq!(result(0x8000_0000, 0), 0x1_0001);
     assert_eq!(result(0x8000_0001, 0x8000_0000), 0);
     assert_eq!(result(0x8000_0001, 0x8000_0001), 0);

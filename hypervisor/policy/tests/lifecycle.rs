@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, Then};
+use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, SafeState, Then};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -20,12 +20,47 @@ struct Model {
     life: Life,
     vcpus: u32,
     restarts: u32,
+    /// Whether it has a safe output, and whether it gives it.
+    output: (bool, bool),
+    /// Whether its memory has yet to be withdrawn.
+    held: bool,
 }
 
 impl Model {
+    fn safe(&self) -> Then {
+        if self.output == (true, false) {
+            Then::Safe
+        } else {
+            Then::Fail
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Life::Stopping(then, waiting) = &self.life
+            && waiting.is_empty()
+            && !self.held
+        {
+            self.output.1 |= *then == Then::Safe;
+            self.life = match then {
+                Then::Reload | Then::Safe => Life::Loading,
+                Then::Off => Life::Off,
+                Then::Fail => Life::Failed,
+            };
+        }
+    }
+
+    fn order(&mut self, to: Then) -> bool {
+        if let Life::Stopping(then @ Then::Reload, _) = &mut self.life {
+            *then = to;
+            return true;
+        }
+        self.stop(to)
+    }
+
     fn stop(&mut self, then: Then) -> bool {
         let live = matches!(self.life, Life::Loading | Life::Running);
         if live {
+            self.held = true;
             self.life = Life::Stopping(then, (0..self.vcpus).collect());
         }
         live
@@ -38,26 +73,28 @@ impl Model {
             Event::Start | Event::Entered => return false,
             Event::ResetRequested => return self.stop(Then::Reload),
             Event::OffRequested => return self.stop(Then::Off),
-            Event::Fault if self.restarts == 0 => return self.stop(Then::Fail),
+            Event::Fault if self.restarts == 0 || self.output.1 => return self.stop(self.safe()),
+            Event::Stop => return self.order(Then::Fail),
+            Event::SafeState if self.output.1 => return false,
+            Event::SafeState => return self.order(self.safe()),
+            Event::Withdrawn if !self.held => return false,
+            Event::Withdrawn => {
+                self.held = false;
+                self.settle();
+            }
             Event::Fault => {
                 let stopped = self.stop(Then::Reload);
                 self.restarts -= u32::from(stopped);
                 return stopped;
             }
             Event::Stopped { vcpu } => {
-                let Life::Stopping(then, waiting) = &mut self.life else {
+                let Life::Stopping(_, waiting) = &mut self.life else {
                     return false;
                 };
                 if !waiting.remove(&vcpu) {
                     return false;
                 }
-                if waiting.is_empty() {
-                    self.life = match then {
-                        Then::Reload => Life::Loading,
-                        Then::Off => Life::Off,
-                        Then::Fail => Life::Failed,
-                    };
-                }
+                self.settle();
             }
         }
         true
@@ -71,6 +108,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::ResetRequested),
         1 => Just(Event::OffRequested),
         2 => Just(Event::Fault),
+        1 => Just(Event::Stop),
+        1 => Just(Event::SafeState),
+        3 => Just(Event::Withdrawn),
         8 => (0..34u32).prop_map(|vcpu| Event::Stopped { vcpu }),
         4 => (0..3u32).prop_map(|vcpu| Event::Stopped { vcpu }),
         1 => any::<u32>().prop_map(|vcpu| Event::Stopped { vcpu }),
@@ -88,6 +128,7 @@ fn agrees(word: Lifecycle, model: &Model) {
     assert_eq!(word.phase(), phase);
     assert_eq!(word.is_running(), model.life == Life::Running);
     assert_eq!(word.restarts_left(), model.restarts);
+    assert_eq!(word.gives_safe_output(), model.output.1);
     for vcpu in 0..40 {
         let must = matches!(&model.life, Life::Stopping(_, waiting) if waiting.contains(&vcpu));
         assert_eq!(word.must_stop(vcpu), must, "vCPU {vcpu}");
@@ -95,15 +136,17 @@ fn agrees(word: Lifecycle, model: &Model) {
 }
 
 proptest! {
-    /// Verifies: BH-LIFE-001.
+    /// Verifies: BH-LIFE-001, BH-LIFE-006, BH-LIFE-007.
     #[test]
     fn follows_the_model(
         vcpus in prop_oneof![Just(1u32), 1..4u32, 1..=32u32],
         limit in 0..4u32,
+        output: bool,
         events in prop::collection::vec(event(), 1..300),
     ) {
-        let mut model = Model { life: Life::Off, vcpus, restarts: limit };
-        let mut word = Lifecycle::new(vcpus, limit);
+        let mut model = Model { life: Life::Off, vcpus, restarts: limit, output: (output, false), held: false };
+        let safe = if output { SafeState::Output } else { SafeState::Silent };
+        let mut word = Lifecycle::new(vcpus, limit, safe);
         agrees(word, &model);
         for event in events {
             let after = word.after(event);
@@ -117,17 +160,20 @@ proptest! {
     }
 
     /// Cores race: each reads, computes, then swaps if nothing changed. However they interleave, a fault on one
-    /// and a reset on the other restart the partition once, and it is loaded only after both vCPUs stopped.
+    /// and a reset on the other restart the partition once, and it is loaded only after both vCPUs stopped and
+    /// the core that stopped it withdrew its memory.
     #[test]
     fn two_cores_race(schedule in prop::collection::vec(0..2usize, 40..80)) {
-        let mut shared = Lifecycle::new(2, 1).after(Event::Start).unwrap().after(Event::Entered).unwrap();
+        let mut shared = Lifecycle::new(2, 1, SafeState::Silent).after(Event::Start).unwrap().after(Event::Entered).unwrap();
         let scripts = [Event::Fault, Event::ResetRequested];
         let mut step = [0usize; 2];
+        let mut withdraws = None;
         let mut seen: [Option<Lifecycle>; 2] = [None, None];
         for core in schedule {
             let event = match step[core] {
                 0 => scripts[core],
                 1 => Event::Stopped { vcpu: u32::try_from(core).unwrap() },
+                2 if withdraws == Some(core) => Event::Withdrawn,
                 _ => continue,
             };
             let Some(old) = seen[core].take() else {
@@ -139,19 +185,22 @@ proptest! {
             }
             match old.after(event) {
                 Some(new) => {
+                    if step[core] == 0 {
+                        withdraws = Some(core);
+                    }
                     shared = new;
                     step[core] += 1;
                 }
                 None => step[core] += usize::from(step[core] == 0),
             }
             if shared.phase() == Phase::Loading {
-                prop_assert_eq!(step, [2, 2], "loaded while a vCPU had not stopped");
+                prop_assert_eq!(step.iter().sum::<usize>(), 5, "loaded too early: {:?}", step);
             }
         }
         // Finish what the schedule left.
         for _ in 0..2 {
             for vcpu in 0..2 {
-                for event in [scripts[usize::try_from(vcpu).unwrap()], Event::Stopped { vcpu }] {
+                for event in [scripts[usize::try_from(vcpu).unwrap()], Event::Stopped { vcpu }, Event::Withdrawn] {
                     if shared.phase() != Phase::Loading {
                         shared = shared.after(event).unwrap_or(shared);
                     }
@@ -165,9 +214,12 @@ proptest! {
 
 #[test]
 fn limits_are_cut() {
-    assert_eq!(Lifecycle::new(1, u32::MAX).restarts_left(), 0xffff);
+    assert_eq!(
+        Lifecycle::new(1, u32::MAX, SafeState::Silent).restarts_left(),
+        0xffff
+    );
     let stop = |n| {
-        Lifecycle::new(n, 0)
+        Lifecycle::new(n, 0, SafeState::Silent)
             .after(Event::Start)
             .unwrap()
             .after(Event::OffRequested)

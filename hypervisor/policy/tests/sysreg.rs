@@ -14,6 +14,8 @@ enum Rule {
     Value(u64),
     /// Reads as the value; a write is undefined.
     ReadOnly(u64),
+    /// Reads as the ID register that EL2 shows; a write is undefined.
+    Identity,
     /// Ignores writes; a read is undefined.
     WriteOnly,
     /// Carried out in direct mode, undefined else.
@@ -52,6 +54,8 @@ const TABLE: &[(&str, Rule)] = &[
     ("3 3 9 14 0", Rule::Value(0)),
     ("3 3 9 14 3", Rule::Value(0)),
     ("3 3 14 8-15 0-7", Rule::Value(0)),
+    // ID_PFR0_EL1 to ID_AA64MMFR4_EL1 and what is reserved among them (HCR_EL2.TID3); MIDR_EL1, MPIDR_EL1 do not trap.
+    ("3 0 0 1-7 0-7", Rule::Identity),
     // DC ISW, DC CSW, DC CISW.
     ("1 0 7 6 2", Rule::WriteOnly),
     ("1 0 7 10 2", Rule::WriteOnly),
@@ -74,6 +78,7 @@ fn expected(operands: [u32; 5], read: bool, direct: bool) -> SysRegAction {
     let rule = TABLE.iter().find(|(p, _)| matches(p, operands)).map(|(_, r)| *r);
     match (rule, read) {
         (Some(Rule::Value(v) | Rule::ReadOnly(v)), true) => SysRegAction::Value(v),
+        (Some(Rule::Identity), true) => SysRegAction::Identity,
         (Some(Rule::Value(_) | Rule::WriteOnly), false) => SysRegAction::Ignore,
         (Some(Rule::Direct(r, rights)), _) if direct && rights.contains(if read { 'r' } else { 'w' }) => {
             SysRegAction::Icc(r)

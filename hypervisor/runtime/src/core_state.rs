@@ -3,6 +3,7 @@
 
 use core::sync::atomic::Ordering;
 
+use bulkhead_abi::health::Error;
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
 use bulkhead_abi::trace::{CLASS_START, CLASS_WAKE, NO_VCPU};
 use bulkhead_arch::barrier::{counter, wait_for_interrupt};
@@ -13,10 +14,12 @@ use bulkhead_arch::words::SharedBlock;
 use bulkhead_drivers::gic::{Distributor, Redistributor};
 use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Position, Timetable};
+use bulkhead_policy::steal::Stolen;
 use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 
 use crate::errors::Errors;
+use crate::health::{self, Blame, Event};
 use crate::path::Path;
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::stats::{Account, Ledger};
@@ -58,8 +61,14 @@ pub struct LocalVcpu {
     pub used: bool,
     /// Number of the lock that it waits for.
     pub waits: Option<usize>,
+    /// Number of the lock for which it began to wait and which it has not got.
+    pub waited: Option<usize>,
     /// What its last release of a lock through a register came to.
     pub lock_status: u64,
+    /// For how long it could have executed and did not.
+    pub stolen: Stolen,
+    /// Where its guest reads that; empty on a core of its own.
+    pub stolen_time: SharedBlock,
 }
 
 impl LocalVcpu {
@@ -108,6 +117,8 @@ pub struct Running {
     pub redistributor: Redistributor,
     /// State of the console drainer (system core).
     pub drainer: crate::console::Drainer,
+    /// Physical SPIs taken in the current slot (sliced cores).
+    pub interrupts: u32,
 }
 
 /// One core.
@@ -129,10 +140,16 @@ pub fn halt() -> ! {
     }
 }
 
-/// Records that EL2 failed on core `index`, and stops it.
-pub fn park(index: usize, vector: u64, esr: u64, elr: u64, far: u64) -> ! {
+/// Stops core `index`: EL2 failed there, with an `error` that is reported here unless it was before; `vector` and
+/// `ESR_EL2`, `ELR_EL2`, `FAR_EL2` say where.
+///
+/// A core that fails while it says so stops without a further word. Implements: BH-CORE-008.
+pub fn park(index: usize, error: Option<Error>, vector: u64, [esr, elr, far]: [u64; 3]) -> ! {
     let core = u32::try_from(index).unwrap_or(u32::MAX);
-    FAILED_CORES.fetch_or(1u32.checked_shl(core).unwrap_or(0), Ordering::SeqCst);
+    let bit = 1u32.checked_shl(core).unwrap_or(0);
+    if FAILED_CORES.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
+        halt();
+    }
     shared::set_running(core, shared::NOBODY);
     let block = view::core_stats(core);
     block.write64(core_field!(state), core_state::FAILED);
@@ -140,6 +157,11 @@ pub fn park(index: usize, vector: u64, esr: u64, elr: u64, far: u64) -> ! {
     block.write64(core_field!(failure) + 8, esr);
     block.write64(core_field!(failure) + 16, elr);
     block.write64(core_field!(failure) + 24, far);
+    if let Some(error) = error {
+        let detail = [vector, esr, elr];
+        let blame = Blame::Core;
+        health::last_report(core, &Event { error, blame, detail });
+    }
     halt()
 }
 
@@ -161,7 +183,8 @@ impl PerCore {
     /// Starts the core: its own root, its interrupts, its vCPUs, its first slot.
     pub fn start(&mut self) -> ! {
         if self.set_up().is_none() {
-            park(usize::try_from(self.index).unwrap_or(0), u64::MAX, 0, 0, 0);
+            let index = usize::try_from(self.index).unwrap_or(0);
+            park(index, Some(Error::Assertion), u64::MAX, [0; 3]);
         }
         let context = self.first();
         entry::enter(context)
@@ -177,13 +200,14 @@ impl PerCore {
             let slot = self.vcpus.get_mut(local)?;
             *slot = Some(local_vcpu(&system, stats, local, listed.vcpu)?);
         }
-        stats.write32(core_field!(magic), stats::MAGIC);
         stats.write32(core_field!(version), stats::VERSION);
         stats.write32(core_field!(core), self.index);
         stats.write32(core_field!(vcpu_count), core.vcpu_count);
         stats.write64(core_field!(frequency), handoff.frequency);
         stats.write64(core_field!(epoch), handoff.epoch);
         stats.write64(core_field!(state), core_state::RUNNING);
+        // Last: whoever finds it finds the rest.
+        stats.write32_release(core_field!(magic), stats::MAGIC);
         let timetable = Timetable::new(system.slots_of(core), core.major_frame_ns, handoff.frequency);
         if core.mode == core_mode::SLICED && timetable.is_none() {
             return None;
@@ -210,6 +234,7 @@ impl PerCore {
             distributor,
             redistributor,
             drainer: crate::console::Drainer::new(),
+            interrupts: 0,
         });
         Some(())
     }
@@ -321,6 +346,13 @@ impl PerCore {
                 running
                     .stats
                     .add64(core_field!(budget_ticks), woke.saturating_sub(slept));
+                let loaded = running.loaded.and_then(|local| self.vcpus.get_mut(local));
+                if let Some(Some(vcpu)) = loaded
+                    && vcpu.readiness == Readiness::Ready
+                {
+                    vcpu.stolen.leaves(slept);
+                    vcpu.returns(woke);
+                }
             }
             running.path = Path {
                 begin: woke,
@@ -402,6 +434,9 @@ fn local_vcpu(system: &System<'static>, stats: SharedBlock, local: usize, global
         readiness: Readiness::Off,
         used: false,
         waits: None,
+        waited: None,
         lock_status: 0,
+        stolen: Stolen::new(view::handoff().frequency),
+        stolen_time: view::stolen_time(entry),
     })
 }

@@ -6,12 +6,15 @@
 
 use core::mem::offset_of;
 
+use bulkhead_abi::health::{Error, NOBODY};
 use bulkhead_abi::stats::{CoreStats, DmaStats, MAX_DMA_FUNCTIONS};
 use bulkhead_arch::barrier::dsb_sy;
 use bulkhead_drivers::smmu::events::COMMAND_QUEUE_ERROR;
 use bulkhead_policy::dma::{decode, owner};
 
 use crate::core_state::Running;
+use crate::health::{self, Blame, Event};
+use crate::shared::MAX_PARTITIONS;
 use crate::{entry, streams};
 
 /// Records taken in one system slot: a whole queue.
@@ -35,6 +38,8 @@ pub fn take_faults(running: &Running) {
     };
     let stats = running.stats;
     let mut first = None;
+    // The first fault of each partition, and that of streams that nobody owns, for the health monitor.
+    let mut reports: [Option<[u64; 3]>; MAX_PARTITIONS + 1] = [None; MAX_PARTITIONS + 1];
     let drained = smmu.drain(BUDGET, &dsb_sy, |record| {
         let fault = decode(record);
         let whose = owner(running.system.pci_functions, fault.stream);
@@ -46,7 +51,29 @@ pub fn take_faults(running: &Running) {
             stats.write64(at, word);
         }
         first = first.or(Some((fault, whose)));
+        let whose = whose.map_or(MAX_PARTITIONS, |(_, p)| {
+            usize::try_from(p).unwrap_or(MAX_PARTITIONS)
+        });
+        if let Some(report) = reports.get_mut(whose) {
+            let detail = [
+                u64::from(fault.stream),
+                u64::from(fault.cause.code()),
+                fault.address,
+            ];
+            let _ = report.get_or_insert(detail);
+        }
     });
+    for (partition, detail) in (0u32..).zip(reports) {
+        let Some(detail) = detail else { continue };
+        let blame = if usize::try_from(partition).is_ok_and(|p| p < MAX_PARTITIONS) {
+            let vcpu = NOBODY;
+            Blame::Partition { partition, vcpu }
+        } else {
+            Blame::System
+        };
+        let error = Error::DmaFault;
+        health::report(running, &Event { error, blame, detail });
+    }
     if let Some((fault, whose)) = first {
         defmt::warn!(
             "DMA: {=u32} faults; the first of stream {=u32:x}, partition {=u32}, event {=u8:x}, address {=u64:x}",

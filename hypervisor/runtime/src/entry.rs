@@ -130,7 +130,8 @@ extern "C" fn bulkhead_on_serror(esr: u64) -> *const VcpuContext {
 /// EL2 took an exception of its own: the core records it and parks; the others go on.
 #[unsafe(no_mangle)]
 extern "C" fn bulkhead_on_fatal(vector: u64, esr: u64, elr: u64, far: u64) -> ! {
-    crate::core_state::park(this_core_index(), vector, esr, elr, far)
+    let error = Some(bulkhead_abi::health::Error::Crash);
+    crate::core_state::park(this_core_index(), error, vector, [esr, elr, far])
 }
 
 /// Makes the core's own run-time root active: the boot part and other cores' blocks are gone from here on.
@@ -223,7 +224,8 @@ pub fn uart_get() -> Option<u8> {
     bulkhead_board_uart_get()
 }
 
-/// Links the run-time part with a board: gives it the board's UART and the version of its GIC.
+/// Links the run-time part with a board: gives it the board's UART and the version of its GIC, and a panic handler that
+/// lets it link only if no panic is reachable.
 #[macro_export]
 macro_rules! runtime_binary {
     ($board:ty) => {
@@ -259,6 +261,17 @@ macro_rules! runtime_binary {
         extern "Rust" fn bulkhead_board_uart_get() -> Option<u8> {
             use bulkhead_board::{Board, Uart};
             <$board as Board>::uart().get()
+        }
+
+        unsafe extern "C" {
+            /// Defined nowhere.
+            fn the_run_time_part_can_panic() -> !;
+        }
+
+        #[panic_handler]
+        fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+            // SAFETY: never called: linking succeeds only when no path leads here.
+            unsafe { the_run_time_part_can_panic() }
         }
     };
 }

@@ -2,6 +2,7 @@
 //! Asynchronous errors at the world switch: blamed on the vCPU that is loaded, or the core stops (design
 //! decision D3).
 
+use bulkhead_abi::health::Error;
 use bulkhead_abi::stats::ENTRY_SERROR;
 use bulkhead_arch::errors;
 
@@ -29,7 +30,7 @@ impl PerCore {
         };
         let index = usize::try_from(self.index()).unwrap_or(usize::MAX);
         let Some((vcpu, _)) = self.current() else {
-            park(index, SERROR_VECTOR, esr.get(), 0, 0)
+            park(index, Some(Error::SError), SERROR_VECTOR, [esr.get(), 0, 0])
         };
         let counter = ENTRY_SERROR.wrapping_mul(size_of::<u64>());
         vcpu.stats.add64(vcpu_field!(entries).wrapping_add(counter), 1);

@@ -7,7 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_abi::trace::Kind;
-use bulkhead_arch::barrier::{dmb_ish, dsb_sy};
+use bulkhead_arch::barrier::{counter, dmb_ish, dsb_sy};
 use bulkhead_drivers::gic::gicr;
 use bulkhead_policy::vgic::{Access, AccessSize, Frame, VcpuSet};
 use bulkhead_types::tables::core_mode;
@@ -150,6 +150,7 @@ impl PerCore {
                     set_spis(&running.distributor, vcpu, enabled, bound);
                 }
             });
+            vcpu.returns(counter());
         }
     }
 
@@ -172,9 +173,10 @@ impl PerCore {
         gic_cpu::save(&mut vcpu.context);
         if running.core.mode == core_mode::SLICED {
             predictors::sanitise(running.core, vcpu);
-            let vcpu: &LocalVcpu = vcpu;
             let lrs = vcpu.context.gic.lr;
             let bound = running.system.board.poll_bound;
+            // Only who waits is asked which interrupts could wake it.
+            let mut ppis = 0;
             let concerned = vcpu.shared.machine.with(running.index, |machine| {
                 machine.vgic.end_unlisted(vcpu.index(), ended);
                 let concerned = gic_cpu::fold(machine, vcpu.index(), &lrs);
@@ -183,8 +185,13 @@ impl PerCore {
                     machine.takes_spis = false;
                     set_spis(&running.distributor, vcpu, |_| 0, bound);
                 }
+                if vcpu.readiness == Readiness::Waiting {
+                    ppis = machine.vgic.ppi_enables(vcpu.index());
+                }
                 concerned
             });
+            // What began with its trap, or with the interrupt that ended its wait, is no more its own.
+            vcpu.leaves(running.path.begin, ppis);
             // The next vCPU of this core has the same PPIs: their enable and active bits go with their vCPU.
             running.redistributor.write32(gicr::ICENABLER0, GUEST_PPIS);
             // A timeout here leaves the next vCPU a timer interrupt whose condition it finds not met.

@@ -176,14 +176,15 @@ pub fn deactivate(intid: u32) {
     }
 }
 
-/// Calls EL2 on a core. With two security states a dedicated core hears it in its sleep only.
+/// Calls EL2 on a core. With two security states or a GICv2 a dedicated core hears it in its sleep only: an SGI there
+/// would be its guest's. Implements: BH-GIC-023.
 #[inline]
 pub fn kick(distributor: &Distributor, core: &Core) {
     let mpidr = core.mpidr;
     match gic() {
         Gic::V3 => v3::kick(mpidr),
-        Gic::V3NonSecure if core.mode == core_mode::SLICED => v3::kick_group1(GROUP1_KICK_SGI, mpidr),
-        Gic::V3NonSecure => send_event(),
+        Gic::V3NonSecure | Gic::V2 { .. } if core.mode != core_mode::SLICED => send_event(),
+        Gic::V3NonSecure => v3::kick_group1(GROUP1_KICK_SGI, mpidr),
         Gic::V2 { .. } => send_sgi(
             distributor,
             KICK_SGI,
@@ -196,7 +197,7 @@ pub fn kick(distributor: &Distributor, core: &Core) {
 #[inline]
 pub fn suspend(core: &Core) {
     match gic() {
-        Gic::V3NonSecure if core.mode != core_mode::SLICED => wait_for_event(),
+        Gic::V3NonSecure | Gic::V2 { .. } if core.mode != core_mode::SLICED => wait_for_event(),
         Gic::V3 | Gic::V3NonSecure | Gic::V2 { .. } => wait_for_interrupt(),
     }
 }

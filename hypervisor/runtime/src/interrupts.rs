@@ -35,7 +35,13 @@ impl PerCore {
                     gic_cpu::deactivate(intid);
                     0
                 }
-                Some(Taken::Other(intid)) => self.deliver(intid),
+                Some(Taken::Other(intid)) => {
+                    let listed = self.deliver(intid);
+                    if intid >= 32 {
+                        self.count_interrupt(intid);
+                    }
+                    listed
+                }
                 Some(Taken::SlotTimer) => {
                     self.on_slot_timer();
                     gic_cpu::deactivate(gic_cpu::EL2_TIMER_PPI);
@@ -60,7 +66,8 @@ impl PerCore {
     }
 
     /// Gives an acknowledged physical interrupt to the loaded vCPU; see [`Self::take_group1`]. A partition with vCPUs on
-    /// other cores, which could change it meanwhile, has none that the vector may list.
+    /// other cores, which could change it meanwhile, has none that the vector may list, nor has one whose interrupts are
+    /// counted.
     fn deliver(&mut self, intid: u32) -> u32 {
         let Some((vcpu, running)) = self.current() else {
             self.mask_unowned(intid);
@@ -98,7 +105,8 @@ impl PerCore {
         if vcpu.readiness == Readiness::Waiting {
             vcpu.readiness = Readiness::Ready;
         }
-        if !gic_cpu::vector_lists() || vcpu.partition.vcpu_count != 1 {
+        let counted = intid >= 32 && vcpu.partition.interrupt_limit > 0;
+        if !gic_cpu::vector_lists() || vcpu.partition.vcpu_count != 1 || counted {
             return 0;
         }
         let repeat = &mut vcpu.context.repeat;

@@ -8,6 +8,7 @@
 //! - [`streams`]: a partition's bus masters, open and closed. [`dma`]: their faults.
 //! - [`lifecycle`], [`reload`]: start, restart and stop of partitions. [`locks`]: locks between partitions.
 //!   [`errors`]: SErrors. [`psci`]: guests' calls.
+//! - [`health`]: the health monitor; [`supervise`]: signs of life and notices.
 //! - [`stats`]: counts and the time ledger. [`path`]: each path's begin and end. [`trace`]: what each core did last.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
@@ -26,6 +27,7 @@ pub mod entry;
 pub mod errors;
 pub mod gic;
 pub mod gic_cpu;
+pub mod health;
 pub mod interrupts;
 pub mod lifecycle;
 pub mod locks;
@@ -38,7 +40,9 @@ pub mod reload;
 pub mod shared;
 pub mod sliced;
 pub mod stats;
+mod steal;
 pub mod streams;
+pub mod supervise;
 pub mod trace;
 pub mod trap;
 pub mod view;

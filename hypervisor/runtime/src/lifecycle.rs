@@ -6,22 +6,25 @@
 
 use core::sync::atomic::Ordering;
 
+use bulkhead_abi::health::{Action, Error};
 use bulkhead_abi::stats::partition_state;
 use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::invalidate_current_vmid;
+use bulkhead_arch::guest::inject_abort;
 use bulkhead_arch::registers;
 use bulkhead_arch::revocation::revoke;
-use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, Then};
+use bulkhead_policy::lifecycle::{Event, Lifecycle, Phase, SafeState, Then};
 use bulkhead_policy::psci::Power;
 use bulkhead_policy::root;
 use bulkhead_policy::vgic::{SPI_WORDS, VgicConfig};
 use bulkhead_types::load::{LIST_IPA, LOADER_IPA};
 use bulkhead_types::tables::{Partition, core_mode, partition_flag};
 
-use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
+use crate::core_state::{PerCore, Readiness, Running};
 use crate::gic::kick_if_running;
-use crate::shared::PartitionState;
-use crate::{direct, gic_cpu, reload, streams, vcpu_field, view};
+use crate::health::{self, Blame};
+use crate::shared::{PARTITIONS, PartitionState};
+use crate::{direct, gic_cpu, reload, streams, supervise, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
 pub(crate) const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
@@ -35,17 +38,18 @@ pub fn life(state: &PartitionState) -> Lifecycle {
     Lifecycle::from_bits(state.life.load(Ordering::SeqCst))
 }
 
-/// Applies an event; gives the new state if it changed anything.
-fn apply(state: &PartitionState, event: Event) -> Option<Lifecycle> {
+/// Applies an event; gives the state before and after if it changed anything.
+fn apply(state: &PartitionState, event: Event) -> Option<(Lifecycle, Lifecycle)> {
     for _ in 0..TRIES {
         let old = state.life.load(Ordering::SeqCst);
-        let new = Lifecycle::from_bits(old).after(event)?;
+        let before = Lifecycle::from_bits(old);
+        let new = before.after(event)?;
         if state
             .life
             .compare_exchange(old, new.bits(), Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
         {
-            return Some(new);
+            return Some((before, new));
         }
     }
     None
@@ -56,7 +60,7 @@ fn shown(phase: Phase) -> u64 {
         Phase::Off => partition_state::OFF,
         Phase::Loading => partition_state::LOADING,
         Phase::Running => partition_state::RUNNING,
-        Phase::Stopping(Then::Reload | Then::Off | Then::Fail) => partition_state::RESTARTING,
+        Phase::Stopping(Then::Reload | Then::Off | Then::Safe | Then::Fail) => partition_state::RESTARTING,
         Phase::Failed => partition_state::FAILED,
     }
 }
@@ -83,7 +87,12 @@ impl PerCore {
             return;
         }
         let partition = vcpu.partition;
-        let first = Lifecycle::new(partition.vcpu_count, partition.restart_limit);
+        let safe_state = if partition.flags & partition_flag::SAFE_OUTPUT != 0 {
+            SafeState::Output
+        } else {
+            SafeState::Silent
+        };
+        let first = Lifecycle::new(partition.vcpu_count, partition.restart_limit, safe_state);
         vcpu.shared.life.store(first.bits(), Ordering::SeqCst);
         if partition.flags & partition_flag::AUTOSTART != 0 {
             let _ = apply(vcpu.shared, Event::Start);
@@ -137,6 +146,7 @@ impl PerCore {
             return;
         };
         vcpu.readiness = Readiness::Off;
+        vcpu.stolen.reset();
         if running.core.mode == core_mode::SLICED {
             self.locks_died(local);
         }
@@ -149,13 +159,15 @@ impl PerCore {
         if running.core.mode != core_mode::SLICED {
             direct::reset(vcpu, running);
         }
+        // Where another core's decision stops it, this is the first that can.
+        close(running, vcpu.partition, vcpu.shared);
         let after = apply(
             vcpu.shared,
             Event::Stopped {
                 vcpu: vcpu.entry.index,
             },
         );
-        if let Some(after) = after {
+        if let Some((_, after)) = after {
             vcpu.stats
                 .write64(vcpu_field!(partition_state), shown(after.phase()));
             call_members(running, vcpu.partition);
@@ -193,8 +205,12 @@ impl PerCore {
         *x5 = u64::from(starts);
         vcpu.readiness = Readiness::Ready;
         vcpu.stats.write64(vcpu_field!(restarts), u64::from(starts));
-        vcpu.stats
-            .write64(vcpu_field!(partition_state), partition_state::RUNNING);
+        let state = if life(vcpu.shared).gives_safe_output() {
+            partition_state::SAFE
+        } else {
+            partition_state::RUNNING
+        };
+        vcpu.stats.write64(vcpu_field!(partition_state), state);
         running.note(Kind::Restart, vcpu.global, 0, u64::from(starts));
         let _ = apply(vcpu.shared, Event::Entered);
         // After the life: who reads them the other way round numbers the load right.
@@ -208,9 +224,11 @@ impl PerCore {
         }
         // The reload restored the root page while all vCPUs were off; the barrier before the invalidation
         // publishes its entries.
+        vcpu.shared.streams.store(1, Ordering::SeqCst);
         if streams::open_streams(running, partition).is_err() {
             // Without its devices it does not start: an error like any other, within its restart limit.
-            let _ = apply(vcpu.shared, Event::Fault);
+            supervise::poll_failed();
+            end(running, vcpu.entry.partition, Event::Fault);
             return self.stop_vcpu(local);
         }
         self.make_loaded(local);
@@ -243,35 +261,27 @@ impl PerCore {
         }
     }
 
-    /// The current vCPU's partition asked for something, or broke a rule.
+    /// The current vCPU's partition asked for something.
     pub fn end_of_life(&mut self, event: Event) {
         let Some((vcpu, running)) = self.current() else {
             return;
         };
-        let after = apply(vcpu.shared, event);
-        if let Some(after) = after {
-            vcpu.stats
-                .write64(vcpu_field!(partition_state), shown(after.phase()));
-            withdraw(vcpu);
-            // Counted and logged where it happens; a stream that cannot be opened again stops the next start.
-            let _ = streams::close_streams(running, vcpu.partition);
-        }
-        call_members(running, vcpu.partition);
+        end(running, vcpu.entry.partition, event);
+        vcpu.stats
+            .write64(vcpu_field!(partition_state), shown(life(vcpu.shared).phase()));
     }
 
-    /// The current vCPU did what no rule allows: record it, restart or stop its partition.
+    /// The current vCPU did what no rule allows: it is reported. Where that is all that the spec wants, the guest
+    /// takes an abort of its own.
     pub fn fault(&mut self, esr: u64) {
-        let Some((vcpu, running)) = self.current() else {
-            return;
-        };
+        let Some((vcpu, _)) = self.current() else { return };
         // An SError has no address.
-        let ipa = if (esr >> 26) & 0x3f == SERROR {
-            0
+        let (error, ipa) = if (esr >> 26) & 0x3f == SERROR {
+            (Error::SError, 0)
         } else {
-            (registers::hpfar_el2::read() & 0xfff_ffff_fff0) << 8 | registers::far_el2::read() & 0xfff
+            let ipa = (registers::hpfar_el2::read() & 0xfff_ffff_fff0) << 8;
+            (Error::MemoryFault, ipa | registers::far_el2::read() & 0xfff)
         };
-        let class = u32::try_from(esr >> 26 & 0x3f).unwrap_or(0);
-        running.note(Kind::Fault, vcpu.global, class << 8, ipa >> 12);
         vcpu.stats.write64(vcpu_field!(fault_syndrome), esr);
         vcpu.stats.write64(vcpu_field!(fault_pc), vcpu.context.pc);
         vcpu.stats.write64(vcpu_field!(fault_ipa), ipa);
@@ -283,7 +293,58 @@ impl PerCore {
             vcpu.context.pc,
             ipa
         );
-        self.end_of_life(Event::Fault);
+        let action = self.blame(error, [esr, 0, ipa]);
+        if error == Error::MemoryFault
+            && matches!(action, Some(Action::Log | Action::Notify))
+            && let Some((vcpu, _)) = self.current()
+        {
+            inject_abort(&mut vcpu.context, esr, registers::far_el2::read());
+        }
+    }
+
+    /// Reports an error of the current vCPU; the second word of `detail` becomes its PC.
+    pub fn blame(&mut self, error: Error, [first, _, last]: [u64; 3]) -> Option<Action> {
+        let (vcpu, running) = self.current()?;
+        let event = health::Event {
+            error,
+            blame: Blame::Partition {
+                partition: vcpu.entry.partition,
+                vcpu: vcpu.entry.index,
+            },
+            detail: [first, vcpu.context.pc, last],
+        };
+        let action = health::report(running, &event);
+        vcpu.stats
+            .write64(vcpu_field!(partition_state), shown(life(vcpu.shared).phase()));
+        Some(action)
+    }
+}
+
+/// Moves partition `index` to its stop, whichever core this is, and takes its memory away from it.
+pub fn end(running: &Running, index: u32, event: Event) {
+    let index = usize::try_from(index).unwrap_or(usize::MAX);
+    let (Some(partition), Some(state)) = (running.system.partitions.get(index), PARTITIONS.get(index)) else {
+        return;
+    };
+    if let Some((before, after)) = apply(state, event)
+        && matches!(after.phase(), Phase::Stopping(_))
+        && !matches!(before.phase(), Phase::Stopping(_))
+    {
+        withdraw(running, partition);
+        close(running, partition, state);
+        let _ = apply(state, Event::Withdrawn);
+    }
+    call_members(running, partition);
+}
+
+/// Closes the streams of a partition that stops, on a core that can; its other cores find them closed.
+fn close(running: &Running, partition: &Partition, state: &PartitionState) {
+    if streams::is_here(running, partition)
+        && state.streams.swap(0, Ordering::SeqCst) != 0
+        && streams::close_streams(running, partition).is_err()
+    {
+        // A stream that cannot be opened again stops the next start.
+        supervise::poll_failed();
     }
 }
 
@@ -291,13 +352,14 @@ impl PerCore {
 /// reaches takes an abort at its next access.
 ///
 /// The life says that the partition stops before the first entry goes, so the abort finds `must_stop`. Only the
-/// core that moved the partition to its end comes here, and its own vCPU has yet to stop: the next start,
-/// which restores the page, comes after this.
-fn withdraw(vcpu: &LocalVcpu) {
-    if vcpu.partition.vcpu_count > 1 {
+/// core that moved the partition to its stop comes here, and the life waits for it: the next start, which restores
+/// the page, comes after this.
+fn withdraw(running: &Running, partition: &Partition) {
+    let members = running.system.vcpus_of_partition(partition);
+    if let Some(elsewhere) = members.iter().find(|vcpu| vcpu.core != running.index) {
         bulkhead_arch::barrier::dmb_ish();
-        revoke(vcpu.entry.vttbr, || {
-            root::withdraw(view::live_root(vcpu.partition).words())
+        revoke(elsewhere.vttbr, || {
+            root::withdraw(view::live_root(partition).words())
         });
     }
 }

@@ -3,27 +3,29 @@
 //!
 //! `bulkhead_policy::lock::arbiter` decides; here its answers become vCPUs that run, wait and wake. While somebody
 //! waits for a lock, its bit in [`CONTENDED`] of the owner's core makes that core look before it returns to any
-//! guest: `take_turn` charges the owner for the time since the last look, revokes past the hold, and lets a
-//! boosted owner run whatever slot it is. EL2's timer fires when the hold, the budget or the slot ends.
-//! Implements: BH-LOCK-020, BH-LOCK-021.
+//! guest ([`turn`]). What guests ask for is in [`calls`].
+//! Implements: BH-LOCK-021.
+
+mod calls;
+mod turn;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use bulkhead_abi::hypercall;
-use bulkhead_abi::lock::{MAX_LOCKS, MAX_PARTICIPANTS, Owner, Word, registers};
+use bulkhead_abi::lock::{MAX_LOCKS, MAX_PARTICIPANTS, Owner};
 use bulkhead_abi::stats::LockStats;
-use bulkhead_arch::barrier::counter;
+use bulkhead_abi::trace::Kind;
 use bulkhead_arch::lock::TicketLock;
-use bulkhead_policy::lock::arbiter::{Arbiter, Participant, Released, Rules, Waited};
+use bulkhead_policy::lock::arbiter::{Arbiter, Participant, Rules};
 use bulkhead_policy::schedule::ticks;
-use bulkhead_policy::sysreg::Direction;
 use bulkhead_types::system::System;
 use bulkhead_types::tables::{Channel, channel_flag};
 
-use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
+use crate::core_state::{LocalVcpu, Running};
 use crate::gic::kick_if_running;
-use crate::shared::{MAX_CORES, NOBODY, PARTITIONS, set_running};
-use crate::{core_field, sliced, view};
+use crate::shared::{MAX_CORES, NOBODY, PARTITIONS};
+use crate::{core_field, view};
+
+pub use turn::Clock;
 
 /// EL2's part of a lock.
 struct Lock {
@@ -49,17 +51,6 @@ static LOCKS: [TicketLock<Lock>; MAX_LOCKS] = [const {
 
 /// Bit *n* for a core: somebody waits for lock *n*, whose owner's vCPU is of that core.
 static CONTENDED: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(0) }; MAX_CORES];
-
-/// The owner of a contended lock that runs, or could.
-#[derive(Clone, Copy)]
-pub struct Clock {
-    lock: usize,
-    owner: Owner,
-    /// Counter when it was charged last.
-    since: u64,
-    /// Whether it runs ahead of the slot table.
-    boosted: bool,
-}
 
 fn bit(lock: usize) -> u32 {
     u32::try_from(lock)
@@ -190,6 +181,7 @@ fn mark(core: u32, change: impl FnOnce(&AtomicU32) -> u32) {
 }
 
 fn kick(running: &Running, core: u32) {
+    running.note(Kind::Kick, NOBODY, core, 0);
     let core = usize::try_from(core)
         .ok()
         .and_then(|c| running.system.cores.get(c));
@@ -236,227 +228,4 @@ pub fn observe(running: &Running) {
             let _ = with(running, number, |arbiter, word| arbiter.counts(word));
         }
     }
-}
-
-impl PerCore {
-    /// LOCK_WAIT: gives the result and the word.
-    pub fn lock_wait(&mut self, lock: u32) -> (i64, u64) {
-        let refused = (hypercall::DENIED, 0);
-        let Some((vcpu, running)) = self.current() else {
-            return refused;
-        };
-        let number = usize::try_from(lock).unwrap_or(usize::MAX);
-        let me = entry(&running.system, number).and_then(|e| as_owner(e, vcpu));
-        let Some(me) = me.filter(|_| !owns_another(running, vcpu, number)) else {
-            return refused;
-        };
-        vcpu.shared.lock_wake.fetch_and(!vcpu.bit(), Ordering::SeqCst);
-        match with(running, number, |arbiter, word| arbiter.wait(me, word)) {
-            Some(Waited::Taken(word)) => {
-                vcpu.waits = None;
-                (hypercall::SUCCESS, word.bits())
-            }
-            Some(Waited::Queued(_)) => {
-                vcpu.waits = Some(number);
-                vcpu.readiness = Readiness::Waiting;
-                (hypercall::LOCK_AGAIN, 0)
-            }
-            Some(Waited::Again) => (hypercall::LOCK_AGAIN, 0),
-            Some(Waited::Refused) | None => refused,
-        }
-    }
-
-    /// LOCK_RELEASE.
-    pub fn lock_release(&mut self, lock: u32, word: u64) -> i64 {
-        let Some((vcpu, running)) = self.current() else {
-            return hypercall::DENIED;
-        };
-        let number = usize::try_from(lock).unwrap_or(usize::MAX);
-        let Some(entry) = entry(&running.system, number) else {
-            return hypercall::DENIED;
-        };
-        let Some(me) = as_owner(entry, vcpu) else {
-            return hypercall::DENIED;
-        };
-        let mine = Word::from_bits(word);
-        let released = with(running, number, |arbiter, word| arbiter.release(me, mine, word));
-        match released {
-            Some(Released::To(next)) => {
-                wake(running, entry, next);
-                hypercall::SUCCESS
-            }
-            Some(Released::Lost) | None => hypercall::DENIED,
-        }
-    }
-
-    /// An access to the registers of a lock; `None` when the address is not one.
-    pub fn lock_access(&mut self, ipa: u64, direction: Direction, stored: u64) -> Option<u64> {
-        let (vcpu, running) = self.current()?;
-        let partition = vcpu.entry.partition;
-        let (number, offset) = entries(&running.system).find_map(|(number, entry)| {
-            position(entry, partition)?;
-            let offset = ipa.checked_sub(entry.ipa.wrapping_add(registers::SIZE))?;
-            (offset < registers::SIZE).then_some((u32::try_from(number).ok()?, offset))
-        })?;
-        Some(match (offset, direction) {
-            (registers::TRY, Direction::Read) => self.lock_try(number),
-            (registers::WAIT, Direction::Read) => self.lock_wait(number).1,
-            (registers::RELEASE, Direction::Write) => {
-                let kept = self.lock_release(number, stored) == hypercall::SUCCESS;
-                if let Some((vcpu, _)) = self.current() {
-                    vcpu.lock_status = u64::from(!kept);
-                }
-                0
-            }
-            (registers::STATUS, Direction::Read) => self.current().map_or(0, |(vcpu, _)| vcpu.lock_status),
-            (_, Direction::Read | Direction::Write) => 0,
-        })
-    }
-
-    fn lock_try(&mut self, lock: u32) -> u64 {
-        let Some((vcpu, running)) = self.current() else {
-            return 0;
-        };
-        let number = usize::try_from(lock).unwrap_or(usize::MAX);
-        let me = entry(&running.system, number).and_then(|e| as_owner(e, vcpu));
-        let taken = me.and_then(|me| with(running, number, |_, word| bulkhead_abi::lock::try_take(word, me)));
-        match taken {
-            Some(bulkhead_abi::lock::Taken::Yes(word)) => word.bits(),
-            Some(bulkhead_abi::lock::Taken::No) | None => 0,
-        }
-    }
-
-    /// Whether a vCPU that waits for a lock has it, or has been woken for another reason of the lock.
-    pub fn lock_woken(&mut self, local: usize) -> bool {
-        let Some(running) = self.running.as_ref() else {
-            return false;
-        };
-        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
-            return false;
-        };
-        let Some(number) = vcpu.waits else { return false };
-        if let Some(entry) = entry(&running.system, number) {
-            let next = with(running, number, |arbiter, word| arbiter.examine(word));
-            wake(running, entry, next.flatten());
-        }
-        let woken = vcpu.shared.lock_wake.fetch_and(!vcpu.bit(), Ordering::SeqCst) & vcpu.bit() != 0;
-        if woken {
-            vcpu.waits = None;
-            vcpu.readiness = Readiness::Ready;
-        }
-        woken
-    }
-
-    /// A vCPU stops for good: its locks are its successors'.
-    pub fn locks_died(&mut self, local: usize) {
-        let Some(running) = self.running.as_ref() else {
-            return;
-        };
-        let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
-            return;
-        };
-        vcpu.waits = None;
-        for (number, entry) in entries(&running.system) {
-            let Some(me) = as_owner(entry, vcpu) else { continue };
-            let next = with(running, number, |arbiter, word| arbiter.died(me, word));
-            wake(running, entry, next.flatten());
-        }
-    }
-
-    /// Whether locks ask nothing of this core.
-    pub fn locks_quiet(&self) -> bool {
-        self.running
-            .as_ref()
-            .is_none_or(|r| r.clock.is_none() && r.owner == r.slot && contended(r.index) == 0)
-    }
-
-    /// Decides whose turn it is: that of the slot's vCPU, or of the owner of a lock for which somebody waits.
-    pub fn take_turn(&mut self) {
-        if self.locks_quiet() {
-            return;
-        }
-        let Some(running) = self.running.as_mut() else {
-            return;
-        };
-        let now = counter();
-        let before = running.clock.take();
-        if let Some(clock) = before {
-            charge(running, clock, now);
-        }
-        let mut chosen: Option<(u8, usize, Clock, u64)> = None;
-        let bits = contended(running.index);
-        let frame = running.position.map_or(0, |p| p.frame());
-        for (number, entry) in entries(&running.system).filter(|(n, _)| bits & bit(*n) != 0) {
-            let found = with(running, number, |arbiter, word| arbiter.contended(frame, word)).flatten();
-            let Some(found) = found else { continue };
-            let Some((global, core, _, _)) = place(running, entry, found.owner) else {
-                continue;
-            };
-            let local = self
-                .vcpus
-                .iter()
-                .position(|v| v.as_ref().is_some_and(|v| v.global == global));
-            let Some(local) = local.filter(|_| core == running.index) else {
-                continue;
-            };
-            let own_slot = running.slot == Some(local);
-            if !own_slot && !found.boost {
-                continue;
-            }
-            let clock = Clock {
-                lock: number,
-                owner: found.owner,
-                since: now,
-                boosted: !own_slot,
-            };
-            // A boost goes before the slot; among boosts the most urgent waiter's.
-            let better = chosen.is_none_or(|(priority, _, other, _)| {
-                (!clock.boosted, found.priority) < (!other.boosted, priority)
-            });
-            if better {
-                chosen = Some((found.priority, local, clock, found.limit));
-            }
-        }
-        let owner = chosen.map_or(running.slot, |(_, local, _, _)| Some(local));
-        running.clock = chosen.map(|(_, _, clock, _)| clock);
-        if let Some((_, _, clock, _)) = chosen
-            && clock.boosted
-            && !before.is_some_and(|b| b.boosted && b.lock == clock.lock && b.owner == clock.owner)
-        {
-            let _ = with(running, clock.lock, |arbiter, _| arbiter.boosted());
-        }
-        sliced::arm_until(running, chosen.map(|(_, _, _, limit)| now.wrapping_add(limit)));
-        if owner != running.owner {
-            running.owner = owner;
-            let global = owner.and_then(|o| self.vcpus.get(o)).and_then(Option::as_ref);
-            set_running(running.index, global.map_or(NOBODY, |v| v.global));
-        }
-    }
-}
-
-/// Charges the owner for the time since the last look.
-fn charge(running: &Running, clock: Clock, now: u64) {
-    let ticks = now.saturating_sub(clock.since);
-    let frame = running.position.map_or(0, |p| p.frame());
-    let next = with(running, clock.lock, |arbiter, word| {
-        arbiter.charge(clock.owner, ticks, clock.boosted, frame, word)
-    });
-    if let (Some(entry), Some(next)) = (entry(&running.system, clock.lock), next.flatten()) {
-        defmt::warn!("lock {=usize}: revoked past its hold", clock.lock);
-        wake(running, entry, Some(next));
-    }
-}
-
-/// Whether a vCPU owns a lock beside `lock`: who waits owns nothing, so that no two wait for each other.
-fn owns_another(running: &Running, vcpu: &LocalVcpu, lock: usize) -> bool {
-    entries(&running.system)
-        .filter(|(number, _)| *number != lock)
-        .any(|(_, entry)| {
-            let Some(me) = as_owner(entry, vcpu) else {
-                return false;
-            };
-            let memory = view::lock(entry);
-            let word = memory.words().first().map(|w| w.load(Ordering::Relaxed));
-            word.is_some_and(|w| Word::from_bits(w).owner() == Some(me))
-        })
 }

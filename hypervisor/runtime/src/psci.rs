@@ -4,6 +4,7 @@
 use core::mem::offset_of;
 use core::sync::atomic::Ordering;
 
+use bulkhead_abi::health::Error;
 use bulkhead_abi::hypercall::{self, BULKHEAD_UID, REVISION};
 use bulkhead_abi::stats::{CoreStats, ENTRY_COUNTERS, MAX_VCPUS, Mark, VCPU_STATS_OFFSET, VCPU_STATS_SIZE};
 use bulkhead_arch::barrier::counter;
@@ -18,6 +19,9 @@ use crate::doorbell::on_ring;
 use crate::gic::kick_if_running;
 use crate::shared::MARKED;
 use crate::view;
+
+/// Syndrome of `HVC #0`.
+const HVC: u64 = 0x16 << 26 | 1 << 25;
 
 /// The result as `x0` shows it.
 fn encoded(result: i64) -> u64 {
@@ -51,8 +55,12 @@ impl PerCore {
             }
             Call::Vendor(VendorCall::LockRelease { lock, word }) => self.lock_release(lock, word),
             Call::Vendor(VendorCall::Ring { doorbell }) => on_ring(vcpu, running, doorbell),
-            Call::Vendor(VendorCall::MarkSteady) => mark_steady(vcpu, running),
-            Call::Smccc(call) => call.result(),
+            Call::Vendor(VendorCall::MarkSteady) if vcpu.partition.flags & partition_flag::MAY_MARK == 0 => {
+                self.blame(Error::IllegalCall, [HVC, 0, x0]);
+                hypercall::DENIED
+            }
+            Call::Vendor(VendorCall::MarkSteady) => mark_steady(running),
+            Call::Smccc(call) => call.result(vcpu.stolen_time_ipa()),
             Call::Psci(call) => match self.on_psci(call) {
                 Some(result) => result,
                 None => return,
@@ -158,9 +166,8 @@ fn switch_on(
 }
 
 /// Notes counter and entry counts of all vCPUs. Implements: BH-STAT-001.
-fn mark_steady(vcpu: &LocalVcpu, running: &Running) -> i64 {
-    let entitled = vcpu.partition.flags & partition_flag::MAY_MARK != 0;
-    if !entitled || MARKED.swap(1, Ordering::SeqCst) != 0 {
+fn mark_steady(running: &Running) -> i64 {
+    if MARKED.swap(1, Ordering::SeqCst) != 0 {
         return hypercall::DENIED;
     }
     let mark = offset_of!(CoreStats, mark);

@@ -71,6 +71,8 @@ pub struct PartitionState {
     pub reload: Job,
     /// Starts so far.
     pub starts: AtomicU32,
+    /// Whether its streams are open, as 1 or 0: one of its own cores closes them, once for each stop.
+    pub streams: AtomicU32,
     /// Bit *k*: vCPU *k* has something new in the model that its list registers do not show yet.
     pub refresh: AtomicU32,
     /// Bit *k*: the lock that vCPU *k* waits for is its own now.
@@ -92,6 +94,7 @@ impl PartitionState {
             life: AtomicU64::new(0),
             reload: Job::new(),
             starts: AtomicU32::new(0),
+            streams: AtomicU32::new(0),
             refresh: AtomicU32::new(0),
             lock_wake: AtomicU32::new(0),
             power: [const {

@@ -5,6 +5,7 @@
 //! counter is in: usually the next; if whole slots were passed over they are counted as missed and not run
 //! late. What runs in a slot is found by `PerCore::pick`. Implements: BH-SCHED-003.
 
+use bulkhead_abi::health::Error;
 use bulkhead_abi::trace::{self, Kind};
 use bulkhead_arch::aarch64_cpu::registers::{CNTHP_CTL_EL2, Writeable};
 use bulkhead_arch::barrier::{counter, isb};
@@ -13,6 +14,7 @@ use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Occupant, Position};
 
 use crate::core_state::{PerCore, Running};
+use crate::health::{self, Blame, Event};
 use crate::shared::{self, NOBODY};
 use crate::stats::Account;
 use crate::{core_field, vcpu_field};
@@ -72,13 +74,23 @@ impl PerCore {
         };
         let now = counter().wrapping_sub(crate::view::handoff().epoch);
         let vcpus = &self.vcpus;
+        let mut passed: u64 = 0;
         let next = timetable.arrive(&position, now, |occupant, count| {
+            passed = passed.saturating_add(count);
             if let Occupant::Vcpu(global) = occupant
                 && let Some(vcpu) = vcpus.iter().flatten().find(|v| v.global == global)
             {
                 vcpu.stats.add64(vcpu_field!(slots_missed), count);
             }
         });
+        if passed > 0 {
+            let event = Event {
+                error: Error::DeadlineOverrun,
+                blame: Blame::Core,
+                detail: [passed, 0, 0],
+            };
+            health::report(running, &event);
+        }
         if next == position {
             running.renew_budget(now);
             arm(&position, running.regulator.as_ref());
@@ -100,6 +112,7 @@ impl PerCore {
                 .write64(core_field!(frames), position.frame().wrapping_add(1));
         }
         running.position = Some(position);
+        running.interrupts = 0;
         let now = running.ledger.charge(Account::El2);
         running.renew_budget(now.wrapping_sub(crate::view::handoff().epoch));
         arm(&position, running.regulator.as_ref());
@@ -146,7 +159,9 @@ impl PerCore {
                 .wrapping_sub(spare);
             crate::locks::publish(running);
             running.drainer.step(&running.system, running.stats, until);
+            crate::supervise::step(running);
         }
+        health::takes_global(running);
         self.feed_console();
     }
 

@@ -56,7 +56,8 @@ fn functions<'a>(
     all.filter(move |function| Some(function.partition) == index)
 }
 
-fn is_here(running: &Running, partition: &Partition) -> bool {
+/// Whether the partition has a vCPU on this core, so that its root maps what its streams take.
+pub fn is_here(running: &Running, partition: &Partition) -> bool {
     let members = running.system.vcpus_of_partition(partition);
     members.iter().any(|vcpu| vcpu.core == running.index)
 }

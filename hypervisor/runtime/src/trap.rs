@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010, BH-ATK-001.
+//! One trap's life: decode, decide, do, continue. Implements: BH-TRAP-010, BH-ATK-001, BH-ATK-002, BH-ATK-003.
 
+use bulkhead_abi::health::Error;
 use bulkhead_abi::trace::{CLASS_FIQ, CLASS_IRQ, CLASS_SERROR};
 use bulkhead_arch::context::VcpuContext;
 use bulkhead_arch::guest::{UNDEFINED, inject_synchronous};
-use bulkhead_arch::registers;
+use bulkhead_arch::{identity as processor, registers};
+use bulkhead_policy::abort::{self, Answer};
+use bulkhead_policy::identity;
 use bulkhead_policy::sysreg::{self, Direction, IccRegister, Interrupts, SysRegAccess, SysRegAction};
 use bulkhead_policy::trap::{self, DataAccess, Ipa, Register, Size, Trap, Wait};
 use bulkhead_policy::uart;
@@ -83,21 +86,21 @@ impl PerCore {
         let trap = trap::decode(esr, registers::far_el2::read(), registers::hpfar_el2::read());
         match trap {
             Trap::Hypercall { immediate: 0 } => self.on_call(),
-            Trap::Hypercall { .. } => self.refuse_call(),
+            Trap::Hypercall { .. } => self.refuse_call(esr),
             Trap::Smc { .. } => {
                 // No SMC is forwarded: none is listed for any partition.
-                self.refuse_call();
                 self.skip(esr);
+                self.refuse_call(esr);
             }
             Trap::Wait(wait) => self.on_wait(wait, esr),
             Trap::SystemRegister(access) => self.on_system_register(access, esr),
             Trap::DataAbort(access) => self.on_data_abort(access, esr),
-            Trap::FloatingPoint | Trap::Aarch32 => self.inject(UNDEFINED),
+            Trap::FloatingPoint | Trap::Hidden | Trap::Aarch32 => self.inject(UNDEFINED),
             Trap::IllegalState => self.inject(ILLEGAL_STATE),
-            Trap::DataAbortNoSyndrome { .. }
-            | Trap::InstructionAbort { .. }
-            | Trap::WalkAbort { .. }
-            | Trap::Other { .. } => self.fault(esr),
+            Trap::DataAbortNoSyndrome { ipa, .. } | Trap::InstructionAbort { ipa, .. } => {
+                self.on_other_abort(trap, ipa, esr);
+            }
+            Trap::WalkAbort { .. } | Trap::Other { .. } => self.fault(esr),
         }
         self.resume()
     }
@@ -145,10 +148,30 @@ impl PerCore {
         }
     }
 
-    fn refuse_call(&mut self) {
-        if let Some((vcpu, _)) = self.current() {
-            vcpu.context.set_register(0, u64::MAX);
+    /// An abort that the hardware does not describe.
+    fn on_other_abort(&mut self, trap: Trap, ipa: Ipa, esr: u64) {
+        let is_device = self
+            .current()
+            .is_some_and(|(vcpu, _)| device(vcpu, ipa).is_some())
+            || self.lock_registers(ipa.0).is_some();
+        let Some((vcpu, _)) = self.current().filter(|_| is_device) else {
+            return self.fault(esr);
+        };
+        match abort::at_device(trap, esr, vcpu.context.pstate) {
+            Answer::Skip => vcpu.context.skip_instruction(esr),
+            Answer::Inject(syndrome) => {
+                inject_synchronous(&mut vcpu.context, syndrome, Some(registers::far_el2::read()));
+            }
+            Answer::Fault => self.fault(esr),
         }
+    }
+
+    /// The answer to a call that no partition may make.
+    pub fn refuse_call(&mut self, esr: u64) {
+        let Some((vcpu, _)) = self.current() else { return };
+        let [x0, ..] = vcpu.context.x;
+        vcpu.context.set_register(0, u64::MAX);
+        self.blame(Error::IllegalCall, [esr, 0, x0]);
     }
 
     fn on_wait(&mut self, wait: Wait, esr: u64) {
@@ -202,6 +225,11 @@ impl PerCore {
                 }
             }
             SysRegAction::Value(value) => write(vcpu, access.rt, value),
+            SysRegAction::Identity => {
+                let (_, _, _, crm, op2) = access.register.operands();
+                let shown = identity::shown(access.register, processor::read(crm, op2));
+                write(vcpu, access.rt, shown);
+            }
             SysRegAction::Ignore => {}
             SysRegAction::InjectUndefined => {
                 inject_synchronous(&mut vcpu.context, UNDEFINED, None);

@@ -6,11 +6,12 @@
 #![allow(unsafe_code)]
 
 use bulkhead_abi::stats::CORE_STATS_SIZE;
+use bulkhead_abi::steal::StolenTime;
 use bulkhead_abi::window::WINDOW_SIZE;
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_types::image::Handoff;
 use bulkhead_types::system::System;
-use bulkhead_types::tables::{Channel, Partition, PciFunction};
+use bulkhead_types::tables::{Channel, Partition, PciFunction, Vcpu};
 
 use crate::shared::MAX_CORES;
 
@@ -95,6 +96,17 @@ pub fn lock(entry: &Channel) -> SharedBlock {
         // which alone come here and which the checker proved; (2) no Rust object lies there; (3) it is
         // page-aligned.
         Ok(base) if base != 0 => unsafe { SharedBlock::new(base, LOCK_BYTES) },
+        _ => SharedBlock::EMPTY,
+    }
+}
+
+/// The stolen time of a vCPU of this core; empty when it has none.
+pub fn stolen_time(entry: &Vcpu) -> SharedBlock {
+    match usize::try_from(entry.stolen_time) {
+        // SAFETY: (1) the compiler placed it there and maps its page writable in the roots of the cores of its
+        // partition, which alone come here and which the checker proved; (2) no Rust object lives there; (3) it is
+        // aligned to its size.
+        Ok(base) if base != 0 => unsafe { SharedBlock::new(base, size_of::<StolenTime>()) },
         _ => SharedBlock::EMPTY,
     }
 }

@@ -13,6 +13,8 @@ pub const LOADER_IPA: u64 = 0x7f_0000_0000;
 pub const LIST_IPA: u64 = 0x7f_0010_0000;
 /// IPA from which the payloads are mapped: read-only, never executable.
 pub const PAYLOAD_IPA: u64 = 0x7f_4000_0000;
+/// IPA of the page from which a partition of sliced cores reads its stolen time: read-only, never executable.
+pub const STOLEN_TIME_IPA: u64 = 0x7f_0020_0000;
 /// Steps that fit into the list's pages.
 pub const MAX_STEPS: usize = 256;
 

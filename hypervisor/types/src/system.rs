@@ -4,6 +4,7 @@
 //! [`System::parse`] accepts bytes only if every table lies inside them and every index in every table is
 //! in range; what remains to be checked (hashes, addresses) is said there. Implements: BH-CFG-010.
 
+use bulkhead_abi::health::{Action, ERRORS, Error, Level};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::blob::{BlobHeader, Certificate, MAGIC, MAJOR, MINOR, Section};
@@ -69,6 +70,16 @@ fn check(condition: bool, error: BlobError) -> Result<(), BlobError> {
     if condition { Ok(()) } else { Err(error) }
 }
 
+/// Whether a table of reactions has an answer to each error of its level, and nothing else.
+fn complete(table: &[u8; ERRORS], level: Level) -> bool {
+    (0u8..).zip(table).all(|(code, entry)| {
+        match Error::from_code(code).filter(|error| error.occurs_on(level)) {
+            Some(error) => Action::from_code(*entry).is_some_and(|action| action.answers(error, level)),
+            None => *entry == 0,
+        }
+    })
+}
+
 /// Entries `first .. first + count` of `all`, or nothing.
 fn span<T>(all: &[T], first: u32, count: u32) -> Option<&[T]> {
     let first = usize::try_from(first).ok()?;
@@ -115,6 +126,16 @@ impl<'a> System<'a> {
             below(self.board.system_core, self.cores.len()),
             BlobError::Index("board"),
         )?;
+        let (core, system) = (&self.board.health_core, &self.board.health_system);
+        check(
+            complete(core, Level::Core) && complete(system, Level::System),
+            BlobError::Index("health"),
+        )?;
+        let monitor = self.board.monitor;
+        check(
+            monitor == NONE || below(monitor, self.partitions.len()),
+            BlobError::Index("health"),
+        )?;
         for core in self.cores {
             let vcpus =
                 span(self.core_vcpus, core.vcpu_first, core.vcpu_count).ok_or(BlobError::Index("cores"))?;
@@ -136,6 +157,10 @@ impl<'a> System<'a> {
             check(
                 vcpus.is_some_and(|v| !v.is_empty()),
                 BlobError::Index("partitions"),
+            )?;
+            check(
+                complete(&partition.health, Level::Partition),
+                BlobError::Index("health"),
             )?;
         }
         for vcpu in self.vcpus {

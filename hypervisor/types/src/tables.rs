@@ -4,6 +4,7 @@
 //! Control words that decide isolation (`VTCR_EL2`, `HCR_EL2`, …) are data here, so that the checker can
 //! prove them and EL2 only has to load them. Times are ns; EL2 converts them to counter ticks once.
 
+use bulkhead_abi::health::ERRORS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Participants that a lock can have.
@@ -131,6 +132,8 @@ pub mod partition_flag {
     pub const AUTOSTART: u32 = 4;
     /// The loader fills seeds from constants, not from the board's entropy (reported).
     pub const FIXED_SEED: u32 = 8;
+    /// In its safe state its payload is loaded and told to give its safe output; otherwise it is silent.
+    pub const SAFE_OUTPUT: u32 = 16;
 }
 
 /// A partition.
@@ -167,14 +170,20 @@ pub struct Partition {
     pub uart_intid: u32,
     /// SPIs that its distributor shows, 32 × *n*, counted from INTID 32.
     pub spi_lines: u32,
-    /// Times that an error may restart it before it stays stopped.
+    /// Times that an error may restart it before it goes to its safe state.
     pub restart_limit: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Physical interrupts in one slot above which it is told a storm (sliced partitions); 0: no limit.
+    pub interrupt_limit: u32,
     /// Physical SPIs that it owns.
     pub spis: [u32; SPI_WORDS],
     /// Zero.
     pub reserved1: u32,
+    /// Reaction to each error that it is to blame for: [`bulkhead_abi::health::Action`] codes by error code.
+    pub health: [u8; ERRORS],
+    /// Longest time between two signs of life in its window, ns; 0: none is expected.
+    pub heartbeat_ns: u64,
+    /// Time after a start in which none is expected, ns.
+    pub heartbeat_grace_ns: u64,
 }
 
 /// A virtual processor.
@@ -211,6 +220,9 @@ pub struct Vcpu {
     pub ich_hcr: u64,
     /// `CNTVOFF_EL2`.
     pub cntvoff: u64,
+    /// Physical address of its stolen time (`bulkhead_abi::steal`), in a page that its partition reads at
+    /// [`crate::load::STOLEN_TIME_IPA`]; 0 when its core is its own.
+    pub stolen_time: u64,
 }
 
 /// Doorbells that a system can have.
@@ -300,6 +312,14 @@ pub struct BoardDevices {
     pub system_core: u32,
     /// Time from the end of boot to the epoch, in µs.
     pub epoch_delay_us: u32,
+    /// Reaction to each error of EL2 on a core, as in [`Partition::health`].
+    pub health_core: [u8; ERRORS],
+    /// Reaction to each error that is nobody's, as in [`Partition::health`].
+    pub health_system: [u8; ERRORS],
+    /// Partition that [`bulkhead_abi::health::Action::Notify`] tells, or [`NONE`].
+    pub monitor: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Bits of [`Channel::flags`].

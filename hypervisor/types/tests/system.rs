@@ -4,6 +4,7 @@
 //! Verifies: BH-CFG-010.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use bulkhead_abi::health::{Action, ERRORS, Error, Level};
 use bulkhead_types::blob::{BlobHeader, MAGIC, MAJOR, MINOR, Section};
 use bulkhead_types::system::{BlobError, System};
 use bulkhead_types::tables::{
@@ -24,6 +25,15 @@ struct Tables {
     board: BoardDevices,
 }
 
+/// A reaction to each error of a level.
+fn reactions(level: Level) -> [u8; ERRORS] {
+    let mut table = [0; ERRORS];
+    for error in Error::ALL.iter().filter(|error| error.occurs_on(level)) {
+        table[usize::from(error.code())] = Action::GlobalSafeState.code();
+    }
+    table
+}
+
 /// One partition whose vCPU has all of one sliced core, an SPI and a PCI function.
 fn good() -> Tables {
     let mut core = Core::new_zeroed();
@@ -33,6 +43,10 @@ fn good() -> Tables {
     core.major_frame_ns = 1_000;
     let mut partition = Partition::new_zeroed();
     partition.vcpu_count = 1;
+    partition.health = reactions(Level::Partition);
+    let mut board = BoardDevices::new_zeroed();
+    board.health_core = reactions(Level::Core);
+    board.health_system = reactions(Level::System);
     let mut slot = Slot::new_zeroed();
     slot.length_ns = 1_000;
     slot.kind = slot_kind::VCPU;
@@ -46,7 +60,7 @@ fn good() -> Tables {
         slots: vec![slot],
         spis: vec![spi],
         pci_functions: vec![PciFunction::new_zeroed()],
-        board: BoardDevices::new_zeroed(),
+        board,
     }
 }
 
@@ -92,7 +106,7 @@ fn verdict(change: impl FnOnce(&mut Tables)) -> Result<(), BlobError> {
 fn an_index_out_of_range_is_refused() {
     type Change = fn(&mut Tables);
     assert_eq!(verdict(|_| ()), Ok(()));
-    let cases: [(Change, &str); 16] = [
+    let cases: [(Change, &str); 22] = [
         (|t| t.board.system_core = 1, "board"),
         (|t| t.cores[0].vcpu_first = 1, "cores"),
         (|t| t.cores[0].vcpu_first = u32::MAX, "cores"),
@@ -109,6 +123,16 @@ fn an_index_out_of_range_is_refused() {
         (|t| t.spis[0].partition = 1, "spis"),
         (|t| t.pci_functions[0].partition = 1, "pci_functions"),
         (|t| t.slots[0].vcpu = 1, "slots"),
+        // Verifies: BH-HEALTH-002: no place of a table is empty, holds what is no action there, or is beyond it.
+        (|t| t.partitions[0].health[0] = 0, "health"),
+        (|t| t.partitions[0].health[7] = Action::StopCore.code(), "health"),
+        (|t| t.partitions[0].health[15] = Action::Log.code(), "health"),
+        (|t| t.board.health_core[10] = Action::Log.code(), "health"),
+        (
+            |t| t.board.health_system[2] = Action::StopPartition.code(),
+            "health",
+        ),
+        (|t| t.board.monitor = 1, "health"),
     ];
     for (number, (change, table)) in cases.into_iter().enumerate() {
         assert_eq!(verdict(change), Err(BlobError::Index(table)), "case {number}");

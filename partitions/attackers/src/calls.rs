@@ -5,6 +5,7 @@ use bulkhead_abi::hypercall::MARK_STEADY;
 use bulkhead_partition::el1::console;
 
 use crate::Tried;
+use crate::code::{Code, MOST, run_at};
 use crate::edge::call;
 
 /// PSCI functions that would end the caller or put it to sleep (DEN 0022), in both widths: not tried.
@@ -54,6 +55,31 @@ pub(crate) fn attack() -> Tried {
                         console::line(format_args!("CALLED {function:#x}, by SMC: {by_smc}"));
                     }
                 }
+            }
+        }
+    }
+    tried
+}
+
+/// `HVC #0`, `SMC #0`.
+const INSTRUCTIONS: [u32; 2] = [0xd400_0002, 0xd400_0003];
+static CODE: Code = Code::new();
+
+/// HVC and SMC with each immediate, in programs of many; each leaves NOT_SUPPORTED for the next to ask for.
+pub(crate) fn immediates() -> Tried {
+    let mut tried = Tried::default();
+    for instruction in INSTRUCTIONS {
+        for first in (0..0x1_0000u32).step_by(MOST) {
+            let last = (first + MOST as u32).min(0x1_0000);
+            CODE.put((first..last).map(|immediate| instruction | immediate << 5));
+            let ran = run_at(CODE.address(), u64::MAX, 0);
+            let succeeded = ran.exception.is_some() || ran.values != [u64::MAX, 0];
+            for _ in first..last - 1 {
+                tried.note(false);
+            }
+            tried.note(succeeded);
+            if succeeded {
+                console::line(format_args!("CALLED {first:#x}: {:x?}", ran.values));
             }
         }
     }

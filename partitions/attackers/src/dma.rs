@@ -12,14 +12,14 @@ use crate::Tried;
 use crate::edge::{Operation, attempt};
 
 /// The function's own memory, as the bus sees it.
-const BUFFER: u64 = 0x4_0000;
+pub(crate) const BUFFER: u64 = 0x4_0000;
 const SOURCE: u64 = 0x80;
 const DESTINATION: u64 = 0x88;
 const COUNT: u64 = 0x90;
 const COMMAND: u64 = 0x98;
 /// Start, and direction: from the function's buffer to memory.
 const START: u64 = 1;
-const TO_MEMORY: u64 = 2;
+pub(crate) const TO_MEMORY: u64 = 2;
 /// From look to look.
 const PAUSE_NS: u64 = 20_000_000;
 /// What the function's buffer holds unless it read something.
@@ -71,7 +71,7 @@ fn start(registers: u64, from: u64, to: u64, bytes: u64, direction: u64) {
 }
 
 /// Copies by DMA, which takes the function 100 ms.
-fn copy(registers: u64, from: u64, to: u64, bytes: u64, direction: u64) {
+pub(crate) fn copy(registers: u64, from: u64, to: u64, bytes: u64, direction: u64) {
     start(registers, from, to, bytes, direction);
     while attempt(Operation::Load, registers + COMMAND, 0).0 & START != 0 {
         time::sleep_until(time::now() + PAUSE_NS);

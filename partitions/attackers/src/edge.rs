@@ -29,8 +29,15 @@ global_asm!(
     ".rept 16",
     ".balign 0x80",
     "mrs x13, esr_el1",
+    "mrs x12, far_el1",
+    // After a failed fetch it goes on at x15, else behind the instruction.
+    "mov x17, x15",
+    "tbz x13, #31, 1f",
+    "tbz x13, #28, 2f",
+    "1:",
     "mrs x17, elr_el1",
     "add x17, x17, #4",
+    "2:",
     "msr elr_el1, x17",
     "eret",
     ".endr",
@@ -149,6 +156,47 @@ pub(crate) fn read<const WIDE: bool>(address: u64) -> u64 {
         }
     }
     value
+}
+
+/// Ticks of the counter in a second.
+pub(crate) fn frequency() -> u64 {
+    let value;
+    // SAFETY: reading this register changes nothing.
+    unsafe { asm!("mrs {}, cntfrq_el0", out(reg) value, options(nomem, nostack)) };
+    value
+}
+
+/// Acknowledges an interrupt, as a handler would; 1023: none.
+pub(crate) fn acknowledge() -> u64 {
+    let intid;
+    // SAFETY: interrupts are masked, so that no handler waits for the one that is taken here.
+    unsafe { asm!("mrs {}, S3_0_C12_C12_0", "dsb sy", out(reg) intid, options(nostack)) };
+    intid
+}
+
+/// Ends an interrupt.
+pub(crate) fn end(intid: u64) {
+    // SAFETY: as in `acknowledge`.
+    unsafe { asm!("msr S3_0_C12_C12_1, {}", "isb", in(reg) intid, options(nostack)) };
+}
+
+/// Sets control and compare value of the virtual timer, or of the physical one.
+pub(crate) fn set_timer<const VIRTUAL: bool>(control: u64, compare: u64) {
+    // SAFETY: timers change no memory; their interrupts are masked.
+    unsafe {
+        if VIRTUAL {
+            asm!("msr cntv_cval_el0, {}", "msr cntv_ctl_el0, {}", "isb", in(reg) compare, in(reg) control, options(nostack));
+        } else {
+            asm!("msr cntp_cval_el0, {}", "msr cntp_ctl_el0, {}", "isb", in(reg) compare, in(reg) control, options(nostack));
+        }
+    }
+}
+
+/// Some instructions.
+pub(crate) fn wait() {
+    for _ in 0..256 {
+        core::hint::spin_loop();
+    }
 }
 
 /// Masks every exception of this vCPU.

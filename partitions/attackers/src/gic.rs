@@ -2,6 +2,7 @@
 //! Every register of the interrupt controller, and SGIs to everybody.
 
 use bulkhead_partition::el1::Partition;
+use bulkhead_partition::machine::{Gic, Range};
 
 use crate::Tried;
 use crate::edge::{Operation, attempt, mask, read, write};
@@ -11,6 +12,9 @@ const SGI: [u64; 3] = [0xd518_cba0, 0xd518_cbc0, 0xd518_cbe0];
 /// Distributor: `GICD_IROUTER<32>`, and where the identification registers begin.
 const IROUTER: u64 = 0x6100;
 const IDENTIFICATION: u64 = 0xffd0;
+/// Distributor of a GICv2: `GICD_SGIR`, and where the identification registers begin.
+const SGIR: u64 = 0xf00;
+const PERIPHERAL_ID: u64 = 0xfd0;
 /// Redistributor: SGI_base.
 const SGI_BASE: u64 = 0x1_0000;
 
@@ -28,9 +32,32 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
     mask();
     let mut tried = Tried::default();
     let distributor = partition.machine.distributor;
-    let redistributors = partition.machine.redistributors;
+    match partition.machine.gic {
+        Gic::V2 { .. } => older(&mut tried, distributor),
+        Gic::V3 { redistributors } => newer(&mut tried, distributor, redistributors),
+    }
+    tried
+}
+
+/// GICv2: every register of the distributor, and `GICD_SGIR` with every filter. The CPU interface is its own.
+fn older(tried: &mut Tried, distributor: Range) {
+    for offset in (0..PERIPHERAL_ID).step_by(4) {
+        hammer(tried, distributor.start + offset);
+    }
+    for intid in 0..16u64 {
+        for filter in 0..4u64 {
+            for targets in [1, 0x02, 0x0e, 0xf0, 0xff] {
+                write::<false>(distributor.start + SGIR, filter << 24 | targets << 16 | intid);
+                tried.note(false);
+            }
+        }
+    }
+}
+
+/// GICv3: every register of distributor and redistributors, and the system registers that send SGIs.
+fn newer(tried: &mut Tried, distributor: Range, redistributors: Range) {
     for offset in (0..IDENTIFICATION).step_by(4) {
-        hammer(&mut tried, distributor.start + offset);
+        hammer(tried, distributor.start + offset);
     }
     for route in (IROUTER..0x8000).step_by(8) {
         write::<true>(distributor.start + route, 3);
@@ -40,7 +67,7 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
     for offset in (0..redistributors.size).step_by(4) {
         // WAKER may wait for its answer: it is read only.
         if offset % (2 * SGI_BASE) != 0x14 {
-            hammer(&mut tried, redistributors.start + offset);
+            hammer(tried, redistributors.start + offset);
         }
     }
     for register in SGI {
@@ -51,5 +78,4 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
             }
         }
     }
-    tried
 }

@@ -5,15 +5,29 @@
 #[cfg(target_os = "none")]
 mod calls;
 #[cfg(target_os = "none")]
+mod canary;
+#[cfg(target_os = "none")]
+mod code;
+#[cfg(target_os = "none")]
 mod dma;
 #[cfg(target_os = "none")]
 mod edge;
+#[cfg(target_os = "none")]
+mod forms;
+#[cfg(target_os = "none")]
+mod fuzz;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
+mod psci;
+#[cfg(target_os = "none")]
+mod ranges;
+#[cfg(target_os = "none")]
 mod registers;
+#[cfg(target_os = "none")]
+mod rights;
 #[cfg(target_os = "none")]
 mod time;
 
@@ -41,15 +55,28 @@ mod target {
     }
 
     fn run(partition: Partition) -> ! {
-        let arguments = partition.machine.arguments;
-        let name = arguments.strip_prefix("attack=").unwrap_or(arguments);
+        let argument = |key: &str| {
+            let mut words = partition.machine.arguments.split(' ');
+            words.find_map(|word| word.strip_prefix(key))
+        };
+        let number = |key: &str| argument(key).and_then(|digits| digits.parse().ok()).unwrap_or(1);
+        let name = argument("attack=").unwrap_or_default();
         let tried = match name {
             "memory" => crate::memory::attack(&partition),
             "dma" => crate::dma::attack(&partition),
             "revoked" => crate::dma::revoked(&partition),
+            "ranges" => crate::ranges::attack(&partition),
+            "rights" => crate::rights::attack(&partition),
             "registers" => crate::registers::attack(),
             "calls" => crate::calls::attack(),
+            "immediates" => crate::calls::immediates(),
+            "psci" => crate::psci::attack(&partition),
+            "forms" => crate::forms::attack(&partition),
+            "canary" => crate::canary::attack(number("seed=")),
+            "fuzz" => crate::fuzz::attack(&partition, number("seed="), number("programs=")),
             "gic" => crate::gic::attack(&partition),
+            "storm" => crate::time::storm(),
+            "timers" => crate::time::timers(),
             "hog" => crate::time::hog(),
             "console" => crate::time::console_flood(),
             // No attempt: the suite fails.

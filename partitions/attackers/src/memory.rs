@@ -54,7 +54,7 @@ fn is_mine(machine: &Machine<'_>, address: u64) -> bool {
     let in_range = |range: Range| address >= range.start && address - range.start < range.size;
     in_range(machine.ram)
         || in_range(machine.distributor)
-        || in_range(machine.redistributors)
+        || in_range(machine.gic.others())
         || machine.window.is_some_and(|(window, _)| in_range(window))
 }
 

@@ -4,7 +4,7 @@
 use bulkhead_partition::el1::{console, time};
 
 use crate::Tried;
-use crate::edge::mask;
+use crate::edge::{acknowledge, end, mask, set_timer, wait};
 
 /// How long the core is held.
 const HOLD_NS: u64 = 1_000_000_000;
@@ -31,5 +31,63 @@ pub(crate) fn console_flood() -> Tried {
     }
     // Until the drainer has made room for the last line.
     time::sleep_until(time::now() + HOLD_NS);
+    tried
+}
+
+/// INTID of the virtual timer.
+const TIMER: u64 = 27;
+/// Interrupts of the storm, and settings of the timers.
+const STORM: u64 = 20_000;
+const SETTINGS: u64 = 4_000;
+/// `CNTx_CTL_EL0`: ENABLE.
+const ENABLE: u64 = 1;
+
+/// Has its timer fire again as soon as it has been served.
+pub(crate) fn storm() -> Tried {
+    mask();
+    let mut tried = Tried::default();
+    set_timer::<true>(ENABLE, 0);
+    while tried.attempts < STORM {
+        let intid = acknowledge();
+        if intid == TIMER {
+            end(intid);
+            tried.note(false);
+        }
+    }
+    set_timer::<true>(0, 0);
+    tried
+}
+
+/// Sets both timers to what a seed says: long ago, now, soon, never; enabled, masked, off.
+pub(crate) fn timers() -> Tried {
+    mask();
+    let mut tried = Tried::default();
+    let mut random = 0x0123_4567_89AB_CDEFu64;
+    for _ in 0..SETTINGS {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let now = time::now();
+        let compare = match random >> 8 & 7 {
+            0 => 0,
+            1 => u64::MAX,
+            2 => random,
+            3 => 1 << (random >> 16 & 63),
+            _ => now + (random >> 16 & 0x3fff),
+        };
+        if random >> 4 & 1 == 0 {
+            set_timer::<true>(random & 3, compare);
+        } else {
+            set_timer::<false>(random & 3, compare);
+        }
+        wait();
+        let intid = acknowledge();
+        if intid < 1020 {
+            end(intid);
+        }
+        tried.note(false);
+    }
+    set_timer::<true>(0, 0);
+    set_timer::<false>(0, 0);
     tried
 }

@@ -5,10 +5,12 @@ use core::sync::atomic::AtomicU64;
 
 use bulkhead_abi::sampling::VehicleState;
 use bulkhead_abi::window::Metrics;
+use bulkhead_partition::el1::lock::Lock;
 use bulkhead_partition::el1::{Partition, console, stop, time};
 use bulkhead_partition::gauge::{Line, Reading, Watch};
 use bulkhead_partition::periodic::Periodic;
 use bulkhead_partition::sampling::{PortError, Reader};
+use bulkhead_partition::settings::Settings;
 
 bulkhead_partition::entry!(run);
 
@@ -30,6 +32,8 @@ fn run(partition: Partition) -> ! {
     console::line(format_args!("cluster: ready"));
     let mut cluster = Cluster {
         port: None,
+        lock: partition.lock("settings"),
+        settings: Settings::default(),
         watch: Watch::default(),
         shown: None,
         metrics: Metrics {
@@ -42,6 +46,7 @@ fn run(partition: Partition) -> ! {
         time::sleep_until(task.release());
         if cluster.metrics.heartbeat.is_multiple_of(READ_EVERY) {
             cluster.read(&partition);
+            cluster.look_at_settings();
         }
         if cluster.metrics.heartbeat % SHOW_EVERY == SHOW_EVERY - 1 {
             cluster.show();
@@ -54,6 +59,10 @@ fn run(partition: Partition) -> ! {
 
 struct Cluster {
     port: Option<Reader<&'static [AtomicU64], WORDS>>,
+    /// Of the settings that it shares, where the spec has it.
+    lock: Option<Lock>,
+    /// Those that it applies.
+    settings: Settings,
     watch: Watch,
     /// The last sound message.
     shown: Option<VehicleState>,
@@ -77,6 +86,23 @@ impl Cluster {
             Ok(None) | Err(PortError::Unstable) => {}
             Ok(Some((number, message))) => self.message(number, zerocopy::transmute!(message)),
             Err(error) => self.broken(format_args!("{error:?}")),
+        }
+    }
+
+    /// Applies new settings. Whoever holds the lock may be less critical, so it is tried and never waited for; when it
+    /// is taken, the next look is 100 ms away.
+    fn look_at_settings(&mut self) {
+        let Some(held) = self.lock.as_ref().and_then(Lock::try_take) else {
+            return;
+        };
+        let found = self.lock.as_ref().and_then(|lock| Settings::read(lock.record()));
+        let whole = found.filter(|_| !held.owner_died());
+        if held.give().is_err() {
+            return;
+        }
+        if let Some(settings) = whole.filter(|new| *new != self.settings) {
+            self.settings = settings;
+            console::line(format_args!("settings: {settings}"));
         }
     }
 

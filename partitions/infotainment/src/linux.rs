@@ -22,9 +22,11 @@ const MMAP: usize = 222;
 
 const AT_FDCWD: isize = -100;
 const O_DIRECTORY: usize = 0o40_000;
+const O_RDWR: usize = 2;
 const O_SYNC: usize = 0o4_010_000;
 const O_CLOEXEC: usize = 0o2_000_000;
 const PROT_READ: usize = 1;
+const PROT_WRITE: usize = 2;
 const MAP_SHARED: usize = 1;
 const EINVAL: i32 = 22;
 
@@ -63,7 +65,7 @@ unsafe extern "C" fn main(stack: *const usize) -> ! {
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    print(ERROR, format_args!("vehicle-state: {info}\n"));
+    print(ERROR, format_args!("{}: {info}\n", env!("CARGO_BIN_NAME")));
     exit(101)
 }
 
@@ -185,6 +187,11 @@ impl File {
         open(AT_FDCWD, path, O_SYNC)
     }
 
+    /// Opens a memory device for reading and writing, uncached.
+    pub(crate) fn open_memory_to_write(path: &CStr) -> Result<Self, Errno> {
+        open(AT_FDCWD, path, O_SYNC | O_RDWR)
+    }
+
     /// Reads from the file's current position and returns how many bytes.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         // SAFETY: the kernel writes at most `len` bytes to the buffer, which is borrowed for it.
@@ -269,18 +276,28 @@ impl Folder {
     }
 }
 
-/// A channel's memory, mapped for reading as long as the process lives.
-pub(crate) struct Channel(&'static [AtomicU64]);
+/// Memory that is shared with other partitions, mapped as long as the process lives.
+pub(crate) struct Memory(&'static [AtomicU64]);
 
-impl Channel {
-    /// Maps `size` bytes from `base` of a memory device.
+impl Memory {
+    /// Maps `size` bytes from `base` of a memory device for reading: of it only a `Reader` may be made, which never
+    /// stores.
     pub(crate) fn map(memory: &File, base: u64, size: usize) -> Result<Self, Errno> {
+        Self::map_as(memory, base, size, PROT_READ)
+    }
+
+    /// Maps them for reading and writing.
+    pub(crate) fn map_to_write(memory: &File, base: u64, size: usize) -> Result<Self, Errno> {
+        Self::map_as(memory, base, size, PROT_READ | PROT_WRITE)
+    }
+
+    fn map_as(memory: &File, base: u64, size: usize, protection: usize) -> Result<Self, Errno> {
         let base = usize::try_from(base).map_err(|_| Errno(EINVAL))?;
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of this process.
-        let start = unsafe { call(MMAP, [0, size, PROT_READ, MAP_SHARED, memory.0, base]) }?;
+        let start = unsafe { call(MMAP, [0, size, protection, MAP_SHARED, memory.0, base]) }?;
         // SAFETY: 1. The kernel mapped `size` bytes at `start`, page-aligned, and nothing unmaps them.
-        // 2. Another partition writes them at any time, which atomics allow. 3. The mapping is read-only:
-        // the program makes only a `Reader` of it, which never stores.
+        // 2. Another partition writes them at any time, which atomics allow. 3. A store to a mapping for reading
+        // ends the process and changes nothing.
         let words =
             unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(start), size / 8) };
         Ok(Self(words))

@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 #[cfg(target_os = "none")]
+#[expect(dead_code, reason = "`settings` uses the rest")]
 mod linux;
 #[cfg(target_os = "none")]
 mod port;

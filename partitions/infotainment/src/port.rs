@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The channel in the device tree, and its memory.
+//! What partitions share, in the device tree, and its memory.
 //!
 //! # References
 //! Linux, `Documentation/ABI/testing/sysfs-firmware-ofw`: the live device tree; `man 4 mem`.
@@ -7,19 +7,18 @@
 use core::ffi::CStr;
 use core::fmt;
 
-use crate::linux::{Channel, Errno, File, Folder};
+use crate::linux::{Errno, File, Folder, Memory};
 
 /// Where Linux shows the device tree.
 const TREES: [&CStr; 2] = [c"/proc/device-tree", c"/sys/firmware/devicetree/base"];
-const COMPATIBLE: &[u8] = b"bulkhead,sampling-1";
 
-/// Why there is no channel.
+/// Why it cannot be used.
 pub(crate) enum PortError {
     /// Linux shows no device tree.
     NoTree,
-    /// The tree has no such channel.
-    NoChannel,
-    /// The channel's node has no usable range.
+    /// The tree has no such node.
+    NoNode,
+    /// The node has no usable range.
     Range,
     /// `/dev/mem` cannot be opened.
     Open(Errno),
@@ -31,8 +30,8 @@ impl fmt::Display for PortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTree => write!(f, "no device tree in /proc or /sys (are they mounted?)"),
-            Self::NoChannel => write!(f, "the device tree has no channel of that name"),
-            Self::Range => write!(f, "the channel's node in the device tree has no usable reg"),
+            Self::NoNode => write!(f, "the device tree has nothing of that name"),
+            Self::Range => write!(f, "its node in the device tree has no usable reg"),
             Self::Open(errno) => write!(f, "cannot open /dev/mem: {errno}"),
             Self::Map(base, errno) => write!(f, "cannot map {base:#x} from /dev/mem: {errno}"),
         }
@@ -53,8 +52,8 @@ fn lists(property: &[u8], text: &[u8]) -> bool {
     property.split(|byte| *byte == 0).any(|one| one == text)
 }
 
-/// The range of the channel `label`.
-pub(crate) fn find(label: &CStr) -> Result<Range, PortError> {
+/// The first range of what is called `label` and is `compatible`.
+pub(crate) fn find(compatible: &[u8], label: &CStr) -> Result<Range, PortError> {
     let tree = TREES
         .iter()
         .find_map(|path| Folder::open(path).ok())
@@ -65,8 +64,8 @@ pub(crate) fn find(label: &CStr) -> Result<Range, PortError> {
             return;
         };
         let mut buffer = [0; 64];
-        let is_port = property(&node, c"compatible", &mut buffer).is_some_and(|p| lists(p, COMPATIBLE));
-        if is_port && property(&node, c"label", &mut buffer).is_some_and(|p| lists(p, label.to_bytes())) {
+        let is_one = property(&node, c"compatible", &mut buffer).is_some_and(|p| lists(p, compatible));
+        if is_one && property(&node, c"label", &mut buffer).is_some_and(|p| lists(p, label.to_bytes())) {
             found = Some(
                 property(&node, c"reg", &mut buffer)
                     .and_then(range)
@@ -74,18 +73,18 @@ pub(crate) fn find(label: &CStr) -> Result<Range, PortError> {
             );
         }
     });
-    found.unwrap_or(Err(PortError::NoChannel))
+    found.unwrap_or(Err(PortError::NoNode))
 }
 
-/// Two address cells, two size cells.
+/// Two address cells, two size cells, and whatever follows.
 fn range(reg: &[u8]) -> Option<Range> {
     let (base, size) = reg.split_first_chunk()?;
     let size = u64::from_be_bytes(*size.first_chunk()?);
     Some((u64::from_be_bytes(*base), usize::try_from(size).ok()?))
 }
 
-/// Maps a range.
-pub(crate) fn map((base, size): Range) -> Result<Channel, PortError> {
+/// Maps a range for reading.
+pub(crate) fn map((base, size): Range) -> Result<Memory, PortError> {
     let memory = File::open_memory(c"/dev/mem").map_err(PortError::Open)?;
-    Channel::map(&memory, base, size).map_err(|errno| PortError::Map(base, errno))
+    Memory::map(&memory, base, size).map_err(|errno| PortError::Map(base, errno))
 }

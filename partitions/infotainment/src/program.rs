@@ -7,7 +7,7 @@ use bulkhead_abi::sampling::VehicleState;
 use bulkhead_partition::gauge::{Line, Reading, Watch};
 use bulkhead_partition::sampling::{PortError, Reader};
 
-use crate::linux::{Channel, ERROR, OUTPUT, print, sleep_second};
+use crate::linux::{ERROR, Memory, OUTPUT, print, sleep_second};
 use crate::port;
 
 /// Words of the message of the port.
@@ -43,7 +43,7 @@ pub(crate) fn run<'a>(arguments: impl Iterator<Item = &'a CStr>) -> i32 {
         print(ERROR, format_args!("usage: vehicle-state [-n LINES]\n"));
         return USAGE;
     };
-    let channel = match port::find(c"vehicle-state").and_then(port::map) {
+    let channel = match port::find(b"bulkhead,sampling-1", c"vehicle-state").and_then(port::map) {
         Ok(channel) => channel,
         Err(error) => {
             print(ERROR, format_args!("vehicle-state: {error}\n"));
@@ -53,7 +53,7 @@ pub(crate) fn run<'a>(arguments: impl Iterator<Item = &'a CStr>) -> i32 {
     follow(&channel, lines)
 }
 
-fn follow(channel: &Channel, mut lines: Lines) -> i32 {
+fn follow(channel: &Memory, mut lines: Lines) -> i32 {
     let mut watch = Watch::default();
     let mut waiting = Waiting::Quietly;
     while !matches!(lines, Lines::Left(0)) {

@@ -2,7 +2,7 @@
 //! What a partition finds in its device tree. Implements: BH-PART-003.
 //!
 //! # References
-//! Devicetree Specification, "Standard Properties"; Linux bindings "arm,gic-v3" (interrupt specifiers).
+//! Devicetree Specification, "Standard Properties"; Linux bindings "arm,gic" and "arm,gic-v3" (interrupt specifiers).
 
 use fdt::Fdt;
 use fdt::node::FdtNode;
@@ -74,9 +74,12 @@ pub enum ChannelKind {
     Shared,
 }
 
+/// Reads what a channel carries from its node.
+type ReadKind = fn(&FdtNode<'_, '_>) -> Option<ChannelKind>;
+
 impl ChannelKind {
     /// `compatible` of a node, and how the rest of it is read.
-    const COMPATIBLE: [(&'static str, fn(&FdtNode<'_, '_>) -> Option<Self>); 3] = [
+    const COMPATIBLE: [(&'static str, ReadKind); 3] = [
         ("bulkhead,sampling-1", |node| {
             Some(Self::Sampling {
                 message_size: cell(node, "bulkhead,message-size", 0)?,
@@ -144,14 +147,17 @@ pub struct Can<'a> {
 pub enum CanKind {
     /// CTU CAN FD.
     CtuCanFd,
+    /// AMD (Xilinx) CAN of the Zynq.
+    XilinxCan,
     /// AMD (Xilinx) CAN FD 2.0.
     XilinxCanFd,
 }
 
 impl CanKind {
     /// `compatible` of all that there are.
-    const COMPATIBLE: [(&'static str, Self); 2] = [
+    const COMPATIBLE: [(&'static str, Self); 3] = [
         ("ctu,ctucanfd", Self::CtuCanFd),
+        ("xlnx,zynq-can-1.0", Self::XilinxCan),
         ("xlnx,canfd-2.0", Self::XilinxCanFd),
     ];
 }
@@ -163,8 +169,8 @@ pub struct Machine<'a> {
     pub ram: Range,
     /// GIC distributor.
     pub distributor: Range,
-    /// GIC redistributors.
-    pub redistributors: Range,
+    /// Version of the GIC, and its other registers.
+    pub gic: Gic,
     /// Window, if there is one, and what its console carries.
     pub window: Option<(Range, Encoding)>,
     /// Channels.
@@ -181,6 +187,32 @@ pub struct Machine<'a> {
     pub arguments: &'a str,
     /// Whether Bulkhead's hypercalls exist.
     pub hypercalls: Hypercalls,
+}
+
+/// Version of an interrupt controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gic {
+    /// GICv2, with the memory-mapped CPU interface.
+    V2 {
+        /// CPU interface.
+        interface: Range,
+    },
+    /// GICv3.
+    V3 {
+        /// Redistributors.
+        redistributors: Range,
+    },
+}
+
+impl Gic {
+    /// The registers that it has beside the distributor's.
+    pub const fn others(&self) -> Range {
+        let (Self::V2 { interface: others }
+        | Self::V3 {
+            redistributors: others,
+        }) = self;
+        *others
+    }
 }
 
 /// Whether Bulkhead's hypercalls exist.
@@ -338,7 +370,12 @@ impl<'a> Machine<'a> {
         let memory = |node: &FdtNode<'_, 'a>| text(node, "device_type") == Some("memory");
         let ram = tree.all_nodes().find(memory).and_then(|node| range(&node, 0));
         let gics = all(tree, "arm,gic-v3", |node| {
-            Some((range(node, 0)?, range(node, 1)?))
+            let redistributors = range(node, 1)?;
+            Some((range(node, 0)?, Gic::V3 { redistributors }))
+        })?;
+        let older = all(tree, "arm,gic-400", |node| {
+            let interface = range(node, 1)?;
+            Some((range(node, 0)?, Gic::V2 { interface }))
         })?;
         let windows = all(tree, "bulkhead,window-1", |node| {
             let encoding = match text(node, "bulkhead,console")? {
@@ -349,11 +386,12 @@ impl<'a> Machine<'a> {
             Some((range(node, 0)?, encoding))
         })?;
         let hypervisors = all(tree, "bulkhead,hypervisor-1", |_| Some(()))?;
-        let (distributor, redistributors) = *gics.first().ok_or(Missing("arm,gic-v3"))?;
+        let mut found = gics.iter().chain(&older);
+        let (distributor, gic) = *found.next().ok_or(Missing("arm,gic-v3 or arm,gic-400"))?;
         Ok(Self {
             ram: ram.ok_or(Missing("memory"))?,
             distributor,
-            redistributors,
+            gic,
             window: windows.first().copied(),
             channels: channels(tree)?,
             doorbells: all(tree, "bulkhead,doorbell-1", doorbell)?,

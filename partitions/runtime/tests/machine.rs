@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use bulkhead_partition::machine::{
-    Can, CanKind, Channel, ChannelKind, Encoding, Hypercalls, Machine, Missing, Range, Role,
+    Can, CanKind, Channel, ChannelKind, Encoding, Gic, Hypercalls, Machine, Missing, Range, Role,
 };
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
@@ -123,7 +123,8 @@ fn everything_is_found() {
     let machine = Machine::parse(&fdt::Fdt::new(&bytes).unwrap()).unwrap();
     let range = |start, size| Range { start, size };
     assert_eq!(machine.ram, range(0x4000_0000, 0x20_0000));
-    assert_eq!(machine.redistributors, range(0x80a_0000, 0x2_0000));
+    let redistributors = range(0x80a_0000, 0x2_0000);
+    assert_eq!(machine.gic, Gic::V3 { redistributors });
     assert_eq!(machine.window, Some((range(0xb00_0000, 0x8000), Encoding::Defmt)));
     let channel = Channel {
         label: "vehicle-state",
@@ -181,7 +182,7 @@ fn what_may_be_absent_may_be_absent() {
 fn what_must_be_there_is_named() {
     let cases = [
         ("memory", "memory"),
-        ("intc", "arm,gic-v3"),
+        ("intc", "arm,gic-v3 or arm,gic-400"),
         ("bulkhead,console", "bulkhead,window-1"),
         ("bulkhead,role", "bulkhead,sampling-1"),
         ("interrupts", "ctu,ctucanfd"),

@@ -175,7 +175,7 @@ pub fn run(args: &RunArgs, dir: &Path, images: &Path) -> ExitCode {
 fn print_command(args: &RunArgs, dir: &Path) -> Result<Verdict, RunnerError> {
     let manifest = manifest_of(dir)?;
     let arguments = arguments(dir, &manifest, &args.launch(&manifest)?, Line::Terminal)?;
-    println!("{}", shell_line(&qemu::program()?, &arguments));
+    println!("{}", shell_line(&qemu::program_of(&manifest)?, &arguments));
     Ok(Verdict::Pass)
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bulkhead_model::release::Release;
+
 /// A run that could not be done or judged: exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
@@ -36,6 +38,20 @@ pub enum RunnerError {
     /// QEMU is not installed.
     #[error("`{0}` was not found; install qemu-system-arm, or say where it is with BULKHEAD_QEMU")]
     NoQemu(String),
+    /// QEMU is too old for the board.
+    #[error(
+        "board `{board}` needs QEMU {since} or later, and `{program}` is {found}; say where one is with BULKHEAD_QEMU_LATER"
+    )]
+    OldQemu {
+        /// Name of the board.
+        board: String,
+        /// The first release that will do.
+        since: Release,
+        /// The program.
+        program: String,
+        /// What it says of itself.
+        found: String,
+    },
     /// QEMU could not be started.
     #[error("cannot start QEMU: {0}")]
     Start(io::Error),

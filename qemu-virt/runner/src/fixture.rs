@@ -47,6 +47,7 @@ pub(crate) fn manifest() -> Manifest {
         vcpus: vec![vcpu(0), vcpu(1)],
         functions: Vec::new(),
         qemu: Some(Qemu {
+            since: None,
             machine: "virt,virtualization=on,gic-version=3".to_owned(),
             cpu: Some("cortex-a72".to_owned()),
             deterministic_machine: Some("dtb-randomness=off".to_owned()),

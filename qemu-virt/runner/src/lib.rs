@@ -20,6 +20,7 @@ mod error;
 mod event;
 #[cfg(test)]
 mod fixture;
+pub mod health;
 mod inspect;
 pub mod int_log;
 pub mod judge;

@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use bulkhead_model::manifest::Manifest;
+use bulkhead_model::release::Release;
 use tempfile::TempDir;
 
 use crate::RunnerError;
@@ -48,6 +50,42 @@ fn find(program: &Path) -> Option<PathBuf> {
 pub fn program() -> Result<PathBuf, RunnerError> {
     let name = std::env::var_os("BULKHEAD_QEMU").unwrap_or_else(|| PROGRAM.into());
     find(Path::new(&name)).ok_or_else(|| RunnerError::NoQemu(name.to_string_lossy().into_owned()))
+}
+
+/// The emulator for a system: where the board asks for a release, what `BULKHEAD_QEMU_LATER` names, else [`program`].
+///
+/// # Errors
+/// There is none, or it is older than the board asks for.
+pub fn program_of(manifest: &Manifest) -> Result<PathBuf, RunnerError> {
+    let Some(since) = manifest.qemu.as_ref().and_then(|qemu| qemu.since) else {
+        return program();
+    };
+    let program = match std::env::var_os("BULKHEAD_QEMU_LATER").filter(|name| !name.is_empty()) {
+        Some(name) => {
+            find(Path::new(&name)).ok_or_else(|| RunnerError::NoQemu(name.to_string_lossy().into_owned()))?
+        }
+        None => program()?,
+    };
+    recent(program, &manifest.board, since)
+}
+
+/// The program, if it is of a release or a later one.
+fn recent(program: PathBuf, board: &str, since: Release) -> Result<PathBuf, RunnerError> {
+    let output = Command::new(&program)
+        .arg("--version")
+        .output()
+        .map_err(RunnerError::Start)?;
+    let banner = String::from_utf8_lossy(&output.stdout);
+    let found = Release::of_banner(&banner);
+    if found.is_some_and(|found| found >= since) {
+        return Ok(program);
+    }
+    Err(RunnerError::OldQemu {
+        board: board.to_owned(),
+        since,
+        program: program.display().to_string(),
+        found: found.map_or_else(|| "of no known release".to_owned(), |found| found.to_string()),
+    })
 }
 
 /// A private folder with the two sockets that QEMU connects to.
@@ -241,5 +279,41 @@ fn mind(
             return ended(status);
         }
         thread::sleep(POLL);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may fail by panicking")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A program that says that it is a release of QEMU.
+    fn qemu(folder: &TempDir, release: &str) -> PathBuf {
+        let path = folder.path().join(format!("qemu-{release}"));
+        let script = format!("#!/bin/sh\necho 'QEMU emulator version {release} (Debian)'\n");
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    }
+
+    /// Verifies: BH-RUN-006.
+    #[test]
+    fn a_board_gets_no_qemu_older_than_it_asks_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let since = Release(10, 0, 3);
+        for release in ["10.0.3", "10.0.13", "11.0.0"] {
+            let program = qemu(&folder, release);
+            assert_eq!(recent(program.clone(), "evk", since).unwrap(), program);
+        }
+        let error = recent(qemu(&folder, "10.0.2"), "evk", since)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("board `evk` needs QEMU 10.0.3 or later"),
+            "{error}"
+        );
+        assert!(error.contains("is 10.0.2"), "{error}");
     }
 }

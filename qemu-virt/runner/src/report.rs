@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::health::{Counts, Event};
 use crate::judge::Watch;
 
 /// Version of the keys.
@@ -54,6 +55,10 @@ pub struct Report {
     /// Queuing channels, as their writers and readers say.
     #[serde(default)]
     pub queues: Vec<QueueReport>,
+    /// The newest events of the health monitor, by time.
+    pub health: Vec<Event>,
+    /// How often each error was blamed on whom.
+    pub health_counts: Counts,
     /// What the SMMU reported beside the faults of the partitions' devices.
     pub dma: Dma,
     /// End of EL2's boot messages and log, as text.

@@ -102,7 +102,7 @@ impl Session {
     pub fn start(dir: &Path, options: SessionOptions) -> Result<Self, RunnerError> {
         let manifest = manifest_of(dir)?;
         let demux = Demux::new(&manifest, &options.images, options.show)?;
-        let program = qemu::program()?;
+        let program = qemu::program_of(&manifest)?;
         let run = RunFolder::new()?;
         let (serial, qmp) = (run.path("serial"), run.path("qmp"));
         let wiring = Wiring::Sockets {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! EL2's statistics area and the partitions' metrics, as read from memory.
 
+use bulkhead_abi::health::{HEALTH_OFFSET, HealthLog};
 use bulkhead_abi::queuing::{self, QueueHeader, ReaderHeader};
 use bulkhead_abi::stats::{self, CoreStats, VcpuStats};
 use bulkhead_abi::window::{
@@ -65,6 +66,8 @@ pub struct Core {
     pub stats: CoreStats,
     /// Its vCPUs in blob order.
     pub vcpus: Vec<VcpuStats>,
+    /// What its health monitor recorded.
+    pub health: Box<HealthLog>,
 }
 
 impl Core {
@@ -101,7 +104,10 @@ impl Core {
                     .map_err(|_| short)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Some(Self { stats, vcpus }))
+        let health = block.get(HEALTH_OFFSET..).ok_or(short)?;
+        let (health, _) = HealthLog::read_from_prefix(health).map_err(|_| short)?;
+        let health = Box::new(health);
+        Ok(Some(Self { stats, vcpus, health }))
     }
 }
 

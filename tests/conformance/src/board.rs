@@ -2,7 +2,7 @@
 //! What the device tree says that [`Machine`] does not: CPUs, timers, UART, conduit of PSCI.
 #![forbid(unsafe_code)]
 
-use bulkhead_partition::machine::{Machine, Range};
+use bulkhead_partition::machine::{Gic, Machine, Range};
 use fdt::Fdt;
 use heapless::Vec;
 
@@ -12,6 +12,8 @@ const MOST: usize = 8;
 /// The machine that the suite runs on.
 pub(crate) struct Board {
     pub(crate) machine: Machine<'static>,
+    /// The redistributors of its GICv3; on a GICv2 the suite does not run.
+    pub(crate) redistributors: Range,
     /// The console where there is no window.
     pub(crate) uart: Option<Range>,
     /// Affinities, as in `MPIDR_EL1`; the suite runs on the first.
@@ -41,6 +43,9 @@ impl Board {
     /// Reads the device tree; none when it lacks what the suite needs, or PSCI is not called by HVC.
     pub(crate) fn parse(tree: &Fdt<'static>) -> Option<Self> {
         let machine = Machine::parse(tree).ok()?;
+        let Gic::V3 { redistributors } = machine.gic else {
+            return None;
+        };
         let conduit = tree.find_node("/psci")?.property("method")?.as_str()?;
         if conduit != "hvc" {
             return None;
@@ -60,6 +65,7 @@ impl Board {
         });
         Some(Self {
             machine,
+            redistributors,
             uart,
             cpus,
             frequency: timer.property("clock-frequency").and_then(|p| cell(p.value, 0)),

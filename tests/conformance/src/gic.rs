@@ -74,8 +74,8 @@ fn packed(mpidr: u64) -> u64 {
 
 /// The redistributors of the board, up to the one that says that it is the last.
 pub(crate) fn redistributors(board: &Board) -> impl Iterator<Item = Frame> {
-    let all = Frame::new(board.machine.redistributors);
-    let count = board.machine.redistributors.size / REDISTRIBUTOR;
+    let all = Frame::new(board.redistributors);
+    let count = board.redistributors.size / REDISTRIBUTOR;
     let mut last = false;
     (0..count)
         .map(move |k| all.part(k * REDISTRIBUTOR, REDISTRIBUTOR))
@@ -89,7 +89,7 @@ pub(crate) fn redistributors(board: &Board) -> impl Iterator<Item = Frame> {
 /// Finds the frames; whether all that are needed are there.
 pub(crate) fn find(board: &Board) -> bool {
     DISTRIBUTOR.store(board.machine.distributor.start, Ordering::Relaxed);
-    let start = board.machine.redistributors.start;
+    let start = board.redistributors.start;
     for (slot, mpidr) in REDISTRIBUTORS.iter().zip(&board.cpus) {
         let own = |frame: Frame| frame.read64(TYPER_GICR) >> 32 == packed(*mpidr);
         let Some(index) = (0_u64..).zip(redistributors(board)).find(|(_, f)| own(*f)) else {

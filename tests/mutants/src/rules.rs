@@ -5,6 +5,7 @@ pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod el2;
 pub(crate) mod grants;
+pub(crate) mod health;
 pub(crate) mod placed;
 pub(crate) mod places;
 pub mod records;

@@ -5,7 +5,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 24] = [
+const KINDS: [(&str, usize, usize); 27] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -18,6 +18,9 @@ const KINDS: [(&str, usize, usize); 24] = [
     ("partition", 3, 3),
     ("vcpu", 4, 4),
     ("slot", 5, 5),
+    ("health", 3, 3),
+    ("monitor", 1, 1),
+    ("watch", 5, 5),
     ("root", 3, 3),
     ("word", 3, 3),
     ("shared", 3, usize::MAX),

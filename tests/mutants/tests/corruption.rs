@@ -229,7 +229,7 @@ fn grants_that_were_shifted_or_widened() {
         line.regrant(|grants| named(grants, root, name).rights = rights)
     };
     // One block on is the next partition's.
-    refused("BH-CHK-020", &shift(direct, "ram", 2 << 20));
+    refused("BH-CHK-020", &shift(Root::Partition(GUARDED), "ram", 2 << 20));
     let certificate = line.stages().plan.certificate.start;
     let onto_certificate = line.regrant(|grants| {
         let grant = named(grants, direct, "load-list");

@@ -11,6 +11,8 @@
     reason = "the only users are tests, which end with what was found"
 )]
 
+pub mod gdb;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};

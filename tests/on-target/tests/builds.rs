@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use bulkhead_on_target::{REFERENCE, System, build_command, images, in_tree, succeeded, tool};
+use bulkhead_on_target::{REFERENCE, System, build_command, images, in_tree, says, succeeded, tool};
 
 #[test]
 fn different_systems_have_the_same_hypervisor() {
@@ -134,4 +134,16 @@ fn a_build_is_the_same_everywhere() {
         );
         assert!(one.len() > 10, "{:?}", names(&one));
     }
+}
+
+/// A partition finds in a tree of its own what it finds in the generated one. Verifies: BH-CFG-148.
+#[test]
+fn a_partition_runs_with_its_own_device_tree() {
+    let generated = System::build("tests/systems/small.yaml", &[]);
+    let tree = generated.folder().join("dt/cluster.dtb");
+    let own = format!("partitions.cluster.device_tree={}", tree.display());
+    let system = System::build("tests/systems/small.yaml", &[&own]);
+    let mut session = system.start(|_| {});
+    says(&mut session, "cluster", "cluster", 20);
+    session.finish("it runs").expect("report");
 }

@@ -78,6 +78,17 @@ fn is_bounded(system: &str) -> Report {
     assert!(u64::from(lock.contended) >= waits.takings / 3, "{lock:?}");
     assert!(u64::from(lock.boosts) >= waits.takings / 3, "{lock:?}");
     assert!(u64::from(lock.revoked) >= waits.revoked, "{lock:?}");
+    // Verifies: BH-HEALTH-020.
+    let blamed = report
+        .health_counts
+        .get("partition:low")
+        .and_then(|c| c.get("lock-held"));
+    assert_eq!(
+        blamed.copied(),
+        Some(u64::from(lock.revoked)),
+        "{:?}",
+        report.health
+    );
     for row in &report.cores {
         assert!(row.adds_up, "{row:?}");
     }

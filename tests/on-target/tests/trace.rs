@@ -97,6 +97,8 @@ struct Trace {
     slices: Vec<Slice>,
     /// Track and name.
     instants: Vec<(u64, String)>,
+    /// Names of the instants from which and to which a flow leads, by its number.
+    flows: BTreeMap<u64, (Option<String>, Option<String>)>,
 }
 
 /// Reads a trace and refuses ends without a begin, begins without an end, tracks that nobody described, and times
@@ -136,7 +138,16 @@ fn decode(bytes: &[u8]) -> Trace {
                     to,
                 });
             }
-            3 => trace.instants.push((track, name)),
+            3 => {
+                for (number, value) in &event {
+                    match number {
+                        47 => trace.flows.entry(value.number()).or_default().0 = Some(name.clone()),
+                        48 => trace.flows.entry(value.number()).or_default().1 = Some(name.clone()),
+                        _ => {}
+                    }
+                }
+                trace.instants.push((track, name));
+            }
             other => panic!("event of type {other}"),
         }
     }
@@ -156,23 +167,35 @@ impl Trace {
         self.slices.iter().filter(move |slice| slice.track == track)
     }
 
+    /// Instants of this name on a track.
+    fn count(&self, track: u64, name: &str) -> usize {
+        let named = self.instants.iter().filter(|(t, n)| *t == track && n == name);
+        named.count()
+    }
+
+    /// Flows from an instant of one name to an instant of another.
+    fn flows(&self, from: &str, to: &str) -> usize {
+        let matches = |side: &Option<String>, name: &str| side.as_deref() == Some(name);
+        let flows = self.flows.values();
+        flows.filter(|(a, b)| matches(a, from) && matches(b, to)).count()
+    }
+
     fn length<'a>(&'a self, track: u64, name: &'a str) -> u64 {
         let named = self.slices(track).filter(|slice| slice.name.starts_with(name));
         named.map(|slice| slice.to - slice.from).sum()
     }
 }
 
-/// Verifies: BH-TRACE-001, BH-TRACE-003.
-#[test]
-fn a_trace_shows_every_core_and_partition() {
+/// Traces a run of a system and reads what was written; nothing may be lost.
+fn traced(system: &str, time: &str, overrides: &[&str]) -> Trace {
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("t.pftrace");
     let output = Command::new(tool())
         .arg("trace")
-        .arg(in_tree(REFERENCE))
-        // Without Linux nothing makes more events than a busy host reads.
-        .args(["--deterministic", "--for", "60ms", "--set"])
-        .args(["partitions.infotainment.autostart=false", "--output"])
+        .arg(in_tree(system))
+        .args(["--deterministic", "--for", time])
+        .args(overrides.iter().flat_map(|value| ["--set", value]))
+        .arg("--output")
         .arg(&file)
         .env("BULKHEAD_ROOT", in_tree("."))
         .env("BULKHEAD_IMAGES", images())
@@ -182,8 +205,62 @@ fn a_trace_shows_every_core_and_partition() {
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
     assert!(said.contains(" 0 lost"), "{said}");
-    let trace = decode(&std::fs::read(&file).expect("the trace"));
+    decode(&std::fs::read(&file).expect("the trace"))
+}
 
+/// Verifies: BH-TRACE-005, BH-TRACE-003.
+#[test]
+fn a_trace_shows_locks_boosts_calls_and_restarts() {
+    let trace = traced("tests/systems/inversion-cores.yaml", "400ms", &[]);
+    let vcpu = |partition| trace.track("vCPU 0", Some(partition));
+    let (high, low) = (vcpu("high"), vcpu("low"));
+    let waits = trace.count(high, "lock 0: waits");
+    let takes = trace.count(high, "lock 0: takes");
+    let releases = trace.count(low, "lock 0: releases");
+    println!("{waits} waits, {takes} takings after one, {releases} releases to a waiter");
+    assert!(
+        takes >= 5 && waits.abs_diff(takes) <= 1,
+        "each wait ends with the lock"
+    );
+    assert!(
+        releases.abs_diff(takes) <= 1,
+        "each taking after a wait is of what was released"
+    );
+    let flows = trace.flows("lock 0: releases", "lock 0: takes");
+    assert!(
+        flows.abs_diff(takes) <= 1,
+        "{flows} flows from a release to its taking"
+    );
+    let (begin, end) = (
+        trace.count(low, "lock 0: boost begins"),
+        trace.count(low, "lock 0: boost ends"),
+    );
+    println!("{begin} boosts begin, {end} end");
+    assert!(begin >= 5 && begin.abs_diff(end) <= 1, "each boost ends");
+    assert_eq!(
+        trace.count(high, "lock 0: boost begins"),
+        0,
+        "nobody more urgent waits"
+    );
+    // The lock is the other core's: each is called by the other.
+    let (first, second) = (trace.track("core 0", None), trace.track("core 1", None));
+    assert!(
+        trace.count(second, "kick core 0") >= waits,
+        "the owner's core is called"
+    );
+    assert!(
+        trace.count(first, "kick core 1") >= takes - 1,
+        "the waiter's core is called"
+    );
+    let starts = trace.count(vcpu("restless"), "start");
+    assert!(starts > 3, "{starts} starts of a partition that restarts itself");
+}
+
+/// Verifies: BH-TRACE-001, BH-TRACE-003.
+#[test]
+fn a_trace_shows_every_core_and_partition() {
+    // Without Linux nothing makes more events than a busy host reads.
+    let trace = traced(REFERENCE, "60ms", &["partitions.infotainment.autostart=false"]);
     for core in 0..4 {
         let name = format!("core {core}");
         let track = trace.track(&name, None);

@@ -155,6 +155,8 @@ fn in_memory(system: &System<'_>, out: &mut Vec<String>) {
             .into_iter()
             .map(|(i, r)| (format!("window of {}", system.name(i)), r)),
     );
+    let stolen = system.stolen().into_iter();
+    areas.extend(stolen.map(|(i, r)| (format!("stolen time of {}", system.name(i)), r)));
     let channels = system.blob.channels.iter().enumerate();
     areas.extend(channels.map(|(i, r)| (format!("channel {i}"), *r)));
     for (name, range) in &areas {
@@ -171,6 +173,14 @@ fn in_memory(system: &System<'_>, out: &mut Vec<String>) {
     areas.push(("GIC distributor".to_owned(), system.gicd()));
     let redistributors = system.redistributors().into_iter().enumerate();
     areas.extend(redistributors.map(|(k, r)| (format!("redistributor of core {k}"), r)));
+    for (name, ranges) in [
+        ("CPU interface", system.gicc()),
+        ("deactivation register", system.gicc_dir()),
+        ("virtual CPU interface", system.gicv()),
+        ("virtual interface control", system.gich()),
+    ] {
+        areas.extend(ranges.into_iter().map(|r| (name.to_owned(), r)));
+    }
     for (name, range) in &areas {
         if !range.is_page_aligned() {
             out.push(format!("{name} {range} is not page-aligned"));

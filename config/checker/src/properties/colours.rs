@@ -58,15 +58,15 @@ fn tables(system: &System<'_>, root: &Root, colours: Colours, out: &mut Vec<Stri
     );
 }
 
-/// Everything but registers, channels, the loader and the window, which other parties use, too.
+/// Everything but registers, channels, the loader, the window and the stolen time, which other parties use, too.
 fn memory(system: &System<'_>, index: usize, root: &Root, colours: Colours, out: &mut Vec<String>) {
-    let windows = system.windows();
+    let talks = system.talks();
     let own = |run: &&Run| {
         let physical = run.physical();
         let window = || {
-            windows
+            talks
                 .iter()
-                .any(|(owner, w)| *owner == index && w.contains(physical))
+                .any(|(owner, w, _)| *owner == index && w.contains(physical))
         };
         run.access.memory == MemoryType::NormalWb && !system.is_loader(physical, run.access) && !window()
     };

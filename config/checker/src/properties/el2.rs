@@ -51,7 +51,12 @@ fn common(system: &System<'_>) -> Vec<Run> {
     let mut runs: Vec<Run> = identity([image.text], Access::EXECUTE).collect();
     runs.extend(identity([image.rodata], Access::READ));
     runs.extend(identity([image.shared], Access::WRITE));
-    runs.extend(identity([system.gicd()], Access::DEVICE));
+    let gic = [system.gicd()]
+        .into_iter()
+        .chain(system.gicc())
+        .chain(system.gicc_dir());
+    let gic = gic.chain(system.gich());
+    runs.extend(identity(gic, Access::DEVICE));
     runs
 }
 
@@ -70,8 +75,8 @@ fn boot(system: &System<'_>) -> Vec<Run> {
     ));
     runs.extend(identity(system.per_core_blocks(), Access::WRITE));
     runs.extend(identity(system.smmu_queues(), Access::WRITE));
-    let windows = system.windows().into_iter().map(|(_, window)| window);
-    runs.extend(identity(windows, Access::WRITE));
+    let talks = system.talks().into_iter().map(|(_, range, _)| range);
+    runs.extend(identity(talks, Access::WRITE));
     runs.extend(identity(system.blob.channels.iter().copied(), Access::CHANNEL));
     runs.extend(identity(system.redistributors(), Access::DEVICE));
     runs.extend(identity(
@@ -140,6 +145,9 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
     let windows = system.windows().into_iter();
     let windows = windows.filter(|(owner, _)| is_system || emulates_uart_for(system, k, *owner));
     runs.extend(identity(windows.map(|(_, range)| range), Access::WRITE));
+    let stolen = system.stolen().into_iter();
+    let stolen = stolen.filter(|(owner, _)| u32::try_from(*owner).is_ok_and(|p| runs_here(system, k, p)));
+    runs.extend(identity(stolen.map(|(_, page)| page), Access::WRITE));
     runs
 }
 

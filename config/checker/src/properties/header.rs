@@ -41,7 +41,7 @@ pub(crate) fn form(system: &System<'_>, out: &mut Vec<String>) {
         ));
     }
     for (i, p) in blob.partitions.iter().enumerate() {
-        if p.name.is_none() || p.reserved != [0, 0] || p.flags & !FLAGS != 0 {
+        if p.name.is_none() || p.reserved != 0 || p.flags & !FLAGS != 0 {
             out.push(format!(
                 "partition {i}: name, flags or reserved words are not of this version"
             ));
@@ -57,9 +57,10 @@ pub(crate) fn form(system: &System<'_>, out: &mut Vec<String>) {
         .vcpus
         .iter()
         .map(|v| v.reserved)
-        .chain(blob.core_vcpus.iter().map(|v| v.1));
+        .chain(blob.core_vcpus.iter().map(|v| v.1))
+        .chain([blob.board.reserved]);
     if words.into_iter().any(|word| word != 0) {
-        out.push("vcpus: reserved words are not zero".to_owned());
+        out.push("vcpus, board: reserved words are not zero".to_owned());
     }
 }
 

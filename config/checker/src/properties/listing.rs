@@ -14,7 +14,7 @@ const LIST_IPA: u64 = 0x7f_0010_0000;
 /// IPA from which payloads are mapped.
 const PAYLOAD_IPA: u64 = 0x7f_4000_0000;
 /// Names of grants that say what they are.
-const KINDS: [&str; 5] = ["ram", "loader", "load-list", "payload", "window"];
+const KINDS: [&str; 6] = ["ram", "loader", "load-list", "payload", "window", "stolen-time"];
 
 /// Implements: BH-CHK-061.
 pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
@@ -31,6 +31,7 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
     for placed in &system.grants.memory {
         let known = match placed.owner.as_str() {
             "board" | "el2" => true,
+            "gic" => system.is_gicv2(),
             owner if owner.starts_with("channel:") => system.grants.grants.iter().any(|g| g.name == owner),
             owner => system.partition_indices().any(|i| system.party(i) == owner),
         };
@@ -70,8 +71,8 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
     for index in system.partition_indices() {
         let party = system.party(index);
         let listed = Listed::of(system, &party);
-        let windows = system.windows().into_iter().filter(|(owner, _)| *owner == index);
-        listed.demand(windows.map(|(_, window)| window), out);
+        let talks = system.talks().into_iter().filter(|(owner, _, _)| *owner == index);
+        listed.demand(talks.map(|(_, range, _)| range), out);
         let owner = |f: usize| {
             system
                 .blob
@@ -84,7 +85,9 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
         listed.demand(own.map(|(_, _, range)| range), out);
         let runs = system.reach(Party::Partition(index)).map(|(_, run)| run);
         let own = runs.filter(|run| {
-            run.access.memory != MemoryType::NormalNc && !system.is_loader(run.physical(), run.access)
+            run.access.memory != MemoryType::NormalNc
+                && !system.is_loader(run.physical(), run.access)
+                && !system.is_interface(index, run.physical(), run.access)
         });
         listed.demand(own.map(Run::physical), out);
     }
@@ -148,6 +151,7 @@ impl<'a> Listed<'a> {
 /// What a partition's grant must be called by what it is; `None` for a device's registers.
 fn called(system: &System<'_>, index: usize, run: &Run) -> Option<&'static str> {
     let ram = system.blob.partitions.get(index).map(|p| p.ram);
+    let of_stolen = |(owner, page): (usize, Range)| owner == index && page.contains(run.physical());
     let of_window = |(owner, window): (usize, Range)| owner == index && window.contains(run.physical());
     match run.access.memory {
         MemoryType::Device => None,
@@ -155,6 +159,7 @@ fn called(system: &System<'_>, index: usize, run: &Run) -> Option<&'static str> 
         MemoryType::NormalWb if ram.is_some_and(|ram| ram.contains(run.input)) => Some("ram"),
         MemoryType::NormalWb if system.is_loader(run.physical(), run.access) => Some("loader"),
         MemoryType::NormalWb if system.windows().into_iter().any(of_window) => Some("window"),
+        MemoryType::NormalWb if system.stolen().into_iter().any(of_stolen) => Some("stolen-time"),
         MemoryType::NormalWb if run.access != Access::READ => Some("(nothing that is known)"),
         MemoryType::NormalWb if run.input.start == LIST_IPA => Some("load-list"),
         MemoryType::NormalWb if run.input.start >= PAYLOAD_IPA => Some("payload"),
@@ -180,6 +185,12 @@ pub(crate) fn names(system: &System<'_>, out: &mut Vec<String>) {
         }
     });
     for grant in system.grants.grants.iter().cloned().chain(coloured) {
+        if grant.root.starts_with("stream:") && grant.name != "ram" {
+            out.push(format!(
+                "{}: grants.txt calls {} {}, which is not RAM",
+                grant.root, grant.name, grant.run.input
+            ));
+        }
         let Some(index) = system
             .partition_indices()
             .find(|i| system.party(*i) == grant.root)

@@ -5,7 +5,9 @@ mod areas;
 mod colours;
 pub(crate) mod devices;
 mod el2;
+mod gicv2;
 mod header;
+mod health;
 mod listing;
 mod schedule;
 mod sharing;
@@ -64,7 +66,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-010",
-        text: "Each partition's stage 2 reaches exactly what the text form grants, with those rights and types.",
+        text: "Each partition's stage 2, and that of each of its streams, reaches exactly what the text form grants, with those rights and types.",
         check: stage2::grants,
     },
     Property {
@@ -79,7 +81,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-021",
-        text: "No partition reaches anything of EL2, its devices or anything that EL2 maps but the loader, its own window, and channels, which of EL2's roots only the boot root maps but for a lock's on its participants' cores.",
+        text: "No partition reaches anything of EL2, its devices or anything that EL2 maps but the loader, its own window, its stolen time to read, and channels, which of EL2's roots only the boot root maps but for a lock's on its participants' cores.",
         check: sharing::el2,
     },
     Property {
@@ -103,13 +105,18 @@ pub const PROPERTIES: &[Property] = &[
         check: colours::check,
     },
     Property {
+        id: "BH-CHK-026",
+        text: "With a GICv2 each partition reaches one CPU interface: the physical one without its deactivation register when its cores are all its own and direct, the virtual one when it shares them; EL2 alone reaches the virtual interface control.",
+        check: gicv2::check,
+    },
+    Property {
         id: "BH-CHK-030",
         text: "No EL2 page is writable and executable at once through any of its roots, and device memory is never executable.",
         check: el2::write_xor_execute,
     },
     Property {
         id: "BH-CHK-031",
-        text: "EL2's boot root reaches exactly the parts of the image, the blob, the live area, windows, channels, EL2's devices and read-only memory of the board.",
+        text: "EL2's boot root reaches exactly the parts of the image, the blob, the live area, windows, stolen time, channels, EL2's devices and read-only memory of the board.",
         check: el2::boot_root,
     },
     Property {
@@ -154,8 +161,13 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-054",
-        text: "Each StreamID is invalid or granted to one partition, and then reaches exactly that partition's RAM, never to execute it.",
+        text: "Each StreamID is invalid or granted to one partition, and then reaches nothing but RAM that this partition may write, at the same addresses, never to execute it.",
         check: streams::check,
+    },
+    Property {
+        id: "BH-CHK-073",
+        text: "The health table is complete: each error of each level has a reaction that fits it, and the monitor is a partition.",
+        check: health::complete,
     },
     Property {
         id: "BH-CHK-060",
@@ -169,7 +181,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-062",
-        text: "Each grant of a partition is what its name says: RAM, loader, load list, payload, window, channel or device registers, and nothing else.",
+        text: "Each grant of a partition is what its name says: RAM, loader, load list, payload, window, stolen time, channel or device registers, and nothing else.",
         check: listing::names,
     },
 ];

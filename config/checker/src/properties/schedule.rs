@@ -125,7 +125,9 @@ pub(crate) fn ownership(system: &System<'_>, out: &mut Vec<String>) {
         if blob
             .cores
             .iter()
-            .filter(|c| c.mpidr == core.mpidr || c.redistributor == core.redistributor)
+            .filter(|c| {
+                c.mpidr == core.mpidr || (!system.is_gicv2() && c.redistributor == core.redistributor)
+            })
             .count()
             > 1
         {

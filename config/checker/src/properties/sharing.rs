@@ -90,7 +90,13 @@ pub(crate) fn partitions(system: &System<'_>, out: &mut Vec<String>) {
         });
         let channel = channel || lock;
         let loader = system.is_loader(both, a.access) && system.is_loader(both, b.access);
-        if a.party != Party::El2 && b.party != Party::El2 && !channel && !loader {
+        let interface = [a, b].iter().all(|side| match side.party {
+            Party::El2 => false,
+            Party::Partition(index) => {
+                matches!(side.serves, Use::Partition(_)) && system.is_interface(index, both, side.access)
+            }
+        });
+        if a.party != Party::El2 && b.party != Party::El2 && !channel && !loader && !interface {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
         }
     });
@@ -110,7 +116,7 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
             }
         }
     }
-    let windows = system.windows();
+    let talks = system.talks();
     // Neighbours count as one: a partition may read both through one mapping.
     let channels = union(system.blob.channels.clone());
     overlaps(system, |a, b, both| {
@@ -119,10 +125,14 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
             (Party::Partition(index), Party::El2) => (a, index),
             (Party::El2, Party::El2) | (Party::Partition(_), Party::Partition(_)) => return,
         };
-        let own_window = windows
-            .iter()
-            .any(|(owner, w)| *owner == index && w.contains(both));
-        let window = own_window && a.access == Access::WRITE && b.access == Access::WRITE;
+        let window = talks.iter().any(|(owner, range, rights)| {
+            *owner == index
+                && range.contains(both)
+                && guest.access == *rights
+                && [a, b]
+                    .iter()
+                    .all(|r| r.party != Party::El2 || r.access == Access::WRITE)
+        });
         let el2_only_reads = [a, b]
             .iter()
             .all(|r| r.party != Party::El2 || r.access == Access::READ);
@@ -137,7 +147,11 @@ pub(crate) fn el2(system: &System<'_>, out: &mut Vec<String>) {
             Use::Stream(_) => false,
         });
         let channel = cleared && channels.iter().any(|c| c.contains(both));
-        if !window && !loader && !channel {
+        let interface = matches!(guest.serves, Use::Partition(_))
+            && [a, b]
+                .iter()
+                .all(|side| system.is_interface(index, both, side.access));
+        if !window && !loader && !channel && !interface {
             out.push(format!("{both} is reachable by {} and by {}", a.who, b.who));
         }
     });
@@ -155,7 +169,9 @@ pub(crate) fn targets(system: &System<'_>, out: &mut Vec<String>) {
         // Devices at fixed addresses are known from the text form only; what lies in RAM is no device.
         let listed = system.grants.memory.iter().filter(|placed| placed.owner == party);
         let fixed = listed.flat_map(|placed| placed.range.minus(&system.blob.ram));
-        let owned: Vec<Range> = of_functions.map(|(_, _, range)| *range).chain(fixed).collect();
+        let interface = system.interface_of(index);
+        let of_functions = of_functions.map(|(_, _, range)| *range);
+        let owned: Vec<Range> = of_functions.chain(fixed).chain(interface).collect();
         for (root, run) in system.reach(Party::Partition(index)) {
             let (allowed, what) = match run.access.memory {
                 MemoryType::Device => (&owned, "the registers of its own devices"),

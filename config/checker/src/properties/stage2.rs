@@ -1,25 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What each partition's stage 2 reaches.
 
-use crate::range::Range;
-use crate::reach::{Access, MemoryType, Run, differences, sorted};
-use crate::system::{GICR_SIZE, Party, System, UART_SIZE, Use};
+use crate::places::{GICR_SIZE, STOLEN_TIME, UART_SIZE};
+use crate::range::{PAGE, Range};
+use crate::reach::{Access, MemoryType, Run, differences, push, sorted};
+use crate::system::{Party, System, Use};
 use crate::tables::Partition;
 
 /// IPA of the loader in every partition (`hypervisor/types/src/load.rs`).
 const LOADER_IPA: u64 = 0x7f_0000_0000;
+/// IPA of the page of stolen time (`hypervisor/types/src/load.rs`).
+const STOLEN_TIME_IPA: u64 = 0x7f_0020_0000;
 
 /// End of a partition's input addresses: they have 39 bits.
 const INPUT_END: u64 = 1 << 39;
 
 /// Implements: BH-CHK-010.
 pub(crate) fn grants(system: &System<'_>, out: &mut Vec<String>) {
-    compare(system, out, |serves| matches!(serves, Use::Partition(_)));
+    compare(system, out, |serves| {
+        matches!(serves, Use::Partition(_) | Use::Stream(_))
+    });
     for grant in &system.grants.grants {
         if !system.roots.iter().any(|root| root.name == grant.root) {
             out.push(format!(
                 "grants.txt: grant {} to {}, which does not exist",
                 grant.name, grant.root
+            ));
+        }
+    }
+    for grant in &system.grants.coloured {
+        let root = system.roots.iter().find(|root| root.name == grant.root);
+        if root.and_then(|root| system.colours_of(root.serves)).is_none() {
+            let (name, root) = (&grant.name, &grant.root);
+            out.push(format!(
+                "grants.txt: coloured {name} to {root}, which has no colours"
             ));
         }
     }
@@ -42,7 +56,7 @@ pub(crate) fn compare(system: &System<'_>, out: &mut Vec<String>, chosen: fn(Use
             .iter()
             .filter(|grant| grant.root == root.name);
         let mut runs: Vec<Run> = grants.map(|grant| grant.run).collect();
-        if let Some(colours) = system.grants.colours_of(&root.name) {
+        if let Some(colours) = system.colours_of(root.serves) {
             let coloured = system
                 .grants
                 .coloured
@@ -76,8 +90,9 @@ pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
             .filter(|root| root.serves == Use::Partition(i))
             .flat_map(|root| root.walk.runs.clone())
             .collect();
-        executable(system, partition, name, &runs, out);
+        executable(system, i, partition, &runs, out);
         window(system, i, &runs, out);
+        stolen(system, i, &runs, out);
         emulated(&frames(system, i), name, &runs, out);
         let mut by_output = runs.clone();
         by_output.sort_by_key(|run| run.physical());
@@ -94,8 +109,9 @@ pub(crate) fn shape(system: &System<'_>, out: &mut Vec<String>) {
     }
 }
 
-/// RAM is all there, and executable; the loader is all there; nothing else is executable.
-fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out: &mut Vec<String>) {
+/// RAM is all there, as memory; the loader is all there; nothing else is executable.
+fn executable(system: &System<'_>, i: usize, p: &Partition, runs: &[Run], out: &mut Vec<String>) {
+    let name = system.name(i);
     let loader = system.image.loader;
     let loader_input = Range::sized(LOADER_IPA, loader.size());
     let mut ram = 0;
@@ -103,11 +119,7 @@ fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out:
     for run in runs {
         if let Some(part) = run.input.intersection(p.ram) {
             ram += part.size();
-            let all = Access {
-                execute: true,
-                ..Access::WRITE
-            };
-            if part != run.input || run.access != all {
+            if part != run.input || run.access.memory != MemoryType::NormalWb {
                 out.push(format!(
                     "partition {name}: {} {} is not wholly RAM",
                     run.input, run.access
@@ -121,7 +133,10 @@ fn executable(system: &System<'_>, p: &Partition, name: &str, runs: &[Run], out:
                 run.input
             ));
         }
-        if run.access.memory == MemoryType::Device && run.input.start != run.output {
+        // A guest finds its CPU interface where its machine has it: 64 KiB after the distributor.
+        let interface = system.is_interface(i, run.physical(), run.access)
+            && run.input.start == p.gicd_ipa.wrapping_add(GICC_DISTANCE);
+        if run.access.memory == MemoryType::Device && run.input.start != run.output && !interface {
             out.push(format!(
                 "partition {name}: device registers {} are not at their own address",
                 run.input
@@ -162,6 +177,40 @@ fn window(system: &System<'_>, i: usize, runs: &[Run], out: &mut Vec<String>) {
     }
 }
 
+/// A partition reads its stolen time at its place, and cannot write it; each of its vCPUs has its own part.
+/// Implements: BH-STEAL-003.
+fn stolen(system: &System<'_>, i: usize, runs: &[Run], out: &mut Vec<String>) {
+    let party = system.party(i);
+    let page = system.stolen().into_iter().find(|(owner, _)| *owner == i);
+    let page = page.map(|(_, page)| page);
+    let vcpus = system.blob.vcpus.iter();
+    for vcpu in vcpus.filter(|v| usize::try_from(v.partition) == Ok(i)) {
+        let offset = u64::from(vcpu.index).saturating_mul(STOLEN_TIME);
+        let expected = page.map_or(0, |page| page.start.saturating_add(offset));
+        if vcpu.stolen_time != expected || page.is_some() && offset >= PAGE {
+            out.push(format!(
+                "{party}: the stolen time of vCPU {} is at {:#x}, not at {expected:#x}",
+                vcpu.index, vcpu.stolen_time
+            ));
+        }
+    }
+    if let Some(page) = page {
+        let touching = runs
+            .iter()
+            .filter(|run| run.physical().intersection(page).is_some());
+        let whole = Run {
+            input: Range::sized(STOLEN_TIME_IPA, PAGE),
+            output: page.start,
+            access: Access::READ,
+        };
+        if touching.copied().collect::<Vec<_>>() != [whole] {
+            out.push(format!(
+                "{party}: its stolen time {page} is not mapped as it should be"
+            ));
+        }
+    }
+}
+
 fn emulated(frames: &[(&str, Range)], name: &str, runs: &[Run], out: &mut Vec<String>) {
     for (what, range) in frames {
         if let Some(run) = runs.iter().find(|run| run.input.intersection(*range).is_some()) {
@@ -187,16 +236,21 @@ fn emulated(frames: &[(&str, Range)], name: &str, runs: &[Run], out: &mut Vec<St
     }
 }
 
+/// Where a partition has its redistributors on a board with a GICv2: nowhere.
+pub(super) const NO_IPA: u64 = 1 << 63;
+/// From a GICv2's distributor to its CPU interface, as a guest sees them.
+const GICC_DISTANCE: u64 = 0x1_0000;
+
 /// Frames that EL2 emulates for a partition.
 pub(crate) fn frames(system: &System<'_>, i: usize) -> Vec<(&'static str, Range)> {
     let Some(p) = system.blob.partitions.get(i) else {
         return Vec::new();
     };
     let gicr = GICR_SIZE.saturating_mul(p.vcpus.1.into());
-    let mut frames = vec![
-        ("gicd", Range::sized(p.gicd_ipa, 0x1_0000)),
-        ("gicr", Range::sized(p.gicr_ipa, gicr)),
-    ];
+    let mut frames = vec![("gicd", Range::sized(p.gicd_ipa, 0x1_0000))];
+    if p.gicr_ipa != NO_IPA {
+        frames.push(("gicr", Range::sized(p.gicr_ipa, gicr)));
+    }
     if p.uart_ipa != 0 {
         frames.push(("uart", Range::sized(p.uart_ipa, UART_SIZE)));
     }
@@ -205,13 +259,16 @@ pub(crate) fn frames(system: &System<'_>, i: usize) -> Vec<(&'static str, Range)
     frames
 }
 
-/// Physical ranges that partition `i` reaches as RAM, with their input addresses.
-pub(crate) fn ram_runs(system: &System<'_>, i: usize) -> Vec<Run> {
+/// RAM that partition `i` may write, as what a bus master of its may reach of it: joined, by input address.
+pub(crate) fn writable_ram(system: &System<'_>, i: usize) -> Vec<Run> {
     let ram = system.blob.partitions.get(i).map(|p| p.ram);
-    system
-        .reach(Party::Partition(i))
-        .filter(|(root, _)| root.serves == Use::Partition(i))
-        .map(|(_, run)| *run)
-        .filter(|run| ram.is_some_and(|ram| ram.contains(run.input)))
-        .collect()
+    let mut joined = Vec::new();
+    for (root, run) in system.reach(Party::Partition(i)) {
+        let own = root.serves == Use::Partition(i) && ram.is_some_and(|ram| ram.contains(run.input));
+        if own && run.access.write {
+            let access = Access::WRITE;
+            push(&mut joined, Run { access, ..*run });
+        }
+    }
+    joined
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What bus masters reach through the SMMU.
 
-use crate::reach::{Access, Run, differences};
+use crate::reach::Run;
 use crate::ste::Stream;
 use crate::system::{System, Use};
 
-use super::stage2::ram_runs;
+use super::stage2::writable_ram;
 use super::words::board_address_size;
 
 /// Implements: BH-CHK-054.
@@ -40,17 +40,22 @@ pub(crate) fn check(system: &System<'_>, out: &mut Vec<String>) {
     }
     for root in &system.roots {
         if let Use::Stream(owner) = root.serves {
-            let access = |run: Run| Run {
-                access: Access::WRITE,
-                ..run
-            };
-            let ram: Vec<Run> = ram_runs(system, owner).into_iter().map(access).collect();
-            let differ = differences(&root.walk.runs, &ram);
-            out.extend(
-                differ
-                    .iter()
-                    .map(|d| format!("{}: {d}, as its owner's RAM", root.name)),
-            );
+            let ram = writable_ram(system, owner);
+            for run in root.walk.runs.iter().filter(|run| !lies_in(run, &ram)) {
+                out.push(format!(
+                    "{}: {} reaches {:#x} {}, which is no RAM that its owner may write",
+                    root.name, run.input, run.output, run.access
+                ));
+            }
         }
     }
+}
+
+/// Whether `run` is a part of one of `whole`, which are by input address: at the same distance, with the same access.
+fn lies_in(run: &Run, whole: &[Run]) -> bool {
+    let behind = whole.partition_point(|w| w.input.start <= run.input.start);
+    let around = behind.checked_sub(1).and_then(|at| whole.get(at));
+    around.is_some_and(|w| {
+        w.input.contains(run.input) && w.translate(run.input.start) == run.output && w.access == run.access
+    })
 }

@@ -57,6 +57,10 @@ pub(crate) fn records(system: &System<'_>, out: &mut Vec<String>) {
     compare(system, "partition", partitions(system), out);
     compare(system, "vcpu", vcpus(system), out);
     compare(system, "slot", slots(system), out);
+    let [health, monitor, watch] = super::health::records(system);
+    compare(system, "health", health, out);
+    compare(system, "monitor", monitor, out);
+    compare(system, "watch", watch, out);
     compare(system, "root", roots(system), out);
     compare(system, "word", words(system), out);
     compare(system, "lock", locks(system), out);

@@ -19,11 +19,14 @@ const FMO: u64 = 1 << 3;
 const IMO: u64 = 1 << 4;
 const AMO: u64 = 1 << 5;
 const TWI: u64 = 1 << 13;
+const TID3: u64 = 1 << 18;
 const TSC: u64 = 1 << 19;
 const TIDCP: u64 = 1 << 20;
 const TACR: u64 = 1 << 21;
 const TSW: u64 = 1 << 22;
 const RW: u64 = 1 << 31;
+const TLOR: u64 = 1 << 35;
+const TERR: u64 = 1 << 36;
 
 /// The code of a physical address size in `TCR_EL2.PS`, `VTCR_EL2.PS` and STEs.
 pub(crate) fn address_size(bits: u64) -> Option<u64> {
@@ -68,7 +71,7 @@ fn expected(system: &System<'_>, vcpu: &Vcpu, size: u64) -> Option<[u64; 11]> {
         .blob
         .partitions
         .get(usize::try_from(vcpu.partition).ok()?)?;
-    let traps = VM | FMO | AMO | TSC | TIDCP | TACR | TSW | RW;
+    let traps = VM | FMO | AMO | TID3 | TSC | TIDCP | TACR | TSW | RW | TLOR | TERR;
     let (hcr, ich_hcr) = match core.mode? {
         Mode::Direct => (traps, 1 << 10 | 1 << 11),
         Mode::Guarded => (traps | TWI, 1 << 10 | 1 << 11),
@@ -82,7 +85,7 @@ fn expected(system: &System<'_>, vcpu: &Vcpu, size: u64) -> Option<[u64; 11]> {
         budget if budget.events == 0 => 0,
         budget => 1 << 7 | u64::from(budget.counters.checked_sub(budget.kept.into())?),
     };
-    let mdcr = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | counter;
+    let mdcr = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 19 | counter;
     let cptr = 0x33ff | 1 << 20;
     Some([vmpidr, core.midr, hcr, vtcr, vttbr, 3, mdcr, cptr, 0, ich_hcr, 0])
 }

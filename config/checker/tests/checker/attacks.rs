@@ -6,7 +6,7 @@ use crate::encode::{BLOB_SIZE, encode};
 use crate::model::*;
 
 /// Changes the good model and demands that `property` is among what refuses it.
-fn refused(property: &str, change: impl FnOnce(&mut Model)) {
+pub(crate) fn refused(property: &str, change: impl FnOnce(&mut Model)) {
     let mut model = good(BLOB_SIZE);
     change(&mut model);
     let failures = encode(&model).prove().err().unwrap_or_default();
@@ -14,7 +14,7 @@ fn refused(property: &str, change: impl FnOnce(&mut Model)) {
     assert!(broken, "{property}: {failures:#?}");
 }
 
-fn root<'a>(model: &'a mut Model, name: &str) -> &'a mut Vec<Map> {
+pub(crate) fn root<'a>(model: &'a mut Model, name: &str) -> &'a mut Vec<Map> {
     &mut model
         .roots
         .iter_mut()
@@ -23,14 +23,14 @@ fn root<'a>(model: &'a mut Model, name: &str) -> &'a mut Vec<Map> {
         .maps
 }
 
-fn named<'a>(model: &'a mut Model, root_name: &str, name: &str) -> &'a mut Map {
+pub(crate) fn named<'a>(model: &'a mut Model, root_name: &str, name: &str) -> &'a mut Map {
     root(model, root_name)
         .iter_mut()
         .find(|map| map.name == name)
         .unwrap()
 }
 
-const SPARE_IPA: u64 = 0x0c00_0000;
+pub(crate) const SPARE_IPA: u64 = 0x0c00_0000;
 
 /// Verifies: BH-CHK-020.
 #[test]
@@ -60,7 +60,8 @@ fn ram_of_another_partition() {
 fn a_channel_with_two_writers() {
     refused("BH-CHK-020", |model| {
         named(model, "partition:info", "channel:state").rights = "rw-";
-        let channel = model.shared.last_mut().unwrap();
+        let mut shared = model.shared.iter_mut();
+        let channel = shared.find(|s| s.starts_with("channel:")).unwrap();
         *channel = channel.replace("info=r--", "info=rw-");
     });
     refused("BH-CHK-020", |model| {
@@ -81,7 +82,8 @@ fn a_channel_without_a_writer() {
                 .find(|map| map.name == "channel:state");
             channel.into_iter().for_each(|map| map.rights = "r--");
         }
-        let channel = model.shared.last_mut().unwrap();
+        let mut shared = model.shared.iter_mut();
+        let channel = shared.find(|s| s.starts_with("channel:")).unwrap();
         *channel = channel.replace("=rw-", "=r--");
     });
 }
@@ -101,7 +103,7 @@ fn a_writable_loader() {
 #[test]
 fn anything_of_el2() {
     let boot_data = BASE + 2 * PAGE;
-    let (guard, per_core) = (BASE + 15 * PAGE, BASE + 16 * PAGE);
+    let (guard, per_core) = (BASE + 33 * PAGE, BASE + 34 * PAGE);
     let (certificate, window_of_info) = (BLOB + BLOB_SIZE, WINDOWS + 0x8000);
     let of_image = [BASE, boot_data, guard, per_core, BLOB, certificate];
     let of_compiler = [LIVE, STREAMS, QUEUES, window_of_info, DEVICE_TREE];
@@ -185,11 +187,12 @@ fn executable_memory_and_aliases() {
 /// Verifies: BH-CHK-023.
 #[test]
 fn undeclared_sharing() {
-    for dropped in 0..5 {
+    for dropped in 0..6 {
         refused("BH-CHK-023", |model| drop(model.shared.remove(dropped)));
     }
     refused("BH-CHK-023", |model| {
-        let channel = model.shared.last_mut().unwrap();
+        let mut shared = model.shared.iter_mut();
+        let channel = shared.find(|s| s.starts_with("channel:")).unwrap();
         *channel = channel.replace("cluster=r--", "cluster=rw-");
     });
 }
@@ -230,7 +233,7 @@ fn el2_roots() {
         });
         refused(exact, |model| named(model, name, "blob").rights = "rw-");
     }
-    let block = |k: u64| BASE + (21 + 3 * k) * PAGE;
+    let block = |k: u64| BASE + (33 + 3 * k) * PAGE;
     for (physical, size) in [
         (block(1), PAGE),
         (block(2) + PAGE, 2 * PAGE),
@@ -285,8 +288,10 @@ fn memory_that_el2_clears() {
             root(model, "el2:boot").push(map("more", physical, PAGE, "rw-", memory, physical))
         });
     }
-    for name in ["window", "channel:state"] {
-        refused("BH-CHK-031", |model| named(model, "el2:boot", name).size -= PAGE);
+    for name in ["window", "stolen-time:info", "channel:state"] {
+        refused("BH-CHK-031", |model| {
+            named(model, "el2:boot", name).physical += PAGE
+        });
         refused("BH-CHK-031", |model| {
             named(model, "el2:boot", name).rights = "r--"
         });
@@ -329,94 +334,47 @@ fn a_table_of_channels_that_names_others() {
     });
 }
 
-/// Verifies: BH-CHK-040, BH-CHK-041.
+/// Verifies: BH-STEAL-003, BH-CHK-011, BH-CHK-021, BH-CHK-032, BH-CHK-062.
 #[test]
-fn control_words() {
-    for register in 0..3 {
-        for bit in 0..64 {
-            refused("BH-CHK-040", |model| model.el2_words[register] ^= 1 << bit);
-        }
+fn stolen_time_that_is_not_its_readers_alone() {
+    let page = |rights, input| map("stolen-time", STOLEN, PAGE, rights, WB, input);
+    let place = 0x7f_0020_0000;
+    for property in ["BH-CHK-011", "BH-CHK-021"] {
+        refused(property, |model| {
+            named(model, "partition:info", "stolen-time").rights = "rw-"
+        });
     }
-    for vcpu in [0, 1, 4] {
-        for register in 0..11 {
-            for bit in (0..64).step_by(3).map(|bit| (bit + register) % 64) {
-                refused("BH-CHK-041", |model| {
-                    model.vcpus[vcpu].words[register] ^= 1 << bit
-                });
-            }
-        }
-    }
-}
-
-/// Verifies: BH-CHK-004, BH-CHK-050, BH-CHK-051, BH-CHK-052, BH-CHK-053.
-#[test]
-fn tables() {
-    refused("BH-CHK-004", |model| model.partitions[1].vmid = 1);
-    refused("BH-CHK-004", |model| model.partitions[1].vmid = 0);
-    refused("BH-CHK-004", |model| model.partitions[1].vmid = 256);
-    refused("BH-CHK-050", |model| model.core_vcpus[1].1 = vec![0, 4]);
-    refused("BH-CHK-050", |model| model.core_vcpus[2].1 = vec![0]);
-    refused("BH-CHK-050", |model| model.vcpus[0].core = 2);
-    refused("BH-CHK-050", |model| {
-        let template = model.vcpus[1].clone();
-        model.vcpus.extend((1..6).map(|index| Vcpu {
-            partition: 3,
-            index,
-            ..template.clone()
-        }));
-        model.partitions[3].vcpus.1 = 6;
-        model.core_vcpus[0].1.extend(5..10);
+    refused("BH-CHK-011", |model| {
+        named(model, "partition:info", "stolen-time").input += PAGE
     });
-    refused("BH-CHK-051", |model| model.slots[1].1 -= 1);
-    refused("BH-CHK-051", |model| model.slots[1].3 = 0);
-    refused("BH-CHK-051", |model| model.slots.truncate(4));
-    refused("BH-CHK-051", |model| model.slots[2].3 = 1);
-    refused("BH-CHK-052", |model| model.spis[1].0 = 36);
-    refused("BH-CHK-052", |model| model.spis[1].2 = 1);
-    refused("BH-CHK-052", |model| model.partitions[3].spis.push(36));
-    refused("BH-CHK-052", |model| {
-        model.spis.insert(0, (33, 3, 2, 0));
-        model.partitions[3].spis.push(33);
+    refused("BH-CHK-011", |model| {
+        root(model, "partition:info").retain(|map| map.name != "stolen-time")
     });
-    refused("BH-CHK-053", |model| model.functions[1].bdf = 8);
-    refused("BH-CHK-053", |model| model.functions[1].bdf = 0x108);
-    refused("BH-CHK-053", |model| model.functions[1].master = true);
-    for bar in [
-        BARS,
-        0x4300_0000,
-        GICD,
-        UART & !0x7fff,
-        ECAM + 0x8000,
-        BARS + 0x1000,
-        0,
+    for (property, rights) in [
+        ("BH-CHK-020", "r--"),
+        ("BH-CHK-021", "r--"),
+        ("BH-CHK-020", "rw-"),
     ] {
-        refused("BH-CHK-053", |model| model.functions[1].bars[0] = (bar, 0x8000));
+        refused(property, |model| {
+            root(model, "partition:cluster").push(page(rights, place))
+        });
     }
-}
-
-/// Verifies: BH-CHK-054.
-#[test]
-fn streams() {
-    refused("BH-CHK-054", |model| {
-        model.streams[0].2[0].physical = GUEST_RAM[3].0
+    refused("BH-CHK-062", |model| {
+        named(model, "partition:info", "stolen-time").name = "window".to_owned()
     });
-    refused("BH-CHK-054", |model| model.streams[0].2[0].rights = "rwx");
-    refused("BH-CHK-054", |model| model.streams[0].2[0].size = PAGE);
-    refused("BH-CHK-054", |model| model.streams[0].1 = 3);
-    let bar = BARS + 0x1_0000;
-    refused("BH-CHK-054", |model| {
-        model.streams[0]
-            .2
-            .push(map("can0", bar, PAGE, "rw-", DEVICE, bar))
+    // Another core than its own writes it, or its own does not.
+    let extra = map("stolen-time:info", STOLEN, PAGE, "rw-", WB, STOLEN);
+    refused("BH-CHK-032", |model| root(model, "el2:core:2").push(extra));
+    refused("BH-CHK-032", |model| {
+        root(model, "el2:core:0").retain(|map| map.name != "stolen-time:info")
     });
-    refused("BH-CHK-021", |model| {
-        model.streams[0]
-            .2
-            .push(map("x", BLOB, PAGE, "r--", WB, SPARE_IPA))
-    });
-    refused("BH-CHK-020", |model| {
-        model.streams[0]
-            .2
-            .push(map("x", GUEST_RAM[3].0, PAGE, "rw-", WB, SPARE_IPA));
-    });
+    let change: [fn(&mut Model); 4] = [
+        |model| model.vcpus[2].stolen_time = STOLEN,
+        |model| model.vcpus[2].stolen_time = 0,
+        |model| model.vcpus[2].stolen_time += PAGE,
+        |model| model.vcpus[3].stolen_time = STOLEN,
+    ];
+    for change in change {
+        refused("BH-CHK-011", change);
+    }
 }

@@ -9,28 +9,30 @@ use crate::model::*;
 
 /// Text form in which `car` has these colours and its RAM is a `coloured` grant.
 fn coloured(files: &Files, car: &str) -> Files {
+    coloured_of(files, "car", car)
+}
+
+/// Text form in which a partition has these colours; its RAM, and that of its bus master, are `coloured` grants.
+fn coloured_of(files: &Files, name: &str, colours: &str) -> Files {
     let mut lines: Vec<String> = files.grants.lines().map(str::to_owned).collect();
     let last_root = lines.iter().rposition(|line| line.starts_with("root ")).unwrap();
-    let colours = [
-        "colours 32 0x200000",
-        "colour adas any",
-        "colour info any",
-        "colour cluster any",
-    ];
-    let mut added: Vec<String> = colours.map(str::to_owned).to_vec();
-    added.push(format!("colour car {car}"));
+    let mut added = vec!["colours 32 0x200000".to_owned()];
+    added.extend(["adas", "info", "cluster", "car"].map(|partition| {
+        let own = if partition == name { colours } else { "any" };
+        format!("colour {partition} {own}")
+    }));
     lines.splice(last_root + 1..last_root + 1, added);
-    let ram = lines
-        .iter()
-        .position(|l| l.starts_with("grant partition:car ram "))
-        .unwrap();
-    let grant = lines.remove(ram);
-    let last_grant = lines.iter().rposition(|line| line.starts_with("grant ")).unwrap();
-    lines.insert(last_grant + 1, grant.replacen("grant", "coloured", 1));
-    let memory = lines
-        .iter()
-        .position(|l| l.ends_with(" partition:car ram"))
-        .unwrap();
+    let ram = format!("grant partition:{name} ram ");
+    // The one bus master is that of `adas`.
+    let is_own =
+        |line: &String| line.starts_with(&ram) || name == "adas" && line.starts_with("grant stream:");
+    let own: Vec<String> = lines.iter().filter(|line| is_own(line)).cloned().collect();
+    lines.retain(|line| !is_own(line));
+    let behind = 1 + lines.iter().rposition(|line| line.starts_with("grant ")).unwrap();
+    let own = own.iter().map(|grant| grant.replacen("grant", "coloured", 1));
+    lines.splice(behind..behind, own);
+    let memory = format!(" partition:{name} ram");
+    let memory = lines.iter().position(|line| line.ends_with(&memory)).unwrap();
     let placed = lines.remove(memory);
     lines.push(placed.replacen("memory", "coloured-memory", 1));
     with(files, &lines)
@@ -224,4 +226,48 @@ fn coloured_grants_out_of_order() {
     assert_eq!(refusals(&with(&files, &lines)), [""; 0]);
     lines.swap(at, at + 1);
     refused(&with(&files, &lines), "BH-CHK-010");
+}
+
+/// Blob in colour 1, payload and root in 2, RAM of `adas` in 16: also the tables of its bus master, and what that reaches.
+///
+/// Verifies: BH-CHK-025, BH-CHK-010, BH-CHK-054.
+#[test]
+fn a_bus_master_in_its_partitions_colours() {
+    let good = coloured_of(&good_files(), "adas", "1-2,16");
+    assert_eq!(good.prove().map(|proof| proof.roots), Ok(9));
+    for (colours, what) in [("2,16", "table page"), ("1-2,17", "reaches")] {
+        let failures = coloured_of(&good_files(), "adas", colours).prove().unwrap_err();
+        let told = failures
+            .iter()
+            .any(|f| f.property == "BH-CHK-025" && f.text.starts_with("stream:0x8") && f.text.contains(what));
+        assert!(told, "{colours}: {failures:#?}");
+    }
+    // A `coloured` grant of a stream whose partition has none.
+    let stray = good.grants.replace("colour adas 1-2,16", "colour adas any");
+    let stray = stray.replace("coloured partition:adas", "grant partition:adas");
+    let changed = Files {
+        grants: stray,
+        ..good.clone()
+    };
+    assert!(!refusals(&changed).is_empty());
+    let mut lines: Vec<String> = coloured(&good_files(), "1-2,20")
+        .grants
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let stream = lines
+        .iter()
+        .position(|line| line.starts_with("grant stream:"))
+        .unwrap();
+    let grant = lines.remove(stream).replacen("grant", "coloured", 1);
+    let behind = 1 + lines
+        .iter()
+        .rposition(|line| line.starts_with("coloured "))
+        .unwrap();
+    lines.insert(behind, grant);
+    refused(&with(&good, &lines), "BH-CHK-010");
+    let without = |line: &&String| !line.starts_with("coloured stream:");
+    let lines: Vec<String> = good.grants.lines().map(str::to_owned).collect();
+    let lines: Vec<String> = lines.iter().filter(without).cloned().collect();
+    refused(&with(&good, &lines), "BH-CHK-010");
 }

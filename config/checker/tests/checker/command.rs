@@ -89,7 +89,7 @@ fn nothing_is_written_without_a_proof() {
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(
-        told.contains("BH-CHK-041: vcpu 1 of partition:info: hcr_el2 is 0x80782029, expected 0x80782039"),
+        told.contains("BH-CHK-041: vcpu 1 of partition:info: hcr_el2 is 0x18807c2029, expected 0x18807c2039"),
         "{told}"
     );
     assert!(

@@ -15,7 +15,7 @@ use crate::text;
 pub(crate) const BLOB_SIZE: u64 = 0x7_0000;
 const LIVE_IMAGE: u64 = BLOB_SIZE - 0x5000;
 /// Sizes of the header and of the entries of each table, as `tables.rs` hashes them.
-const SIZES: [u64; 11] = [256, 88, 256, 104, 8, 24, 16, 112, 16, 80, 168];
+const SIZES: [u64; 11] = [256, 88, 288, 112, 8, 24, 16, 112, 16, 120, 168];
 pub(crate) const SECTIONS: [&str; 10] = [
     "cores",
     "partitions",
@@ -250,7 +250,15 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
             0
         };
         let root = BLOB + roots[usize::try_from(k).unwrap() + 1];
-        w64(cores, &[k, 0x410f_d083, root, GICR + k * 0x2_0000]);
+        w64(
+            cores,
+            &[
+                k,
+                0x410f_d083,
+                root,
+                if model.gicv2 { 0 } else { GICR + k * 0x2_0000 },
+            ],
+        );
         w32(cores, &[*mode, first, count, 0, slot_count, 0]);
         w64(cores, &[if k == 0 { 10_000 } else { 0 }]);
         // Core 0 has a budget: 7 events of number 8 in 2 us; EL2 keeps 2 of 6 counters; PPI 23.
@@ -271,17 +279,19 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
                 LIVE_IMAGE + i * PAGE,
                 p.window,
                 0x0800_0000,
-                0x080a_0000,
+                if model.gicv2 { 1 << 63 } else { 0x080a_0000 },
                 p.uart,
             ],
         );
         w64(partitions, &[0x4000_0000, p.ram]);
-        w32(partitions, &[33, 64, 3, 0]);
+        w32(partitions, &[33, 64, 3, 3]);
         let mut words = [0; 32];
         for spi in &p.spis {
             words[usize::try_from(spi / 32 - 1).unwrap()] |= 1 << (spi % 32);
         }
         w32(partitions, &words);
+        partitions.extend(p.health);
+        w64(partitions, &[50, 20]);
     }
     for v in &model.vcpus {
         w32(vcpus, &[v.partition, v.index, v.core, 0]);
@@ -289,6 +299,7 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
         let vttbr = vttbr ^ text::vttbr(model, v);
         w64(vcpus, &[vmpidr, vpidr, hcr, vtcr, vttbr]);
         w64(vcpus, &rest);
+        w64(vcpus, &[v.stolen_time]);
     }
     for (offset, length, kind, vcpu) in &model.slots {
         w64(slots, &[*offset, *length]);
@@ -323,6 +334,9 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
     w32(board, &[6, 33]);
     w64(board, &[QUEUES, 100_000]);
     w32(board, &[0, 1000]);
+    board.extend(model.health[0]);
+    board.extend(model.health[1]);
+    w32(board, &[model.monitor, 0]);
     model.channels.iter().for_each(|(at, size)| {
         w64(channels, &[*at, *size]);
         w64(channels, &[0; 19]);

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A small system, written down by hand: three cores of the three modes, four partitions, a channel, two PCI
-//! functions of which one masters the bus. Tests change it before [`crate::encode`] turns it into files.
+//! A small system, written down by hand: three cores of the three modes, four partitions of which one reads its
+//! stolen time, a channel, two PCI functions of which one masters the bus. Tests change it before [`crate::encode`]
+//! turns it into files.
+use crate::roots::{boot_root, core_root, partition_root};
 
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const BASE: u64 = 0x4020_0000;
 pub(crate) const BLOB: u64 = 0x4024_0000;
-pub(crate) const LOADER: u64 = 0x4021_e000;
+pub(crate) const LOADER: u64 = 0x4022_a000;
 pub(crate) const LIVE: u64 = 0x4050_0000;
 pub(crate) const STREAMS: u64 = 0x4050_4000;
 pub(crate) const QUEUES: u64 = 0x4051_0000;
 pub(crate) const WINDOWS: u64 = 0x4040_0000;
 pub(crate) const CHANNEL: u64 = 0x4042_0000;
+/// Page of the stolen time of `info`.
+pub(crate) const STOLEN: u64 = 0x4043_8000;
 pub(crate) const PAYLOADS: u64 = 0x4044_0000;
 pub(crate) const DEVICE_TREE: u64 = 0x4060_0000;
 pub(crate) const GICD: u64 = 0x0800_0000;
@@ -55,7 +59,13 @@ pub(crate) fn map(
     }
 }
 
-fn identity(name: &str, physical: u64, size: u64, rights: &'static str, memory: &'static str) -> Map {
+pub(crate) fn identity(
+    name: &str,
+    physical: u64,
+    size: u64,
+    rights: &'static str,
+    memory: &'static str,
+) -> Map {
     map(name, physical, size, rights, memory, physical)
 }
 
@@ -76,6 +86,7 @@ pub(crate) struct Partition {
     pub uart: u64,
     pub ram: u64,
     pub spis: Vec<u32>,
+    pub health: [u8; 16],
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +96,7 @@ pub(crate) struct Vcpu {
     pub core: u32,
     /// `hcr vtcr vttbr vmpidr vpidr cnthctl mdcr cptr hstr ich_hcr cntvoff`; `vttbr` gets root and VMID added.
     pub words: [u64; 11],
+    pub stolen_time: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +127,11 @@ pub(crate) struct Model {
     /// Range, owner and name.
     pub memory: Vec<(u64, u64, String)>,
     pub el2_words: [u64; 3],
+    /// Actions on the core level, on the system level.
+    pub health: [[u8; 16]; 2],
+    pub monitor: u32,
+    /// Whether the GIC is a GICv2, without redistributors.
+    pub gicv2: bool,
 }
 
 /// Sections of the hypervisor image: name, first page, pages.
@@ -126,97 +143,11 @@ pub(crate) const IMAGE: [(&str, u64, u64); 10] = [
     ("rodata", 6, 1),
     ("shared", 7, 1),
     ("handoff", 8, 1),
-    ("stats", 9, 12),
-    ("per-core", 21, 9),
-    ("loader", 30, 1),
+    ("stats", 9, 24),
+    ("per-core", 33, 9),
+    ("loader", 42, 1),
 ];
-pub(crate) const IMAGE_END: u64 = BASE + 31 * PAGE;
-
-fn section(wanted: &str) -> (u64, u64) {
-    let (_, first, pages) = IMAGE.into_iter().find(|(name, ..)| *name == wanted).unwrap();
-    (BASE + first * PAGE, pages * PAGE)
-}
-
-fn el2_common() -> Vec<Map> {
-    let part = |name, rights| identity(name, section(name).0, section(name).1, rights, WB);
-    vec![
-        identity("gicd", GICD, 0x1_0000, "rw-", DEVICE),
-        part("text", "r-x"),
-        part("rodata", "r--"),
-        part("shared", "rw-"),
-    ]
-}
-
-fn per_core(k: u64) -> Map {
-    identity(
-        &format!("per-core:{k}"),
-        section("per-core").0 + k * 0x3000 + PAGE,
-        0x2000,
-        "rw-",
-        WB,
-    )
-}
-
-fn windows() -> impl Iterator<Item = Map> {
-    (0..4).map(|i| identity("window", WINDOWS + i * 0x8000, 0x8000, "rw-", WB))
-}
-
-fn boot_root(blob_size: u64) -> Root {
-    let part = |name, rights| identity(name, section(name).0, section(name).1, rights, WB);
-    let mut maps = el2_common();
-    maps.extend([
-        part("boot-text", "r-x"),
-        part("boot-rodata", "r--"),
-        part("boot-data", "rw-"),
-        part("handoff", "rw-"),
-        part("stats", "rw-"),
-        part("loader", "r--"),
-    ]);
-    maps.extend((0..3).map(per_core));
-    maps.push(identity("blob", BLOB, blob_size + PAGE, "r--", WB));
-    maps.push(identity("live", LIVE, 0x5000, "rw-", WB));
-    maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
-    maps.extend(windows().chain([identity("channel:state", CHANNEL, 0x1_0000, "rw-", NC)]));
-    maps.push(identity("board-device-tree", DEVICE_TREE, 0x1_0000, "r--", WB));
-    maps.push(identity("gicr", GICR, 3 * 0x2_0000, "rw-", DEVICE));
-    maps.push(identity("uart", UART, PAGE, "rw-", DEVICE));
-    maps.push(identity("smmu", SMMU, 0x2_0000, "rw-", DEVICE));
-    maps.push(identity("ecam", ECAM, 0x10_0000, "rw-", DEVICE));
-    Root {
-        name: "el2:boot".to_owned(),
-        maps,
-    }
-}
-
-fn core_root(k: u64, blob_size: u64) -> Root {
-    let (handoff, stats) = (section("handoff"), section("stats"));
-    let mut maps = el2_common();
-    maps.push(identity("handoff", handoff.0, handoff.1, "r--", WB));
-    for other in 0..3 {
-        let rights = if other == k { "rw-" } else { "r--" };
-        maps.push(identity("stats", stats.0 + other * 0x4000, 0x4000, rights, WB));
-    }
-    maps.push(per_core(k));
-    maps.push(identity("blob", BLOB, blob_size, "r--", WB));
-    maps.push(identity("live-roots", LIVE, 4 * PAGE, "rw-", WB));
-    maps.push(identity("gicr:own", GICR + k * 0x2_0000, 0x2_0000, "rw-", DEVICE));
-    if k == 0 {
-        maps.push(identity("uart", UART, PAGE, "rw-", DEVICE));
-        maps.extend(windows());
-    }
-    if k < 2 {
-        maps.push(identity("smmu", SMMU, 0x2_0000, "rw-", DEVICE));
-        maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
-        maps.push(identity("stream-table", STREAMS, PAGE, "rw-", WB));
-    }
-    if k > 0 {
-        maps.push(identity("config", ECAM + 0x8000 * k, PAGE, "rw-", DEVICE));
-    }
-    Root {
-        name: format!("el2:core:{k}"),
-        maps,
-    }
-}
+pub(crate) const IMAGE_END: u64 = BASE + 43 * PAGE;
 
 /// RAM of each partition: physical address and size.
 pub(crate) const GUEST_RAM: [(u64, u64); 4] = [
@@ -226,45 +157,11 @@ pub(crate) const GUEST_RAM: [(u64, u64); 4] = [
     (0x4280_0000, 0x20_0000),
 ];
 
-fn partition_root(i: usize, name: &str) -> Root {
-    let index = u64::try_from(i).unwrap();
-    let (ram, size) = GUEST_RAM[i];
-    let payload = PAYLOADS + index * 0x1_0000;
-    let mut maps = vec![
-        map("ram", ram, size, "rwx", WB, 0x4000_0000),
-        map("loader", LOADER, PAGE, "r-x", WB, 0x7f_0000_0000),
-        map("load-list", payload, PAGE, "r--", WB, 0x7f_0010_0000),
-        map("payload", payload + PAGE, 3 * PAGE, "r--", WB, 0x7f_4000_0000),
-    ];
-    if name != "info" {
-        maps.push(map(
-            "window",
-            WINDOWS + index * 0x8000,
-            0x8000,
-            "rw-",
-            WB,
-            0x0b00_0000,
-        ));
-    }
-    match name {
-        "adas" => {
-            maps.push(map("channel:state", CHANNEL, 0x1_0000, "rw-", NC, 0x0b10_0000));
-            maps.push(identity("can0", BARS + 0x1_0000, 0x1_0000, "rw-", DEVICE));
-        }
-        "car" => maps.push(identity("can1", BARS + 0x3_0000, 0x1_0000, "rw-", DEVICE)),
-        _ => maps.push(map("channel:state", CHANNEL, 0x1_0000, "r--", NC, 0x0b10_0000)),
-    }
-    Root {
-        name: format!("partition:{name}"),
-        maps,
-    }
-}
-
 fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
     let (hcr, ich_hcr) = match core {
-        0 => (0x8078_2039, 0x801),
-        1 => (0x8078_0029, 0xc00),
-        _ => (0x8078_2029, 0xc00),
+        0 => (0x18_807c_2039, 0x801),
+        1 => (0x18_807c_0029, 0xc00),
+        _ => (0x18_807c_2029, 0xc00),
     };
     let vmpidr = 0x8000_0000 + u64::from(index);
     let words = [
@@ -275,7 +172,7 @@ fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
         0x410f_d083,
         3,
         // EL2 keeps counters 4 and 5 of core 0, and lets them run.
-        if core == 0 { 0xee4 } else { 0xe60 },
+        if core == 0 { 0x8_4ee4 } else { 0x8_4e60 },
         0x0010_33ff,
         0,
         ich_hcr,
@@ -286,6 +183,11 @@ fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
         index,
         core,
         words,
+        stolen_time: if partition == 1 {
+            STOLEN + 64 * u64::from(index)
+        } else {
+            0
+        },
     }
 }
 
@@ -301,6 +203,7 @@ fn memory() -> Vec<(u64, u64, String)> {
         (QUEUES, 0x2000, "el2 smmu-queues".to_owned()),
         (CHANNEL, 0x1_0000, "channel:state memory".to_owned()),
         (DEVICE_TREE, 0x1_0000, "board device-tree".to_owned()),
+        (STOLEN, PAGE, "partition:info stolen-time".to_owned()),
     ];
     for ((name, (ram, size)), i) in ["adas", "info", "cluster", "car"].iter().zip(GUEST_RAM).zip(0..) {
         all.push((ram, size, format!("partition:{name} ram")));
@@ -329,8 +232,12 @@ fn partition(i: u32, name: &'static str, vcpus: (u32, u32), spis: Vec<u32>) -> P
         uart,
         ram: GUEST_RAM[usize::try_from(i).unwrap()].1,
         spis,
+        health: HEALTH,
     }
 }
+
+/// A reaction to each error of a partition.
+const HEALTH: [u8; 16] = [3, 1, 2, 4, 6, 7, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// The system that every property holds of; `blob_size` is what its encoding takes.
 pub(crate) fn good(blob_size: u64) -> Model {
@@ -356,6 +263,10 @@ pub(crate) fn good(blob_size: u64) -> Model {
     let end = CHANNEL + 0x1_0000;
     shared.push(format!(
         "channel:state {CHANNEL:#x}-{end:#x} el2=rw- partition:adas=rw- {readers}"
+    ));
+    let end = STOLEN + PAGE;
+    shared.push(format!(
+        "stolen-time:info {STOLEN:#x}-{end:#x} el2=rw- partition:info=r--"
     ));
     Model {
         roots,
@@ -399,6 +310,12 @@ pub(crate) fn good(blob_size: u64) -> Model {
         channels: vec![(CHANNEL, 0x1_0000)],
         shared,
         memory: memory(),
+        health: [
+            [0, 0, 0, 1, 0, 0, 0, 5, 2, 7, 5, 0, 0, 0, 0, 0],
+            [0, 0, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0],
+        ],
+        monitor: 2,
         el2_words: [0x8082_3519, 0x44_04ff, 0x30cd_183d],
+        gicv2: false,
     }
 }

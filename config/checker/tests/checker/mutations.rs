@@ -68,8 +68,8 @@ fn two_of_each(bytes: impl IntoIterator<Item = usize>, seed: u64) -> Vec<Bit> {
 /// the time of the epoch, RAM that nobody reaches, and where the empty slot list of a dedicated core begins.
 fn is_indifferent(table: &str, byte: usize) -> bool {
     match table {
-        "partitions" => (40..44).contains(&(byte % 256)) || (112..124).contains(&(byte % 256)),
-        "board" => (52..56).contains(&byte) || (64..72).contains(&byte) || byte >= 76,
+        "partitions" => (40..44).contains(&(byte % 288)) || (112..124).contains(&(byte % 288)),
+        "board" => (52..56).contains(&byte) || (64..72).contains(&byte) || (76..80).contains(&byte),
         "cores" => byte >= 88 && (44..48).contains(&(byte % 88)),
         "ram" => true,
         _ => false,

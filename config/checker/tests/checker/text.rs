@@ -6,6 +6,35 @@ use std::fmt::Write;
 use crate::encode::BLOB_SIZE;
 use crate::model::*;
 
+/// The health table, written from the words of the language.
+fn health(model: &Model, line: &mut impl FnMut(String)) {
+    const ERRORS: &str = "memory-fault illegal-call dma-fault deadline-overrun lock-held heartbeat interrupt-storm serror hardware-poll assertion crash";
+    const ACTIONS: &str =
+        "- log notify restart-partition stop-partition stop-core safe-state global-safe-state";
+    let action = |code: u8| ACTIONS.split(' ').nth(code.into()).unwrap_or("?");
+    let mut tables: Vec<(String, [u8; 16])> = ["core", "system"]
+        .iter()
+        .zip(model.health)
+        .map(|(whose, table)| ((*whose).to_owned(), table))
+        .collect();
+    tables.extend(
+        model
+            .partitions
+            .iter()
+            .map(|p| (format!("partition:{}", p.name), p.health)),
+    );
+    for (whose, table) in tables {
+        for (error, code) in ERRORS.split(' ').zip(table).filter(|(_, code)| *code != 0) {
+            line(format!("health {whose} {error} {}", action(code)));
+        }
+    }
+    let monitor = model.partitions.get(usize::try_from(model.monitor).unwrap());
+    line(format!("monitor {}", monitor.map_or("?", |p| p.name)));
+    for p in &model.partitions {
+        line(format!("watch {} silent 50 20 3", p.name));
+    }
+}
+
 /// `VTTBR_EL2` of a vCPU: root and VMID of its partition.
 pub(crate) fn vttbr(model: &Model, vcpu: &Vcpu) -> u64 {
     let vmid = model.partitions[usize::try_from(vcpu.partition).unwrap()].vmid;
@@ -59,6 +88,7 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
         };
         line(format!("slot 0 {offset} {length} {what}"));
     }
+    health(model, &mut line);
     let mut partition = 0;
     for (root, page) in model.roots.iter().zip(roots) {
         let stored = BLOB + page;
@@ -87,12 +117,15 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
         .shared
         .iter()
         .for_each(|shared| line(format!("shared {shared}")));
-    for root in &model.roots {
-        let mut maps: Vec<_> = root.maps.iter().collect();
+    let streams = model.streams.iter();
+    let streams = streams.map(|(id, _, maps)| (format!("stream:{id:#x}"), maps));
+    let roots = model.roots.iter().map(|root| (root.name.clone(), &root.maps));
+    for (root, maps) in roots.chain(streams) {
+        let mut maps: Vec<_> = maps.iter().collect();
         maps.sort_by_key(|m| m.input);
         for m in maps {
             let physical = range(m.physical, m.size);
-            let (root, name) = (&root.name, &m.name);
+            let name = &m.name;
             line(format!(
                 "grant {root} {name} {physical} {} {} {:#x}",
                 m.rights, m.memory, m.input
@@ -105,11 +138,13 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
             p.name,
             range(0x0800_0000, 0x1_0000)
         ));
-        line(format!(
-            "emulated {} gicr {}",
-            p.name,
-            range(0x080a_0000, u64::from(p.vcpus.1) * 0x2_0000)
-        ));
+        if !model.gicv2 {
+            line(format!(
+                "emulated {} gicr {}",
+                p.name,
+                range(0x080a_0000, u64::from(p.vcpus.1) * 0x2_0000)
+            ));
+        }
         if p.uart != 0 {
             line(format!("emulated {} uart {}", p.name, range(p.uart, PAGE)));
         }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Payload areas: the load list, then everything that is copied, each piece on pages of its own.
 
+use std::cmp::Reverse;
+
 use bulkhead_model::board::{DeviceKind, Region};
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::load::{MAX_STEPS, PAYLOAD_IPA, Step, step};
 use zerocopy::IntoBytes;
 
+use super::parts::{self, Part};
 use super::{PayloadError, Piece, Program};
 use crate::devicetree::DeviceTree;
 use crate::layout::{MemoryMap, Zone};
@@ -40,8 +43,12 @@ pub struct Registers {
 pub struct Area {
     /// Load list, padded to whole pages; mapped at `LIST_IPA`.
     pub list: Vec<u8>,
-    /// Payload, padded to whole pages; mapped at `PAYLOAD_IPA`.
+    /// Payload, padded to whole pages.
     pub payload: Vec<u8>,
+    /// Bytes of the payload that are copied; mapped at `PAYLOAD_IPA`. Parts of RAM that are not written follow.
+    pub copied: u64,
+    /// What may be done with RAM.
+    pub parts: Vec<Part>,
     /// The steps of the list.
     pub steps: Vec<Step>,
 }
@@ -53,12 +60,11 @@ impl Area {
     }
 }
 
-/// Where the device tree of a program goes: where the program's kind wants it, else on the last free pages
-/// of RAM, else on the lowest free ones.
+/// Where the pieces of a program lie in RAM.
 ///
 /// # Errors
-/// [`PayloadError::Layout`] when pieces overlap, leave the RAM, or leave no room.
-fn place_device_tree(program: &Program, tree: u64, memory: u64) -> Result<u64, PayloadError> {
+/// [`PayloadError::Layout`] when pieces overlap or leave the RAM.
+fn place_pieces(program: &Program, memory: u64) -> Result<MemoryMap, PayloadError> {
     let ram = Region {
         base: RAM,
         size: memory,
@@ -68,16 +74,38 @@ fn place_device_tree(program: &Program, tree: u64, memory: u64) -> Result<u64, P
         regions: vec![ram],
     };
     let mut map = MemoryMap::default();
-    for piece in &program.pieces {
-        if piece.memory_size > 0 {
-            map.claim_in(&zone, "payload", &piece.name, piece.target, piece.memory_size)?;
-        }
+    for piece in program.pieces.iter().filter(|piece| piece.memory_size > 0) {
+        map.claim_in(&zone, "payload", &piece.name, piece.target, piece.memory_size)?;
     }
+    Ok(map)
+}
+
+/// Where the device tree of a program goes: where the program's kind wants it, else on the last free pages
+/// of RAM that is written, else on the lowest free ones.
+///
+/// # Errors
+/// [`PayloadError::Layout`] when there is no room.
+fn place_device_tree(
+    program: &Program,
+    mut map: MemoryMap,
+    parts: &[Part],
+    tree: u64,
+) -> Result<u64, PayloadError> {
+    let written = parts.iter().filter(|part| part.rights.writes());
+    let region = |part: &Part| Region {
+        base: part.start,
+        size: part.size(),
+    };
+    let zone = Zone {
+        name: "what the payload leaves of the partition's RAM",
+        regions: written.map(region).collect(),
+    };
     let size = page_up(tree);
     if let Some(at) = program.device_tree_at {
         return Ok(map.claim_in(&zone, "payload", "device-tree", at, size)?.start);
     }
-    let last = ram.end().saturating_sub(size);
+    let end = zone.regions.last().map_or(RAM, Region::end);
+    let last = end.saturating_sub(size);
     match map.clone().claim_in(&zone, "payload", "device-tree", last, size) {
         Ok(range) => Ok(range.start),
         Err(_) => Ok(map.place(&zone, "payload", "device-tree", size, PAGE)?.start),
@@ -106,14 +134,14 @@ fn reset(registers: &Registers) -> Vec<Step> {
                 [write, poll]
             })
             .collect(),
-        DeviceKind::XilinxCanFd => vec![
+        DeviceKind::XilinxCan | DeviceKind::XilinxCanFd => vec![
             Step {
                 kind: step::WRITE32,
                 target: registers.base,
                 source: 1,
                 size: 0,
             },
-            // The status register's CONFIG bit: AMD PG223, "Status Register".
+            // The status register's CONFIG bit: AMD UG1087, "CAN", SR; PG223, "Status Register".
             Step {
                 kind: step::POLL32,
                 target: registers.base + XILINX_CANFD_STATUS,
@@ -127,7 +155,7 @@ fn reset(registers: &Registers) -> Vec<Step> {
 
 /// Packs a program and its device tree.
 ///
-/// The order of the steps: zero all RAM, copy, fill the seeds, reset the devices, jump with `x0` = IPA of
+/// The order of the steps: zero all RAM that is written (the largest part first, in which the loader finds its stack), copy, fill the seeds, reset the devices, jump with `x0` = IPA of
 /// the device tree.
 ///
 /// # Errors
@@ -138,22 +166,28 @@ pub fn pack(
     memory: u64,
     devices: &[Registers],
 ) -> Result<Area, PayloadError> {
-    let tree_at = place_device_tree(program, length(&tree.dtb), memory)?;
+    let map = place_pieces(program, memory)?;
+    let mut parts = parts::of(program, memory)?;
+    let tree_at = place_device_tree(program, map, &parts, length(&tree.dtb))?;
     let tree_piece = Piece {
         name: "device-tree".to_owned(),
         target: tree_at,
         memory_size: length(&tree.dtb),
         bytes: tree.dtb.clone(),
+        rights: program.elsewhere,
     };
-    let mut steps = vec![Step {
+    let mut written: Vec<&Part> = parts.iter().filter(|part| part.rights.writes()).collect();
+    written.sort_by_key(|part| Reverse(part.size()));
+    let zero = |part: &Part| Step {
         kind: step::ZERO,
-        target: RAM,
+        target: part.start,
         source: 0,
-        size: memory,
-    }];
+        size: part.size(),
+    };
+    let mut steps: Vec<Step> = written.into_iter().map(zero).collect();
     let mut payload = Vec::new();
     for piece in program.pieces.iter().chain([&tree_piece]) {
-        if piece.bytes.is_empty() {
+        if piece.bytes.is_empty() || !piece.rights.writes() {
             continue;
         }
         steps.push(Step {
@@ -165,6 +199,8 @@ pub fn pack(
         payload.extend_from_slice(&piece.bytes);
         pad(&mut payload, PAGE);
     }
+    let copied = length(&payload);
+    parts::append(&mut parts, &program.pieces, &mut payload);
     steps.extend(tree.seeds.iter().map(|seed| Step {
         kind: step::RANDOM,
         target: tree_at + seed.offset,
@@ -183,5 +219,11 @@ pub fn pack(
     }
     let mut list = steps.as_slice().as_bytes().to_vec();
     pad(&mut list, PAGE);
-    Ok(Area { list, payload, steps })
+    Ok(Area {
+        list,
+        payload,
+        copied,
+        parts,
+        steps,
+    })
 }

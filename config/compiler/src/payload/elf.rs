@@ -4,9 +4,12 @@
 //! # References
 //! Arm IHI 0056 "ELF for the Arm 64-bit Architecture"; System V ABI, "Program Header".
 
+use bulkhead_model::system::MemoryRights;
 use object::LittleEndian;
 use object::elf::{EM_AARCH64, ET_EXEC, PF_W, PF_X, PT_DYNAMIC, PT_INTERP, PT_LOAD};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
+
+use crate::access::Rights;
 
 use super::{PayloadError, Piece, Program};
 
@@ -85,12 +88,22 @@ pub fn parse(data: &[u8]) -> Result<Executable<'_>, PayloadError> {
     })
 }
 
+/// What a segment may be used for.
+fn rights(segment: &Segment<'_>, memory: MemoryRights) -> Rights {
+    match (memory, segment.writable, segment.executable) {
+        (MemoryRights::Open, _, _) | (MemoryRights::Segments, true, true) => Rights::All,
+        (MemoryRights::Segments, true, false) => Rights::ReadWrite,
+        (MemoryRights::Segments, false, true) => Rights::ReadExecute,
+        (MemoryRights::Segments, false, false) => Rights::Read,
+    }
+}
+
 /// Prepares an ELF payload: each segment goes to its physical address; zeroed data is left to the loader's
-/// scrubbing of the whole RAM.
+/// scrubbing of all RAM that is written. Implements: BH-MEM-008.
 ///
 /// # Errors
 /// As [`parse`]; [`PayloadError::Entry`] when the entry point is not in an executable segment.
-pub fn prepare(data: &[u8]) -> Result<Program, PayloadError> {
+pub fn prepare(data: &[u8], memory: MemoryRights) -> Result<Program, PayloadError> {
     let executable = parse(data)?;
     let entry = executable.entry;
     let physical_entry = executable.segments.iter().find_map(|s| {
@@ -102,11 +115,16 @@ pub fn prepare(data: &[u8]) -> Result<Program, PayloadError> {
         target: s.address,
         memory_size: s.memory_size,
         bytes: s.bytes.to_vec(),
+        rights: rights(s, memory),
     });
     Ok(Program {
         entry: physical_entry.ok_or(PayloadError::Entry { entry })?,
         pieces: pieces.collect(),
         initrd: None,
         device_tree_at: None,
+        elsewhere: match memory {
+            MemoryRights::Open => Rights::All,
+            MemoryRights::Segments => Rights::ReadWrite,
+        },
     })
 }

@@ -7,6 +7,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{PayloadError, Piece, Program};
+use crate::access::Rights;
 use crate::machine::RAM;
 
 /// Bytes that the device tree gets, at the end of RAM: more than any tree may have.
@@ -87,6 +88,7 @@ pub fn prepare(kernel: Vec<u8>, initrd: Option<Vec<u8>>, memory: u64) -> Result<
         target: entry,
         memory_size,
         bytes: kernel,
+        rights: Rights::All,
     }];
     let initrd_range = initrd.as_ref().map(|_| (initrd_at, initrd_at + initrd_size));
     pieces.extend(initrd.map(|bytes| Piece {
@@ -94,11 +96,13 @@ pub fn prepare(kernel: Vec<u8>, initrd: Option<Vec<u8>>, memory: u64) -> Result<
         target: initrd_at,
         memory_size: initrd_size,
         bytes,
+        rights: Rights::All,
     }));
     Ok(Program {
         entry,
         pieces,
         initrd: initrd_range,
         device_tree_at: Some(RAM + memory - DEVICE_TREE_SPACE),
+        elsewhere: Rights::All,
     })
 }

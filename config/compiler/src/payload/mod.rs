@@ -9,6 +9,7 @@ pub mod area;
 pub mod elf;
 pub mod initramfs;
 pub mod linux;
+pub mod parts;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use bulkhead_model::span::Span;
 use bulkhead_model::system::{FileRef, Initrd, Partition, Payload};
 
+use crate::access::Rights;
 use crate::layout::LayoutError;
 use crate::machine::RAM;
 
@@ -90,6 +92,8 @@ pub struct Piece {
     pub memory_size: u64,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// What may be done with it. One that is not written is mapped from the image and never copied.
+    pub rights: Rights,
 }
 
 /// A loaded payload.
@@ -97,12 +101,14 @@ pub struct Piece {
 pub struct Program {
     /// IPA of its first instruction.
     pub entry: u64,
-    /// What is copied.
+    /// What it consists of.
     pub pieces: Vec<Piece>,
     /// First IPA of the initial RAM disk and first after it.
     pub initrd: Option<(u64, u64)>,
     /// Where the device tree must lie; otherwise at the end of RAM.
     pub device_tree_at: Option<u64>,
+    /// What may be done with RAM beside the pieces.
+    pub elsewhere: Rights,
 }
 
 /// Reads and prepares the payload of a partition.
@@ -122,7 +128,7 @@ pub fn load(partition: &Partition) -> Result<Program, Box<FileError>> {
         std::fs::read(&file.path).map_err(|e| blame(file, PayloadError::Unreadable(e.to_string())))
     };
     match &partition.payload {
-        Payload::Elf(file) => elf::prepare(&read(file)?).map_err(|e| blame(file, e)),
+        Payload::Elf(file) => elf::prepare(&read(file)?, partition.memory.rights).map_err(|e| blame(file, e)),
         Payload::Raw(file) => Ok(raw(read(file)?)),
         Payload::Linux(linux) => {
             let initrd = match &linux.initrd {
@@ -167,8 +173,10 @@ fn raw(bytes: Vec<u8>) -> Program {
             target: RAM,
             memory_size: bytes.len() as u64,
             bytes,
+            rights: Rights::All,
         }],
         initrd: None,
         device_tree_at: None,
+        elsewhere: Rights::All,
     }
 }

@@ -131,9 +131,9 @@ fn control_words() {
     );
     for vcpu in parsed.vcpus {
         let sliced = parsed.cores[vcpu.core as usize].mode == core_mode::SLICED;
-        assert_eq!(vcpu.hcr, if sliced { 0x8078_2039 } else { 0x8078_0029 });
+        assert_eq!(vcpu.hcr, if sliced { 0x18_807c_2039 } else { 0x18_807c_0029 });
         assert_eq!(vcpu.ich_hcr, if sliced { 0x801 } else { 0xc00 });
-        assert_eq!((vcpu.vtcr, vcpu.cnthctl, vcpu.mdcr), (0x8002_3559, 3, 0xe60));
+        assert_eq!((vcpu.vtcr, vcpu.cnthctl, vcpu.mdcr), (0x8002_3559, 3, 0x8_4e60));
         assert_eq!((vcpu.cptr, vcpu.hstr, vcpu.cntvoff), (0x0010_33ff, 0, 0));
         assert_eq!(vcpu.vmpidr, 0x8000_0000 + u64::from(vcpu.index));
         let root = header.live_base + u64::from(vcpu.partition) * 4096;
@@ -158,7 +158,7 @@ fn a_budget_keeps_its_counters() {
     assert_eq!((core.budget, core.budget_event, core.budget_kept), (5, 8, 2));
     assert_eq!((core.budget_counters, core.budget_intid), (6, 23));
     assert_eq!(core.budget_period_ns, 1_000_000);
-    assert_eq!(parsed.vcpus[0].mdcr, 0xee4);
+    assert_eq!(parsed.vcpus[0].mdcr, 0x8_4ee4);
 }
 
 /// Verifies: BH-CFG-016.

@@ -6,7 +6,7 @@ use bulkhead_types::system;
 
 use crate::support::{Workshop, hypervisor_bin};
 
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 25] = [
     "system",
     "board",
     "image",
@@ -18,6 +18,9 @@ const KINDS: [&str; 22] = [
     "partition",
     "vcpu",
     "slot",
+    "health",
+    "monitor",
+    "watch",
     "root",
     "word",
     "shared",
@@ -44,6 +47,34 @@ fn records<'a>(text: &'a str, kind: &str) -> Vec<Vec<&'a str>> {
         .filter(|f| f.first() == Some(&kind))
         .map(|f| f[1..].to_vec())
         .collect()
+}
+
+/// Verifies: BH-HEALTH-018.
+#[test]
+fn the_health_table_is_stated_as_the_blob_has_it() {
+    use bulkhead_abi::health::{Action, Error, Level};
+    let compiled = reference();
+    let system = system::System::parse(&compiled.blob).expect("tables");
+    let mut stated = records(&compiled.text, "health").into_iter();
+    let mut check = |whose: String, level: Level, table: &[u8; 16]| {
+        for error in Error::ALL.iter().filter(|error| error.occurs_on(level)) {
+            let action = Action::from_code(table[usize::from(error.code())]).expect("an action");
+            let record = stated.next().expect("a record");
+            assert_eq!(record, [whose.as_str(), error.word(), action.word()]);
+        }
+    };
+    check("core".to_owned(), Level::Core, &system.board.health_core);
+    check("system".to_owned(), Level::System, &system.board.health_system);
+    for (record, partition) in records(&compiled.text, "partition").iter().zip(system.partitions) {
+        check(
+            format!("partition:{}", record[1]),
+            Level::Partition,
+            &partition.health,
+        );
+    }
+    assert_eq!(stated.next(), None);
+    assert_eq!(records(&compiled.text, "monitor"), [["-"]]);
+    assert_eq!(records(&compiled.text, "watch").len(), system.partitions.len());
 }
 
 fn hex(text: &str) -> u64 {
@@ -80,11 +111,12 @@ fn lines_follow_the_grammar() {
         assert!(kind >= last, "out of order: {line}");
         last = kind;
         let count = match fields[0] {
-            "system" | "blob" | "certificate" | "live" => 2..=2,
+            "system" | "blob" | "certificate" | "live" | "monitor" => 2..=2,
             "image" | "stream-table" | "stream" => 3..=3,
-            "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory" => 4..=4,
+            "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory"
+            | "health" => 4..=4,
             "vcpu" | "spi" => 5..=5,
-            "core" | "slot" | "pci" => 6..=6,
+            "core" | "slot" | "pci" | "watch" => 6..=6,
             "shared" => 4..=usize::MAX,
             _ => 7..=7,
         };
@@ -178,7 +210,9 @@ fn sharing_is_declared() {
             "channel:vehicle-state",
             "window:cluster",
             "window:vehicle",
-            "window:adas"
+            "window:adas",
+            "stolen-time:infotainment",
+            "stolen-time:cluster"
         ]
     );
     let both = |s: &Vec<&str>| {
@@ -195,6 +229,7 @@ fn sharing_is_declared() {
         "partition:cluster=r--",
     ];
     assert_eq!(shared[1][2..], parties);
+    assert_eq!(shared[5][2..], ["el2=rw-", "partition:infotainment=r--"]);
 }
 
 /// Name, rights, type of every grant of a root.
@@ -222,6 +257,7 @@ fn partitions_are_granted_what_was_decided() {
         "ram rwx normal-wb",
         "loader r-x normal-wb",
         "load-list r-- normal-wb",
+        "stolen-time r-- normal-wb",
         "payload r-- normal-wb",
     ];
     assert_eq!(granted(&text, "partition:infotainment"), infotainment);
@@ -262,7 +298,15 @@ fn el2_is_granted_what_was_decided() {
     ];
     let adas = [&everywhere[..], &["config:can0 rw- device-ngnre"]].concat();
     assert_eq!(granted(&text, "el2:core:3"), adas);
-    let emulating = [&everywhere[..], &["window:infotainment rw- normal-wb"]].concat();
+    let emulating = [
+        &everywhere[..],
+        &[
+            "window:infotainment rw- normal-wb",
+            "stolen-time:infotainment rw- normal-wb",
+            "stolen-time:cluster rw- normal-wb",
+        ],
+    ]
+    .concat();
     let unsorted = |mut list: Vec<String>| {
         list.sort_unstable();
         list.dedup();
@@ -281,6 +325,7 @@ fn el2_is_granted_what_was_decided() {
             "window:vehicle rw- normal-wb",
             "window:infotainment rw- normal-wb",
             "window:cluster rw- normal-wb",
+            "stolen-time:infotainment rw- normal-wb",
         ],
     ]
     .concat();
@@ -299,6 +344,7 @@ fn el2_is_granted_what_was_decided() {
         "ecam rw- device-ngnre",
         "window:adas rw- normal-wb",
         "window:infotainment rw- normal-wb",
+        "stolen-time:cluster rw- normal-wb",
         "channel:vehicle-state rw- normal-nc",
     ] {
         assert!(boot.iter().any(|g| g == wanted), "{wanted} in {boot:#?}");

@@ -31,7 +31,7 @@ fn parts_lie_at_their_addresses() {
         (0x33, 0x44, 0x55)
     );
     assert_eq!(info.runtime_entry, RUNTIME);
-    let (start, end) = (RUNTIME + 0x3_0000, RUNTIME + 0x3_2000);
+    let (start, end) = (RUNTIME + 0x4_0000, RUNTIME + 0x4_2000);
     assert_eq!(info.loader, Range { start, end });
     assert_eq!(
         (at(start), at(start + 0x1233), at(start + 0x1234)),

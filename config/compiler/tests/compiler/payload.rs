@@ -6,6 +6,7 @@ use std::fs;
 
 use bulkhead_compiler::compile::{Compiled, compile};
 use bulkhead_compiler::payload::{PayloadError, elf, initramfs, linux};
+use bulkhead_model::system::MemoryRights;
 use bulkhead_types::load::{PAYLOAD_IPA, Step, step};
 use cpio::newc::Reader;
 use dtoolkit::fdt::Fdt;
@@ -256,7 +257,7 @@ fn elf_files_that_cannot_be_loaded_are_refused() {
     let patched = |at: usize, bytes: &[u8]| {
         let mut file = good.clone();
         file[at..at + bytes.len()].copy_from_slice(bytes);
-        elf::prepare(&file).unwrap_err().to_string()
+        elf::prepare(&file, MemoryRights::Open).unwrap_err().to_string()
     };
     assert!(patched(0, b"NOPE").contains("not a 64-bit little-endian ELF"));
     assert!(patched(4, &[1]).contains("not a 64-bit little-endian ELF"));
@@ -268,7 +269,7 @@ fn elf_files_that_cannot_be_loaded_are_refused() {
         "in data"
     );
     assert!(patched(64 + 8, &u64::MAX.to_le_bytes()).contains("outside the file"));
-    assert!(elf::prepare(&good[..40]).is_err());
+    assert!(elf::prepare(&good[..40], MemoryRights::Open).is_err());
 }
 
 /// A payload that leaves the RAM, or whose parts overlap, is refused with the names of both.

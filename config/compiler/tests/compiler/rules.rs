@@ -2,11 +2,13 @@
 //! Rules that need sizes and places: each fires on its file in tests/invalid, at its place.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use bulkhead_compiler::rules::{Refusal, admit};
 use bulkhead_model::rules::placement;
 use bulkhead_model::{LoadError, Paths, Record};
 
+use crate::own_tree::device_tree;
 use crate::support::cases::cases;
 use crate::support::{Workshop, hypervisor_bin, repository};
 
@@ -28,10 +30,13 @@ fn breaches(workshop: &Workshop, file: &str, overrides: &[String]) -> Vec<Record
     }
 }
 
-// Verifies: BH-CFG-110, BH-CFG-111, BH-CFG-112, BH-CFG-113, BH-CFG-114, BH-CFG-115, BH-CFG-116, BH-CFG-117, BH-CFG-118
+// Verifies: BH-CFG-110, BH-CFG-111, BH-CFG-112, BH-CFG-113, BH-CFG-114, BH-CFG-115, BH-CFG-116, BH-CFG-117, BH-CFG-118,
+// BH-CFG-146, BH-CFG-147
 #[test]
 fn every_rule_on_places_fires() {
     let workshop = Workshop::new();
+    let foreign = device_tree(4 << 20, 0, 11);
+    fs::write(workshop.path("images/foreign-tree"), foreign).unwrap();
     let rules: BTreeSet<&str> = placement::ALL.iter().map(|r| r.id).collect();
     let cases: Vec<_> = cases()
         .into_iter()

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::own_tree::device_tree;
 use crate::support::{Workshop, hypervisor_bin, kernel, partition_elf, repository};
 use bulkhead_analysis::rules::admit;
 use bulkhead_compiler::compile::compile;
@@ -60,6 +61,10 @@ impl Walker {
         let board = fs::read_to_string(repository().join("config/boards/qemu-virt.yaml")).unwrap();
         let other = board.replace("\nname: qemu-virt\n", "\nname: other-board\n");
         put("other.yaml", other.as_bytes());
+        let of_can1 = "    interrupt: { intid: 37, trigger: level }\n";
+        let master = board.replace(of_can1, &format!("{of_can1}    bus_master: true\n"));
+        put("master.yaml", master.as_bytes());
+        fs::write(self.workshop.path("images/own-tree"), device_tree(4 << 20, 0, 11)).unwrap();
         let bare = fs::read(repository().join("tests/invalid/boards/no-smmu.yaml")).unwrap();
         put("no-smmu.yaml", &bare);
     }
@@ -151,7 +156,7 @@ fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
             Meaning::Device | Meaning::Can => names(&["can0", "can1"]),
             Meaning::File => names(&["vehicle", "other.bin", "program.elf", "kernel.bin"]),
             Meaning::Board => vec![json!("other.yaml")],
-            Meaning::PciId => Vec::new(),
+            Meaning::PciId | Meaning::Release => Vec::new(),
         },
         Kind::List(item, _) => {
             let (mut shorter, mut reversed) = (value.as_array().unwrap().clone(), Vec::new());
@@ -255,7 +260,7 @@ fn additions(document: &Value, row: &Row) -> Vec<(String, Value)> {
 }
 
 /// The walk's documents: one with every key, and two with those that exclude some of them.
-fn documents() -> [Value; 3] {
+fn documents() -> [Value; 4] {
     let text = fs::read_to_string(repository().join("tests/systems/every-key.yaml")).unwrap();
     let first: Value = serde_saphyr::from_str(&text).unwrap();
     let mut second = first.clone();
@@ -273,17 +278,17 @@ fn documents() -> [Value; 3] {
     }
     second["expect"] = json!([{ "partition": "linux", "text": "ready" }]);
     second["never"] = json!([]);
-    // A bus master that no SMMU guards.
+    // A bus master that no SMMU guards, and one that reaches ranges of its partition's RAM.
     let mut third = first.clone();
     third["board"] = json!("no-smmu.yaml");
     third["schedule"].as_object_mut().unwrap().remove("bandwidth");
-    let owner = third["partitions"].as_object_mut().unwrap().values_mut();
-    let owner = owner
-        .into_iter()
-        .find(|p| p["devices"] == json!(["can1"]))
-        .unwrap();
-    owner["unguarded_dma"] = json!({ "can1": "its bridge confines it" });
-    [first, second, third]
+    third["partitions"]["car"]["unguarded_dma"] = json!({ "can1": "its bridge confines it" });
+    let mut fourth = first.clone();
+    fourth["board"] = json!("master.yaml");
+    let ranges = json!([{ "offset": "1MiB", "size": "64KiB" }, { "offset": "2560KiB", "size": "4KiB" }]);
+    fourth["partitions"]["car"]["device_tree"] = json!("own-tree");
+    fourth["partitions"]["car"]["dma"] = json!({ "can1": ranges });
+    [first, second, third, fourth]
 }
 
 // Verifies: BH-LANG-003, BH-LANG-004

@@ -58,11 +58,18 @@ fn a_medium_holds_its_files() {
 #[test]
 fn a_master_boot_record_has_one_active_partition() {
     let mut bytes = disk(PartitionTable::Mbr).build().unwrap();
+    assert!(is_ours(Cursor::new(bytes.clone())));
     assert_eq!(bytes[510..512], [0x55, 0xaa]);
     assert_eq!((bytes[446], bytes[450], bytes[462 + 4]), (0x80, 0x0c, 0));
     let start = u32::from_le_bytes(bytes[454..458].try_into().unwrap()) as usize * 512;
     let size = u32::from_le_bytes(bytes[458..462].try_into().unwrap()) as usize * 512;
     assert_eq!(read(&mut bytes[start..start + size], "boot.scr"), b"script");
+    // Another volume is somebody else's.
+    let label = bytes[start..start + 512]
+        .windows(8)
+        .position(|w| w == b"BULKHEAD");
+    bytes[start + label.unwrap()] = b'b';
+    assert!(!is_ours(Cursor::new(bytes)));
 }
 
 /// Verifies: BH-FLSH-004.

@@ -145,6 +145,8 @@ fn files_of_others_are_left_alone() {
         look(folder.path()).check(NEEDED),
         Err(Refusal::Kind(folder.path().into()))
     );
+    let absent = Path::new("/dev/no-such-card");
+    assert_eq!(look(absent).check(NEEDED), Err(Refusal::Absent(absent.into())));
     assert!(
         Sources::default()
             .look(&folder.path().join("nowhere/disk.img"))

@@ -3,7 +3,8 @@
 
 use crate::colours::MAX_COLOURS;
 
-use super::boot::{BOOT, DISK, FIRMWARE};
+use super::boot::BOOT;
+use super::qemu::QEMU;
 use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A board file.
@@ -173,10 +174,29 @@ const GIC: Table = table(
             "Version of the architecture.",
         ),
         needed("distributor", Kind::U64, "Registers of the distributor."),
-        needed(
+        optional(
             "redistributors",
             Kind::U64,
-            "Registers of the first redistributor; each takes 128KiB.",
+            "a GICv2 has none",
+            "Registers of the first redistributor of a GICv3; each takes 128KiB.",
+        ),
+        optional(
+            "cpu",
+            Kind::U64,
+            "a GICv3 has none",
+            "Registers of the CPU interface of a GICv2 (GICC), two pages.",
+        ),
+        optional(
+            "control",
+            Kind::U64,
+            "a GICv3 has none",
+            "Registers of the virtual interface control of a GICv2 (GICH), a page.",
+        ),
+        optional(
+            "virtual_cpu",
+            Kind::U64,
+            "a GICv3 has none",
+            "Registers of the virtual CPU interface of a GICv2 (GICV), two pages.",
         ),
         needed(
             "spi_lines",
@@ -196,7 +216,10 @@ const GIC: Table = table(
     ],
 );
 
-const GIC_VERSIONS: &[Word] = &[word("3", "GICv3.")];
+const GIC_VERSIONS: &[Word] = &[
+    word("2", "GICv2 with the Virtualization Extensions."),
+    word("3", "GICv3."),
+];
 
 const UART: Table = table(
     "`uart`",
@@ -211,6 +234,7 @@ const UARTS: &[Word] = &[
     word("pl011", "Arm PrimeCell PL011."),
     word("imx", "NXP i.MX."),
     word("8250", "8250 family with 32-bit registers."),
+    word("cadence", "Cadence, as AMD (Xilinx) SoCs have it."),
 ];
 
 const SMMU: Table = table(
@@ -322,6 +346,7 @@ const CONTROLLERS: &[Word] = &[
 
 const DEVICES: &[Word] = &[
     word("ctucanfd", "CTU CAN FD controller."),
+    word("xilinx-can", "AMD (Xilinx) CAN controller of the Zynq."),
     word("xilinx-canfd", "AMD (Xilinx) CAN FD controller 2.0."),
     word(
         "edu",
@@ -365,80 +390,3 @@ const TRIGGERS: &[Word] = &[
     word("level", "As long as the line is active."),
     word("edge", "Once for each rising edge."),
 ];
-
-const QEMU: Table = table(
-    "`qemu`",
-    &[
-        needed("machine", Kind::Text(Meaning::Free), "Argument of -M."),
-        optional(
-            "cpu",
-            Kind::Text(Meaning::Free),
-            "the machine's own",
-            "Argument of -cpu.",
-        ),
-        optional(
-            "cpus",
-            Kind::range(1, 512),
-            "the number of `cores`",
-            "Argument of -smp, where the machine has more cores than the board.",
-        ),
-        optional(
-            "serial",
-            Kind::range(0, 15),
-            "0",
-            "Which of the machine's serial lines is `uart`, counted from 0.",
-        ),
-        optional(
-            "device_tree",
-            Kind::Word(MAKERS),
-            "`machine`",
-            "Who makes the board's device tree, which stands for that of a boot loader.",
-        ),
-        optional(
-            "properties",
-            Kind::Named(Meaning::Free, &Kind::Text(Meaning::Free), Count::Any),
-            "none",
-            "Property of the machine for devices of the board; `{bus}` stands for the CAN bus.",
-        ),
-        optional(
-            "devices",
-            Kind::Named(Meaning::Free, &Kind::Text(Meaning::Free), Count::Any),
-            "none",
-            "Argument of -device for devices of the board; `{bus}` stands for the CAN bus.",
-        ),
-        FIRMWARE,
-        DISK,
-        optional(
-            "deterministic",
-            Kind::Map(&DETERMINISTIC),
-            "nothing",
-            "What a deterministic run adds.",
-        ),
-    ],
-);
-
-const MAKERS: &[Word] = &[
-    word("machine", "The emulated machine."),
-    word(
-        "compiler",
-        "The compiler, from this file, for a machine that makes none: cores and interrupt controller; the machine adds memory and PSCI.",
-    ),
-];
-
-const DETERMINISTIC: Table = table(
-    "`deterministic`",
-    &[
-        optional(
-            "machine",
-            Kind::Text(Meaning::Free),
-            "nothing",
-            "Properties of the machine.",
-        ),
-        optional(
-            "cpu",
-            Kind::Text(Meaning::Free),
-            "nothing",
-            "Properties of its cores; needs `cpu`.",
-        ),
-    ],
-);

@@ -3,6 +3,7 @@
 
 use crate::colours::MAX_COLOURS;
 
+use super::health::REACTIONS;
 use super::{Choose, Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
 
 /// A partition.
@@ -47,7 +48,7 @@ const KEYS: &[Key] = &[
         "restart_limit",
         Kind::U32,
         "0",
-        "Times that an error restarts it before it stays stopped.",
+        "Times that an error restarts it before it goes to its safe state.",
     ),
     optional(
         "marks_steady",
@@ -73,12 +74,29 @@ const KEYS: &[Key] = &[
         "none",
         "What has to end in time, by name; for the analysis, the hypervisor does not look at it.",
     ),
-    refused(
+    optional(
+        "health",
+        Kind::Map(&REACTIONS),
+        "as its keys",
+        "What is done about its errors.",
+    ),
+    optional(
         "heartbeat",
         Kind::Map(&HEARTBEAT),
-        "A sign of life that it must give.",
-        "the supervision of a heartbeat",
-        "let the receiver of its messages watch their age",
+        "none",
+        "A sign of life that it must give: the counter of activations in its window changes; bare-metal.",
+    ),
+    optional(
+        "safe_state",
+        Kind::Word(SAFE_STATES),
+        "`silent`",
+        "Its safe state: what becomes of it when it may not restart any more.",
+    ),
+    optional(
+        "interrupt_limit",
+        Kind::range(1, u32::MAX as u64),
+        "none",
+        "Interrupts of its devices in one slot; more are a storm; sliced partitions.",
     ),
     refused(
         "dump",
@@ -94,12 +112,15 @@ const KEYS: &[Key] = &[
         "the passing of SMCs to the firmware: every SMC of a partition is refused at run time",
         "leave it out",
     ),
-    refused(
+    optional(
         "dma",
-        Kind::Named(Meaning::Device, &Kind::Map(&DMA), Count::Any),
-        "The part of its RAM that each of its bus masters may reach.",
-        "a DMA range smaller than the partition's RAM",
-        "leave it out: a bus master reaches all RAM of its partition, and nothing else",
+        Kind::Named(
+            Meaning::Device,
+            &Kind::List(&Kind::Map(&DMA), Count::Some),
+            Count::Any,
+        ),
+        "all RAM that the partition may write",
+        "The ranges of its RAM that each of its bus masters reaches.",
     ),
     optional(
         "unguarded_dma",
@@ -107,12 +128,11 @@ const KEYS: &[Key] = &[
         "none",
         "Its bus masters that no SMMU guards, each with the reason why that is accepted: they reach all of memory.",
     ),
-    refused(
+    optional(
         "device_tree",
         Kind::Text(Meaning::File),
-        "A device tree of its own instead of the generated one.",
-        "a device tree that the compiler did not generate",
-        "leave it out: the generated one describes what the partition owns",
+        "a generated one",
+        "A flattened device tree that it is given: a built image, or a path. It names nothing that the partition does not own; arguments, initial RAM disk and seeds are put into it.",
     ),
 ];
 
@@ -186,12 +206,11 @@ const MEMORY: Table = table(
             "the compiler finds a place",
             "Physical address, a multiple of 2MiB.",
         ),
-        refused(
+        optional(
             "rights",
             Kind::Word(RIGHTS),
-            "What the partition may do with its RAM.",
-            "rights of a partition's RAM other than read, write and execute",
-            "let the partition protect itself with its own translation tables",
+            "`open`",
+            "What stage 2 lets it do with its RAM.",
         ),
         optional(
             "colours",
@@ -212,8 +231,14 @@ const MEMORY: Table = table(
 );
 
 const RIGHTS: &[Word] = &[
-    word("rwx", "Read, write and execute."),
-    word("rw", "Read and write."),
+    word(
+        "open",
+        "Read, write and execute everywhere: the guest's own translation tables decide.",
+    ),
+    word(
+        "segments",
+        "What the segments of its ELF payload say, read and write elsewhere; nothing writes what is read-only, not even the loader.",
+    ),
 ];
 
 const PAYLOAD: Table = Table {
@@ -351,6 +376,17 @@ const HEARTBEAT: Table = table(
     ],
 );
 
+const SAFE_STATES: &[Word] = &[
+    word(
+        "silent",
+        "It is stopped; who listens to it notices that its frames stay away.",
+    ),
+    word(
+        "output",
+        "Its payload is loaded a last time and told to give its safe output; if it fails then, it is stopped.",
+    ),
+];
+
 const DUMPS: &[Word] = &[
     word("none", "Nothing."),
     word("registers", "The registers of its vCPUs."),
@@ -358,13 +394,13 @@ const DUMPS: &[Word] = &[
 ];
 
 const DMA: Table = table(
-    "a DMA grant",
+    "a range of RAM",
     &[
         needed(
             "offset",
             Kind::Bytes,
-            "Begin of the range in the partition's RAM.",
+            "Its begin, from the begin of RAM, a multiple of 4KiB.",
         ),
-        needed("size", Kind::Bytes, "Length of the range."),
+        needed("size", Kind::Bytes, "A multiple of 4KiB."),
     ],
 );

@@ -2,6 +2,7 @@
 //! The keys of a spec outside its partitions and channels.
 
 use super::channel::CHANNEL;
+use super::health::HEALTH;
 use super::partition::PARTITION;
 use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
 
@@ -66,12 +67,11 @@ const KEYS: &[Key] = &[
         "none",
         "Locks between partitions, each with a record of 4032 bytes that its owner alone writes.",
     ),
-    refused(
+    optional(
         "health",
-        Kind::Named(Meaning::Name, &Kind::Map(&REACTION), Count::Any),
-        "The health table: what is done about each error.",
-        "reactions other than restart up to `restart_limit`, then stop",
-        "set `restart_limit` of each partition",
+        Kind::Map(&HEALTH),
+        "as its keys",
+        "The health table: what is done about errors that are no partition's.",
     ),
 ];
 
@@ -224,26 +224,3 @@ const PARTICIPANT: Table = table(
         ),
     ],
 );
-
-const REACTION: Table = table(
-    "a reaction",
-    &[
-        needed("level", Kind::Word(LEVELS), "Whose error it is."),
-        needed("action", Kind::Word(ACTIONS), "What is done about it."),
-    ],
-);
-
-const LEVELS: &[Word] = &[
-    word("partition", "The error of one partition."),
-    word("core", "An error of the hypervisor on one core."),
-    word("system", "An error that concerns everybody."),
-];
-
-const ACTIONS: &[Word] = &[
-    word("log", "It is recorded."),
-    word("notify", "The health partition is told."),
-    word("restart-partition", "The partition starts again."),
-    word("stop-partition", "The partition stays stopped."),
-    word("stop-core", "The core parks."),
-    word("safe-state", "The safe state is entered."),
-];

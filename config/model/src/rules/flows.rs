@@ -51,7 +51,7 @@ pub(super) const CHECKS: &[super::Check] = &[shared_size, no_room, queue_size, o
 
 const PAGE: u64 = 4096;
 
-/// Implements: BH-CFG-140.
+/// Implements: BH-CFG-210.
 fn shared_size(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for kind in facts.spec.channels.iter().filter_map(|c| c.kind) {
         let ChannelKind::Shared { size } = kind else {
@@ -71,7 +71,7 @@ fn shared_size(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-141.
+/// Implements: BH-CFG-211.
 fn no_room(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let channels = facts.spec.channels.iter();
     let (mut ports, mut memories) = (0, Vec::new());
@@ -103,7 +103,7 @@ fn no_room(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-142.
+/// Implements: BH-CFG-212.
 fn queue_size(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for kind in facts.spec.channels.iter().filter_map(|c| c.kind) {
         let ChannelKind::Queuing { depth, .. } = kind else {
@@ -121,7 +121,7 @@ fn queue_size(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-143.
+/// Implements: BH-CFG-213.
 fn one_reader(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for channel in &facts.spec.channels {
         let Some(ChannelKind::Queuing { .. } | ChannelKind::Doorbell { .. }) = channel.kind else {
@@ -140,7 +140,7 @@ fn one_reader(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-144.
+/// Implements: BH-CFG-214.
 fn back_pressure(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let level = |name: &Spanned<String>| facts.spec.partition(name)?.1.criticality;
     for channel in &facts.spec.channels {

@@ -2,9 +2,11 @@
 //! Rules for what a board file says of the hardware.
 
 use super::Facts;
-use crate::board::{Board, Region, Registers};
+use crate::board::{Board, GicV2, GicVersion, Region, Registers};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Span;
+use crate::spec::Mode;
+use crate::system::Interrupts;
 
 /// Two owners in a page.
 static SHARED_PAGE: Rule = Rule {
@@ -35,8 +37,30 @@ static SAME_CORE: Rule = Rule {
     fix: "Correct the `mpidr` of one of the two in the board file.",
 };
 
-pub(super) static ALL: &[&Rule] = &[&SHARED_PAGE, &SAME_FUNCTION, &VIRTIO_BYPASS, &SAME_CORE];
-pub(super) const CHECKS: &[super::Check] = &[shared_page, same_function, virtio_bypass, same_core];
+/// Registers of another version.
+static GIC: Rule = Rule {
+    number: "BH027",
+    id: "board/gic",
+    text: "An interrupt controller has the registers of its version, and no others.",
+    fix: "Give a GICv3 `redistributors`, and a GICv2 `cpu`, `control` and `virtual_cpu`.",
+};
+/// A guarded partition that EL2 could not reach.
+static GUARDED: Rule = Rule {
+    number: "BH029",
+    id: "board/guarded",
+    text: "On a board with a GICv2 the interrupts of a dedicated partition are `direct`: EL2 has no interrupt there that its guest cannot mask.",
+    fix: "Write `interrupts: direct`, or make the partition `sliced`.",
+};
+
+pub(super) static ALL: &[&Rule] = &[
+    &SHARED_PAGE,
+    &SAME_FUNCTION,
+    &VIRTIO_BYPASS,
+    &SAME_CORE,
+    &GIC,
+    &GUARDED,
+];
+pub(super) const CHECKS: &[super::Check] = &[shared_page, same_function, virtio_bypass, same_core, guarded];
 
 /// Translation granule.
 const PAGE: u64 = 4096;
@@ -48,6 +72,12 @@ struct Block {
     span: Span,
 }
 
+/// Implements: BH-BRD-020.
+pub(crate) fn gic(span: Span, what: &str, complaint: &str) -> Diagnostic {
+    let message = format!("{what} {complaint}");
+    Diagnostic::new(&GIC, span, message, "its version has other registers", GIC.fix)
+}
+
 /// Everything at fixed addresses; sizes of blocks that have no size in the file are those of the architecture.
 fn blocks(board: &Board) -> Vec<Block> {
     let block = |name: &str, base: u64, size: u64, span: Span| Block {
@@ -56,17 +86,33 @@ fn blocks(board: &Board) -> Vec<Block> {
         span,
     };
     let cores = u64::try_from(board.cores.len()).unwrap_or(u64::MAX);
-    let redistributors = cores.saturating_mul(128 << 10);
     let mut blocks = vec![
         block("the distributor", board.gic.distributor, 64 << 10, board.gic.span),
-        block(
-            "the redistributors",
-            board.gic.redistributors,
-            redistributors,
-            board.gic.span,
-        ),
         block("the UART", board.uart.base, PAGE, board.uart.span),
     ];
+    match board.gic.version {
+        GicVersion::V3 { redistributors } => {
+            let size = cores.saturating_mul(128 << 10);
+            blocks.push(block("the redistributors", redistributors, size, board.gic.span));
+        }
+        GicVersion::V2(interfaces) => {
+            for (name, base, size) in [
+                ("the CPU interface", interfaces.cpu, GicV2::INTERFACE),
+                (
+                    "the virtual interface control",
+                    interfaces.control,
+                    GicV2::CONTROL,
+                ),
+                (
+                    "the virtual CPU interface",
+                    interfaces.virtual_cpu,
+                    GicV2::INTERFACE,
+                ),
+            ] {
+                blocks.push(block(name, base, size, board.gic.span));
+            }
+        }
+    }
     if let Some(smmu) = &board.smmu {
         blocks.push(block("the SMMU", smmu.base, 128 << 10, smmu.span));
     }
@@ -198,6 +244,30 @@ fn same_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 )
                 .and(other.span, "the other"),
             );
+        }
+    }
+}
+
+/// Implements: BH-BRD-021.
+fn guarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board.filter(|board| board.gic.v2().is_some()) else {
+        return;
+    };
+    for partition in &facts.spec.partitions {
+        let mode = partition.cores.as_ref().map(|cores| &cores.mode);
+        if let Some(Mode::Dedicated(Some(interrupts))) = mode
+            && interrupts.value == Interrupts::Guarded
+        {
+            diagnostics.push(Diagnostic::new(
+                &GUARDED,
+                interrupts.span,
+                format!(
+                    "`{}` cannot be guarded on board `{}`",
+                    partition.name.value, board.name.value
+                ),
+                "its GIC is a GICv2",
+                GUARDED.fix,
+            ));
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::Facts;
 use crate::board::Region;
 use crate::diagnostic::{Diagnostic, Rule};
-use crate::files::{elf_segments, image_header};
+use crate::files::{Segment, elf_segments, image_header};
 use crate::span::{Span, Spanned};
 use crate::spec::{PartitionSpec, PayloadSpec};
 use crate::system::{FileRef, Initrd, Payload};
@@ -14,7 +14,7 @@ use crate::units::show_bytes;
 static MISSING: Rule = Rule {
     number: "BH060",
     id: "payload/missing",
-    text: "Every file that a payload names is there.",
+    text: "Every file that a payload or `device_tree` names is there.",
     fix: "Build the target images, fetch the package, or correct the path.",
 };
 /// Not a kernel.
@@ -220,12 +220,12 @@ fn wrong_machine(file: &FileRef, reason: &str) -> Diagnostic {
     )
 }
 
-fn outside_memory(partition: &PartitionSpec, file: &FileRef, segments: &[Region]) -> Option<Diagnostic> {
+fn outside_memory(partition: &PartitionSpec, file: &FileRef, segments: &[Segment]) -> Option<Diagnostic> {
     let memory = Region {
         base: RAM,
         size: partition.memory.as_ref()?.size.value,
     };
-    let (cause, help) = match segments.iter().find(|s| !memory.contains(s)) {
+    let (cause, help) = match segments.iter().map(|s| s.region).find(|s| !memory.contains(s)) {
         Some(s) => (
             format!("a segment at {:#x}, {} bytes", s.base, s.size),
             format!("link it at {:#x}, or give the partition more memory", memory.base),

@@ -67,6 +67,21 @@ pub static UNUSABLE: Rule = Rule {
     fix: "Build the payload for the partition's memory.",
 };
 
+/// No device tree.
+pub static TREE_UNUSABLE: Rule = Rule {
+    number: "BH236",
+    id: "device-tree/unusable",
+    text: "A partition's own device tree is a flattened one with memory and CPUs.",
+    fix: "Compile the device tree with `dtc`, or leave `device_tree` out.",
+};
+/// More than the partition owns.
+pub static TREE_FOREIGN: Rule = Rule {
+    number: "BH237",
+    id: "device-tree/foreign",
+    text: "Each CPU, memory, register and interrupt of a partition's own device tree is one that it owns.",
+    fix: "Remove the node, or give the partition what the node names.",
+};
+
 /// Every rule of this module, by number; they come after those of the analysis.
 pub static ALL: &[&Rule] = &[
     &IMAGE,
@@ -78,4 +93,6 @@ pub static ALL: &[&Rule] = &[
     &NO_REGISTERS,
     &EMULATED,
     &UNUSABLE,
+    &TREE_UNUSABLE,
+    &TREE_FOREIGN,
 ];

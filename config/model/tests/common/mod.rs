@@ -17,23 +17,30 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A 64-bit ELF header with one load segment of a page at `address`.
+/// A 64-bit ELF header with one load segment of a page at `address` that may be used for everything.
 pub(crate) fn elf(machine: u16, address: u64) -> Vec<u8> {
+    elf_of(machine, &[(7, address, 0x1000)])
+}
+
+/// A 64-bit ELF header with load segments: flags, address, bytes.
+pub(crate) fn elf_of(machine: u16, segments: &[(u32, u64, u64)]) -> Vec<u8> {
     let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     file.extend(2_u16.to_le_bytes());
     file.extend(machine.to_le_bytes());
     file.extend(1_u32.to_le_bytes());
-    for word in [address, 64, 0] {
+    for word in [segments[0].1, 64, 0] {
         file.extend(word.to_le_bytes());
     }
     file.extend(0_u32.to_le_bytes());
-    for half in [64_u16, 56, 1, 64, 0, 0] {
-        file.extend(half.to_le_bytes());
+    for half in [64, 56, segments.len(), 64, 0, 0] {
+        file.extend(u16::try_from(half).unwrap().to_le_bytes());
     }
-    file.extend(1_u32.to_le_bytes());
-    file.extend(7_u32.to_le_bytes());
-    for word in [0, address, address, 120, 0x1000, 0x1000] {
-        file.extend(word.to_le_bytes());
+    for (flags, address, size) in segments {
+        file.extend(1_u32.to_le_bytes());
+        file.extend(flags.to_le_bytes());
+        for word in [0, *address, *address, 64, *size, *size] {
+            file.extend(word.to_le_bytes());
+        }
     }
     file
 }
@@ -52,11 +59,15 @@ impl Fixture {
         let folder = TempDir::new().unwrap();
         let fixture = Fixture { folder };
         for name in ["adas", "vehicle", "cluster"] {
-            fixture.write(&format!("images/{name}.elf"), &elf(183, 0x4000_0000));
+            let segments = [(5, 0x4008_0000, 0x1800), (6, 0x4008_2000, 0x1000)];
+            fixture.write(&format!("images/{name}.elf"), &elf_of(183, &segments));
         }
+        let mixed = [(5, 0x4008_0000, 0x1800), (6, 0x4008_1c00, 0x1000)];
+        fixture.write("images/mixed.elf", &elf_of(183, &mixed));
         fixture.write("images/loader.elf", &elf(183, 0x7f_0000_0000));
         fixture.write("images/cut-short.elf", &elf(183, 0x4000_0000));
         fixture.write("images/other-machine.elf", &elf(62, 0x4000_0000));
+        fixture.write("images/foreign-tree", b"for the compiler");
         fixture.write("images/vehicle-state", &elf(183, 0x20_0000));
         fixture.write(
             "guest/linux-image-cloud-arm64/boot/vmlinuz-6.1.0-cloud-arm64",

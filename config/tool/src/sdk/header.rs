@@ -5,6 +5,7 @@
 use std::mem::offset_of;
 
 use bulkhead_abi::hypercall;
+use bulkhead_abi::lock;
 use bulkhead_abi::window::{self, Metrics, RingControl};
 
 /// The header's text; every value is a preprocessor constant, so that assembly can include it.
@@ -108,8 +109,53 @@ pub(super) fn text() -> String {
         size(window::METRICS + offset_of!(Metrics, heartbeat)),
         "64 bits, grows while the partition lives",
     );
+    for (name, value, words) in locks() {
+        define(name, value, words);
+    }
     text.push_str("\n#endif\n");
     text
+}
+
+/// Locks that partitions share. Implements: BH-SDK-005.
+fn locks() -> [(&'static str, u64, &'static str); 11] {
+    let record = u64::try_from(lock::RECORD).unwrap_or(u64::MAX);
+    [
+        (
+            "HVC_LOCK_WAIT",
+            hypercall::LOCK_WAIT.into(),
+            "lock number in w1: 0 with the word in x1, LOCK_AGAIN, or refused",
+        ),
+        (
+            "HVC_LOCK_RELEASE",
+            hypercall::LOCK_RELEASE.into(),
+            "lock number in w1, word in x2: 0, or it had been revoked",
+        ),
+        (
+            "LOCK_AGAIN",
+            hypercall::LOCK_AGAIN.unsigned_abs(),
+            "not yet: call again",
+        ),
+        (
+            "LOCK_RECORD",
+            record,
+            "where the record begins in the lock's page; the word is at 0",
+        ),
+        ("LOCK_TRIES", lock::TRIES.into(), "of a compare-and-swap"),
+        (
+            "LOCK_OWNER",
+            lock::OWNER,
+            "of the word: position of the owner plus one, 0 when free",
+        ),
+        ("LOCK_VCPU", lock::VCPU, "the owner's vCPU"),
+        (
+            "LOCK_WAITERS",
+            lock::WAITERS,
+            "somebody waits: give it back through EL2",
+        ),
+        ("LOCK_DIED", lock::DIED, "the owner before died or was revoked"),
+        ("LOCK_ONE_TAKING", lock::ONE_TAKING, "added by each taking"),
+        ("LOCK_TAKING", lock::TAKING, "number of the taking"),
+    ]
 }
 
 #[cfg(test)]

@@ -1,154 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! All tests, by suite.
 
-/// A test.
-pub(super) struct Test {
-    /// Stable name.
-    pub(super) id: &'static str,
-    /// Suite.
-    pub(super) suite: &'static str,
-    /// When it is run.
-    pub(super) lane: Lane,
-    /// What it shows.
-    pub(super) text: &'static str,
-    /// What is done.
-    pub(super) action: Action,
-}
-
-/// When a test is run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lane {
-    /// With all others.
-    Usual,
-    /// With `--long`, or when it is named: it takes many minutes.
-    Long,
-}
-
-/// What a test does.
-pub(super) enum Action {
-    /// Calls cargo, which must succeed.
-    Cargo {
-        /// Arguments.
-        arguments: &'static [&'static str],
-        /// Additional environment.
-        environment: &'static [(&'static str, &'static str)],
-    },
-    /// Lints everything that runs on the target.
-    LintTarget,
-    /// Runs a script.
-    Script {
-        /// Path in the tree.
-        path: &'static str,
-    },
-    /// Runs the reference system.
-    System {
-        /// Additional arguments of `run`.
-        arguments: &'static [&'static str],
-        /// How it must end.
-        wanted: Wanted,
-    },
-}
-
-/// How a run must end.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Wanted {
-    /// Exit status 0, verdict `pass`, no crash.
-    Pass,
-    /// Exit status 1, verdict `fail`, the car CRASHED.
-    Crash,
-}
-
-const fn cargo(
-    id: &'static str,
-    suite: &'static str,
-    text: &'static str,
-    arguments: &'static [&'static str],
-) -> Test {
-    Test {
-        id,
-        suite,
-        lane: Lane::Usual,
-        text,
-        action: Action::Cargo {
-            arguments,
-            environment: &[],
-        },
-    }
-}
-
-/// An integration test of `tests/on-target`; its systems run one after another, since the host has few cores.
-macro_rules! target {
-    ($id:literal, $file:literal, $text:literal) => {
-        target!($id, "target", $file, $text)
-    };
-    ($id:literal, $suite:literal, $file:literal, $text:literal) => {
-        cargo(
-            $id,
-            $suite,
-            $text,
-            &[
-                "test",
-                "--locked",
-                "-p",
-                "bulkhead-on-target",
-                "--test",
-                $file,
-                "--",
-                "--test-threads=1",
-                "--nocapture",
-            ],
-        )
-    };
-}
-
-const fn script(id: &'static str, suite: &'static str, text: &'static str, path: &'static str) -> Test {
-    Test {
-        id,
-        suite,
-        lane: Lane::Usual,
-        text,
-        action: Action::Script { path },
-    }
-}
-
-const fn control(id: &'static str, text: &'static str, arguments: &'static [&'static str]) -> Test {
-    Test {
-        id,
-        suite: "controls",
-        lane: Lane::Usual,
-        text,
-        action: Action::System {
-            arguments,
-            wanted: Wanted::Crash,
-        },
-    }
-}
-
-/// The model checker compiles the crates with its own atomics, and optimised: it tries thousands of orders.
-const LOOM: &[&str] = &[
-    "test",
-    "--locked",
-    "--release",
-    "--package=bulkhead-policy",
-    "--test=lock_loom",
-];
-
-/// A run of a board's example.
-const fn board(
-    id: &'static str,
-    suite: &'static str,
-    text: &'static str,
-    arguments: &'static [&'static str],
-    wanted: Wanted,
-) -> Test {
-    Test {
-        id,
-        suite,
-        lane: Lane::Usual,
-        text,
-        action: Action::System { arguments, wanted },
-    }
-}
+use super::kinds::{Action, LOOM, Lane, Test, Wanted, board, cargo, control, script, target};
 
 /// All tests, in the order in which they run: what fails fast comes first.
 pub(super) const TESTS: &[Test] = &[
@@ -332,7 +185,7 @@ pub(super) const TESTS: &[Test] = &[
     board(
         "imx8mp",
         "board-imx8mp",
-        "i.MX8MP: adas says that it has no bus, the cluster shows that nothing is known",
+        "i.MX8MP: Linux runs, adas says that it has no bus, the cluster shows that nothing is known",
         &["--board", "imx8mp-evk", "--deterministic"],
         Wanted::Pass,
     ),
@@ -357,6 +210,17 @@ pub(super) const TESTS: &[Test] = &[
         "two-buses",
         "with the controllers on two buses the car crashes",
         &["--set", "wiring.can1=other-bus"],
+    ),
+    target!(
+        "board-zcu102",
+        "boards",
+        "zcu102",
+        "on the ZCU102 all four partitions live on a GICv2 and the board's own CAN controllers"
+    ),
+    control(
+        "board-zcu102-two-buses",
+        "on the ZCU102 with the controllers on two buses the car crashes",
+        &["--board", "xlnx-zcu102", "--set", "wiring.can1=other-bus"],
     ),
     control(
         "broken-crc",
@@ -413,6 +277,44 @@ pub(super) const TESTS: &[Test] = &[
         "u_boot",
         "Debian's U-Boot boots media that `flash` wrote; what is damaged, unsigned, old or another board's is refused"
     ),
+    cargo(
+        "flash-device",
+        "u-boot",
+        "`flash` writes a block device, and leaves one unchanged that is absent, too small or protected",
+        &[
+            "test",
+            "--locked",
+            "--package=bulkhead-on-target",
+            "--test=u_boot",
+            "--",
+            "--ignored",
+            "--exact",
+            "device::a_block_device_is_written_only_when_it_may_be",
+            "--nocapture",
+        ],
+    ),
+    cargo(
+        "flash-mounted",
+        "u-boot",
+        "`flash` leaves a block device unchanged that is a partition, mounted, or that a system runs from",
+        &[
+            "test",
+            "--locked",
+            "--package=bulkhead-on-target",
+            "--test=u_boot",
+            "--",
+            "--ignored",
+            "--exact",
+            "device::a_mounted_block_device_is_left_alone",
+            "--nocapture",
+        ],
+    ),
+    target!(
+        "new-board",
+        "new-board",
+        "new_board",
+        "the guide to a new board, followed in a copy of the tree, leads to one that is proved and runs, and changes no other crate"
+    ),
     target!(
         "sdk",
         "sdk",
@@ -436,9 +338,24 @@ pub(super) const TESTS: &[Test] = &[
         "with adas held in mid-brake the car brakes by itself"
     ),
     target!(
+        "health",
+        "health",
+        "errors of partitions: found, blamed on the right one, counted, answered as the spec says"
+    ),
+    target!(
+        "fail-operational",
+        "failoperational",
+        "EL2 fails on one sliced core: the others go on, and the car stops"
+    ),
+    target!(
         "entries",
         "entries",
         "EL2's counts equal the emulator's exception log"
+    ),
+    target!(
+        "errata",
+        "errata",
+        "no image has an instruction sequence that a Cortex-A53 executes wrongly"
     ),
     target!(
         "revocation",
@@ -454,6 +371,33 @@ pub(super) const TESTS: &[Test] = &[
         "channels",
         "channels",
         "queues and shared memory hold against a hostile partition at their other end"
+    ),
+    target!(
+        "steal",
+        "steal",
+        "the stolen time that a stock Linux shows is that of EL2's ledger"
+    ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "steal-long",
+            "steal",
+            "the same over a minute",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-on-target",
+                "--test=steal",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ],
+        )
+    },
+    target!(
+        "settings",
+        "settings",
+        "a Linux process and the cluster share a record under a lock"
     ),
     target!(
         "inversion",
@@ -476,6 +420,23 @@ pub(super) const TESTS: &[Test] = &[
         "attackers",
         "attackers get nothing, are seen, and nobody else notices; with one grant more they succeed"
     ),
+    Test {
+        lane: Lane::Long,
+        ..cargo(
+            "attackers-long",
+            "attackers",
+            "a million CAN frames arrive beside Linux at its worst and without it; 100 million random traps; a thousand injected faults",
+            &[
+                "test",
+                "--locked",
+                "--package=bulkhead-on-target",
+                "--test=attackers",
+                "--",
+                "--ignored",
+                "--nocapture",
+            ],
+        )
+    },
     target!(
         "bench",
         "bench",

@@ -23,7 +23,12 @@ const TAIL: usize = 20;
 /// The package whose tests run the images of the copy.
 const ON_TARGET: &str = "bulkhead-on-target";
 /// Settings of the caller's that name nothing in the tree.
-const OUTSIDE: [&str; 3] = ["BULKHEAD_CACHE", "BULKHEAD_GUEST", "BULKHEAD_QEMU"];
+const OUTSIDE: [&str; 4] = [
+    "BULKHEAD_CACHE",
+    "BULKHEAD_GUEST",
+    "BULKHEAD_QEMU",
+    "BULKHEAD_QEMU_LATER",
+];
 
 /// A patch that breaks something.
 pub(super) struct Sabotage {
@@ -274,5 +279,19 @@ mod tests {
         }
         let shell = DIFF.replace("cargo test", "rm");
         assert!(parse(Path::new("x/one.patch"), &shell).is_err());
+    }
+
+    /// A patch that no longer fits shows that the code that it breaks was changed without it.
+    #[test]
+    fn every_patch_fits_the_tree() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = root.canonicalize().unwrap();
+        let copy = Copy {
+            tree: root.clone(),
+            target: PathBuf::new(),
+        };
+        let fails = |patch: &Sabotage| copy.apply(patch, &["--check"]).err();
+        let unfit: Vec<String> = chosen(&root, &[]).unwrap().iter().filter_map(fails).collect();
+        assert!(unfit.is_empty(), "{}", unfit.join(""));
     }
 }

@@ -120,6 +120,13 @@ pub(super) fn el2(built: &Built<'_>) -> Result<Footprint, BuiltError> {
         );
     }
     facts.essence("core of the system slot", built.board.system_core);
+    facts.essence(
+        "reactions on the levels core and system, monitor",
+        format!(
+            "{:?} {:?} {}",
+            built.board.health_core, built.board.health_system, built.board.monitor
+        ),
+    );
     for (k, core) in built.cores.iter().enumerate() {
         for slot in built
             .slots_of(core)
@@ -236,11 +243,20 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
             format!("{:#x}, INTID {}", entry.uart_ipa, entry.uart_intid),
         );
         facts.essence("restart limit", entry.restart_limit);
+        facts.essence("reactions to its errors", format!("{:?}", entry.health));
+        facts.essence(
+            "heartbeat, its grace, interrupts in a slot",
+            format!(
+                "{} {} {}",
+                entry.heartbeat_ns, entry.heartbeat_grace_ns, entry.interrupt_limit
+            ),
+        );
         for (what, bit) in [
             ("marks the steady state", partition_flag::MAY_MARK),
             ("has an emulated UART", partition_flag::EMULATED_UART),
             ("started at boot", partition_flag::AUTOSTART),
             ("fixed seeds", partition_flag::FIXED_SEED),
+            ("gives a safe output", partition_flag::SAFE_OUTPUT),
         ] {
             facts.essence(what, entry.flags & bit != 0);
         }

@@ -263,7 +263,7 @@ fn el2_card(system: &System, built: &Built<'_>) -> Card {
     let kept = built.records.memory.iter().filter(|p| p.owner == "el2");
     let devices: Vec<&str> = kept
         .map(|p| p.name.as_str())
-        .filter(|n| matches!(*n, "gicd" | "gicr" | "uart" | "smmu" | "ecam"))
+        .filter(|n| matches!(*n, "gicd" | "gicr" | "gich" | "uart" | "smmu" | "ecam"))
         .collect();
     let owned = |k: usize| {
         system

@@ -39,6 +39,7 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
             None => Vec::new(),
         },
         ["channels" | "locks", name, ..] => channel(built, name),
+        ["health", ..] => super::health::system(built),
         ["schedule", "major_frame"] => frame(built),
         ["schedule", "cores", core, ..] => core
             .parse()
@@ -96,7 +97,7 @@ fn board(built: &Built<'_>, path: &[&str]) -> Vec<String> {
             })
             .collect(),
         ["reserved", ..] => placed("board"),
-        ["gic", ..] => el2(&["gicd", "gicr", "gicr:own"]),
+        ["gic", ..] => el2(&["gicd", "gicr", "gicr:own", "gicc", "gicc-dir", "gich"]),
         ["uart", ..] => el2(&["uart"]),
         ["smmu", ..] => el2(&["smmu", "stream-table", "smmu-queues"]),
         ["pcie", ..] => el2(&["ecam"]),
@@ -187,7 +188,11 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
             }
             lines
         }
-        "restart_limit" => entry.map(|p| format!("after {} restarts an error stops it for good", p.restart_limit)).into_iter().collect(),
+        "health" => super::health::partition(built, index),
+        "heartbeat" => entry.map(super::health::heartbeat).into_iter().collect(),
+        "interrupt_limit" => entry.map(|p| format!("more than {} interrupts of its devices in a slot are a storm", p.interrupt_limit)).into_iter().collect(),
+        "safe_state" => flag(partition_flag::SAFE_OUTPUT, "in its safe state its payload gives its safe output", "in its safe state it is stopped and silent"),
+        "restart_limit" => entry.map(|p| format!("after {} restarts an error brings it to its safe state", p.restart_limit)).into_iter().collect(),
         "marks_steady" => flag(partition_flag::MAY_MARK, "its call that marks the steady state is obeyed", "its call that marks the steady state is refused"),
         "seed" => flag(partition_flag::FIXED_SEED, "its seeds are constants: every run is the same", "its seeds come from the board's entropy at each start"),
         "autostart" => flag(partition_flag::AUTOSTART, "boot starts it", "it stays off after boot"),

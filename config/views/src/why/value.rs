@@ -192,7 +192,7 @@ pub(crate) fn chosen(system: &System, placed: &Placed, place: fn(&Sources, Span)
     }
     match (placed.owner.as_str(), placed.name.as_str()) {
         ("board", _) => "the board file reserves it".to_owned(),
-        ("el2", "gicd" | "gicr" | "uart" | "smmu" | "ecam") => {
+        ("gic", _) | ("el2", "gicd" | "gicr" | "gicc-dir" | "gich" | "uart" | "smmu" | "ecam") => {
             "the board file says where the device is".to_owned()
         }
         ("el2", "hypervisor") => {

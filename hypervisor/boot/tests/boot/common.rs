@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A small system and its blob, for the tests of what boot refuses.
 
+use bulkhead_abi::health::{Action, ERRORS, Error, Level};
 use bulkhead_types::blob::{
     BlobHeader, CERTIFICATE_MAGIC, CERTIFICATE_VERSION, Certificate, MAGIC, PAGE, Section,
 };
@@ -35,6 +36,15 @@ pub(crate) struct Parts {
     pub(crate) channels: Vec<Channel>,
 }
 
+/// A reaction to each error of a level.
+fn reactions(level: Level) -> [u8; ERRORS] {
+    let mut table = [0; ERRORS];
+    for error in Error::ALL.iter().filter(|error| error.occurs_on(level)) {
+        table[usize::from(error.code())] = Action::GlobalSafeState.code();
+    }
+    table
+}
+
 /// Two cores, one partition, one channel, 1 GiB.
 pub(crate) fn parts() -> Parts {
     let mut header = BlobHeader::new_zeroed();
@@ -59,6 +69,7 @@ pub(crate) fn parts() -> Parts {
     partition.vcpu_count = 1;
     partition.live_root = LIVE;
     partition.window = WINDOW;
+    partition.health = reactions(Level::Partition);
     let mut board = BoardDevices::new_zeroed();
     board.gicd = 0x0800_0000;
     board.uart = 0x0900_0000;
@@ -67,6 +78,9 @@ pub(crate) fn parts() -> Parts {
     board.stream_table = 0x4000;
     board.smmu_queues = 0x4200_0000;
     board.uart_intid = NONE;
+    board.health_core = reactions(Level::Core);
+    board.health_system = reactions(Level::System);
+    board.monitor = NONE;
     let ram = vec![RamBank {
         base: 0x4000_0000,
         size: 0x4000_0000,

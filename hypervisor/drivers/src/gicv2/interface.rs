@@ -17,6 +17,7 @@ mod gicc {
     pub(super) const IAR: usize = 0x0C;
     pub(super) const EOIR: usize = 0x10;
     pub(super) const APR0: usize = 0xD0;
+    pub(super) const NSAPR0: usize = 0xE0;
     pub(super) const DIR: usize = 0x1000;
     pub(super) const SIZE: usize = 0x2000;
 }
@@ -36,6 +37,9 @@ mod gich {
 const ENABLE: u32 = 1;
 /// `GICC_CTLR.FIQEn`: Group 0 as FIQ.
 const FIQ_ENABLE: u32 = 1 << 3;
+/// `GICC_CTLR`: the bits that keep signals of a legacy interrupt controller from the core (`FIQBypDisGrp0`,
+/// `IRQBypDisGrp0`, `FIQBypDisGrp1`, `IRQBypDisGrp1`; EL2 sees the first two with the Security Extensions).
+const BYPASS_DISABLED: u32 = 0xF << 5;
 /// `GICC_CTLR.EOImode`: EOI drops the priority only.
 const EOI_MODE: u32 = 1 << 9;
 /// `GICC_IAR`: INTID.
@@ -101,17 +105,20 @@ impl Interface {
     pub fn init_sliced(&self) {
         self.reset();
         self.gicc.write32(gicc::PMR, 0xFF);
-        self.gicc.write32(gicc::CTLR, ENABLE | EOI_MODE);
+        self.gicc.write32(gicc::CTLR, BYPASS_DISABLED | ENABLE | EOI_MODE);
     }
 
-    /// The interface as it is at reset, nothing active: what the guest of a dedicated core finds.
+    /// The interface as it is at reset, nothing active in either group: what the guest of a dedicated core finds. Nothing
+    /// bypasses it: with its groups off, what a legacy controller signals would reach the core.
     pub fn reset(&self) {
         self.gich.write32(gich::HCR, 0);
-        self.gicc.write32(gicc::CTLR, 0);
+        self.gicc.write32(gicc::CTLR, BYPASS_DISABLED);
         self.gicc.write32(gicc::PMR, 0);
         self.gicc.write32(gicc::BPR, 0);
         for word in [0, 4, 8, 12] {
             self.gicc.write32(gicc::APR0.saturating_add(word), 0);
+            // With the Security Extensions these are not EL2's, and ignore the write.
+            self.gicc.write32(gicc::NSAPR0.saturating_add(word), 0);
         }
     }
 

@@ -134,7 +134,7 @@ fn an_sgi_is_ended_with_its_source_and_a_peripheral_interrupt_is_not() {
         (Interface::new(gicc, gich), Frame::new(gicc, 0x2000))
     };
     interface.init_sliced();
-    assert_eq!((cpu.read32(0), cpu.read32(4)), (1 | 1 << 9, 0xFF));
+    assert_eq!((cpu.read32(0), cpu.read32(4)), (1 | 0xF << 5 | 1 << 9, 0xFF));
     cpu.write32(0x0C, 1023);
     assert_eq!((interface.acknowledge(), cpu.read32(0x10)), (None, 0));
     cpu.write32(0x0C, 26);
@@ -148,6 +148,25 @@ fn an_sgi_is_ended_with_its_source_and_a_peripheral_interrupt_is_not() {
     cpu.write32(0, 0x209);
     interface.refuse_fiq();
     assert_eq!(cpu.read32(0), 0x201);
+}
+
+/// What a boot loader or a guest left active in either group masks nobody's interrupts, and nothing bypasses the
+/// interface while its groups are off. Verifies: BH-IRQ-005.
+#[test]
+fn a_reset_interface_has_nothing_active_and_is_not_bypassed() {
+    let (mut low, mut high) = (memory(), memory());
+    let gicc = low.as_mut_ptr().expose_provenance();
+    // SAFETY: as in `distributor`, for two pieces of memory.
+    let (interface, cpu) = unsafe {
+        let gich = high.as_mut_ptr().expose_provenance();
+        (Interface::new(gicc, gich), Frame::new(gicc, 0x2000))
+    };
+    cpu.write32(0, 0x20B);
+    cpu.write32(4, 0xF0);
+    for active in [0xD0, 0xDC, 0xE0, 0xEC] {
+        cpu.write32(active, 1 << 20);
+    }
     interface.reset();
-    assert_eq!((cpu.read32(0), cpu.read32(4)), (0, 0));
+    assert_eq!((cpu.read32(0), cpu.read32(4)), (0xF << 5, 0));
+    assert_eq!([0xD0, 0xDC, 0xE0, 0xEC].map(|at| cpu.read32(at)), [0; 4]);
 }

@@ -5,6 +5,7 @@ use core::cell::RefCell;
 
 use bulkhead_devices::can::{Controller, Frame};
 use bulkhead_devices::ctucanfd::{self, CtuCanFd, MmioCtuCanFd};
+use bulkhead_devices::xilinx_can::{self, MmioXilinxCan, XilinxCan};
 use bulkhead_devices::xilinx_canfd::{self, MmioXilinxCanFd, XilinxCanFd};
 use critical_section::Mutex;
 use embedded_can::ErrorKind;
@@ -39,6 +40,7 @@ pub struct Counts {
 /// The controller of whatever kind.
 enum AnyController {
     Ctu(MmioCtuCanFd),
+    Zynq(MmioXilinxCan),
     Xilinx(MmioXilinxCanFd),
 }
 
@@ -56,6 +58,14 @@ impl AnyController {
                     .map(Self::Ctu)
                     .map_err(OpenError::CtuCanFd)
             }
+            CanKind::XilinxCan => {
+                let registers = shared::registers(node.range).ok_or(OpenError::Range)?;
+                let clock = node.clock.unwrap_or(0);
+                let timing = xilinx_can::Timing::new(clock, BIT_RATE).ok_or(OpenError::Clock(clock))?;
+                XilinxCan::new(registers, timing, RESET_POLLS)
+                    .map(Self::Zynq)
+                    .map_err(OpenError::XilinxCan)
+            }
             CanKind::XilinxCanFd => {
                 let registers = shared::registers(node.range).ok_or(OpenError::Range)?;
                 let clock = node.clock.unwrap_or(0);
@@ -70,6 +80,7 @@ impl AnyController {
     fn transmit(&mut self, frame: &Frame) -> nb::Result<Option<Frame>, ErrorKind> {
         match self {
             Self::Ctu(controller) => told(controller.transmit(frame)),
+            Self::Zynq(controller) => told(controller.transmit(frame)),
             Self::Xilinx(controller) => told(controller.transmit(frame)),
         }
     }
@@ -77,6 +88,7 @@ impl AnyController {
     fn receive(&mut self) -> nb::Result<Frame, ErrorKind> {
         match self {
             Self::Ctu(controller) => told(controller.receive()),
+            Self::Zynq(controller) => told(controller.receive()),
             Self::Xilinx(controller) => told(controller.receive()),
         }
     }
@@ -84,6 +96,7 @@ impl AnyController {
     fn enable_receive_interrupt(&mut self) {
         match self {
             Self::Ctu(controller) => controller.enable_receive_interrupt(),
+            Self::Zynq(controller) => controller.enable_receive_interrupt(),
             Self::Xilinx(controller) => controller.enable_receive_interrupt(),
         }
     }
@@ -91,6 +104,7 @@ impl AnyController {
     fn begin_reception(&mut self) {
         match self {
             Self::Ctu(controller) => controller.begin_reception(),
+            Self::Zynq(controller) => controller.begin_reception(),
             Self::Xilinx(controller) => controller.begin_reception(),
         }
     }
@@ -98,6 +112,7 @@ impl AnyController {
     fn end_reception(&mut self) {
         match self {
             Self::Ctu(controller) => controller.end_reception(),
+            Self::Zynq(controller) => controller.end_reception(),
             Self::Xilinx(controller) => controller.end_reception(),
         }
     }
@@ -136,6 +151,8 @@ pub(super) enum OpenError {
     Clock(u32),
     /// It does not do as it should.
     CtuCanFd(ctucanfd::Error),
+    /// It does not do as it should.
+    XilinxCan(xilinx_can::Error),
     /// It does not do as it should.
     XilinxCanFd(xilinx_canfd::Error),
 }

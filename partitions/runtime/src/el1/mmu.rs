@@ -52,7 +52,7 @@ fn map(machine: &Machine<'_>, root: u64) -> Result<(), MapError> {
         )
     };
     shared(machine.distributor, Use::Device)?;
-    shared(machine.redistributors, Use::Device)?;
+    shared(machine.gic.others(), Use::Device)?;
     if let Some((window, _)) = machine.window {
         shared(window, Use::Data)?;
     }

@@ -30,6 +30,9 @@ use crate::queuing::{QueueError, QueueReader, QueueWriter};
 use crate::sampling::{PortError, Reader, Writer};
 use crate::shared::{SharedReader, SharedWriter};
 
+/// Memory of a channel.
+pub type Memory = &'static [AtomicU64];
+
 /// What a partition's main function is given.
 pub struct Partition {
     /// What the device tree says.
@@ -50,7 +53,7 @@ impl Partition {
         channels.find(|c| c.label == label && c.role == role)
     }
 
-    fn port(&self, label: &str, role: Role, bytes: usize) -> Result<&'static [AtomicU64], PortError> {
+    fn port(&self, label: &str, role: Role, bytes: usize) -> Result<Memory, PortError> {
         let channel = self.channel(label, role).ok_or(PortError::NotReady)?;
         match channel.kind {
             ChannelKind::Sampling { message_size } if usize::try_from(message_size) == Ok(bytes) => {
@@ -67,7 +70,7 @@ impl Partition {
         label: &str,
         role: Role,
         bytes: usize,
-    ) -> Result<(&'static [AtomicU64], Option<&'static [AtomicU64]>, u32), QueueError> {
+    ) -> Result<(Memory, Option<Memory>, u32), QueueError> {
         let channel = self.channel(label, role).ok_or(QueueError::Unknown)?;
         match channel.kind {
             ChannelKind::Queuing {
@@ -87,10 +90,7 @@ impl Partition {
     ///
     /// # Errors
     /// [`QueueError::Unknown`] when the spec gives this partition no such channel; errors of [`QueueWriter::new`].
-    pub fn queue_writer<const N: usize>(
-        &self,
-        label: &str,
-    ) -> Result<QueueWriter<&'static [AtomicU64], N>, QueueError> {
+    pub fn queue_writer<const N: usize>(&self, label: &str) -> Result<QueueWriter<Memory, N>, QueueError> {
         let (words, reader, depth) = self.queue(label, Role::Writer, N * 8)?;
         QueueWriter::new(words, reader, depth)
     }
@@ -99,26 +99,23 @@ impl Partition {
     ///
     /// # Errors
     /// [`QueueError::Unknown`] when the spec gives this partition no such channel; errors of [`QueueReader::new`].
-    pub fn queue_reader<const N: usize>(
-        &self,
-        label: &str,
-    ) -> Result<QueueReader<&'static [AtomicU64], N>, QueueError> {
+    pub fn queue_reader<const N: usize>(&self, label: &str) -> Result<QueueReader<Memory, N>, QueueError> {
         let (words, own, depth) = self.queue(label, Role::Reader, N * 8)?;
         QueueReader::new(words, own.ok_or(QueueError::TooSmall)?, depth)
     }
 
-    fn memory(&self, label: &str, role: Role) -> Option<&'static [AtomicU64]> {
+    fn memory(&self, label: &str, role: Role) -> Option<Memory> {
         let channel = self.channel(label, role)?;
         (channel.kind == ChannelKind::Shared).then(|| shared::words(channel.range))
     }
 
     /// The shared memory `label` that this partition writes; `None` when the spec gives it none.
-    pub fn shared_writer(&self, label: &str) -> Option<SharedWriter<&'static [AtomicU64]>> {
+    pub fn shared_writer(&self, label: &str) -> Option<SharedWriter<Memory>> {
         self.memory(label, Role::Writer).map(SharedWriter::new)
     }
 
     /// The shared memory `label` that this partition reads; `None` when the spec gives it none.
-    pub fn shared_reader(&self, label: &str) -> Option<SharedReader<&'static [AtomicU64]>> {
+    pub fn shared_reader(&self, label: &str) -> Option<SharedReader<Memory>> {
         self.memory(label, Role::Reader).map(SharedReader::new)
     }
 
@@ -126,7 +123,7 @@ impl Partition {
     ///
     /// # Errors
     /// [`PortError::NotReady`] when the spec gives this partition no such channel; errors of [`Writer::new`].
-    pub fn writer<const N: usize>(&self, label: &str) -> Result<Writer<&'static [AtomicU64], N>, PortError> {
+    pub fn writer<const N: usize>(&self, label: &str) -> Result<Writer<Memory, N>, PortError> {
         Writer::new(self.port(label, Role::Writer, N * 8)?)
     }
 
@@ -134,7 +131,7 @@ impl Partition {
     ///
     /// # Errors
     /// [`PortError::NotReady`] also when the spec gives this partition no such channel; errors of [`Reader::new`].
-    pub fn reader<const N: usize>(&self, label: &str) -> Result<Reader<&'static [AtomicU64], N>, PortError> {
+    pub fn reader<const N: usize>(&self, label: &str) -> Result<Reader<Memory, N>, PortError> {
         Reader::new(self.port(label, Role::Reader, N * 8)?)
     }
 

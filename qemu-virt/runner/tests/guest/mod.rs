@@ -125,9 +125,11 @@ pub(crate) fn build() -> TempDir {
         cores: 2,
         locks: Vec::new(),
         partitions: vec![partition("vehicle", 0), partition("infotainment", 1)],
+        queues: Vec::new(),
         vcpus: vec![vcpu(0), vcpu(1)],
         functions: Vec::new(),
         qemu: Some(Qemu {
+            since: None,
             machine: "virt,virtualization=on,gic-version=3".to_owned(),
             cpu: Some("cortex-a72".to_owned()),
             deterministic_machine: Some("dtb-randomness=off".to_owned()),

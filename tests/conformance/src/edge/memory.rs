@@ -69,7 +69,7 @@ fn map(board: &Board) -> Result<(), MapError> {
         map.map(range.start, end, use_)
     };
     outside(board.machine.distributor, Use::Device)?;
-    outside(board.machine.redistributors, Use::Device)?;
+    outside(board.redistributors, Use::Device)?;
     if let Some((window, _)) = board.machine.window {
         outside(window, Use::Data)?;
     }

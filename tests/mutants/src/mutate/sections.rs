@@ -85,10 +85,10 @@ impl Base {
         let count = u64::try_from(self.blob.vcpus.len()).unwrap_or(0);
         let at = match rng.below(8) {
             0 => 152 + 8 * rng.below(3),
-            _ => vcpus + rng.below(count) * 104 + 16 + 8 * rng.below(11),
+            _ => vcpus + rng.below(count) * 112 + 16 + 8 * rng.below(11),
         };
         if rng.below(4) == 0 {
-            let other = vcpus + rng.below(count) * 104 + 16 + 8 * rng.below(11);
+            let other = vcpus + rng.below(count) * 112 + 16 + 8 * rng.below(11);
             let value = u64_at(blob, other).unwrap_or(0);
             put(blob, at, &value.to_le_bytes());
             return format!("control word at {at:#x} is that at {other:#x}");

@@ -6,7 +6,7 @@ use crate::rng::Rng;
 use crate::text::Grant;
 
 /// Kinds of records that a blob determines, by where they stand in the text.
-const BEFORE_SHARED: [&str; 11] = [
+const BEFORE_SHARED: [&str; 14] = [
     "image",
     "blob",
     "certificate",
@@ -16,6 +16,9 @@ const BEFORE_SHARED: [&str; 11] = [
     "partition",
     "vcpu",
     "slot",
+    "health",
+    "monitor",
+    "watch",
     "root",
     "word",
 ];

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Cores, vCPUs, slots, partitions: `hypervisor/types/src/tables.rs`.
 
-use crate::blob::{Blob, Core, NONE, Slot};
+use crate::blob::{Blob, NONE};
 use crate::bytes::{PAGE, index};
+use crate::entries::{Core, Slot};
 use crate::judge::{Case, Found};
 use crate::rules::records::{EMULATED_UART, emulated};
 
 const SLICED: u32 = 2;
 /// MAY_MARK, EMULATED_UART, AUTOSTART, FIXED_SEED.
-const FLAGS: u32 = 0xF;
+const FLAGS: u32 = 0x1F;
 /// Aff3 and Aff2..Aff0.
 const AFFINITY: u64 = 0xFF_00FF_FFFF;
 
@@ -29,6 +30,7 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
         of_core(blob, i, core, found);
     }
     partitions(blob, found);
+    super::health::check(blob, found);
     let system = blob.cores.get(index(blob.board.system_core.into()));
     found.form(system.is_some(), || "no such system core".to_owned());
     for (i, core) in blob.cores.iter().enumerate() {
@@ -65,7 +67,8 @@ fn groups(blob: &Blob, found: &mut Found) {
     found.form(whole, || "entries that belong to no group".to_owned());
     let zero = blob.core_vcpus.iter().all(|(_, reserved)| *reserved == 0)
         && blob.vcpus.iter().all(|vcpu| vcpu.reserved == 0)
-        && blob.partitions.iter().all(|p| p.reserved == [0; 2]);
+        && blob.partitions.iter().all(|p| p.reserved == 0)
+        && blob.board.reserved == 0;
     found.form(blob.cores.iter().all(|core| core.predictors < 4), || {
         "means against predictions".to_owned()
     });

@@ -5,7 +5,7 @@ use crate::bytes::PAGE;
 use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 use crate::judge::{Case, Found};
-use crate::rules::grants::WINDOW;
+use crate::rules::grants::{WINDOW, stolen};
 use crate::rules::records::EMULATED_UART;
 use crate::walk::{Map, join};
 
@@ -114,6 +114,8 @@ fn boot(case: &Case<'_>) -> Vec<Part> {
     // Boot zeroes what partitions talk through.
     let windows = blob.partitions.iter().filter(|p| p.window != 0);
     parts.extend(windows.map(|p| memory(range(p.window, WINDOW), R | W)));
+    let stolen = (0..blob.partitions.len()).filter_map(|at| stolen(case, at));
+    parts.extend(stolen.map(|page| memory(page, R | W)));
     parts.extend(
         blob.channels
             .iter()
@@ -175,8 +177,9 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
         parts.push(device(range(blob.board.uart, PAGE)));
     }
     // A core opens and closes the streams of the partitions that it runs.
-    let runs = |function: &&crate::blob::Function| {
-        let here = |v: &crate::blob::Vcpu| u64::from(v.core) == number && v.partition == function.partition;
+    let runs = |function: &&crate::entries::Function| {
+        let here =
+            |v: &crate::entries::Vcpu| u64::from(v.core) == number && v.partition == function.partition;
         blob.vcpus.iter().any(here)
     };
     let own: Vec<_> = blob.functions.iter().filter(runs).collect();
@@ -192,12 +195,15 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
     }
     for (i, partition) in blob.partitions.iter().enumerate() {
         // The housekeeping core drains every console; others feed the UART that they emulate.
-        let here = |v: &crate::blob::Vcpu| {
+        let here = |v: &crate::entries::Vcpu| {
             u64::from(v.partition) == u64::try_from(i).unwrap_or(u64::MAX) && u64::from(v.core) == number
         };
         let emulates = partition.flags & EMULATED_UART != 0 && blob.vcpus.iter().any(here);
         if partition.window != 0 && (system || emulates) {
             parts.push(memory(range(partition.window, WINDOW), R | W));
+        }
+        if blob.vcpus.iter().any(here) {
+            parts.extend(stolen(case, i).map(|page| memory(page, R | W)));
         }
     }
     parts

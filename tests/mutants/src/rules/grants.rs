@@ -2,9 +2,9 @@
 //! Grants: each root reaches exactly them, and those of a partition are what their names say. `FORMAT.md`,
 //! "Meaning"; `hypervisor/types/src/load.rs`.
 
-use crate::blob::Partition;
 use crate::bytes::PAGE;
 use crate::descriptor::{Kind, R, W, X};
+use crate::entries::Partition;
 use crate::image::Range;
 use crate::judge::{Case, Found};
 use crate::rules::records::emulated;
@@ -17,6 +17,38 @@ pub(crate) const WINDOW: u64 = 0x8000;
 const LOADER: u64 = 0x7f_0000_0000;
 const LIST: u64 = 0x7f_0010_0000;
 const PAYLOAD: u64 = 0x7f_4000_0000;
+
+/// `STOLEN_TIME_IPA`.
+const STOLEN: u64 = 0x7f_0020_0000;
+
+/// The page of a partition's stolen time, which begins with that of its vCPU 0.
+pub(crate) fn stolen(case: &Case<'_>, at: usize) -> Option<Range> {
+    let first = case
+        .blob
+        .vcpus
+        .iter()
+        .find(|v| crate::bytes::index(v.partition.into()) == at && v.index == 0)?;
+    Range::sized(first.stolen, PAGE).filter(|_| first.stolen != 0)
+}
+
+/// Each vCPU has the 64 bytes of its number, or its partition has none.
+fn stolen_parts(case: &Case<'_>, at: usize, found: &mut Found) {
+    let page = stolen(case, at);
+    let own = case
+        .blob
+        .vcpus
+        .iter()
+        .filter(|v| crate::bytes::index(v.partition.into()) == at);
+    for vcpu in own {
+        let place = page.map_or(0, |page| page.start.wrapping_add(64 * u64::from(vcpu.index)));
+        found.effect(vcpu.stolen == place && vcpu.index < 64, || {
+            format!(
+                "the stolen time of vCPU {} of partition {at} is elsewhere",
+                vcpu.index
+            )
+        });
+    }
+}
 
 /// All roots with their names.
 pub(crate) fn roots<'c>(case: &'c Case<'_>) -> Vec<(String, &'c [Map])> {
@@ -34,6 +66,9 @@ pub(crate) fn roots<'c>(case: &'c Case<'_>) -> Vec<(String, &'c [Map])> {
             format!("partition:{}", partition.name.as_deref().unwrap_or("?")),
             maps.as_slice(),
         ));
+    }
+    for stream in &case.reach.streams {
+        all.push((format!("stream:{:#x}", stream.id), stream.maps.as_slice()));
     }
     all
 }
@@ -97,6 +132,12 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
     }
     for (at, partition) in case.blob.partitions.iter().enumerate() {
         names(case, at, partition, found);
+        stolen_parts(case, at, found);
+    }
+    for grant in all.iter().filter(|g| g.root.starts_with("stream:")) {
+        found.effect(grant.name == "ram", || {
+            format!("{}: `{}` is not RAM", grant.root, grant.name)
+        });
     }
 }
 
@@ -105,7 +146,7 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
     let root = format!("partition:{name}");
     let own: Vec<&Grant> = case.text.grants.iter().filter(|g| g.root == root).collect();
     for grant in &own {
-        let good = is_what_it_says(case, partition, grant);
+        let good = is_what_it_says(case, at, partition, grant);
         found.effect(good, || format!("{root}: `{}` is not what it says", grant.name));
         let input = Range {
             start: grant.input,
@@ -118,8 +159,14 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
             format!("{root}: `{}` is where EL2 emulates", grant.name)
         });
     }
+    let ram = own.iter().filter(|g| g.name == "ram");
+    let ram: u64 = ram.map(|g| g.range.size()).fold(0, u64::saturating_add);
+    found.effect(ram == partition.ram_size && ram > 0, || {
+        format!("{root}: {ram:#x} bytes of RAM")
+    });
+    let stolen = stolen(case, at).is_some();
     for (once, least) in [
-        ("ram", 1),
+        ("stolen-time", usize::from(stolen)),
         ("loader", 1),
         ("load-list", 1),
         ("payload", 0),
@@ -138,7 +185,7 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
     }
 }
 
-fn is_what_it_says(case: &Case<'_>, partition: &Partition, grant: &Grant) -> bool {
+fn is_what_it_says(case: &Case<'_>, at: usize, partition: &Partition, grant: &Grant) -> bool {
     let (range, kind, rights) = (grant.range, grant.kind, grant.rights);
     let banks = case
         .blob
@@ -156,8 +203,10 @@ fn is_what_it_says(case: &Case<'_>, partition: &Partition, grant: &Grant) -> boo
     let memory = |wanted_rights: u8| kind == Kind::WriteBack && rights == wanted_rights && in_ram;
     match grant.name.as_str() {
         "ram" => {
-            let place = (grant.input, range.size()) == (partition.ram_ipa, partition.ram_size);
-            memory(R | W | X) && place && placed(&owner)
+            let ram = Range::sized(partition.ram_ipa, partition.ram_size);
+            let at = Range::sized(grant.input, range.size());
+            let inside = at.zip(ram).is_some_and(|(at, ram)| at.within(ram));
+            kind == Kind::WriteBack && inside && in_ram && placed(&owner)
         }
         "loader" => memory(R | X) && grant.input == LOADER && range == case.image.loader,
         "load-list" => memory(R) && grant.input == LIST && placed(&owner),
@@ -165,6 +214,10 @@ fn is_what_it_says(case: &Case<'_>, partition: &Partition, grant: &Grant) -> boo
         "window" => {
             let place = (range.start, range.size()) == (partition.window, WINDOW);
             memory(R | W) && place && placed(&owner)
+        }
+        "stolen-time" => {
+            let own = stolen(case, at) == Some(range);
+            memory(R) && grant.input == STOLEN && own && placed(&owner)
         }
         channel if channel.starts_with("channel:") => {
             kind == Kind::NonCacheable && rights & X == 0 && in_ram && placed(channel)

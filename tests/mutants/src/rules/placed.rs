@@ -132,8 +132,9 @@ fn owned(case: &Case<'_>) -> Vec<(String, Range)> {
         el2.push(sized(blob.board.queues, 2 * PAGE));
     }
     let mut all: Vec<(String, Range)> = el2.into_iter().map(|range| ("el2".to_owned(), range)).collect();
-    for partition in &blob.partitions {
+    for (at, partition) in blob.partitions.iter().enumerate() {
         let owner = format!("partition:{}", partition.name.as_deref().unwrap_or("?"));
+        all.extend(super::grants::stolen(case, at).map(|page| (owner.clone(), page)));
         if partition.window != 0 {
             all.push((owner.clone(), sized(partition.window, WINDOW)));
         }

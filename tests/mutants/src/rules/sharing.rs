@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 use crate::judge::{Case, Found};
-use crate::rules::grants::WINDOW;
+use crate::rules::grants::{WINDOW, stolen};
 use crate::walk::Map;
 
 /// Name of a party in `shared` records, as the number of the partition; EL2 is nothing.
@@ -124,7 +124,9 @@ fn never(case: &Case<'_>, piece: &Piece, found: &mut Found) {
         let own = partitions().all(|(p, rights)| {
             let partition = p.and_then(|i| case.blob.partitions.get(i));
             let window = partition.and_then(|p| Range::sized(p.window, WINDOW));
-            rights & X == 0 && window.is_some_and(|w| piece.range.within(w))
+            let talks = rights & X == 0 && window.is_some_and(|w| piece.range.within(w));
+            let stolen = p.and_then(|i| stolen(case, i));
+            talks || *rights == R && stolen.is_some_and(|page| piece.range.within(page))
         });
         found.effect(own, || {
             format!("EL2's memory at {at:#x} is reached by a partition")

@@ -14,8 +14,8 @@ const fn set(numbers: &[u32]) -> u64 {
     word
 }
 
-/// `HCR_EL2` of every vCPU: VM, FMO, AMO; TSC, TIDCP, TACR, TSW; RW.
-const HCR: u64 = set(&[0, 3, 5, 19, 20, 21, 22, 31]);
+/// `HCR_EL2` of every vCPU: VM, FMO, AMO; TID3, TSC, TIDCP, TACR, TSW; RW; TLOR, TERR.
+const HCR: u64 = set(&[0, 3, 5, 18, 19, 20, 21, 22, 31, 35, 36]);
 const HCR_IMO: u64 = set(&[4]);
 const HCR_TWI: u64 = set(&[13]);
 /// T0SZ = 25, SL0 = level 1, IRGN0 = ORGN0 = Write-Back, SH0 = Inner, RES1; PS comes from the board.
@@ -28,8 +28,8 @@ const MAIR_EL2: u64 = 0x44_04FF;
 const SCTLR_EL2: u64 = set(&[0, 2, 3, 12, 19]) | set(&[4, 5, 11, 16, 18, 22, 23, 28, 29]);
 /// EL1PCTEN, EL1PCEN: counter and physical timer are the guest's.
 const CNTHCTL: u64 = set(&[0, 1]);
-/// TPMCR, TPM, TDA, TDOSA, TDRA.
-const MDCR: u64 = set(&[5, 6, 9, 10, 11]);
+/// TPMCR, TPM, TDA, TDOSA, TDRA, TPMS, TTRF.
+const MDCR: u64 = set(&[5, 6, 9, 10, 11, 14, 19]);
 /// TTA, and RES1.
 const CPTR: u64 = set(&[20, 13, 12, 9, 8]) | 0xFF;
 /// TC and TALL0 where the physical interface is the guest's; En and TALL0 where EL2 delivers.

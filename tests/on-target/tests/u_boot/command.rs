@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::bench::{Bench, SMALL};
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -140,77 +140,4 @@ fn files_of_the_vendor_are_asked_for() {
         .output()
         .expect("the tool starts");
     assert_ne!(output.status.code(), Some(0), "--to twice");
-}
-
-/// A loop device, given back at the end.
-struct Loop(String);
-
-impl Loop {
-    /// Absent where the system gives none.
-    fn new(file: &Path, arguments: &[&str]) -> Option<Self> {
-        let output = Command::new("losetup")
-            .args(arguments)
-            .args(["--find", "--show"])
-            .arg(file)
-            .output()
-            .ok()?;
-        let name = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        (output.status.success() && !name.is_empty()).then_some(Loop(name))
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").args(["--detach", &self.0]).status();
-    }
-}
-
-/// Verifies: BH-FLSH-005, BH-FLSH-006.
-#[test]
-fn a_block_device_is_written_only_when_it_may_be() {
-    let bench = Bench::new(SMALL);
-    let file = bench.path("card");
-    let fill = |size: usize| fs::write(&file, vec![0xc3; size]).expect("file");
-    let unchanged = || assert!(fs::read(&file).expect("file").iter().all(|byte| *byte == 0xc3));
-    fill(64 << 20);
-    let Some(device) = Loop::new(&file, &[]) else {
-        println!("SKIPPED: this machine gives no loop device");
-        return;
-    };
-    let flash = |device: &Loop, arguments: &[&str]| {
-        // An absolute path takes the folder's place.
-        bench
-            .flash_command(&device.0, arguments)
-            .output()
-            .expect("the tool starts")
-    };
-    let output = flash(&device, &[]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        said(&output).contains("nobody can answer here"),
-        "{}",
-        said(&output)
-    );
-    unchanged();
-    succeeded(&flash(&device, &["--yes"]));
-    let medium = fs::read(bench.flash("disk.img", &[])).expect("medium");
-    assert!(fs::read(&file).expect("file").starts_with(&medium));
-    drop(device);
-
-    fill(8 << 20);
-    let device = Loop::new(&file, &[]).expect("loop device");
-    let output = flash(&device, &["--yes"]);
-    assert!(
-        said(&output).contains("has 8388608 bytes, the medium needs"),
-        "{}",
-        said(&output)
-    );
-    unchanged();
-    drop(device);
-
-    fill(64 << 20);
-    let device = Loop::new(&file, &["--read-only"]).expect("loop device");
-    let output = flash(&device, &["--yes"]);
-    assert!(said(&output).contains("is write-protected"), "{}", said(&output));
-    unchanged();
 }

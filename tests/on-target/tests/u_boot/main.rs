@@ -8,7 +8,9 @@
 )]
 
 mod bench;
+mod boards;
 mod command;
+mod device;
 mod refusals;
 mod signed;
 

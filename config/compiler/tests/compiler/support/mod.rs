@@ -62,9 +62,9 @@ pub(crate) fn runtime_symbols() -> Vec<(&'static str, u64)> {
         ("__handoff_start", RUNTIME + 0x3000),
         ("__handoff_end", RUNTIME + 0x4000),
         ("__stats_start", RUNTIME + 0x4000),
-        ("__stats_end", RUNTIME + 0x1_4000),
-        ("__per_core_start", RUNTIME + 0x1_8000),
-        ("__per_core_end", RUNTIME + 0x2_8000),
+        ("__stats_end", RUNTIME + 0x2_4000),
+        ("__per_core_start", RUNTIME + 0x2_8000),
+        ("__per_core_end", RUNTIME + 0x3_8000),
         ("__per_core_stride", 0x4000),
         ("__max_cores", 4),
         ("runtime_entry", RUNTIME),
@@ -76,7 +76,7 @@ pub(crate) fn runtime_elf(symbols: &[(&str, u64)]) -> Vec<u8> {
     let segments = [
         Segment::new(RUNTIME, TEXT, &[0x33; 64], 64),
         Segment::new(RUNTIME + 0x1000, RODATA, &[0x44; 64], 64),
-        Segment::new(RUNTIME + 0x2000, DATA, &[0x55; 64], 0x2_6000),
+        Segment::new(RUNTIME + 0x2000, DATA, &[0x55; 64], 0x3_6000),
     ];
     executable(RUNTIME, &segments, symbols)
 }

@@ -5,6 +5,12 @@
 //! with which the same program succeeds: so it would have been seen.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod canary;
+mod injection;
+mod linux;
+mod masters;
+mod traffic;
+
 use std::fs;
 use std::time::Duration;
 
@@ -13,6 +19,11 @@ use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
 
 const SYSTEM: &str = "tests/systems/attackers.yaml";
+/// Seed of the random traps, and programs of about 100 traps.
+const SEED: u64 = 20_261_121;
+const PROGRAMS: u64 = 4_200;
+/// Ns, and instructions, that a slot may begin late under any attack, floods of faults among them.
+const LATE: u64 = 10_000;
 /// Virtual seconds that an attack may take.
 const PATIENCE: u64 = 120;
 
@@ -58,9 +69,10 @@ fn number(line: &str, before: &str) -> u64 {
         .expect("number")
 }
 
-/// Lets the attacker attack, and looks at everybody else.
-fn attack(name: &str, changes: &[&str]) -> Outcome {
-    let arguments = format!("partitions.attacker.args=\"attack={name}\"");
+/// Lets the attacker attack, and looks at everybody else. `what` is the attack's name, and what it may be told.
+fn attack(what: &str, changes: &[&str]) -> Outcome {
+    let name = what.split(' ').next().unwrap_or_default();
+    let arguments = format!("partitions.attacker.args=\"attack={what}\"");
     let changes = [&[arguments.as_str()], changes].concat();
     let system = System::build(SYSTEM, &changes);
     let (store, size) = ram(&system, "store");
@@ -92,6 +104,8 @@ fn attack(name: &str, changes: &[&str]) -> Outcome {
         "{name}: {slots:?} in {frames} frames"
     );
     assert!(core(&report, 0).adds_up, "{name}: {:?}", core(&report, 0));
+    let late = core(&report, 0).worst_slot_lateness_ns;
+    assert!(late <= LATE, "{name}: a slot begins {late} ns late");
     for row in &report.cores {
         assert_ne!(row.state, "failed", "{name}: core {}", row.core);
     }
@@ -162,6 +176,43 @@ fn dma() {
     assert_eq!(control.succeeded, 1, "with 2 MiB of RAM more");
 }
 
+/// Memory with the rights of segments, and without. Verifies: BH-ATK-001, BH-MEM-008.
+#[test]
+fn rights() {
+    let outcome = attack(
+        "rights",
+        &["partitions.attacker.memory={ size: 2MiB, rights: segments }"],
+    );
+    assert_eq!(outcome.attempts, 3);
+    outcome.fails(outcome.reason("data_abort") + outcome.reason("instruction_abort"));
+    assert_eq!(outcome.reason("instruction_abort"), 1, "data is not executed");
+    assert_eq!(
+        partition(&outcome.report, "attacker").restarts,
+        3,
+        "each attempt ends the partition"
+    );
+    assert_eq!(attack("rights", &[]).succeeded, 3, "in open memory");
+}
+
+/// Verifies: BH-ATK-001, BH-DMA-011.
+#[test]
+fn ranges() {
+    let granted = |offset: u64, size: u64| {
+        format!("partitions.attacker.dma={{ edu0: [{{ offset: {offset}KiB, size: {size}KiB }}] }}")
+    };
+    let outcome = attack("ranges", &[&granted(1536, 4)]);
+    let attacker = partition(&outcome.report, "attacker");
+    assert!(attacker.console_tail.contains("granted DMA: lands"));
+    assert_eq!(outcome.attempts, 10);
+    outcome.fails(attacker.dma_faults.get("edu0").copied().unwrap_or(0));
+    assert_eq!((outcome.report.dma.unowned, attacker.restarts), (0, 0));
+    assert_eq!(
+        attack("ranges", &[&granted(1532, 12)]).succeeded,
+        4,
+        "with both pages beside it"
+    );
+}
+
 /// Verifies: BH-ATK-001.
 #[test]
 fn registers() {
@@ -183,6 +234,77 @@ fn calls() {
     assert_eq!(control.succeeded, 1, "with the right to mark the steady state");
 }
 
+/// Verifies: BH-ATK-001, BH-TRAP-010.
+#[test]
+fn every_immediate() {
+    let outcome = attack("immediates", &[]);
+    assert_eq!(outcome.attempts, 2 << 16);
+    outcome.fails(outcome.reason("hvc") + outcome.reason("smc"));
+}
+
+/// Verifies: BH-ATK-001, BH-PSCI-002, BH-PSCI-003.
+#[test]
+fn power() {
+    let outcome = attack("psci", &[]);
+    outcome.fails(outcome.reason("hvc"));
+    assert!(
+        partition(&outcome.report, "attacker").restarts >= 2,
+        "it resets itself alone"
+    );
+}
+
+/// Pairs, writeback, SIMD, exclusives, fetches, table walks. Verifies: BH-ATK-001, BH-TRAP-010, BH-TRAP-021.
+#[test]
+fn forms_of_access() {
+    let outcome = attack("forms", &[]);
+    outcome.fails(outcome.reason("data_abort") + outcome.reason("instruction_abort"));
+    let attacker = partition(&outcome.report, "attacker");
+    let refused = attacker
+        .console_tail
+        .lines()
+        .find_map(|line| line.strip_prefix("devices refuse ")?.trim().parse::<u64>().ok());
+    assert_eq!(
+        refused,
+        Some(2 * 18),
+        "both devices, every form that reaches them"
+    );
+    assert_eq!(
+        attacker.restarts,
+        outcome.attempts - 2 * 18,
+        "each other one ends the partition"
+    );
+}
+
+/// Random traps of one seed, by EL2's count; with the same seed they are the same.
+fn random_traps(seed: u64, programs: u64) -> u64 {
+    let outcome = attack(&format!("fuzz seed={seed} programs={programs}"), &[]);
+    assert_eq!(
+        (outcome.attempts, outcome.succeeded),
+        (programs, 0),
+        "seed {seed}"
+    );
+    println!(
+        "{{\"fuzz\":{{\"seed\":{seed},\"traps\":{},\"el2_failures\":0}}}}",
+        outcome.entries
+    );
+    outcome.entries
+}
+
+/// Whatever a seed makes of calls, registers, interrupts and timers. Verifies: BH-ATK-001, BH-TRAP-010.
+#[test]
+fn seeded_traps() {
+    let traps = random_traps(SEED, PROGRAMS);
+    assert!(traps >= 500_000, "{traps} traps");
+}
+
+/// Verifies: BH-ATK-001, BH-TRAP-010.
+#[test]
+#[ignore = "takes many minutes: ./bulkhead test --long"]
+fn seeded_traps_of_many_seeds() {
+    let traps: u64 = (1..=20).map(|n| random_traps(SEED + n, 10 * PROGRAMS)).sum();
+    assert!(traps >= 100_000_000, "{traps} traps");
+}
+
 /// Verifies: BH-ATK-001.
 #[test]
 fn interrupt_controller() {
@@ -196,6 +318,15 @@ fn time() {
     let hog = attack("hog", &[]);
     hog.fails(hog.reason("fiq"));
     assert!(hog.reason("fiq") >= 100, "a slot's end each 10 ms");
+    let storm = attack("storm", &[]);
+    storm.fails(storm.reason("irq"));
+    let timers = attack("timers", &[]);
+    assert_eq!((timers.attempts, timers.succeeded), (4_000, 0));
+    assert!(
+        timers.reason("irq") >= 100,
+        "timers fire: {}",
+        timers.reason("irq")
+    );
     let flood = attack("console", &[]);
     assert_eq!((flood.attempts, flood.succeeded), (20_000, 0));
 }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How a device is reached: its PCI function and its interrupt.
+
+/// A PCI function on bus 0.
+#[derive(Clone, Debug)]
+pub struct PciFunction {
+    /// Device number, 0 to 31; the function is 0.
+    pub slot: u32,
+    /// Vendor ID.
+    pub vendor: u16,
+    /// Device ID.
+    pub device: u16,
+    /// Size of each BAR in bytes, a power of two; 0 where there is none.
+    pub bars: [u64; 6],
+}
+
+impl PciFunction {
+    /// Bus, device, function: bits 15:8, 7:3, 2:0. Also its StreamID.
+    pub fn bdf(&self) -> u32 {
+        self.slot << 3
+    }
+}
+
+/// A physical interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupt {
+    /// INTID of an SPI.
+    pub intid: u32,
+    /// When it is pending.
+    pub trigger: Trigger,
+}
+
+/// Trigger of an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Level-sensitive.
+    Level,
+    /// Edge-triggered.
+    Edge,
+}

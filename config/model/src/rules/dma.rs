@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Rules for what a bus master reaches of its partition's RAM.
+
+use super::Facts;
+use crate::board::{Board, Region};
+use crate::diagnostic::{Diagnostic, Rule};
+use crate::span::Spanned;
+use crate::units::show_bytes;
+
+use super::rights::read_only;
+
+/// Ranges of something that reaches nothing, or everything.
+static NOT_GUARDED: Rule = Rule {
+    number: "BH232",
+    id: "dma/not-guarded",
+    text: "`dma` names bus masters of its partition that an SMMU guards.",
+    fix: "Name a bus master among the `devices` of the partition, on a board with an SMMU.",
+};
+/// No pages of RAM.
+static OUTSIDE_MEMORY: Rule = Rule {
+    number: "BH233",
+    id: "dma/outside-memory",
+    text: "A range of `dma` is whole pages of 4 KiB inside the partition's memory.",
+    fix: "Round offset and size to 4KiB, and stay inside the memory.",
+};
+/// Ranges that share pages.
+static OVERLAP: Rule = Rule {
+    number: "BH234",
+    id: "dma/overlap",
+    text: "The ranges of `dma` of one bus master do not overlap.",
+    fix: "Join the ranges, or move one of them.",
+};
+/// DMA to what nobody writes.
+static READ_ONLY: Rule = Rule {
+    number: "BH235",
+    id: "dma/read-only",
+    text: "A range of `dma` has no page that the partition itself may not write.",
+    fix: "Move the range behind the payload's segments that are only read.",
+};
+
+pub(super) static ALL: &[&Rule] = &[&NOT_GUARDED, &OUTSIDE_MEMORY, &OVERLAP, &READ_ONLY];
+pub(super) const CHECKS: &[super::Check] = &[not_guarded, outside_memory, overlap, only_read];
+
+const PAGE: u64 = 4096;
+/// Where every partition's RAM begins, as it sees it.
+const RAM: u64 = 0x4000_0000;
+
+/// Why ranges of a device mean nothing.
+fn unguarded(board: &Board, devices: &[Spanned<String>], name: &str) -> Option<String> {
+    let mut all = board.devices.iter();
+    let device = all.find(|d| d.name.value == name);
+    if !devices.iter().any(|d| d.value == name) {
+        Some(format!("its partition owns no device `{name}`"))
+    } else if device.is_some_and(|d| !d.bus_master) {
+        Some(format!("`{name}` does not master the bus"))
+    } else if board.smmu.is_none() {
+        Some(format!("board `{}` has no SMMU", board.name.value))
+    } else {
+        None
+    }
+}
+
+/// Implements: BH-CFG-142.
+fn not_guarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board else { return };
+    for partition in &facts.spec.partitions {
+        for dma in &partition.dma {
+            let Some(cause) = unguarded(board, &partition.devices, &dma.device.value) else {
+                continue;
+            };
+            diagnostics.push(Diagnostic::new(
+                &NOT_GUARDED,
+                dma.device.span,
+                format!("no SMMU keeps `{}` to ranges", dma.device.value),
+                cause,
+                NOT_GUARDED.fix,
+            ));
+        }
+    }
+}
+
+/// Implements: BH-CFG-143.
+fn outside_memory(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for partition in &facts.spec.partitions {
+        let Some(memory) = &partition.memory else { continue };
+        for range in partition.dma.iter().flat_map(|d| &d.ranges) {
+            let Region { base, size } = range.value;
+            let pages = size > 0 && base.is_multiple_of(PAGE) && size.is_multiple_of(PAGE);
+            let inside = base.checked_add(size).is_some_and(|end| end <= memory.size.value);
+            if pages && inside {
+                continue;
+            }
+            let cause = if pages {
+                "it ends behind the memory"
+            } else {
+                "not whole pages of 4KiB"
+            };
+            let diagnostic = Diagnostic::new(
+                &OUTSIDE_MEMORY,
+                range.span,
+                format!(
+                    "{} at offset {base:#x} are no pages of the memory of `{}`",
+                    show_bytes(size),
+                    partition.name.value
+                ),
+                cause,
+                OUTSIDE_MEMORY.fix,
+            );
+            let text = format!("{} of memory", show_bytes(memory.size.value));
+            diagnostics.push(diagnostic.and(memory.size.span, text));
+        }
+    }
+}
+
+/// Implements: BH-CFG-144.
+fn overlap(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for dma in facts.spec.partitions.iter().flat_map(|p| &p.dma) {
+        for (index, later) in dma.ranges.iter().enumerate() {
+            let mut before = dma.ranges.iter().take(index);
+            let Some(earlier) = before.find(|r| r.overlaps(&later.value)) else {
+                continue;
+            };
+            let message = format!("two ranges of `{}` overlap", dma.device.value);
+            let diagnostic = Diagnostic::new(&OVERLAP, later.span, message, "the second", OVERLAP.fix);
+            diagnostics.push(diagnostic.and(earlier.span, "the first"));
+        }
+    }
+}
+
+/// Implements: BH-CFG-145.
+fn only_read(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for (partition, payload) in facts.spec.partitions.iter().zip(&facts.payloads.list) {
+        let Some(payload) = payload else { continue };
+        let segments = read_only(partition, payload);
+        for range in partition.dma.iter().flat_map(|d| &d.ranges) {
+            let wanted = Region {
+                base: RAM.saturating_add(range.base),
+                size: range.size,
+            };
+            let Some(segment) = segments.iter().find(|s| s.overlaps(&wanted)) else {
+                continue;
+            };
+            diagnostics.push(Diagnostic::new(
+                &READ_ONLY,
+                range.span,
+                format!("`{}` may not write all of this range", partition.name.value),
+                format!(
+                    "a segment at offset {:#x} is only read",
+                    segment.base.saturating_sub(RAM)
+                ),
+                READ_ONLY.fix,
+            ));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Bus masters on the real boards: refused without an SMMU unless accepted by name with a reason, guarded with one.
+//! Verifies: BH-LANG-016, BH-LANG-021.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use bulkhead_model::{LoadError, load, load_board};
+use common::{Fixture, root};
+
+/// A PCI function that masters the bus, and the host bridge above it.
+const BRIDGE: &str =
+    "pcie: { ecam: 0x40_1000_0000, buses: 1, window: { base: 0xc000_0000, size: 256MiB } }\n";
+const FUNCTION: &str = "  dma:\n    kind: edu\n    pci: { slot: 1, id: \"1234:11e8\", bars: { 0: 1MiB } }\n    registers: { bar: 0 }\n    bus_master: true\n";
+/// The same without PCI.
+const PLATFORM: &str =
+    "  dma:\n    kind: edu\n    registers: { base: 0xc000_0000, size: 1MiB }\n    bus_master: true\n";
+/// The device for a partition, and why it may go without an SMMU.
+const OWNED: &str = "partitions.cluster.devices=[dma]";
+const ACCEPTED: &str =
+    "partitions.cluster.unguarded_dma={ dma: the bridge in front of it reaches its buffers only }";
+
+/// A board file with one more device.
+fn with(board: &str, device: &str) -> String {
+    let text = fs::read_to_string(root().join(format!("config/boards/{board}.yaml"))).unwrap();
+    match text.split_once("\ndevices:\n") {
+        Some((before, after)) => format!("{before}\ndevices:\n{device}{after}"),
+        None => format!("{text}devices:\n{device}"),
+    }
+}
+
+/// The rules that a board's example breaks, changed by `overrides`, on a board of this text.
+fn broken(fixture: &Fixture, folder: &Path, board: &str, text: &str, overrides: &[&str]) -> Vec<String> {
+    let file = folder.join(format!("{board}.yaml"));
+    fs::write(&file, text).unwrap();
+    let mut all = vec![format!("board={}", file.display())];
+    all.extend(overrides.iter().map(|o| (*o).to_owned()));
+    match load(&fixture.paths(&format!("config/systems/{board}.yaml")), &all) {
+        Ok(_) => Vec::new(),
+        Err(LoadError::Invalid(diagnostics)) => {
+            let records = diagnostics.records();
+            records.iter().map(|r| r.rule.to_string()).collect()
+        }
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn without_an_smmu_each_bus_master_is_accepted_by_name() {
+    let (fixture, folder) = (Fixture::new(), tempfile::tempdir().unwrap());
+    for board in ["xlnx-versal-virt", "xlnx-zcu102", "imx8mp-evk"] {
+        let path = root().join(format!("config/boards/{board}.yaml"));
+        assert!(load_board(&path).unwrap().smmu.is_none());
+        let text = with(board, FUNCTION) + BRIDGE;
+        let broken = |overrides: &[&str]| broken(&fixture, folder.path(), board, &text, overrides);
+        assert_eq!(broken(&[]), [""; 0], "{board}: nobody owns it");
+        assert_eq!(broken(&[OWNED]), ["devices/unguarded"], "{board}");
+        assert_eq!(broken(&[OWNED, ACCEPTED]), [""; 0], "{board}");
+        let empty = "partitions.cluster.unguarded_dma={ dma: \"-\" }";
+        assert_eq!(broken(&[OWNED, empty]), ["devices/not-unguarded"], "{board}");
+    }
+}
+
+#[test]
+fn with_an_smmu_it_needs_no_exception_and_gets_none() {
+    let (fixture, folder) = (Fixture::new(), tempfile::tempdir().unwrap());
+    let text = with("ti-j721e", FUNCTION) + &BRIDGE.replace("0xc000_0000", "0x1000_0000");
+    let broken = |overrides: &[&str]| broken(&fixture, folder.path(), "ti-j721e", &text, overrides);
+    assert_eq!(broken(&[OWNED]), [""; 0]);
+    assert_eq!(broken(&[OWNED, ACCEPTED]), ["devices/not-unguarded"]);
+}
+
+/// The number is by what an image knows its board: no two have the same. Verifies: BH-BRD-005.
+#[test]
+fn each_board_has_a_number_of_its_own() {
+    let mut numbers = std::collections::BTreeMap::new();
+    for entry in fs::read_dir(root().join("config/boards")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "yaml") {
+            let board = load_board(&path).unwrap();
+            let other = numbers.insert(board.id, board.name.value.clone());
+            assert_eq!(other, None, "{} has number {}, too", board.name.value, board.id);
+        }
+    }
+    assert!(numbers.len() >= 6);
+}
+
+/// What has no StreamID that the board file knows is no bus master on any board. Verifies: BH-LANG-016.
+#[test]
+fn a_bus_master_without_a_stream_is_refused_by_the_board_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for board in ["xlnx-versal-virt", "imx8mp-evk", "ti-j721e"] {
+        let file = folder.path().join(format!("{board}.yaml"));
+        fs::write(&file, with(board, PLATFORM)).unwrap();
+        let error = format!("{:?}", load_board(&file).unwrap_err());
+        assert!(
+            error.contains("without `pci` no StreamID is known"),
+            "{board}: {error}"
+        );
+    }
+}

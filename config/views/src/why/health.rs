@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the keys of the health monitor decide.
+
+use bulkhead_abi::health::{Action, ERRORS, Error, Level};
+use bulkhead_types::tables::{NONE, Partition};
+
+use crate::built::Built;
+use crate::words::time;
+
+fn table(level: Level, table: &[u8; ERRORS]) -> Vec<String> {
+    let errors = Error::ALL.iter().filter(|error| error.occurs_on(level));
+    let line = |error: &Error| {
+        let action = Action::of(table, *error, level).word();
+        format!("{} on the {} level: {action}", error.word(), level.word())
+    };
+    errors.map(line).collect()
+}
+
+/// The reactions of the levels above partitions.
+pub(super) fn system(built: &Built<'_>) -> Vec<String> {
+    let mut lines = table(Level::Core, &built.board.health_core);
+    lines.extend(table(Level::System, &built.board.health_system));
+    if built.board.monitor != NONE {
+        lines.push(format!(
+            "partition {} is told of what is notified",
+            built.board.monitor
+        ));
+    }
+    lines
+}
+
+/// The reactions to a partition's errors.
+pub(super) fn partition(built: &Built<'_>, index: usize) -> Vec<String> {
+    let entry = built.partitions.get(index);
+    entry.map_or_else(Vec::new, |p| table(Level::Partition, &p.health))
+}
+
+/// What is expected of a partition.
+pub(super) fn heartbeat(partition: &Partition) -> String {
+    match partition.heartbeat_ns {
+        0 => "no sign of life is expected of it".to_owned(),
+        every => format!(
+            "a sign of life is expected every {}, and none in the first {} after a start",
+            time(every),
+            time(partition.heartbeat_grace_ns)
+        ),
+    }
+}

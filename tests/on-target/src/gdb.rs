@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A debugger for tests: stops a core where EL2 executes, and damages what it has.
+//!
+//! # References
+//! GDB manual, "Remote Protocol"; QEMU, "GDB usage" (threads are cores from 1, `Qqemu.PhyMemMode`).
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// Number of the stack pointer among the registers of an AArch64 target.
+pub const SP: u32 = 31;
+/// Number of the program counter.
+pub const PC: u32 = 32;
+/// Host time in which the emulator answers or a core reaches a breakpoint.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A connection to the emulator's debugger stub; dropping it lets the machine go on.
+#[derive(Debug)]
+pub struct Debugger {
+    stream: TcpStream,
+}
+
+/// A port of the loopback interface that nobody listens on.
+///
+/// # Panics
+/// There is none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+impl Debugger {
+    /// Connects, which stops the machine.
+    ///
+    /// # Panics
+    /// Nobody answers.
+    pub fn connect(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the stub");
+        stream.set_read_timeout(Some(PATIENCE)).expect("socket");
+        stream.set_nodelay(true).expect("socket");
+        let mut debugger = Self { stream };
+        debugger.ask("?");
+        debugger
+    }
+
+    fn byte(&mut self) -> u8 {
+        let mut byte = [0];
+        self.stream.read_exact(&mut byte).expect("the stub answers");
+        byte[0]
+    }
+
+    fn send(&mut self, packet: &str) {
+        let sum = packet.bytes().fold(0u8, u8::wrapping_add);
+        write!(self.stream, "${packet}#{sum:02x}").expect("sent");
+        while self.byte() != b'+' {}
+    }
+
+    fn receive(&mut self) -> String {
+        while self.byte() != b'$' {}
+        let mut text = Vec::new();
+        loop {
+            match self.byte() {
+                b'#' => break,
+                byte => text.push(byte),
+            }
+        }
+        let _sum = [self.byte(), self.byte()];
+        self.stream.write_all(b"+").expect("sent");
+        String::from_utf8(text).expect("text")
+    }
+
+    fn ask(&mut self, packet: &str) -> String {
+        self.send(packet);
+        self.receive()
+    }
+
+    fn obey(&mut self, packet: &str) {
+        let answer = self.ask(packet);
+        assert_eq!(answer, "OK", "{packet}");
+    }
+
+    /// Lets the machine go on until `core` is about to execute the instruction at `address`.
+    ///
+    /// # Panics
+    /// It never does.
+    pub fn run_to(&mut self, core: u32, address: u64) {
+        self.obey(&format!("Z1,{address:x},4"));
+        let thread = core + 1;
+        for _ in 0..10_000 {
+            let stopped = self.ask("vCont;c");
+            let at = stopped
+                .split("thread:")
+                .nth(1)
+                .and_then(|rest| rest.split(';').next());
+            let at = at.map(|id| id.rsplit('.').next().unwrap_or(id).trim_start_matches('p'));
+            if at.and_then(|id| u32::from_str_radix(id, 16).ok()) == Some(thread) {
+                self.obey(&format!("z1,{address:x},4"));
+                self.obey(&format!("Hg{thread:x}"));
+                return;
+            }
+            // Another core is there: it steps off the breakpoint.
+            let id = at.expect("a thread").to_owned();
+            self.obey(&format!("z1,{address:x},4"));
+            self.ask(&format!("vCont;s:{id}"));
+            self.obey(&format!("Z1,{address:x},4"));
+        }
+        panic!("core {core} never comes to {address:#x}");
+    }
+
+    /// Changes a register of the core that [`Debugger::run_to`] stopped.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn set(&mut self, register: u32, value: u64) {
+        self.obey(&format!("P{register:x}={:016x}", value.swap_bytes()));
+    }
+
+    /// Writes a word of physical memory, and drops what that core remembers of its translation tables.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn write_physical(&mut self, address: u64, value: u64) {
+        self.obey("Qqemu.PhyMemMode:1");
+        self.obey(&format!("M{address:x},8:{:016x}", value.swap_bytes()));
+        self.obey("Qqemu.PhyMemMode:0");
+        // The emulator forgets translations when a watch is set on more than a page.
+        self.obey("Z2,0,100000");
+        self.obey("z2,0,100000");
+    }
+
+    /// Lets the machine go on alone.
+    pub fn release(mut self) {
+        self.obey("D");
+    }
+}

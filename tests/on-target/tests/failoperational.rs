@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! EL2 fails on a sliced core: that core records it and parks, and the car still stops (design decision D4).
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::time::Duration;
+
+use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port};
+use bulkhead_on_target::{REFERENCE, System, core, images, lines, partition, says};
+use bulkhead_runner::report::Report;
+use object::{Object, ObjectSymbol};
+
+/// The core that fails: one that runs Linux and the cluster.
+const VICTIM: u32 = 1;
+/// Core of the system slot, which drains the consoles.
+const SYSTEM: u32 = 0;
+
+/// Address of the one function of the run-time part whose mangled name has all of `parts`.
+fn function(parts: &[&str]) -> u64 {
+    let bytes = fs::read(images().join("qemu-virt/runtime.elf")).expect("the run-time part");
+    let file = object::File::parse(bytes.as_slice()).expect("an ELF");
+    let mut found: Vec<(u64, String)> = file
+        .symbols()
+        .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?.to_owned())))
+        .filter(|(_, name)| parts.iter().all(|part| name.contains(part)))
+        .collect();
+    found.dedup_by_key(|(address, _)| *address);
+    assert_eq!(found.len(), 1, "{parts:?}: {found:?}");
+    found[0].0
+}
+
+/// Damages core [`VICTIM`] when it is at `place`, then lets two scenarios pass.
+fn damaged(place: u64, damage: impl FnOnce(&mut Debugger, &System)) -> Report {
+    let system = System::build(REFERENCE, &[]);
+    let port = free_port();
+    let mut session = system.start(|options| options.launch.gdb = Some(port));
+    says(&mut session, "vehicle", "scenario 1: STOPPED", 60);
+    says(&mut session, "cluster", " km/h, ", 60);
+    let mut debugger = Debugger::connect(port);
+    debugger.run_to(VICTIM, place);
+    damage(&mut debugger, &system);
+    debugger.release();
+    // The car is judged by what happens from now on.
+    session.run_for(Duration::from_secs(1)).expect("time passes");
+    let before = session.stats().expect("statistics").cores[usize::try_from(SYSTEM).expect("small")]
+        .as_ref()
+        .expect("core")
+        .stats
+        .frames;
+    // Not degraded: `adas` requested the brake. A host that leaves a core aside for a while may cause one between.
+    for _ in 0..2 {
+        says(&mut session, "vehicle", ": STOPPED, ", 60);
+    }
+    assert!(
+        !lines(&session, "vehicle")
+            .iter()
+            .any(|line| line.contains("CRASHED"))
+    );
+    let report = session.finish("the test is over").expect("report");
+    assert_eq!(core(&report, VICTIM).state, "failed");
+    for index in [SYSTEM, 2, 3] {
+        assert_eq!(core(&report, index).state, "running", "core {index}");
+    }
+    assert!(
+        core(&report, SYSTEM).frames > before,
+        "the other sliced core goes on"
+    );
+    for name in ["adas", "vehicle"] {
+        let partition = partition(&report, name);
+        assert_eq!(
+            (partition.state.as_str(), partition.restarts),
+            ("running", 0),
+            "{name}"
+        );
+        assert_eq!(partition.el2_entries.steady, Some(0), "{name}");
+    }
+    let crash: Vec<_> = report
+        .health
+        .iter()
+        .filter(|event| event.level == "core" && event.action == "stop-core")
+        .collect();
+    assert_eq!(crash.len(), 1, "{:?}", report.health);
+    assert_eq!(
+        (crash[0].core, crash[0].error.as_str(), crash[0].times),
+        (VICTIM, "crash", 1)
+    );
+    assert_eq!(report.health_counts[&format!("core:{VICTIM}")]["crash"], 1);
+    println!("{:x?}", crash[0]);
+    report
+}
+
+/// Verifies: BH-CORE-008.
+#[test]
+fn a_bad_program_counter_parks_its_core_only() {
+    let report = damaged(function(&["bulkhead_on_fiq"]), |debugger, _| {
+        debugger.set(PC, 0x10)
+    });
+    let crash = report
+        .health
+        .iter()
+        .find(|event| event.error == "crash")
+        .expect("crash");
+    assert_eq!(crash.detail[2], 0x10, "ELR_EL2 says where");
+}
+
+/// Verifies: BH-CORE-008.
+#[test]
+fn a_bad_stack_pointer_parks_its_core_only() {
+    damaged(function(&["bulkhead_on_fiq"]), |debugger, _| {
+        debugger.set(SP, 0x20)
+    });
+}
+
+/// Verifies: BH-CORE-008.
+#[test]
+fn a_cleared_table_entry_parks_its_core_only() {
+    damaged(function(&["bulkhead_on_fiq"]), |debugger, system| {
+        let text = fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
+        let record = format!("root el2:core:{VICTIM} 0x");
+        let root = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&record))
+            .expect("root");
+        let root = u64::from_str_radix(root.split(' ').next().expect("field"), 16).expect("hex");
+        // Distributor and redistributors lie in the first GiB; EL2's text in the second.
+        debugger.write_physical(root, 0);
+    });
+}
+
+/// The lock of Linux' machine stays taken; its vCPU on the other core goes on with what it has.
+/// Verifies: BH-CORE-004, BH-CORE-008.
+#[test]
+fn a_crash_with_a_ticket_lock_held_parks_its_core_only() {
+    damaged(function(&["runtime", "gic", "fill"]), |debugger, _| {
+        debugger.set(PC, 0x10)
+    });
+}
