@@ -208,7 +208,9 @@ impl VcpuAnalysis {
 
 /// Doorbells interrupt vCPU 0: each as often as its interval allows, and for nothing but the interrupt.
 fn bells(system: &System, partition: usize, vcpu: usize) -> Vec<Load> {
-    let heard = system.doorbells().filter(|bell| vcpu == 0 && bell.rung == partition);
+    let heard = system
+        .doorbells()
+        .filter(|bell| vcpu == 0 && bell.rung == partition);
     heard
         .map(|bell| Load {
             wcet: 0,

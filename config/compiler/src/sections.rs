@@ -306,14 +306,19 @@ pub(crate) fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
             });
         }
     }
-    result.extend(system.doorbells().map(|bell| Spi {
-        intid: bell.intid,
-        partition: id(bell.rung),
-        core: system.partitions[bell.rung].core_list().first().map_or(NONE, |c| id(c.value)),
-        edge: 1,
-        ringer: id(bell.ringer),
-        doorbell: id(bell.number),
-        interval_ns: bell.interval,
+    result.extend(system.doorbells().map(|bell| {
+        Spi {
+            intid: bell.intid,
+            partition: id(bell.rung),
+            core: system.partitions[bell.rung]
+                .core_list()
+                .first()
+                .map_or(NONE, |c| id(c.value)),
+            edge: 1,
+            ringer: id(bell.ringer),
+            doorbell: id(bell.number),
+            interval_ns: bell.interval,
+        }
     }));
     result.sort_by_key(|s| s.intid);
     result

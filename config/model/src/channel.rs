@@ -46,24 +46,7 @@ pub enum ChannelKind {
         message: Spanned<u64>,
         /// Messages that the queue holds.
         depth: Spanned<u32>,
-        /// A doorbell.
-#[derive(Clone, Copy, Debug)]
-pub struct Doorbell<'a> {
-    /// Its place among all doorbells.
-    pub number: usize,
-    /// Its channel.
-    pub channel: &'a Channel,
-    /// Partition that rings.
-    pub ringer: usize,
-    /// Partition that is rung.
-    pub rung: usize,
-    /// INTID of its interrupt.
-    pub intid: u32,
-    /// Least time in ns from one ring to the next.
-    pub interval: u64,
-}
-
-/// What becomes of a message for which there is no room.
+        /// What becomes of a message for which there is no room.
         overflow: Spanned<Overflow>,
     },
     /// An interrupt without payload, from the writer to one reader.
@@ -110,6 +93,23 @@ impl ChannelMemory {
         let reads = self.readers.contains(&partition).then_some(false);
         (self.writer == partition).then_some(true).or(reads)
     }
+}
+
+/// A doorbell with its interrupt.
+#[derive(Clone, Copy, Debug)]
+pub struct Doorbell<'a> {
+    /// Its place among all doorbells.
+    pub number: usize,
+    /// Its channel.
+    pub channel: &'a Channel,
+    /// Partition that rings.
+    pub ringer: usize,
+    /// Partition that is rung.
+    pub rung: usize,
+    /// INTID of its interrupt.
+    pub intid: u32,
+    /// Least time in ns from one ring to the next.
+    pub interval: u64,
 }
 
 impl ChannelKind {

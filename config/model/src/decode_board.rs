@@ -101,7 +101,7 @@ impl Decoder<'_> {
             distributor: value(fields, "distributor")?,
             version,
             spi_lines: value(fields, "spi_lines")?,
-            unwired: present(fields.get("unwired").map(numbers))?.unwrap_or_default(),
+            unwired: fields.items("unwired").iter().map(small).collect::<Option<_>>()?,
             span,
         })
     }
@@ -355,10 +355,6 @@ fn traffic(node: &Node) -> Option<Traffic> {
         counters: value(fields, "counters")?,
         interrupt: value(fields, "interrupt")?,
     })
-}
-
-fn numbers(node: &Node) -> Option<Vec<Spanned<u32>>> {
-    list(node)?.iter().map(small).collect()
 }
 
 fn uart(node: &Node, span: Span) -> Option<Uart> {

@@ -9,8 +9,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::blob::{BlobHeader, Certificate, MAGIC, MAJOR, MINOR, Section};
 use crate::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, MAX_DOORBELLS, NONE, Partition, PciFunction, RamBank, Slot, Spi,
-    Vcpu, core_mode, predictors, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, MAX_DOORBELLS, NONE, Partition, PciFunction, RamBank,
+    Slot, Spi, Vcpu, core_mode, predictors, slot_kind,
 };
 
 /// Why a blob is refused. The display text is what the console shows.

@@ -11,8 +11,8 @@ use crate::health;
 use crate::judge::Judge;
 use crate::reason;
 use crate::report::{
-    Bounds, Can, CoreReport, Dma, Doorbells, Entries, Expected, FORMAT, Fault, LockReport, Partition, QueueReport,
-    Report, Slots, Used, Verdict,
+    Bounds, Can, CoreReport, Dma, Doorbells, Entries, Expected, FORMAT, Fault, LockReport, Partition,
+    QueueReport, Report, Slots, Used, Verdict,
 };
 use crate::stats::{Core, Snapshot, Steady};
 

@@ -328,6 +328,9 @@ pub(crate) fn spi(b: &[u8], e: u64) -> Option<Spi> {
         partition: u32_at(b, e + 4)?,
         core: u32_at(b, e + 8)?,
         edge: u32_at(b, e + 12)?,
+        ringer: u32_at(b, e + 16)?,
+        doorbell: u32_at(b, e + 20)?,
+        interval: u64_at(b, e + 24)?,
     })
 }
 

@@ -59,7 +59,10 @@ pub(crate) fn spis(system: &System<'_>, out: &mut Vec<String>) {
         }
         let same = |s: &&Spi| !device && s.ringer != u32::MAX && s.doorbell == spi.doorbell;
         if blob.spis.iter().filter(same).count() > 1 {
-            out.push(format!("SPI {intid}: shares doorbell {} with another", spi.doorbell));
+            out.push(format!(
+                "SPI {intid}: shares doorbell {} with another",
+                spi.doorbell
+            ));
         }
         if intid == blob.board.uart_intid {
             out.push(format!("SPI {intid}: is that of EL2's UART"));

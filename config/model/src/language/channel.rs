@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The keys of a channel.
 
-use super::{
-    Choose, Count, Key, Kind, Meaning, Need, Status, Table, Word, needed, optional, table, word,
-};
+use super::{Choose, Count, Key, Kind, Meaning, Need, Status, Table, Word, needed, optional, table, word};
 
 /// A channel.
 pub(super) const CHANNEL: Table = Table {

@@ -32,7 +32,7 @@ static UNWIRED: Rule = Rule {
 pub(super) static ALL: &[&Rule] = &[&DOORBELLS, &INTERVAL, &UNWIRED];
 pub(super) const CHECKS: &[super::Check] = &[doorbells, interval, unwired];
 
-/// Implements: BH-CFG-145.
+/// Implements: BH-CFG-150.
 fn doorbells(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
     let channels = facts.spec.channels.iter();
@@ -49,7 +49,7 @@ fn doorbells(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(diagnostic.and(board.gic.span, "its interrupt controller"));
 }
 
-/// Implements: BH-CFG-146.
+/// Implements: BH-CFG-151.
 fn interval(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for kind in facts.spec.channels.iter().filter_map(|c| c.kind) {
         let ChannelKind::Doorbell { interval } = kind else {
@@ -67,7 +67,7 @@ fn interval(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Implements: BH-CFG-147.
+/// Implements: BH-CFG-152.
 fn unwired(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
     let devices = board.devices.iter().filter_map(|d| d.interrupt.as_ref());

@@ -58,12 +58,16 @@ pub(super) fn heard_by(bells: &[Doorbell<'_>]) -> impl Iterator<Item = u32> {
 
 /// How often the doorbell at `place` of the device tree was heard; rings that came before one was handled count once.
 pub(super) fn count(place: usize) -> u64 {
-    HEARD.get(place).map_or(0, |(_, heard)| heard.load(Ordering::Acquire))
+    HEARD
+        .get(place)
+        .map_or(0, |(_, heard)| heard.load(Ordering::Acquire))
 }
 
 /// Takes an interrupt, if it is a doorbell's.
 pub(super) fn on_interrupt(number: u32) -> bool {
-    let bell = HEARD.iter().find(|(intid, _)| intid.load(Ordering::Relaxed) == number);
+    let bell = HEARD
+        .iter()
+        .find(|(intid, _)| intid.load(Ordering::Relaxed) == number);
     if let Some((_, heard)) = bell {
         heard.fetch_add(1, Ordering::Release);
     }
