@@ -23,7 +23,7 @@ use crate::view;
 ///
 /// # Timing
 /// No loop and no wait: one compare-and-swap and one store to the distributor at most.
-pub fn on_ring(vcpu: &LocalVcpu, running: &Running, number: u32) -> i64 {
+pub(crate) fn on_ring(vcpu: &LocalVcpu, running: &Running, number: u32) -> i64 {
     let entry = usize::try_from(number)
         .ok()
         .and_then(|n| running.system.spis.get(n));

@@ -373,6 +373,11 @@ pub(super) const TESTS: &[Test] = &[
         "queues and shared memory hold against a hostile partition at their other end"
     ),
     target!(
+        "doorbells",
+        "doorbells",
+        "a doorbell rings at most once in its interval, for nobody but its reader, however hard it is rung"
+    ),
+    target!(
         "steal",
         "steal",
         "the stolen time that a stock Linux shows is that of EL2's ledger"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Doorbells: rung by a hypercall, heard as an interrupt. Implements: BH-PART-006.
+//! Doorbells: rung by a hypercall, heard as an interrupt. Implements: BH-PART-011.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -30,6 +30,11 @@ impl Bell {
             End::Rings(number) => Some(Self(number)),
             End::Hears(_) => None,
         }
+    }
+
+    /// Its number for EL2.
+    pub const fn number(&self) -> u32 {
+        self.0
     }
 
     /// Rings; what was written before is visible to the other end when it hears.

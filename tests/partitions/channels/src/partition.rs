@@ -4,6 +4,7 @@
 use bulkhead_partition::arguments::pairs;
 use bulkhead_partition::el1::{Partition, console, stop, time};
 
+use crate::bells::{ear, flood, ringer};
 use crate::hostile::hostile;
 
 bulkhead_partition::entry!(run);
@@ -29,12 +30,15 @@ fn run(partition: Partition) -> ! {
         "source" => source(&partition),
         "sink" => sink(&partition),
         "hostile" => hostile(&partition, elsewhere),
+        "ringer" => ringer(&partition),
+        "ear" => ear(&partition),
+        "flood" => flood(&partition),
         _ => stop(),
     }
 }
 
 /// Calls `round` with 1, 2, 3 … each ms.
-fn periodically(mut round: impl FnMut(u64)) -> ! {
+pub(crate) fn periodically(mut round: impl FnMut(u64)) -> ! {
     let mut release = time::now();
     for number in 1.. {
         release += PERIOD_NS;
