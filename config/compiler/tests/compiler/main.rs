@@ -11,6 +11,7 @@ mod build;
 mod channels;
 mod colours;
 mod devicetree;
+mod doorbells;
 mod gicv2;
 mod grants;
 mod isolation;

@@ -17,7 +17,7 @@ use bulkhead_compiler::compile::{Compiled, compile};
 use bulkhead_model::system::System;
 use bulkhead_mutants::files::Files;
 
-use support::{ONE, Workshop, hypervisor_bin};
+use support::{ONE, Workshop, hypervisor_bin, partition_elf, repository};
 
 /// The files of a compiled system.
 pub(crate) fn files(compiled: &Compiled, hypervisor: &[u8]) -> Files {
@@ -39,10 +39,21 @@ pub(crate) fn masters(workshop: &Workshop) -> System {
     workshop.load(&fs::read_to_string(folder.join("systems/masters.yaml")).unwrap())
 }
 
-/// The reference system, one with two bus masters, one of one partition.
+/// The system with doorbells.
+fn doorbells(workshop: &Workshop) -> System {
+    fs::write(workshop.path("images/channels.elf"), partition_elf(7)).unwrap();
+    workshop.load(&fs::read_to_string(repository().join("tests/systems/doorbells.yaml")).unwrap())
+}
+
+/// The reference system, one with two bus masters, one with doorbells, one of one partition.
 pub(crate) fn all() -> Vec<Files> {
     let (workshop, hypervisor) = (Workshop::new(), hypervisor_bin());
-    let systems = [masters(&workshop), workshop.reference(), workshop.load(ONE)];
+    let systems = [
+        masters(&workshop),
+        workshop.reference(),
+        doorbells(&workshop),
+        workshop.load(ONE),
+    ];
     systems
         .iter()
         .map(|s| files(&compile(s, &hypervisor).unwrap(), &hypervisor))
