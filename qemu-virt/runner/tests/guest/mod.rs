@@ -102,6 +102,7 @@ pub(crate) fn build() -> TempDir {
         elf: None,
         mode: "sliced".to_owned(),
         slots_per_frame: 1,
+        fault_tolerant_time: None,
     };
     let vcpu = |partition| Vcpu {
         partition,
