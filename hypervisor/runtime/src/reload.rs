@@ -53,7 +53,7 @@ pub fn carry_on(vcpu: &LocalVcpu, running: &Running, starts: u32) -> bool {
             Turn::Wait => core::hint::spin_loop(),
             Turn::Done => return true,
             Turn::Poisoned => {
-                if job.begin(owner, STEPS) {
+                if job.begin_anew() {
                     count(running, core::mem::offset_of!(LockStats, revoked));
                 }
             }
