@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! SPIs and PCI functions: `hypervisor/types/src/tables.rs`; PCI Local Bus Specification 3.0, "Base Addresses".
 
-use crate::blob::{Function, NONE};
+use crate::blob::NONE;
 use crate::bytes::index;
+use crate::entries::Function;
 use crate::image::Range;
 use crate::judge::{Case, Found};
 use crate::rules::el2;
@@ -27,7 +28,7 @@ fn spis(case: &Case<'_>, found: &mut Found) {
         let legal = (32..1020).contains(&spi.intid) && spi.edge < 2;
         found.form(legal, at);
         found.effect(spi.intid != own, || format!("SPI {} is EL2's", spi.intid));
-        let runs = |v: &crate::blob::Vcpu| v.partition == spi.partition && v.core == spi.core;
+        let runs = |v: &crate::entries::Vcpu| v.partition == spi.partition && v.core == spi.core;
         found.effect(blob.vcpus.iter().any(runs), || {
             format!("SPI {} goes to a foreign core", spi.intid)
         });
