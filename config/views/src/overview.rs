@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use bulkhead_model::channel::Channel;
+use bulkhead_model::health::Tolerance;
 use bulkhead_model::system::{Console, Cores, Criticality, Interrupts, Partition, Payload, System};
 use serde::Serialize;
 
@@ -180,9 +181,23 @@ fn partitions(system: &System, built: &Built<'_>) -> Result<Vec<(String, Vec<Str
             "{start}; an error restarts it at most {}",
             count(partition.restart_limit.try_into().unwrap_or(usize::MAX), "time")
         ));
+        if let Some(tolerance) = partition.fault_tolerant_time {
+            lines.push(tolerance_line(system, &tolerance));
+        }
         entries.push((name.clone(), lines));
     }
     Ok(entries)
+}
+
+/// How long a fault of a partition may go unanswered.
+fn tolerance_line(system: &System, tolerance: &Tolerance) -> String {
+    let answers = system.partitions.get(tolerance.reaction.value);
+    format!(
+        "a fault of it is tolerated for {}; {} answers after {} without a valid frame",
+        time(tolerance.limit),
+        answers.map_or("", |p| p.name.value.as_str()),
+        time(tolerance.timeout)
+    )
 }
 
 fn cores(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {

@@ -349,6 +349,11 @@ pub(super) const TESTS: &[Test] = &[
         "errors of partitions: found, blamed on the right one, counted, answered as the spec says"
     ),
     target!(
+        "restart",
+        "restart",
+        "adas dies in mid-brake: its next life brakes within 10 ms, and without one the car reacts in the fault-tolerant time"
+    ),
+    target!(
         "fail-operational",
         "failoperational",
         "EL2 fails on one sliced core: the others go on, and the car stops"
