@@ -109,11 +109,7 @@ fn does_its_worst(reboots: u64) {
         assert!(core(&report, index).adds_up, "{:?}", core(&report, index));
     }
     let attacker = partition(&report, LINUX);
-    assert_eq!(
-        u64::from(attacker.restarts),
-        reboots + 1,
-        "its panic and its reboots"
-    );
+    assert_eq!(attacker.restarts, reboots + 1, "its panic and its reboots");
     let faults = attacker.el2_entries.by_reason.get("data_abort").copied();
     assert!(faults.unwrap_or(0) > 0, "EL2 saw what devmem tried");
     println!(
