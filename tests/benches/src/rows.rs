@@ -197,6 +197,18 @@ fn primitives(
             .or(sliced.get("null_hypercall").cloned())
             .as_ref(),
     );
+    let (bell, counts) = found.ran(done("bell")?, guest);
+    found.row(
+        "doorbell",
+        None,
+        path(&counts, "hvc_doorbell")
+            .or(bell.get("doorbell").cloned())
+            .as_ref(),
+    );
+    found.note(
+        "doorbell",
+        "EL2's part of the ring; a reader on a dedicated core takes the interrupt without EL2",
+    );
     for id in ["gicd_read", "gicd_enable_write", "self_sgi"] {
         found.row(id, bare.get(id), sliced.get(id));
     }

@@ -22,7 +22,7 @@ const fn known(id: &'static str, text: &'static str, [bao, xen, aim]: [&'static 
     }
 }
 
-const KNOWN: [Known; 14] = [
+const KNOWN: [Known; 15] = [
     known(
         "timer_irq_dedicated",
         "timer to handler, dedicated core",
@@ -43,6 +43,11 @@ const KNOWN: [Known; 14] = [
         "gicd_enable_write",
         "distributor enable write",
         ["3 566", "–", "150"],
+    ),
+    known(
+        "doorbell",
+        "doorbell, to the other partition's handler",
+        ["–", "760", "200"],
     ),
     known("self_sgi", "SGI to itself, to the handler", ["770", "976", "150"]),
     known(

@@ -2,7 +2,7 @@
 //! Measures instead of checking: with the argument `bench …` the suite's program prints rows of samples.
 //!
 //! `bench primitives` takes [`SAMPLES`] samples of each row; `bench periodic COUNT` takes as many expiries of a
-//! 1 ms timer; `bench spin` uses all the time that it has. A row is `bench ROW VALUE TIMES`, a line for each value.
+//! 1 ms timer; `bench bell` rings a doorbell; `bench spin` uses all the time that it has. A row is `bench ROW VALUE TIMES`, a line for each value.
 //! Values are counter ticks, so they are instructions where the machine runs one instruction a tick.
 #![forbid(unsafe_code)]
 
@@ -17,8 +17,10 @@ use crate::{gic, suite};
 const SAMPLES: u64 = 1000;
 /// Ticks that the lateness of a shared core is rounded to, so that the values are few.
 const GRAIN: u64 = 4096;
+/// µs from ring to ring, above the interval of the doorbell.
+const INTERVAL_US: u64 = 20;
 /// Different values that a row can have.
-const VALUES: usize = 4096;
+const VALUES: usize = 2048;
 
 /// The values of a row, each with how often it was seen.
 struct Row {
@@ -48,6 +50,8 @@ impl Row {
     }
 }
 
+/// Not inlined: the stack has room for one row at a time.
+#[inline(never)]
 fn row(name: &str, count: u64, mut sample: impl FnMut() -> u64) {
     let mut row = Row::new();
     for _ in 0..count {
@@ -71,6 +75,7 @@ pub(crate) fn run(board: &Board) -> ! {
         Some("primitives") => primitives(),
         Some("periodic") => periodic(words.next().and_then(|w| w.parse().ok()).unwrap_or(SAMPLES)),
         Some("spin") => spin(),
+        Some("bell") => bell(),
         other => suite::abort(format_args!("no bench {other:?}")),
     }
     line(format_args!("bench done"));
@@ -135,6 +140,19 @@ fn periodic(count: u64) {
     }
     values.print("sliced_timer_lateness");
     line(format_args!("bench worst {worst} 1"));
+}
+
+/// Rings doorbell 0 of the system, each time after its interval: ticks of the hypercall.
+fn bell() {
+    row("doorbell", SAMPLES, || {
+        let next = r::cntvct() + timer::ticks(INTERVAL_US);
+        while r::cntvct() < next {}
+        let (ticks, answer) = span::ring(0);
+        if answer != 0 {
+            suite::abort(format_args!("the ring was answered by {answer:#x}"));
+        }
+        ticks
+    });
 }
 
 /// Busy for ever, with all floating-point registers of its vCPU as they are.

@@ -10,16 +10,27 @@ use bulkhead_abi::hypercall;
 
 /// A hypercall that does nothing.
 pub(crate) fn null_hypercall() -> u64 {
+    call(hypercall::NULL, 0).0
+}
+
+/// A ring of doorbell `number`: ticks, and what EL2 answered.
+pub(crate) fn ring(number: u64) -> (u64, u64) {
+    call(hypercall::DOORBELL_RING, number)
+}
+
+/// A hypercall: ticks, and its result.
+fn call(function: u32, argument: u64) -> (u64, u64) {
     let (before, after): (u64, u64);
-    // SAFETY: the call has no effect, and changes no register but x0 to x17 (SMCCC).
+    let mut result = u64::from(function);
+    // SAFETY: neither call touches this program's memory, or changes a register but x0 to x17 (SMCCC).
     unsafe {
         asm!("mrs {before}, cntvct_el0", "hvc #0", "mrs {after}, cntvct_el0",
-            before = out(reg) before, after = lateout(reg) after, inout("x0") u64::from(hypercall::NULL) => _,
-            out("x1") _, out("x2") _, out("x3") _, out("x4") _, out("x5") _, out("x6") _, out("x7") _, out("x8") _,
+            before = out(reg) before, after = lateout(reg) after, inout("x0") result, inout("x1") argument => _,
+            out("x2") _, out("x3") _, out("x4") _, out("x5") _, out("x6") _, out("x7") _, out("x8") _,
             out("x9") _, out("x10") _, out("x11") _, out("x12") _, out("x13") _, out("x14") _, out("x15") _,
             out("x16") _, out("x17") _, options(nostack));
     }
-    after.wrapping_sub(before).wrapping_sub(1)
+    (after.wrapping_sub(before).wrapping_sub(1), result)
 }
 
 /// A load of a word of a device that the device tree names.
