@@ -183,6 +183,13 @@ pub(super) const TESTS: &[Test] = &[
         Wanted::Crash,
     ),
     board(
+        "zcu102",
+        "board-zcu102",
+        "ZCU102: adas brakes over the board's own CAN controllers, beside Linux",
+        &["--board", "xlnx-zcu102"],
+        Wanted::Pass,
+    ),
+    board(
         "imx8mp",
         "board-imx8mp",
         "i.MX8MP: Linux runs, adas says that it has no bus, the cluster shows that nothing is known",
