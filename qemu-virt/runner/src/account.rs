@@ -15,6 +15,7 @@ use crate::report::{
     Report, Slots, Used, Verdict,
 };
 use crate::stats::{Core, Snapshot, Steady};
+use crate::tolerance;
 
 /// What is known of a partition beside the statistics.
 #[derive(Clone, Debug, Default)]
@@ -54,9 +55,11 @@ pub(crate) fn report(facts: Facts<'_>) -> Report {
         stats,
         ..
     } = facts;
-    let reasons = judge.reasons(&manifest.blob_hash);
     let steady = stats.steady();
     let to_ns = stats.now_ns();
+    let reactions = tolerance::reactions(manifest, stats, facts.known);
+    let mut reasons = judge.reasons(&manifest.blob_hash);
+    reasons.extend(reactions.iter().filter_map(|r| r.reason(to_ns)));
     let name = |(index, partition): (usize, &bulkhead_model::manifest::Partition)| {
         let known = facts.known.get(index).cloned().unwrap_or_default();
         let report = partition_report(manifest, stats, steady.as_ref(), index, known);
@@ -89,6 +92,7 @@ pub(crate) fn report(facts: Facts<'_>) -> Report {
         queues: facts.queues.to_vec(),
         health: health::events(manifest, stats),
         health_counts: health::counts(manifest, stats),
+        reactions,
         dma: dma(stats),
         hypervisor_tail: facts.hypervisor_tail,
         stray_bytes: facts.stray_bytes,
