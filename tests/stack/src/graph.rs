@@ -107,7 +107,7 @@ impl Graphs {
         let mut tails = BTreeSet::new();
         let mut tables = BTreeMap::new();
         while let Some(at) = rest.pop() {
-            if !range.contains(&at) {
+            if !range.contains(&at) && !is_moved(program, at) {
                 tails.insert(at);
                 self.follow(program, at, callers)?;
                 continue;
@@ -182,6 +182,13 @@ impl Graphs {
             blocks,
         })
     }
+}
+
+/// Whether an instruction is one that the linker moved out of a function because a Cortex-A53 would execute it wrongly
+/// where it was (erratum 843419): the way goes there and comes back into the middle of the function.
+fn is_moved(program: &Program, at: u64) -> bool {
+    let function = program.function(at);
+    function.is_some_and(|f| f.name.starts_with("__CortexA53843419_"))
 }
 
 type Code = BTreeMap<u64, (Flow, Stack)>;
