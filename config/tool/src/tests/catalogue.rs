@@ -376,6 +376,11 @@ pub(super) const TESTS: &[Test] = &[
         "no image has an instruction sequence that a Cortex-A53 executes wrongly"
     ),
     target!(
+        "stack",
+        "stack",
+        "EL2's run-time part cannot overflow its stack on any board, nor panic, as its disassembly shows"
+    ),
+    target!(
         "revocation",
         "revocation",
         "a partition that stops writes no more, whatever its other cores do"
