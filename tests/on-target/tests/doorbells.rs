@@ -20,13 +20,13 @@ fn numbers<const N: usize>(line: &str) -> [u64; N] {
 fn rings_arrive_at_most_once_in_their_interval() {
     let system = System::build(SYSTEM, &[]);
     let mut session = system.start(|options| options.launch.timing = Timing::Deterministic);
-    let alone = says(&mut session, "alone", "ear: 500 rounds", 30);
-    let shared = says(&mut session, "shared", "ear: 500 rounds", 30);
-    let ringer = says(&mut session, "ringer", "ringer: 600 rounds", 30);
+    let alone = says(&mut session, "alone", "in 500 rounds", 30);
+    let shared = says(&mut session, "shared", "in 500 rounds", 30);
+    let ringer = says(&mut session, "ringer", "in 600 rounds", 30);
     let flood = says(&mut session, "flood", "foreign", 30);
     let report = session.finish("enough was rung").expect("report");
 
-    let [rounds, to_alone, to_shared, early, denied] = numbers(&ringer);
+    let [to_alone, to_shared, early, denied, rounds] = numbers(&ringer);
     assert_eq!(
         (to_alone, to_shared),
         (rounds, rounds),
@@ -34,7 +34,7 @@ fn rings_arrive_at_most_once_in_their_interval() {
     );
     assert_eq!((early, denied), (rounds, 0), "each second one comes too early");
     // Who runs hears every ring. One that is asleep for 6 ms of 10 hears those of its absence as one.
-    let [rounds, heard, other, noise] = numbers(&alone);
+    let [heard, other, noise, rounds] = numbers(&alone);
     assert!(
         heard + 5 >= rounds && heard <= rounds + 5,
         "{heard} heard in {rounds} rounds"
@@ -45,7 +45,7 @@ fn rings_arrive_at_most_once_in_their_interval() {
         (rounds / 10..=rounds / 10 * 3 + 3).contains(&noise),
         "{noise} rings of the flood"
     );
-    let [rounds, other, heard, foreign] = numbers(&shared);
+    let [other, heard, foreign, rounds] = numbers(&shared);
     assert!(
         (rounds / 10 * 4 - 10..=rounds / 10 * 6).contains(&heard),
         "{heard} heard in {rounds} rounds"

@@ -15,7 +15,7 @@ use crate::text;
 pub(crate) const BLOB_SIZE: u64 = 0x7_0000;
 const LIVE_IMAGE: u64 = BLOB_SIZE - 0x5000;
 /// Sizes of the header and of the entries of each table, as `tables.rs` hashes them.
-const SIZES: [u64; 11] = [256, 88, 288, 112, 8, 24, 16, 112, 16, 120, 168];
+const SIZES: [u64; 11] = [256, 88, 288, 112, 8, 24, 32, 112, 16, 120, 168];
 pub(crate) const SECTIONS: [&str; 10] = [
     "cores",
     "partitions",

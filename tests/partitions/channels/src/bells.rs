@@ -47,7 +47,7 @@ pub(crate) fn ringer(partition: &Partition) -> ! {
         to_shared.ring(&shared);
         if round.is_multiple_of(REPORT_EVERY) {
             console::line(format_args!(
-                "ringer: {round} rounds, {} and {} rung, {} early, {} denied",
+                "ringer: {} and {} rung, {} early, {} denied in {round} rounds",
                 to_alone.rung,
                 to_shared.rung,
                 to_alone.early + to_shared.early,
@@ -62,7 +62,7 @@ pub(crate) fn ear(partition: &Partition) -> ! {
     periodically(|round| {
         if round.is_multiple_of(REPORT_EVERY) {
             console::line(format_args!(
-                "ear: {round} rounds, {} and {} heard, {} noise",
+                "ear: {} and {} heard, {} noise in {round} rounds",
                 partition.heard("to-alone"),
                 partition.heard("to-shared"),
                 partition.heard("noise")
