@@ -348,6 +348,11 @@ pub(super) const TESTS: &[Test] = &[
         "adas dies in mid-brake: its next life brakes within 10 ms, and without one the car reacts in the fault-tolerant time"
     ),
     target!(
+        "crash",
+        "crash",
+        "a debugger finds the registers and the stack of a partition that an error stopped, and the record outlives a restart"
+    ),
+    target!(
         "fail-operational",
         "failoperational",
         "EL2 fails on one sliced core: the others go on, and the car stops"
