@@ -16,6 +16,7 @@ mod decode_boot;
 mod decode_locks;
 mod decode_spec;
 mod decode_tasks;
+mod device;
 pub mod diagnostic;
 pub mod files;
 mod function;

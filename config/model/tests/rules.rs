@@ -41,11 +41,12 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 // BH-CFG-106, BH-LANG-004, BH-LANG-006, BH-LANG-010,
 // BH-LANG-011, BH-LANG-012, BH-LANG-013, BH-LANG-014, BH-LANG-015, BH-LANG-016, BH-LANG-017, BH-LANG-018,
 // BH-CFG-210, BH-CFG-211, BH-CFG-212, BH-CFG-213, BH-CFG-214,
-// BH-CFG-140, BH-CFG-141, BH-CFG-142, BH-CFG-143, BH-CFG-144, BH-CFG-145,
+// BH-CFG-140, BH-CFG-141, BH-CFG-142, BH-CFG-143, BH-CFG-144, BH-CFG-145, BH-CFG-170,
 // BH-CFG-130, BH-CFG-131, BH-CFG-132, BH-CFG-133, BH-CFG-134, BH-CFG-135, BH-LANG-020, BH-LANG-021,
 // BH-TASK-001, BH-TASK-002, BH-TASK-003, BH-TASK-004, BH-TASK-005, BH-TASK-006, BH-TASK-007, BH-TASK-008,
 // BH-TASK-009, BH-TASK-024, BH-TASK-025, BH-TASK-026,
-// BH-HEALTH-012, BH-HEALTH-013, BH-HEALTH-014, BH-HEALTH-015, BH-HEALTH-016, BH-HEALTH-017.
+// BH-HEALTH-012, BH-HEALTH-013, BH-HEALTH-014, BH-HEALTH-015, BH-HEALTH-016, BH-HEALTH-017, BH-HEALTH-030, BH-HEALTH-031,
+// BH-HEALTH-032.
 #[test]
 fn every_rule_fires() {
     let fixture = Fixture::new();
@@ -149,6 +150,7 @@ const CONFLICTS: &[&str] = &[
     "memory/mixed-page",
     "dma/outside-memory",
     "dma/overlap",
+    "dma/unpinned",
     "partitions/steady-twice",
     "partitions/expect-silent",
     "payload/two-disks",

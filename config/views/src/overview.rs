@@ -280,7 +280,13 @@ fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
         }
         let masters = function.is_some_and(|f| f.bus_master == 1);
         let Some(bdf) = device.bdf() else {
-            lines.push("DMA: none, it is no bus master".to_owned());
+            lines.push(match (device.bus_master, owner) {
+                (false, _) => "DMA: none, it is no bus master".to_owned(),
+                (true, None) => "DMA: as the boot loader left it; EL2 does not touch it".to_owned(),
+                (true, Some(_)) => {
+                    "DMA: not isolated, no SMMU guards it: it reaches all of memory".to_owned()
+                }
+            });
             return (device.name.value.clone(), lines);
         };
         lines.push(match (valid.contains(&u64::from(bdf)), masters) {
