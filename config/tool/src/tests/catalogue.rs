@@ -356,7 +356,21 @@ pub(super) const TESTS: &[Test] = &[
     target!(
         "crash",
         "crash",
-        "a debugger finds the registers and the stack of a partition that an error stopped, and the record outlives a restart"
+        "an error leaves a partition's registers, which outlive its restart, and a core with its RAM where it stays stopped"
+    ),
+    cargo(
+        "crash-debugger",
+        "crash",
+        "gdb finds the registers and the stack of a partition that an error stopped",
+        &[
+            "test",
+            "--locked",
+            "--package=bulkhead-on-target",
+            "--test=crash",
+            "--",
+            "--ignored",
+            "--nocapture",
+        ],
     ),
     target!(
         "fail-operational",
