@@ -183,6 +183,13 @@ pub(super) const TESTS: &[Test] = &[
         Wanted::Crash,
     ),
     board(
+        "zcu102",
+        "board-zcu102",
+        "ZCU102: adas brakes over the board's own CAN controllers, beside Linux",
+        &["--board", "xlnx-zcu102"],
+        Wanted::Pass,
+    ),
+    board(
         "imx8mp",
         "board-imx8mp",
         "i.MX8MP: Linux runs, adas says that it has no bus, the cluster shows that nothing is known",
@@ -386,6 +393,11 @@ pub(super) const TESTS: &[Test] = &[
         "errata",
         "errata",
         "no image has an instruction sequence that a Cortex-A53 executes wrongly"
+    ),
+    target!(
+        "stack",
+        "stack",
+        "EL2's run-time part cannot overflow its stack on any board, nor panic, as its disassembly shows"
     ),
     target!(
         "revocation",
