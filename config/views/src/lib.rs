@@ -12,6 +12,7 @@ mod channel;
 mod content;
 pub mod diff;
 pub mod draw;
+mod errata;
 pub mod html;
 pub mod overview;
 pub mod records;

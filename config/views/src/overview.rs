@@ -55,6 +55,10 @@ pub fn overview(system: &System, built: &Built<'_>) -> Result<Overview, BuiltErr
             entries: cores(system, built),
         },
         Section {
+            title: "errata",
+            entries: crate::errata::entries(system),
+        },
+        Section {
             title: "channels",
             entries: channels(system, built),
         },

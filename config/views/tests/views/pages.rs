@@ -89,7 +89,7 @@ fn drawings_escape_what_they_show() {
     assert!(page.contains("&lt;&amp;&gt;.elf") && !page.contains("<&>"));
 }
 
-fn page(sample: &Sample) -> String {
+pub(crate) fn page(sample: &Sample) -> String {
     let analysis = Analysis::of(&sample.system, &sample.system.board.bounds);
     let built = sample.built();
     report(Report {
