@@ -13,6 +13,7 @@ mod contest;
 mod grants;
 mod image;
 mod locks;
+mod places;
 mod proof;
 mod properties;
 mod range;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::properties::{FORM, PROPERTIES, devices};
+use crate::properties::{FORM, PROPERTIES, masters};
 use crate::range::PAGE;
 use crate::system::System;
 
@@ -76,6 +76,6 @@ pub fn prove(inputs: &Inputs<'_>) -> Result<Proof, Vec<Failure>> {
         pages: runs.map(|run| run.input.size() / PAGE).sum(),
         roots: u64::try_from(system.roots.len()).unwrap_or(u64::MAX),
         descriptors: system.roots.iter().map(|root| root.walk.descriptors).sum(),
-        exceptions: devices::exceptions(&system),
+        exceptions: masters::exceptions(&system),
     })
 }

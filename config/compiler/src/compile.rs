@@ -176,5 +176,6 @@ fn registers(system: &System, assigned: &Assigned) -> Registers {
         kind: system.board.devices[assigned.device].kind,
         base: assigned.registers.start,
         size: assigned.registers.end - assigned.registers.start,
+        masters: system.board.devices[assigned.device].bus_master,
     }
 }

@@ -8,7 +8,7 @@
 //! Devicetree Specification v0.4; Linux, `Documentation/devicetree/bindings/` (arm/psci, cpu/cpu-topology,
 //! interrupt-controller/arm,gic and arm,gic-v3, timer/arm,arch_timer, serial/pl011).
 
-use bulkhead_model::board::{DeviceKind, GicV2, GicVersion, Trigger};
+use bulkhead_model::board::{GicV2, GicVersion};
 use bulkhead_model::system::{Console, Cores, Partition, Payload, System};
 use dtoolkit::error::ModelError;
 use dtoolkit::fdt::Fdt;
@@ -16,6 +16,7 @@ use dtoolkit::model::{DeviceTree as Tree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property, ToPropertyValue};
 
 use crate::channel_nodes;
+use crate::device_nodes;
 use crate::devices::Assigned;
 use crate::grants::taken_by;
 use crate::machine;
@@ -31,11 +32,11 @@ const CPU_PHANDLE: u32 = 16;
 /// Frequency of the UART's clock in Hz, as QEMU's `virt` has it.
 const CLOCK_HZ: u32 = 24_000_000;
 /// Interrupt specifier: SPI, PPI.
-const SPI: u32 = 0;
+pub(crate) const SPI: u32 = 0;
 const PPI: u32 = 1;
 /// Interrupt specifier: rising edge, level high.
-const EDGE_RISING: u32 = 1;
-const LEVEL_HIGH: u32 = 4;
+pub(crate) const EDGE_RISING: u32 = 1;
+pub(crate) const LEVEL_HIGH: u32 = 4;
 
 /// A finished tree.
 #[derive(Clone, Debug)]
@@ -110,7 +111,7 @@ impl Builder {
 }
 
 /// A 64-bit value as two cells.
-fn cells(value: u64) -> [u32; 2] {
+pub(crate) fn cells(value: u64) -> [u32; 2] {
     [(value >> 32) as u32, value as u32]
 }
 
@@ -178,8 +179,8 @@ pub fn build(
                 .with("bulkhead,participant", position)?,
         );
     }
-    for assigned in devices.iter().filter(|d| d.partition == index) {
-        root = root.child(device(system, assigned)?);
+    for node in device_nodes::of(system, index, devices)? {
+        root = root.child(node);
     }
     let mut tree = Tree::new();
     tree.root = root.0;
@@ -328,32 +329,6 @@ fn window(partition: &Partition) -> Result<Builder, ModelError> {
         .with("compatible", "bulkhead,window-1")?
         .reg(&[(machine::WINDOW, WINDOW_SIZE as u64)])?
         .with("bulkhead,console", console)
-}
-
-fn device(system: &System, assigned: &Assigned) -> Result<Builder, ModelError> {
-    let device = &system.board.devices[assigned.device];
-    let registers = assigned.registers;
-    let (node, compatible) = match device.kind {
-        DeviceKind::CtuCanFd => ("can", "ctu,ctucanfd"),
-        DeviceKind::XilinxCan => ("can", "xlnx,zynq-can-1.0"),
-        DeviceKind::XilinxCanFd => ("can", "xlnx,canfd-2.0"),
-        DeviceKind::Edu => ("edu", "qemu,edu"),
-    };
-    let mut builder = Builder::new(&format!("{node}@{:x}", registers.start))?
-        .with("compatible", compatible)?
-        .reg(&[(registers.start, registers.end - registers.start)])?
-        .with("label", device.name.value.as_str())?;
-    if let Some(hz) = device.clock {
-        builder = builder.with("clock-frequency", hz)?;
-    }
-    if let Some(interrupt) = &device.interrupt {
-        let trigger = match interrupt.value.trigger {
-            Trigger::Level => LEVEL_HIGH,
-            Trigger::Edge => EDGE_RISING,
-        };
-        builder = builder.with("interrupts", [SPI, interrupt.value.intid - 32, trigger])?;
-    }
-    Ok(builder)
 }
 
 /// Flattens a tree and finds its seeds in the result.

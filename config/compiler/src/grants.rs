@@ -7,6 +7,7 @@
 //! `word`, `shared`, `grant`, `emulated`, `spi`, `pci`, `bar`, `stream`, `memory`. Implements: BH-CFG-015.
 
 mod health;
+mod masters;
 
 use std::fmt::Write;
 
@@ -368,17 +369,5 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             ));
         }
     }
-    for function in sections.pci_functions.iter().filter(|f| f.bus_master == 1) {
-        let (bdf, owner) = (function.bdf, name(system, function.partition));
-        if system.board.smmu.is_some() {
-            text.line(format!("stream {bdf:#x} {owner}"));
-            continue;
-        }
-        let index = system.board.devices.iter().position(|d| d.bdf() == Some(bdf));
-        let reasons = || system.partitions.iter().find_map(|p| p.unguarded_reason(index?));
-        text.line(format!(
-            "unguarded {bdf:#x} {owner} {}",
-            slug(reasons().unwrap_or("-"))
-        ));
-    }
+    masters::masters(text, sources, sections);
 }

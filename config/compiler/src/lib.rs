@@ -12,6 +12,7 @@ pub mod boardtree;
 mod channel_nodes;
 pub mod colour;
 pub mod compile;
+mod device_nodes;
 pub mod devices;
 pub mod devicetree;
 pub mod error;

@@ -106,6 +106,12 @@ fn partition(system: &System, compiled: &Compiled, images: &Path, index: usize) 
             Cores::Sliced { .. } => "sliced".to_owned(),
         },
         slots_per_frame: slots_per_frame(system, index),
+        fault_tolerant_time: partition.fault_tolerant_time.map(|t| manifest::Tolerance {
+            limit: t.limit,
+            reaction: id(t.reaction.value),
+            timeout: t.timeout,
+            heartbeat: partition.heartbeat.map_or(0, |h| h.every.value),
+        }),
     }
 }
 

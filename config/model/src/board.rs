@@ -9,6 +9,7 @@ use crate::colours::Colouring;
 use crate::errata::Erratum;
 use crate::span::{Span, Spanned};
 
+pub use crate::device::{Device, DeviceKind, Registers};
 pub use crate::function::{Interrupt, PciFunction, Trigger};
 pub use crate::qemu::{Deterministic, Qemu, TreeMaker};
 
@@ -282,45 +283,6 @@ pub struct Pcie {
     pub span: Span,
 }
 
-/// A device that can be assigned.
-#[derive(Clone, Debug)]
-pub struct Device {
-    /// Its name, as specs use it.
-    pub name: Spanned<String>,
-    /// What it is.
-    pub kind: DeviceKind,
-    /// Its PCI function; nothing for a device at fixed addresses.
-    pub pci: Option<PciFunction>,
-    /// Where the registers for its partition are.
-    pub registers: Registers,
-    /// Clock that its driver divides, in Hz.
-    pub clock: Option<u32>,
-    /// Its interrupt.
-    pub interrupt: Option<Spanned<Interrupt>>,
-    /// Whether it is a CAN controller: `wiring` may name it.
-    pub can: bool,
-    /// Whether it masters the bus: its owner's RAM is then its too, through the SMMU.
-    pub bus_master: bool,
-    /// Controllers that it depends on, indices into [`Board::controllers`].
-    pub controlled_by: Vec<Spanned<usize>>,
-}
-
-impl Device {
-    /// Bus, device, function of its PCI function; also its StreamID.
-    pub fn bdf(&self) -> Option<u32> {
-        self.pci.as_ref().map(PciFunction::bdf)
-    }
-}
-
-/// Where the registers of a device are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Registers {
-    /// In this BAR of its PCI function.
-    Bar(usize),
-    /// At fixed addresses, whole pages.
-    At(Region),
-}
-
 /// A controller that can stop devices: whoever reaches it can harm each device that depends on it.
 #[derive(Clone, Debug)]
 pub struct Controller {
@@ -353,37 +315,4 @@ impl ControllerKind {
         ("power", Self::Power),
         ("pins", Self::Pins),
     ];
-}
-
-/// What a device is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// CTU CAN FD controller.
-    CtuCanFd,
-    /// AMD (Xilinx) CAN controller of the Zynq.
-    XilinxCan,
-    /// AMD (Xilinx) CAN FD controller 2.0.
-    XilinxCanFd,
-    /// QEMU's `edu` function, which copies memory by DMA; for tests.
-    Edu,
-}
-
-impl DeviceKind {
-    /// All, as a board file names them.
-    pub(crate) const NAMED: [(&'static str, Self); 4] = [
-        ("ctucanfd", Self::CtuCanFd),
-        ("xilinx-can", Self::XilinxCan),
-        ("xilinx-canfd", Self::XilinxCanFd),
-        ("edu", Self::Edu),
-    ];
-
-    /// Its name for people.
-    pub fn title(self) -> &'static str {
-        match self {
-            DeviceKind::CtuCanFd => "CTU CAN FD controller",
-            DeviceKind::XilinxCan => "Xilinx CAN controller",
-            DeviceKind::XilinxCanFd => "Xilinx CAN FD controller",
-            DeviceKind::Edu => "DMA test device",
-        }
-    }
 }

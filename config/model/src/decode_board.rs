@@ -184,10 +184,6 @@ impl Decoder<'_> {
         let pci = present(fields.get("pci").map(|n| self.pci(n)))?;
         let registers = self.registers(fields.get("registers")?, pci.as_ref())?;
         let masters = fields.get("bus_master").and_then(boolean);
-        if let Some(masters) = masters.filter(|m| m.value && pci.is_none()) {
-            let wanted = "false: without `pci` no StreamID is known";
-            self.report(document::out_of_range(masters.span, "`bus_master`", wanted));
-        }
         let interrupt_key = fields.key_span("interrupt").unwrap_or(entry.key.span);
         let interrupt = fields.get("interrupt").map(|n| interrupt(n, interrupt_key));
         let mut controlled_by = Vec::new();

@@ -34,6 +34,20 @@ pub struct Heartbeat {
     pub grace: u64,
 }
 
+/// How long a fault of a partition may go unanswered. Times are in ns.
+///
+/// # References
+/// ISO 26262-1, "fault tolerant time interval".
+#[derive(Clone, Copy, Debug)]
+pub struct Tolerance {
+    /// Longest time from a fault to the reaction.
+    pub limit: u64,
+    /// Index of the partition that reacts.
+    pub reaction: Spanned<usize>,
+    /// Time without a valid frame after which it reacts.
+    pub timeout: u64,
+}
+
 /// What a partition's safe state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SafeState {
@@ -61,6 +75,14 @@ pub(crate) struct PartitionHealthSpec {
     pub(crate) heartbeat: Option<HeartbeatSpec>,
     pub(crate) safe_state: SafeState,
     pub(crate) interrupt_limit: Option<Spanned<u32>>,
+    pub(crate) tolerance: Option<ToleranceSpec>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ToleranceSpec {
+    pub(crate) limit: Spanned<u64>,
+    pub(crate) reaction: Name,
+    pub(crate) timeout: u64,
 }
 
 #[derive(Debug)]
@@ -102,6 +124,16 @@ pub(crate) fn partition(fields: Fields<'_>) -> Option<PartitionHealthSpec> {
         heartbeat: present(fields.get("heartbeat").map(heartbeat))?,
         safe_state: safe_state.map_or(SafeState::Silent, |s| s.value),
         interrupt_limit: present(fields.get("interrupt_limit").map(small))?,
+        tolerance: present(fields.get("fault_tolerant_time").map(tolerance))?,
+    })
+}
+
+fn tolerance(node: &Node) -> Option<ToleranceSpec> {
+    let fields = Fields::of(node)?;
+    Some(ToleranceSpec {
+        limit: fields.get("limit").and_then(nanoseconds)?,
+        reaction: fields.get("reaction").and_then(text)?,
+        timeout: fields.get("timeout").and_then(nanoseconds)?.value,
     })
 }
 

@@ -17,6 +17,7 @@ mod decode_cores;
 mod decode_locks;
 mod decode_spec;
 mod decode_tasks;
+mod device;
 pub mod diagnostic;
 pub mod errata;
 pub mod files;

@@ -84,6 +84,23 @@ pub struct Partition {
     pub mode: String,
     /// Slots that each of its vCPUs gets in a major frame.
     pub slots_per_frame: u32,
+    /// How long a fault of it may go unanswered.
+    #[serde(default)]
+    pub fault_tolerant_time: Option<Tolerance>,
+}
+
+/// How long a fault of a partition may go unanswered; times in ns.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// Longest time from a fault to the reaction.
+    pub limit: u64,
+    /// Index of the partition that reacts.
+    pub reaction: u32,
+    /// Time without a valid frame after which it reacts.
+    pub timeout: u64,
+    /// Longest time between two signs of life of the faulty one; 0 when it owes none.
+    pub heartbeat: u64,
 }
 
 /// Encoding of a console.

@@ -10,7 +10,7 @@ use crate::decode::present;
 use crate::decode_locks;
 use crate::decode_tasks;
 use crate::files::Payloads;
-use crate::health::{self, Health, Heartbeat};
+use crate::health::{self, Health, Heartbeat, Tolerance};
 use crate::rules;
 use crate::span::{Sources, Spanned};
 use crate::spec::{
@@ -31,7 +31,7 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
         .zip(payloads.list.into_iter().zip(payloads.trees))
         .zip(colours)
         .map(|((p, (payload, tree)), colours)| {
-            let partition = partition(p, payload?, colours, &board)?;
+            let partition = partition(p, &spec, payload?, colours, &board)?;
             Some(Partition {
                 device_tree: tree,
                 ..partition
@@ -109,6 +109,7 @@ fn colours(spec: &Spec, board: &Board) -> Vec<Option<ColourSet>> {
 
 fn partition(
     spec: &PartitionSpec,
+    whole: &Spec,
     payload: Payload,
     colours: Option<ColourSet>,
     board: &Board,
@@ -164,6 +165,13 @@ fn partition(
             grace: h.grace,
         }),
         safe_state: spec.health.safe_state,
+        fault_tolerant_time: present(spec.health.tolerance.as_ref().map(|t| {
+            Some(Tolerance {
+                limit: t.limit.value,
+                reaction: partition_index(&t.reaction, whole)?,
+                timeout: t.timeout,
+            })
+        }))?,
         interrupt_limit: spec.health.interrupt_limit.map(|l| l.value),
     })
 }

@@ -25,6 +25,7 @@ pub mod placement;
 pub(crate) mod rights;
 pub(crate) mod schedule;
 pub(crate) mod tasks;
+mod tolerance;
 
 use crate::board::Board;
 use crate::diagnostic::{Diagnostic, Rule};
@@ -63,6 +64,7 @@ const CHECKS: &[&[Check]] = &[
     bandwidth::CHECKS,
     health::CHECKS,
     tasks::CHECKS,
+    tolerance::CHECKS,
 ];
 
 /// Looks for breaches of every rule on the meaning of a spec.
@@ -95,6 +97,7 @@ pub fn all() -> Vec<&'static Rule> {
         bandwidth::ALL,
         health::ALL,
         tasks::ALL,
+        tolerance::ALL,
         flows::ALL,
         rights::ALL,
         dma::ALL,

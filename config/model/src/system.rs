@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::board::{Board, Device, Region};
 use crate::channel::{Channel, ChannelMemory};
 use crate::colours::ColourSet;
-use crate::health::{Health, Heartbeat, Reactions, SafeState};
+use crate::health::{Health, Heartbeat, Reactions, SafeState, Tolerance};
 use crate::lock::Lock;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
@@ -100,6 +100,8 @@ pub struct Partition {
     pub heartbeat: Option<Heartbeat>,
     /// What becomes of it when it may not restart any more.
     pub safe_state: SafeState,
+    /// How long a fault of it may go unanswered.
+    pub fault_tolerant_time: Option<Tolerance>,
     /// Interrupts of its devices in one slot above which it is told a storm.
     pub interrupt_limit: Option<u32>,
 }

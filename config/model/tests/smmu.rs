@@ -18,11 +18,21 @@ const BRIDGE: &str =
 const FUNCTION: &str = "  dma:\n    kind: edu\n    pci: { slot: 1, id: \"1234:11e8\", bars: { 0: 1MiB } }\n    registers: { bar: 0 }\n    bus_master: true\n";
 /// The same without PCI.
 const PLATFORM: &str =
-    "  dma:\n    kind: edu\n    registers: { base: 0xc000_0000, size: 1MiB }\n    bus_master: true\n";
+    "  dma:\n    kind: edu\n    registers: { base: 0x10_0000_0000, size: 1MiB }\n    bus_master: true\n";
 /// The device for a partition, and why it may go without an SMMU.
 const OWNED: &str = "partitions.cluster.devices=[dma]";
 const ACCEPTED: &str =
     "partitions.cluster.unguarded_dma={ dma: the bridge in front of it reaches its buffers only }";
+
+/// Memory of the same partition in the RAM of a board.
+fn pinned(board: &str) -> String {
+    let at = match board {
+        "imx8mp-evk" => "0xa000_0000",
+        "ti-j721e" => "0xc000_0000",
+        _ => "0x2000_0000",
+    };
+    format!("partitions.cluster.memory={{ size: 2MiB, at: {at} }}")
+}
 
 /// A board file with one more device.
 fn with(board: &str, device: &str) -> String {
@@ -59,9 +69,14 @@ fn without_an_smmu_each_bus_master_is_accepted_by_name() {
         let broken = |overrides: &[&str]| broken(&fixture, folder.path(), board, &text, overrides);
         assert_eq!(broken(&[]), [""; 0], "{board}: nobody owns it");
         assert_eq!(broken(&[OWNED]), ["devices/unguarded"], "{board}");
-        assert_eq!(broken(&[OWNED, ACCEPTED]), [""; 0], "{board}");
+        assert_eq!(broken(&[OWNED, ACCEPTED]), ["dma/unpinned"], "{board}");
+        assert_eq!(broken(&[OWNED, ACCEPTED, &pinned(board)]), [""; 0], "{board}");
         let empty = "partitions.cluster.unguarded_dma={ dma: \"-\" }";
-        assert_eq!(broken(&[OWNED, empty]), ["devices/not-unguarded"], "{board}");
+        assert_eq!(
+            broken(&[OWNED, empty, &pinned(board)]),
+            ["devices/not-unguarded"],
+            "{board}"
+        );
     }
 }
 
@@ -71,7 +86,8 @@ fn with_an_smmu_it_needs_no_exception_and_gets_none() {
     let text = with("ti-j721e", FUNCTION) + &BRIDGE.replace("0xc000_0000", "0x1000_0000");
     let broken = |overrides: &[&str]| broken(&fixture, folder.path(), "ti-j721e", &text, overrides);
     assert_eq!(broken(&[OWNED]), [""; 0]);
-    assert_eq!(broken(&[OWNED, ACCEPTED]), ["devices/not-unguarded"]);
+    let pinned = pinned("ti-j721e");
+    assert_eq!(broken(&[OWNED, ACCEPTED, &pinned]), ["devices/not-unguarded"]);
 }
 
 /// The number is by what an image knows its board: no two have the same. Verifies: BH-BRD-005.
@@ -89,17 +105,37 @@ fn each_board_has_a_number_of_its_own() {
     assert!(numbers.len() >= 6);
 }
 
-/// What has no StreamID that the board file knows is no bus master on any board. Verifies: BH-LANG-016.
+/// What has no StreamID that the board file knows is guarded by no SMMU. Verifies: BH-LANG-016, BH-LANG-021.
 #[test]
-fn a_bus_master_without_a_stream_is_refused_by_the_board_file() {
-    let folder = tempfile::tempdir().unwrap();
-    for board in ["xlnx-versal-virt", "imx8mp-evk", "ti-j721e"] {
-        let file = folder.path().join(format!("{board}.yaml"));
-        fs::write(&file, with(board, PLATFORM)).unwrap();
-        let error = format!("{:?}", load_board(&file).unwrap_err());
-        assert!(
-            error.contains("without `pci` no StreamID is known"),
-            "{board}: {error}"
+fn a_bus_master_without_a_stream_is_accepted_by_name_on_every_board() {
+    let (fixture, folder) = (Fixture::new(), tempfile::tempdir().unwrap());
+    for board in ["xlnx-versal-virt", "xlnx-zcu102", "imx8mp-evk", "ti-j721e"] {
+        let text = with(board, PLATFORM);
+        let broken = |overrides: &[&str]| broken(&fixture, folder.path(), board, &text, overrides);
+        assert_eq!(broken(&[]), [""; 0], "{board}: nobody owns it");
+        assert_eq!(broken(&[OWNED]), ["devices/unguarded"], "{board}");
+        assert_eq!(broken(&[OWNED, ACCEPTED]), ["dma/unpinned"], "{board}");
+        let pinned = pinned(board);
+        assert_eq!(broken(&[OWNED, ACCEPTED, &pinned]), [""; 0], "{board}");
+        let ranges = "partitions.cluster.dma={ dma: [{ offset: 0, size: 4KiB }] }";
+        let all = [OWNED, ACCEPTED, &pinned, ranges];
+        assert_eq!(
+            broken(&all),
+            ["dma/not-guarded"],
+            "{board}: nothing keeps it to ranges"
         );
+    }
+}
+
+/// The boards of QEMU's models without a driven SMMU have bus masters that their device trees name.
+#[test]
+fn boards_without_an_smmu_name_their_bus_masters() {
+    for (board, names) in [
+        ("xlnx-zcu102", &["gdma0", "gem3", "sd1"][..]),
+        ("imx8mp-evk", &["usdhc3", "sdma1"]),
+    ] {
+        let board = load_board(&root().join(format!("config/boards/{board}.yaml"))).unwrap();
+        let masters = board.devices.iter().filter(|d| d.bus_master);
+        assert_eq!(masters.map(|d| d.name.value.as_str()).collect::<Vec<_>>(), names);
     }
 }

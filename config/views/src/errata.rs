@@ -4,6 +4,7 @@
 use bulkhead_model::errata::{Erratum, of_board};
 use bulkhead_model::system::System;
 
+use crate::overview::Section;
 use crate::words::numbers;
 
 /// What an erratum does and who works around it, in a sentence.
@@ -14,6 +15,14 @@ pub(crate) fn sentence(erratum: &Erratum) -> String {
         erratum.remedy.name(),
         erratum.means
     )
+}
+
+/// The overview's section.
+pub(crate) fn section(system: &System) -> Section {
+    Section {
+        title: "errata",
+        entries: entries(system),
+    }
 }
 
 /// Each erratum by name, with its sentence and its cores.

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use bulkhead_model::channel::Channel;
+use bulkhead_model::health::Tolerance;
 use bulkhead_model::system::{Console, Cores, Criticality, Interrupts, Partition, Payload, System};
 use serde::Serialize;
 
@@ -54,10 +55,7 @@ pub fn overview(system: &System, built: &Built<'_>) -> Result<Overview, BuiltErr
             title: "cores",
             entries: cores(system, built),
         },
-        Section {
-            title: "errata",
-            entries: crate::errata::entries(system),
-        },
+        crate::errata::section(system),
         Section {
             title: "channels",
             entries: channels(system, built),
@@ -184,9 +182,23 @@ fn partitions(system: &System, built: &Built<'_>) -> Result<Vec<(String, Vec<Str
             "{start}; an error restarts it at most {}",
             count(partition.restart_limit.try_into().unwrap_or(usize::MAX), "time")
         ));
+        if let Some(tolerance) = partition.fault_tolerant_time {
+            lines.push(tolerance_line(system, &tolerance));
+        }
         entries.push((name.clone(), lines));
     }
     Ok(entries)
+}
+
+/// How long a fault of a partition may go unanswered.
+fn tolerance_line(system: &System, tolerance: &Tolerance) -> String {
+    let answers = system.partitions.get(tolerance.reaction.value);
+    format!(
+        "a fault of it is tolerated for {}; {} answers after {} without a valid frame",
+        time(tolerance.limit),
+        answers.map_or("", |p| p.name.value.as_str()),
+        time(tolerance.timeout)
+    )
 }
 
 fn cores(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
@@ -269,7 +281,13 @@ fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
         }
         let masters = function.is_some_and(|f| f.bus_master == 1);
         let Some(bdf) = device.bdf() else {
-            lines.push("DMA: none, it is no bus master".to_owned());
+            lines.push(match (device.bus_master, owner) {
+                (false, _) => "DMA: none, it is no bus master".to_owned(),
+                (true, None) => "DMA: as the boot loader left it; EL2 does not touch it".to_owned(),
+                (true, Some(_)) => {
+                    "DMA: not isolated, no SMMU guards it: it reaches all of memory".to_owned()
+                }
+            });
             return (device.name.value.clone(), lines);
         };
         lines.push(match (valid.contains(&u64::from(bdf)), masters) {

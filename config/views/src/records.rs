@@ -114,10 +114,39 @@ pub struct Records {
     pub emulated: Vec<Emulated>,
     /// StreamIDs and their partitions.
     pub streams: Vec<(u64, String)>,
-    /// Bus masters that no SMMU guards: PCI function, partition, reason.
-    pub unguarded: Vec<(u64, String, String)>,
+    /// Bus masters that no SMMU guards.
+    pub unguarded: Vec<Unguarded>,
     /// Everything that was placed, by address.
     pub memory: Vec<Placed>,
+}
+
+/// A bus master that nothing confines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unguarded {
+    /// PCI function, or name of the device's grant.
+    pub what: String,
+    /// Its partition.
+    pub partition: String,
+    /// Why that is accepted.
+    pub reason: String,
+}
+
+impl Unguarded {
+    /// Whether it is a device with this PCI function, or of this name.
+    pub fn is(&self, bdf: Option<u32>, name: &str) -> bool {
+        match bdf {
+            Some(bdf) => self.what == format!("{bdf:#x}"),
+            None => self.what == name,
+        }
+    }
+
+    /// It in words.
+    pub fn show(&self) -> String {
+        match self.what.strip_prefix("0x") {
+            Some(_) => format!("PCI function {}", self.what),
+            None => format!("device {}", self.what),
+        }
+    }
 }
 
 fn hex(text: &str) -> Option<u64> {
@@ -211,9 +240,11 @@ impl Records {
             }),
             ["stream", id, partition] => self.streams.push((hex(id)?, (*partition).to_owned())),
             ["unguarded", id, partition, reason] => {
-                let id = hex(id)?;
-                self.unguarded
-                    .push((id, (*partition).to_owned(), (*reason).to_owned()));
+                self.unguarded.push(Unguarded {
+                    what: (*id).to_owned(),
+                    partition: (*partition).to_owned(),
+                    reason: (*reason).to_owned(),
+                });
             }
             ["memory", fields @ ..] => self.memory.push(placed(fields)?),
             ["coloured-memory", fields @ ..] => self.coloured_memory.push(placed(fields)?),

@@ -10,7 +10,7 @@ use bulkhead_model::board::Board;
 use serde::Serialize;
 
 use crate::built::{Built, BuiltError};
-use crate::records::Span;
+use crate::records::{Span, Unguarded};
 use crate::target::{AskError, Device, Target, find};
 use crate::walk::{Leaf, Rights, Use, leaves, roots, streams};
 use crate::words::{count, listed, numbers};
@@ -87,7 +87,8 @@ pub fn who_can(built: &Built<'_>, board: Option<&Board>, text: &str) -> Result<W
     let mut notes = target.notes.clone();
     notes.extend(device_notes(built, &target));
     notes.extend(emulation_notes(built, &target));
-    for (id, owner, reason) in &built.records.unguarded {
+    for unguarded in &built.records.unguarded {
+        let owner = &unguarded.partition;
         if target.physical.is_empty() {
             continue;
         }
@@ -97,7 +98,9 @@ pub fn who_can(built: &Built<'_>, board: Option<&Board>, text: &str) -> Result<W
             }
         }
         notes.push(format!(
-            "not isolated: PCI function {id:#x} of partition {owner} masters the bus and no SMMU guards it; accepted for {reason}"
+            "not isolated: {} of partition {owner} masters the bus and no SMMU guards it; accepted for {}",
+            unguarded.show(),
+            unguarded.reason
         ));
     }
     Ok(WhoCan {
@@ -231,7 +234,10 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
         ));
     }
     let Some(bdf) = bdf else {
-        notes.push("DMA: none, it is no bus master".to_owned());
+        notes.push(match unguarded_here(built, target) {
+            Some(_) => "DMA: no SMMU guards it: it reaches all of memory".to_owned(),
+            None => "DMA: none, it is no bus master".to_owned(),
+        });
         return notes;
     };
     let masters = function.is_some_and(|f| f.bus_master == 1);
@@ -245,6 +251,13 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
         (None, false, _) => format!("DMA: bus mastering stays off, and StreamID {bdf:#x} is invalid: the SMMU aborts and records every access"),
     });
     notes
+}
+
+/// The exception of the device at fixed addresses whose registers are asked for.
+fn unguarded_here<'a>(built: &'a Built<'_>, target: &Target) -> Option<&'a Unguarded> {
+    let placed = built.records.memory.iter();
+    let mut there = placed.filter(|p| target.physical.iter().any(|t| t.common(p.physical).is_some()));
+    there.find_map(|p| built.records.unguarded.iter().find(|u| u.what == p.name))
 }
 
 /// The partition that the registers of a device at fixed addresses were given to.

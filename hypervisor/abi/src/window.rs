@@ -40,7 +40,7 @@ pub const METRICS: usize = 0x6000;
 /// Value of [`Metrics::magic`] once the partition publishes metrics.
 pub const METRICS_MAGIC: u32 = 0x4d48_4b42;
 /// Version of [`Metrics`].
-pub const METRICS_VERSION: u32 = 1;
+pub const METRICS_VERSION: u32 = 2;
 
 /// One ring's indices, each written by one side only and on a cache line of its own.
 #[repr(C, align(64))]
@@ -95,5 +95,9 @@ pub struct Metrics {
     pub port_sequence: u64,
     /// Sampling-port messages that were torn or went backwards (must stay 0).
     pub port_errors: u64,
+    /// Counter value at which the partition degraded last, see [`Metrics::can_timeouts`]; 0 before.
+    pub degraded_ns: u64,
+    /// Counter value of the newest valid protected frame before which some were missing; 0 before.
+    pub resumed_ns: u64,
 }
-const _: () = assert!(size_of::<Metrics>() == 112);
+const _: () = assert!(size_of::<Metrics>() == 128);

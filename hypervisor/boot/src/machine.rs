@@ -110,7 +110,13 @@ fn close_streams(system: &System<'_>) -> Result<(), Refusal> {
         start: system.header.live_base,
         end: system.header.live_base.saturating_add(system.header.live_size),
     };
-    for function in system.pci_functions.iter().filter(|f| f.bus_master != 0) {
+    // Without an SMMU there is no table: where one would begin lie root pages.
+    let has_table = system.board.smmu != 0;
+    for function in system
+        .pci_functions
+        .iter()
+        .filter(|f| has_table && f.bus_master != 0)
+    {
         let table = live.start.saturating_add(system.board.stream_table);
         let start = table.saturating_add(u64::from(function.bdf).saturating_mul(STREAM_BYTES));
         let end = start.saturating_add(STREAM_BYTES);

@@ -12,6 +12,8 @@
 
 pub mod gic;
 pub mod gicv2;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+mod memory;
 pub mod mmio;
 pub mod pci;
 pub mod smmu;

@@ -321,15 +321,17 @@ fn without_inheritance_nobody_is_boosted() {
 fn one_job_at_a_time() {
     let job = Job::new();
     assert_eq!(job.claim(0, 0), Turn::Done);
-    assert!(!job.begin(0, 0) && !job.begin(0, 255));
-    assert!(job.begin(0, 1));
-    assert!(!job.begin(1, 1));
+    assert!(!job.begin_once(0, 0, 1) && !job.begin_once(0, 255, 1));
+    assert!(!job.begin_once(0, 1, 0) && !job.begin_once(0, 1, 2));
+    assert!(job.begin_once(0, 1, 1));
+    assert!(!job.begin_once(1, 1, 1) && !job.begin_once(1, 1, 2));
     let Turn::Execute(step) = job.claim(1, 0) else {
         panic!("a step")
     };
-    assert!(step.helps && step.number == 0 && !job.begin(1, 1));
+    assert!(step.helps && step.number == 0 && !job.begin_once(1, 1, 2));
     assert_eq!(job.claim(0, 0), Turn::Wait);
     assert!(job.finish(step));
     assert_eq!(job.claim(0, 0), Turn::Done);
-    assert!(job.begin(1, 2));
+    assert!(!job.begin_once(1, 2, 1) && !job.begin_anew());
+    assert!(job.begin_once(1, 2, 2));
 }

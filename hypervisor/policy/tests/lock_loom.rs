@@ -269,7 +269,7 @@ fn a_revoked_owner_gives_back_nothing() {
 fn the_steps_of_a_job_are_executed_once_and_in_order() {
     model(3, || {
         let job = Arc::new((Job::new(), UnsafeCell::new(0u8)));
-        assert!(job.0.begin(0, 3));
+        assert!(job.0.begin_once(0, 3, 1));
         let carry_on = |job: &(Job, UnsafeCell<u8>), core: u8| loop {
             match job.0.claim(core, 0) {
                 Turn::Execute(step) => {
@@ -303,7 +303,7 @@ fn the_steps_of_a_job_are_executed_once_and_in_order() {
 fn a_core_that_fails_in_a_step_poisons_the_job() {
     model(3, || {
         let job = Arc::new(Job::new());
-        assert!(job.begin(0, 2));
+        assert!(job.begin_once(0, 2, 1));
         let failed = Arc::new(loom::sync::atomic::AtomicU32::new(0));
         let (other, failing) = (job.clone(), failed.clone());
         let thread = thread::spawn(move || {
@@ -322,5 +322,58 @@ fn a_core_that_fails_in_a_step_poisons_the_job() {
         };
         let died_in_a_step = thread.join().unwrap();
         assert_eq!(outcome == Turn::Poisoned, died_in_a_step);
+    });
+}
+
+/// Carries a job of one step on to its end, begun anew if a core failed in it; how often it was executed here.
+fn carry_on(job: &Job, core: u8, failed: u32) -> u32 {
+    let mut executed = 0;
+    loop {
+        match job.claim(core, failed) {
+            Turn::Execute(step) => {
+                executed += 1;
+                job.finish(step);
+            }
+            Turn::Wait => thread::yield_now(),
+            Turn::Done => return executed,
+            Turn::Poisoned => {
+                job.begin_anew();
+            }
+        }
+    }
+}
+
+/// Two cores find at the same time that a job is due: it is done once, whoever is slow.
+///
+/// Verifies: BH-LOCK-028.
+#[test]
+fn a_job_that_two_cores_find_due_is_done_once() {
+    model(3, || {
+        let job = Arc::new(Job::new());
+        let due = |job: &Job, core: u8| {
+            job.begin_once(0, 1, 1);
+            carry_on(job, core, 0)
+        };
+        let other = job.clone();
+        let thread = thread::spawn(move || due(&other, 1));
+        let here = due(&job, 0);
+        assert_eq!(here + thread.join().unwrap(), 1);
+    });
+}
+
+/// Two cores find a job poisoned: it is done once more, not twice, and the next one can be begun.
+///
+/// Verifies: BH-LOCK-028.
+#[test]
+fn a_poisoned_job_is_done_anew_once() {
+    model(3, || {
+        let job = Arc::new(Job::new());
+        assert!(job.begin_once(0, 1, 1));
+        assert!(matches!(job.claim(2, 0), Turn::Execute(_)));
+        let other = job.clone();
+        let thread = thread::spawn(move || carry_on(&other, 1, 1 << 2));
+        let here = carry_on(&job, 0, 1 << 2);
+        assert_eq!(here + thread.join().unwrap(), 1);
+        assert!(!job.begin_once(0, 1, 1) && job.begin_once(0, 1, 2));
     });
 }

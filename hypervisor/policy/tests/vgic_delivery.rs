@@ -118,3 +118,24 @@ fn the_end_of_a_handling_that_software_cut_short_does_not_end_the_next() {
     run.finish();
     assert_eq!(run.delivered, 3);
 }
+
+/// An SPI that becomes pending again while vCPU 0 handles it goes where it is routed meanwhile, and only once it is
+/// ended. Verifies: BH-GIC-037.
+#[test]
+fn what_becomes_pending_while_it_is_active_follows_its_route() {
+    const SPI_33: usize = 2;
+    let (by, of, which, on) = (0, 0, SPI_33, true);
+    let mut run = Run::new(true, false);
+    run.enable_all();
+    run.step(&Step::Pend { by, of, which, on });
+    run.step(&Step::Acknowledge { at: 0 });
+    run.reroute(1, 33, 2);
+    run.step(&Step::Pend { by: 1, of, which, on });
+    run.step(&Step::Arrive { at: 0 });
+    run.step(&Step::Acknowledge { at: 2 });
+    run.step(&Step::End { at: 0, later: false });
+    run.step(&Step::Acknowledge { at: 0 });
+    run.step(&Step::Acknowledge { at: 2 });
+    run.finish();
+    assert_eq!(run.delivered, 2);
+}

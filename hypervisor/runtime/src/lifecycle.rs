@@ -87,6 +87,7 @@ impl PerCore {
             return;
         }
         let partition = vcpu.partition;
+        vcpu.shared.root.note(view::pristine_root(partition));
         let safe_state = if partition.flags & partition_flag::SAFE_OUTPUT != 0 {
             SafeState::Output
         } else {
@@ -330,7 +331,7 @@ pub fn end(running: &Running, index: u32, event: Event) {
         && matches!(after.phase(), Phase::Stopping(_))
         && !matches!(before.phase(), Phase::Stopping(_))
     {
-        withdraw(running, partition);
+        withdraw(running, partition, state);
         close(running, partition, state);
         let _ = apply(state, Event::Withdrawn);
     }
@@ -354,12 +355,12 @@ fn close(running: &Running, partition: &Partition, state: &PartitionState) {
 /// The life says that the partition stops before the first entry goes, so the abort finds `must_stop`. Only the
 /// core that moved the partition to its stop comes here, and the life waits for it: the next start, which restores
 /// the page, comes after this.
-fn withdraw(running: &Running, partition: &Partition) {
+fn withdraw(running: &Running, partition: &Partition, state: &PartitionState) {
     let members = running.system.vcpus_of_partition(partition);
     if let Some(elsewhere) = members.iter().find(|vcpu| vcpu.core != running.index) {
         bulkhead_arch::barrier::dmb_ish();
         revoke(elsewhere.vttbr, || {
-            root::withdraw(view::live_root(partition).words())
+            root::withdraw(view::live_root(partition).words(), &state.root)
         });
     }
 }

@@ -21,10 +21,8 @@ use crate::core_state::{LocalVcpu, Running};
 use crate::lifecycle::{GUEST_PPIS, vgic_config};
 use crate::{core_field, direct, gic_cpu, view};
 
-/// Entries of the root page that a step restores: an eighth of them.
-const CHUNK: usize = 64;
-/// The machine, then the root page in chunks.
-const STEPS: u8 = 1 + 8;
+/// The machine, then the root page.
+const STEPS: u8 = 2;
 
 /// Carries the job on; whether it is done. `starts` was read before the life that says that the partition is to be
 /// loaded, so that it numbers this load.
@@ -55,7 +53,7 @@ pub fn carry_on(vcpu: &LocalVcpu, running: &Running, starts: u32) -> bool {
             Turn::Wait => core::hint::spin_loop(),
             Turn::Done => return true,
             Turn::Poisoned => {
-                if job.begin(owner, STEPS) {
+                if job.begin_anew() {
                     count(running, core::mem::offset_of!(LockStats, revoked));
                 }
             }
@@ -65,17 +63,15 @@ pub fn carry_on(vcpu: &LocalVcpu, running: &Running, starts: u32) -> bool {
 }
 
 fn execute(vcpu: &LocalVcpu, running: &Running, step: u8) {
-    let Some(chunk) = step.checked_sub(1) else {
-        reset_machine(vcpu, running);
-        return;
-    };
-    let from = usize::from(chunk).wrapping_mul(CHUNK);
-    let live = view::live_root(vcpu.partition);
-    let pristine = view::pristine_root(vcpu.partition);
-    let part = live.words().get(from..from.wrapping_add(CHUNK));
-    if let Some(part) = part {
-        root::restore(part, pristine.get(from..).unwrap_or(&[]));
+    if step == 0 {
+        return reset_machine(vcpu, running);
     }
+    let live = view::live_root(vcpu.partition);
+    root::restore(
+        live.words(),
+        view::pristine_root(vcpu.partition),
+        &vcpu.shared.root,
+    );
 }
 
 fn reset_machine(vcpu: &LocalVcpu, running: &Running) {

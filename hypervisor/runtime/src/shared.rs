@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use bulkhead_arch::lock::TicketLock;
 use bulkhead_policy::lock::helped::Job;
 use bulkhead_policy::psci::Power;
+use bulkhead_policy::root::Used;
 use bulkhead_policy::uart::Pl011;
 use bulkhead_policy::vgic::direct::Direct;
 use bulkhead_policy::vgic::v2::Extras;
@@ -68,6 +69,8 @@ pub struct PartitionState {
     pub life: AtomicU64,
     /// The reset of its machine and root page before each start.
     pub reload: Job,
+    /// Entries of its root page.
+    pub root: Used,
     /// Starts so far.
     pub starts: AtomicU32,
     /// Whether its streams are open, as 1 or 0: one of its own cores closes them, once for each stop.
@@ -92,6 +95,7 @@ impl PartitionState {
             }),
             life: AtomicU64::new(0),
             reload: Job::new(),
+            root: Used::new(),
             starts: AtomicU32::new(0),
             streams: AtomicU32::new(0),
             refresh: AtomicU32::new(0),

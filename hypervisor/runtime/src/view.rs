@@ -111,8 +111,12 @@ pub fn stolen_time(entry: &Vcpu) -> SharedBlock {
     }
 }
 
-/// Offset of a function's stream table entry in the live image; `None` when the table has none for it.
+/// Offset of a function's stream table entry in the live image; `None` when the table has none for it, or the board
+/// has no SMMU and so no table.
 fn stream_offset(system: &System<'_>, function: &PciFunction) -> Option<u64> {
+    if system.board.smmu == 0 {
+        return None;
+    }
     let fits = function.bdf.checked_shr(system.board.stream_bits) == Some(0);
     let entry = u64::from(function.bdf).wrapping_mul(64);
     fits.then(|| system.board.stream_table.wrapping_add(entry))

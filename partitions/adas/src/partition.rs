@@ -8,7 +8,7 @@ use bulkhead_abi::window::Metrics;
 use bulkhead_adas::arguments::{Arguments, Crc};
 use bulkhead_adas::braking::{Braking, Situation};
 use bulkhead_devices::can::Frame;
-use bulkhead_partition::el1::{Partition, can, stop, time};
+use bulkhead_partition::el1::{Partition, can, stop, time, trespass};
 use bulkhead_partition::periodic::Periodic;
 use bulkhead_partition::sampling::Writer;
 use bulkhead_vehicle::bus::{
@@ -21,7 +21,10 @@ bulkhead_partition::entry!(run);
 
 const PERIOD_NS: u64 = 10_000_000;
 const MS: u64 = 1_000_000;
-/// Activations of braking before the main task is held, if it is asked for.
+/// Time from the arrival of the first measurements to the first activation, in ns: those of later periods have
+/// then arrived before theirs.
+const AFTER_SENSORS_NS: u64 = 200_000;
+/// Activations of braking before the main task is held or fails, if it is asked for.
 const HOLD_AFTER: u32 = 10;
 /// Words of the message of the sampling port.
 const WORDS: usize = size_of::<VehicleState>() / 8;
@@ -40,7 +43,7 @@ fn run(partition: Partition) -> ! {
             "NO BUS: this partition has no CAN controller, nothing is measured and no brake requested"
         );
     }
-    let port = match partition.writer::<WORDS>("vehicle-state") {
+    let mut port = match partition.writer::<WORDS>("vehicle-state") {
         Ok(port) => port,
         Err(error) => {
             defmt::error!(
@@ -50,12 +53,16 @@ fn run(partition: Partition) -> ! {
             stop()
         }
     };
+    let is_restart = port.number() > 0;
+    if is_restart {
+        // A restart. Whether the last request was sent nobody knows: numbers are left out so that none is repeated.
+        port.leave_out(2);
+    }
     defmt::info!("adas: emergency braking every {} ms", PERIOD_NS / MS);
     let mut adas = Adas {
         braking: Braking::new(),
         speeds: Receiver::new(WHEEL_SPEED),
         distances: Receiver::new(RADAR_DISTANCE),
-        requests: Sender::new(BRAKE_REQUEST),
         port,
         metrics: Metrics {
             smallest_margin_mm: u64::MAX,
@@ -63,11 +70,18 @@ fn run(partition: Partition) -> ! {
         },
         crc: arguments.crc,
         hold_ms: arguments.hold_ms,
+        fault_us: arguments.fault_us.filter(|_| !is_restart),
         phase: Phase::Silent,
     };
     let mut task = Periodic::new(time::now(), PERIOD_NS, PERIOD_NS);
     loop {
-        time::sleep_until(task.release());
+        while !time::doze_until(task.release()) {
+            if adas.phase == Phase::Silent && adas.measures() {
+                // The sensors' period is its own from here on.
+                task = Periodic::new(time::now() + AFTER_SENSORS_NS, PERIOD_NS, PERIOD_NS);
+                adas.phase = Phase::Waiting;
+            }
+        }
         adas.activation(time::now());
         adas.metrics.deadline_misses += task.finish(time::now());
         adas.publish_counts(&partition);
@@ -79,6 +93,8 @@ fn run(partition: Partition) -> ! {
 enum Phase {
     /// No measurements.
     Silent,
+    /// The first have arrived.
+    Waiting,
     /// Measuring, not braking.
     Watching,
     /// Braking for this many activations.
@@ -89,28 +105,38 @@ struct Adas {
     braking: Braking,
     speeds: Receiver,
     distances: Receiver,
-    requests: Sender,
     port: Writer<&'static [AtomicU64], WORDS>,
     metrics: Metrics,
     crc: Crc,
     hold_ms: Option<u64>,
+    fault_us: Option<u64>,
     phase: Phase,
 }
 
 impl Adas {
     fn activation(&mut self, now_ns: u64) {
-        let now_ms = now_ns / MS;
-        while let Some(frame) = can::receive() {
-            self.measurement(&frame, now_ms);
-        }
-        let decision = self.braking.decide(now_ms);
+        self.take_measurements();
+        let decision = self.braking.decide(now_ns / MS);
         if let Some((_, request)) = decision {
             self.request(request);
         }
         let situation = decision.map(|(situation, _)| situation);
         self.publish_state(situation, now_ns);
         self.log(situation);
-        self.hold();
+        self.fail();
+    }
+
+    fn take_measurements(&mut self) {
+        let now_ms = time::now() / MS;
+        while let Some(frame) = can::receive() {
+            self.measurement(&frame, now_ms);
+        }
+    }
+
+    /// Whether speed and distance are known.
+    fn measures(&mut self) -> bool {
+        self.take_measurements();
+        self.braking.decide(time::now() / MS).is_some()
     }
 
     fn measurement(&mut self, frame: &Frame, now_ms: u64) {
@@ -143,7 +169,9 @@ impl Adas {
     }
 
     fn request(&mut self, request: Signal) {
-        let mut bytes = self.requests.frame(request);
+        // Request and state of an activation have one number, which outlives a restart.
+        let number = self.port.number().wrapping_add(1);
+        let mut bytes = Sender::at(BRAKE_REQUEST, number).frame(request);
         if let (Crc::Broken, [check, ..]) = (self.crc, &mut bytes) {
             *check ^= 0xff;
         }
@@ -154,7 +182,7 @@ impl Adas {
     }
 
     fn publish_state(&mut self, situation: Option<Situation>, now_ns: u64) {
-        let sequence = self.metrics.port_sequence + 1;
+        let sequence = self.port.number().wrapping_add(1);
         let state = situation.map_or(
             VehicleState {
                 distance_mm: u32::MAX,
@@ -197,8 +225,8 @@ impl Adas {
             (Some(_), _) => Phase::Watching,
         };
         match (self.phase, phase) {
-            (Phase::Silent, Phase::Watching) => defmt::info!("measurements arrive"),
-            (Phase::Watching | Phase::Braking(_), Phase::Silent) => {
+            (Phase::Silent | Phase::Waiting, Phase::Watching) => defmt::info!("measurements arrive"),
+            (Phase::Waiting | Phase::Watching | Phase::Braking(_), Phase::Silent) => {
                 self.metrics.can_timeouts += 1;
                 defmt::warn!("measurements stopped: no requests");
             }
@@ -207,12 +235,19 @@ impl Adas {
         self.phase = phase;
     }
 
-    fn hold(&mut self) {
-        if self.phase == Phase::Braking(HOLD_AFTER)
-            && let Some(ms) = self.hold_ms.take()
-        {
+    /// What it was asked to do wrong.
+    fn fail(&mut self) {
+        if self.phase != Phase::Braking(HOLD_AFTER) {
+            return;
+        }
+        if let Some(ms) = self.hold_ms.take() {
             defmt::warn!("held for {} ms in mid-brake", ms);
             time::spin(ms * MS);
+        }
+        if let Some(us) = self.fault_us.take() {
+            defmt::warn!("reaches beside its memory in mid-brake");
+            time::spin(us * 1000);
+            trespass()
         }
     }
 

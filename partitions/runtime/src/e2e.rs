@@ -53,6 +53,15 @@ impl Protector {
         Self { data_id, counter: 0 }
     }
 
+    /// A sender whose next frame is number `number`, for one that counts its frames elsewhere.
+    #[must_use]
+    pub fn at(data_id: u16, number: u64) -> Self {
+        Self {
+            data_id,
+            counter: u8::try_from(number % u64::from(COUNTER_MODULUS)).unwrap_or(0),
+        }
+    }
+
     /// Sets counter and CRC of the next frame; the caller has filled the rest.
     pub fn protect<const N: usize>(&mut self, frame: &mut [u8; N]) {
         if let [check, first, ..] = frame.as_mut_slice() {

@@ -141,6 +141,17 @@ impl<W: Words, const N: usize> Writer<W, N> {
         Ok(Self { words, shape, number })
     }
 
+    /// The number of the last message, that of a life before a restart included; 0 before the first.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Leaves out `count` numbers before the next message.
+    pub const fn leave_out(&mut self, count: u64) {
+        self.number = self.number.wrapping_add(count);
+    }
+
     /// Publishes a message and returns its number.
     ///
     /// # Timing

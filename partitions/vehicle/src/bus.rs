@@ -68,6 +68,14 @@ impl Sender {
         }
     }
 
+    /// A sender whose next frame is number `number`.
+    #[must_use]
+    pub fn at(kind: Kind, number: u64) -> Self {
+        Self {
+            protector: Protector::at(kind.id, number),
+        }
+    }
+
     /// The next frame.
     pub fn frame(&mut self, signal: Signal) -> [u8; 8] {
         let [low, high] = signal.value.to_le_bytes();
@@ -83,6 +91,10 @@ impl Sender {
 pub struct Receiver {
     kind: Kind,
     checker: Checker,
+    /// Frames were missing before the newest one.
+    missing: bool,
+    /// The newest one was refused.
+    refused: bool,
 }
 
 impl Receiver {
@@ -92,7 +104,15 @@ impl Receiver {
         Self {
             kind,
             checker: Checker::new(kind.id),
+            missing: false,
+            refused: false,
         }
+    }
+
+    /// Whether frames were missing before the newest valid one.
+    #[must_use]
+    pub const fn were_missing(&self) -> bool {
+        self.missing
     }
 
     /// What a frame says.
@@ -100,7 +120,10 @@ impl Receiver {
     /// # Errors
     /// The frame must not be used.
     pub fn signal(&mut self, frame: &[u8]) -> Result<Signal, FrameError> {
-        self.checker.check(frame).map_err(FrameError::Protection)?;
+        let checked = self.checker.check(frame);
+        self.missing = !matches!(checked, Ok(0)) || self.refused;
+        self.refused = checked.is_err();
+        checked.map_err(FrameError::Protection)?;
         let &[_, _, low, high, a, b, c, d] = frame else {
             return Err(FrameError::Length(frame.len()));
         };
@@ -130,6 +153,35 @@ mod tests {
             prop_assert_eq!(Receiver::new(BRAKE_REQUEST).signal(&frame), expected);
             let other = Receiver::new(WHEEL_SPEED).signal(&frame);
             prop_assert_eq!(other, Err(FrameError::Protection(E2eError::Crc)));
+        }
+    }
+
+    /// Verifies: BH-CAN-105.
+    #[test]
+    fn a_receiver_knows_that_frames_were_missing() {
+        let signal = Signal { value: 7, time_ms: 9 };
+        let mut receiver = Receiver::new(BRAKE_REQUEST);
+        let mut take = |number| {
+            let taken = receiver.signal(&Sender::at(BRAKE_REQUEST, number).frame(signal));
+            (taken.is_ok(), receiver.were_missing())
+        };
+        // Number, whether it is taken, whether some were missing: a restarted sender leaves out two.
+        for (number, taken, missing) in [
+            (13, true, false),
+            (14, true, false),
+            (15, true, false),
+            (18, true, true),
+            (19, true, false),
+            (19, false, true),
+            (20, true, true),
+            (21, true, false),
+            (30, false, true),
+            (31, true, true),
+            (32, true, false),
+        ] {
+            let (ok, were) = take(number);
+            assert_eq!(ok, taken, "{number}");
+            assert!(!ok || were == missing, "{number}");
         }
     }
 

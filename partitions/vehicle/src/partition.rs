@@ -50,7 +50,10 @@ fn run(partition: Partition) -> ! {
     };
     let mut pace = Pace::new(start);
     loop {
-        time::sleep_until(task.release());
+        // Requests are checked when they arrive.
+        while !time::doze_until(task.release()) {
+            vehicle.take_requests(&partition);
+        }
         vehicle.take_requests(&partition);
         for _ in 0..pace.due(time::now()) {
             for event in vehicle.car.step().into_iter().flatten() {
@@ -80,6 +83,10 @@ impl Vehicle {
             match self.requests.signal(frame.data()) {
                 Ok(request) => {
                     self.first_request(partition);
+                    if self.requests.were_missing() {
+                        self.metrics.resumed_ns = time::now();
+                        defmt::warn!("brake requests were missing");
+                    }
                     self.car.request(request);
                 }
                 Err(error) => {
@@ -114,6 +121,7 @@ impl Vehicle {
             ),
             Event::TimedOut => {
                 self.metrics.can_timeouts += 1;
+                self.metrics.degraded_ns = time::now();
                 defmt::warn!("brake request timeout: degraded braking");
             }
             Event::Ended(number, scenario, verdict) => {

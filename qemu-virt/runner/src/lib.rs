@@ -33,6 +33,7 @@ pub mod session;
 pub mod stats;
 pub mod tape;
 mod terminal;
+pub mod tolerance;
 pub mod view;
 
 pub use error::RunnerError;

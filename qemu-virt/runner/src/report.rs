@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::{Counts, Event};
 use crate::judge::Watch;
+use crate::tolerance::Reaction;
 
 /// Version of the keys.
 pub const FORMAT: u32 = 1;
@@ -59,6 +60,9 @@ pub struct Report {
     pub health: Vec<Event>,
     /// How often each error was blamed on whom.
     pub health_counts: Counts,
+    /// From faults to reactions, where the spec declares a fault-tolerant time.
+    #[serde(default)]
+    pub reactions: Vec<Reaction>,
     /// What the SMMU reported beside the faults of the partitions' devices.
     pub dma: Dma,
     /// End of EL2's boot messages and log, as text.

@@ -11,11 +11,16 @@ mod cases;
 #[cfg(target_os = "none")]
 mod check;
 #[cfg(target_os = "none")]
+mod copies;
+#[cfg(target_os = "none")]
 mod edge;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
 mod interrupt;
+#[cfg(target_os = "none")]
+#[path = "../../../hypervisor/drivers/src/memory.rs"]
+mod memory_of_el2;
 #[cfg(target_os = "none")]
 mod psci;
 #[cfg(target_os = "none")]

@@ -12,6 +12,7 @@
 pub mod blob;
 pub mod bytes;
 pub mod descriptor;
+pub mod entries;
 pub mod files;
 pub mod image;
 pub mod judge;

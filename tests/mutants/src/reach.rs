@@ -69,7 +69,7 @@ impl Reach {
         let regime = Regime::El2(blob.el2_words[1]);
         let roots = std::iter::once(blob.boot_root).chain(blob.cores.iter().map(|core| core.root));
         let el2 = roots.map(|root| walker.walk(regime, root, early)).collect();
-        let mut own = |p: &crate::blob::Partition| {
+        let mut own = |p: &crate::entries::Partition| {
             walker.walk(Regime::Stage2, blob.base.wrapping_add(p.pristine), lower)
         };
         let partitions = blob.partitions.iter().map(&mut own).collect();
@@ -90,7 +90,7 @@ impl Reach {
                 }
                 continue;
             }
-            let owns = |p: &crate::blob::Partition| u64::from(p.vmid) == entry.vmid();
+            let owns = |p: &crate::entries::Partition| u64::from(p.vmid) == entry.vmid();
             let owner = blob.partitions.iter().position(owns);
             let root = entry.root();
             let maps = if root >= lower.start && root < lower.end && root.is_multiple_of(4096) {

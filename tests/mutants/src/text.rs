@@ -67,6 +67,17 @@ pub struct Placed {
     pub range: Range,
     /// Whose.
     pub owner: String,
+    /// What.
+    pub name: String,
+}
+
+/// A bus master that is excepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Excepted {
+    /// A PCI function.
+    Function(u64),
+    /// A device at fixed addresses, by the name of its grant.
+    Device(String),
 }
 
 /// The text form.
@@ -82,8 +93,8 @@ pub struct Text {
     pub shared: Vec<Shared>,
     /// Placed things.
     pub placed: Vec<Placed>,
-    /// Bus masters that are excepted: PCI function and partition.
-    pub unguarded: Vec<(u64, String)>,
+    /// Bus masters that are excepted: PCI function, or name of a grant, and partition.
+    pub unguarded: Vec<(Excepted, String)>,
     /// All records that the blob determines, one string each, fields separated by one space.
     pub determined: Vec<String>,
 }
@@ -220,9 +231,12 @@ impl Text {
                 let range = range(place)?;
                 is_name(name).then(|| self.shared.push(Shared { range, parties }))
             }
-            ("unguarded", [function, owner, reason]) => {
-                let excepted = (hex(function)?, (*owner).to_owned());
-                is_name(reason).then(|| self.unguarded.push(excepted))
+            ("unguarded", [what, owner, reason]) => {
+                let excepted = match what.strip_prefix("0x") {
+                    Some(_) => Excepted::Function(hex(what)?),
+                    None => Excepted::Device((*what).to_owned()),
+                };
+                is_name(reason).then(|| self.unguarded.push((excepted, (*owner).to_owned())))
             }
             _ => {
                 self.determined.push(fields.join(" "));
@@ -234,6 +248,8 @@ impl Text {
     fn memory(&mut self, rest: &[&str]) -> Option<()> {
         let [place, owner, name] = rest else { return None };
         let (range, owner) = (range(place)?, (*owner).to_owned());
-        is_name(name).then(|| self.placed.push(Placed { range, owner }))
+        let name = is_name(name).then(|| (*name).to_owned())?;
+        self.placed.push(Placed { range, owner, name });
+        Some(())
     }
 }

@@ -26,8 +26,13 @@ fn suite(lines: Vec<String>, whose: &str) -> Vec<String> {
     lines
 }
 
-/// The suite on the bare machine; it bounds its own waiting by the counter and switches the machine off.
+/// The suite on the bare machine.
 fn native(cpus: &str) -> Vec<String> {
+    suite(bare(cpus, ""), "native")
+}
+
+/// Lines of the program on the bare machine; it bounds its own waiting by the counter and switches the machine off.
+fn bare(cpus: &str, arguments: &str) -> Vec<String> {
     let mut command = Command::new("timeout");
     command.arg("300").arg(qemu::program().expect("emulator"));
     command.args([
@@ -41,15 +46,16 @@ fn native(cpus: &str) -> Vec<String> {
         "128M",
     ]);
     command.args([
-        "-nic", "none", "-display", "none", "-monitor", "none", "-serial", "stdio", "-kernel",
+        "-nic", "none", "-display", "none", "-monitor", "none", "-serial", "stdio", "-append",
     ]);
+    command.args([arguments, "-kernel"]);
     let output = command
         .arg(images().join("conformance.elf"))
         .stdin(Stdio::null())
         .output()
         .expect("emulator");
     succeeded(&output);
-    suite(whole_lines(&String::from_utf8_lossy(&output.stdout)), "native")
+    whole_lines(&String::from_utf8_lossy(&output.stdout))
 }
 
 /// The suite in the partitions of a system.
@@ -65,6 +71,14 @@ fn partitions(spec: &str, names: &[&str], expected: &[String]) {
         }
         assert_eq!(said.len(), expected.len(), "{spec}, {name}");
     }
+}
+
+/// Eight alignments of either end with 150 lengths, and as many settings. Verifies: BH-MEM-012.
+#[test]
+fn copies_of_el2_are_exact() {
+    let said = bare("1", "copies");
+    let expected = format!("copies: {} exact, 0 wrong", 8 * 150 * (8 + 1));
+    assert!(said.contains(&expected), "{said:#?}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Interrupts and PCI functions.
 
+use super::masters;
 use crate::range::{PAGE, Range};
 use crate::system::System;
-use crate::tables::{FLAG_UART, PciFunction};
+use crate::tables::FLAG_UART;
 
 const SPI_FIRST: u32 = 32;
 const SPI_LAST: u32 = 1019;
@@ -95,36 +96,6 @@ pub(crate) fn spis(system: &System<'_>, out: &mut Vec<String>) {
     }
 }
 
-/// Partition that the text form, with a reason, lets master the bus by a PCI function of a board without an SMMU.
-fn unguarded(system: &System<'_>, bdf: u64) -> Option<usize> {
-    if system.blob.board.smmu != 0 {
-        return None;
-    }
-    let mut named = system.grants.of("unguarded").filter_map(|record| {
-        match record.split(' ').collect::<Vec<_>>().as_slice() {
-            [_, id, owner, _reason] if *id == format!("{bdf:#x}") => Some(*owner),
-            _ => None,
-        }
-    });
-    let owner = named.next().filter(|_| named.next().is_none())?;
-    let mut names = system.blob.partitions.iter();
-    names.position(|p| p.name.as_deref() == Some(owner))
-}
-
-/// What the proof does not cover: each bus master that nothing confines. Implements: BH-CHK-055.
-pub(crate) fn exceptions(system: &System<'_>) -> Vec<String> {
-    let records = system.grants.of("unguarded").map(|record| {
-        let fields: Vec<&str> = record.split(' ').collect();
-        match fields.as_slice() {
-            [_, bdf, owner, reason] => format!(
-                "PCI function {bdf} of {owner} masters the bus and no SMMU guards it: its DMA reaches all physical memory ({reason})"
-            ),
-            _ => (*record).to_owned(),
-        }
-    });
-    records.collect()
-}
-
 /// Implements: BH-CHK-053.
 pub(crate) fn pci(system: &System<'_>, out: &mut Vec<String>) {
     let blob = &system.blob;
@@ -157,26 +128,13 @@ pub(crate) fn pci(system: &System<'_>, out: &mut Vec<String>) {
         }
         let owner = usize::try_from(function.partition).ok();
         let guarded = system.stream_owner(bdf.into()) == owner && blob.board.smmu != 0;
-        if function.bus_master == 1 && !guarded && unguarded(system, bdf.into()) != owner {
+        if function.bus_master == 1 && !guarded && masters::excepted(system, bdf.into()) != owner {
             out.push(format!(
                 "PCI function {bdf:#x}: masters the bus, but its partition owns no such stream"
             ));
         }
     }
-    for record in system.grants.of("unguarded") {
-        let masters =
-            |f: &&PciFunction| f.bus_master == 1 && record.starts_with(&format!("unguarded {:#x} ", f.bdf));
-        let owner = blob
-            .pci_functions
-            .iter()
-            .find(masters)
-            .and_then(|f| unguarded(system, f.bdf.into()));
-        if owner.is_none() {
-            out.push(format!(
-                "grants.txt: {record}: nothing masters the bus unguarded there"
-            ));
-        }
-    }
+    masters::check(system, out);
     let mut private = system.el2_private();
     private.extend(blob.ram.iter().map(|bank| ("RAM".to_owned(), *bank)));
     let bars = system.bars();

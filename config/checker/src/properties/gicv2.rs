@@ -4,9 +4,10 @@
 //! # References
 //! Arm IHI 0048B, "GIC virtualization".
 
+use crate::places::{GICC_SIZE, GICH_SIZE};
 use crate::range::PAGE;
 use crate::reach::MemoryType;
-use crate::system::{GICC_SIZE, GICH_SIZE, Party, System};
+use crate::system::{Party, System};
 
 use super::stage2::NO_IPA;
 

@@ -9,6 +9,7 @@ mod gicv2;
 mod header;
 mod health;
 mod listing;
+pub(crate) mod masters;
 mod schedule;
 mod sharing;
 mod stage2;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What each partition's stage 2 reaches.
 
+use crate::places::{GICR_SIZE, STOLEN_TIME, UART_SIZE};
 use crate::range::{PAGE, Range};
 use crate::reach::{Access, MemoryType, Run, differences, push, sorted};
-use crate::system::{GICR_SIZE, Party, STOLEN_TIME, System, UART_SIZE, Use};
+use crate::system::{Party, System, Use};
 use crate::tables::Partition;
 
 /// IPA of the loader in every partition (`hypervisor/types/src/load.rs`).

@@ -181,7 +181,8 @@ pub(super) fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
     // The bus masters of a partition are opened and closed by the cores that run it.
     let here = |d: &&Assigned| system.partitions[d.partition].vcpu_on(core).is_some();
     let own = devices.iter().filter(here);
-    if is_system_core || own.clone().any(|d| board.devices[d.device].bus_master) {
+    let guarded = |d: &bulkhead_model::board::Device| d.bus_master && board.guards(d);
+    if is_system_core || own.clone().any(|d| guarded(&board.devices[d.device])) {
         if let Some(smmu) = &board.smmu {
             list.device("smmu", smmu.base, SMMU_SIZE);
         }

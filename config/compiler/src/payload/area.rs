@@ -9,23 +9,12 @@ use bulkhead_types::load::{MAX_STEPS, PAYLOAD_IPA, Step, step};
 use zerocopy::IntoBytes;
 
 use super::parts::{self, Part};
+use super::reset;
 use super::{PayloadError, Piece, Program};
 use crate::devicetree::DeviceTree;
 use crate::layout::{MemoryMap, Zone};
 use crate::machine::RAM;
 use crate::units::{length, pad, page_up};
-
-/// Offset of the MODE register of a CTU CAN FD core; bit 0 (RST) resets the core and clears itself.
-///
-/// # References
-/// Offset of the status register of a Xilinx CAN FD controller.
-const XILINX_CANFD_STATUS: u64 = 0x18;
-/// CTU CAN FD IP core datasheet, "Control registers memory region", register MODE.
-const CTUCANFD_MODE: u64 = 0x4;
-/// Distance of the two cores of the PCI card.
-const CTUCANFD_STRIDE: u64 = 0x4000;
-/// Reads of a register until a reset must be over.
-const RESET_TRIES: u64 = 1000;
 
 /// Registers of an owned device, which the loader resets before each start.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +25,8 @@ pub struct Registers {
     pub base: u64,
     /// Bytes.
     pub size: u64,
+    /// Whether it masters the bus.
+    pub masters: bool,
 }
 
 /// A finished payload area.
@@ -112,51 +103,11 @@ fn place_device_tree(
     }
 }
 
-/// Steps that bring a device into its reset state.
-fn reset(registers: &Registers) -> Vec<Step> {
-    match registers.kind {
-        DeviceKind::CtuCanFd => (0..2)
-            .map(|core| registers.base + core * CTUCANFD_STRIDE + CTUCANFD_MODE)
-            .filter(|mode| mode + 4 <= registers.base + registers.size)
-            .flat_map(|mode| {
-                let write = Step {
-                    kind: step::WRITE32,
-                    target: mode,
-                    source: 1,
-                    size: 0,
-                };
-                let poll = Step {
-                    kind: step::POLL32,
-                    target: mode,
-                    source: 1,
-                    size: RESET_TRIES,
-                };
-                [write, poll]
-            })
-            .collect(),
-        DeviceKind::XilinxCan | DeviceKind::XilinxCanFd => vec![
-            Step {
-                kind: step::WRITE32,
-                target: registers.base,
-                source: 1,
-                size: 0,
-            },
-            // The status register's CONFIG bit: AMD UG1087, "CAN", SR; PG223, "Status Register".
-            Step {
-                kind: step::POLL32,
-                target: registers.base + XILINX_CANFD_STATUS,
-                source: 1 | 1 << 32,
-                size: RESET_TRIES,
-            },
-        ],
-        DeviceKind::Edu => Vec::new(),
-    }
-}
-
 /// Packs a program and its device tree.
 ///
-/// The order of the steps: zero all RAM that is written (the largest part first, in which the loader finds its stack), copy, fill the seeds, reset the devices, jump with `x0` = IPA of
-/// the device tree.
+/// The order of the steps: reset the bus masters, which may still write what is about to be filled; zero all RAM that
+/// is written (the largest part first, in which the loader finds its stack), copy, fill the seeds, reset the other
+/// devices, jump with `x0` = IPA of the device tree.
 ///
 /// # Errors
 /// [`PayloadError::Layout`], [`PayloadError::TooManySteps`].
@@ -184,7 +135,9 @@ pub fn pack(
         source: 0,
         size: part.size(),
     };
-    let mut steps: Vec<Step> = written.into_iter().map(zero).collect();
+    let (masters, others): (Vec<&Registers>, Vec<&Registers>) = devices.iter().partition(|d| d.masters);
+    let mut steps: Vec<Step> = masters.into_iter().flat_map(reset::steps).collect();
+    steps.extend(written.into_iter().map(zero));
     let mut payload = Vec::new();
     for piece in program.pieces.iter().chain([&tree_piece]) {
         if piece.bytes.is_empty() || !piece.rights.writes() {
@@ -207,7 +160,7 @@ pub fn pack(
         source: 0,
         size: seed.size,
     }));
-    steps.extend(devices.iter().flat_map(reset));
+    steps.extend(others.into_iter().flat_map(reset::steps));
     steps.push(Step {
         kind: step::JUMP,
         target: program.entry,

@@ -10,6 +10,7 @@ pub mod elf;
 pub mod initramfs;
 pub mod linux;
 pub mod parts;
+mod reset;
 
 use std::io;
 use std::path::PathBuf;

@@ -5,10 +5,11 @@ use std::fs;
 use std::process::Command;
 
 use bulkhead_compiler::compile::{Compiled, compile};
+use bulkhead_types::load::step;
 use dtoolkit::fdt::Fdt;
 use dtoolkit::{Node, Property};
 
-use crate::support::{Workshop, hypervisor_bin};
+use crate::support::{Workshop, hypervisor_bin, repository};
 
 fn reference() -> (Workshop, Compiled) {
     let workshop = Workshop::new();
@@ -109,6 +110,43 @@ fn a_bare_metal_partition_finds_its_devices() {
         vehicle.find_node("/channel@b100000").is_none(),
         "no channel of others"
     );
+}
+
+/// A bus master that nothing guards is on a bus of its own, which says by which addresses it reaches RAM; the loader
+/// resets it before it fills RAM. Verifies: BH-CFG-171, BH-CFG-172.
+#[test]
+fn an_unguarded_bus_master_is_told_physical_addresses() {
+    let workshop = Workshop::new();
+    let invalid = repository().join("tests/invalid");
+    fs::create_dir(workshop.path("boards")).unwrap();
+    let board = "boards/gicv2.yaml";
+    fs::copy(invalid.join(board), workshop.path(board)).unwrap();
+    let spec = fs::read_to_string(invalid.join("valid.master.yaml")).unwrap();
+    let compiled = compile(&workshop.load(&spec), &hypervisor_bin()).unwrap();
+    let fdt = Fdt::new(&compiled.trees[2].dtb).unwrap();
+    let node = "/unguarded-bus/dma-controller@d000000";
+    assert_eq!(text(&fdt, node, "compatible"), "xlnx,zynqmp-dma-1.0");
+    assert_eq!(cells(&fdt, node, "reg"), [0, 0xd00_0000, 0, 0x1000]);
+    assert_eq!(
+        cells(&fdt, "/unguarded-bus", "dma-ranges"),
+        [0, 0x5000_0000, 0, 0x4000_0000, 0, 0x20_0000]
+    );
+    assert!(
+        cells(&fdt, "/unguarded-bus", "ranges").is_empty(),
+        "the same addresses"
+    );
+    assert!(
+        fdt.find_node("/can@10030000").is_some(),
+        "the controller is no bus master"
+    );
+    let others = Fdt::new(&compiled.trees[0].dtb).unwrap();
+    assert!(others.find_node("/unguarded-bus").is_none());
+    let steps = &compiled.areas[2].steps;
+    let disabled = steps
+        .iter()
+        .position(|s| (s.kind, s.target) == (step::WRITE32, 0xd00_0200));
+    let filled = steps.iter().position(|s| s.kind == step::ZERO);
+    assert!(disabled.is_some() && disabled < filled, "{steps:x?}");
 }
 
 #[test]

@@ -292,7 +292,7 @@ const DEVICE: Table = table(
             "bus_master",
             Kind::Boolean,
             "`false`",
-            "Whether it reads and writes memory by itself: its partition's RAM, through the SMMU.",
+            "Whether it reads and writes memory by itself: its partition's RAM, where it is a PCI function behind the SMMU; else all of memory.",
         ),
         optional(
             "controlled_by",
@@ -327,6 +327,11 @@ const DEVICES: &[Word] = &[
         "edu",
         "QEMU's `edu` function, which copies memory by DMA; for tests.",
     ),
+    word("xilinx-gem", "AMD (Xilinx) gigabit Ethernet controller."),
+    word("xilinx-dma", "AMD (Xilinx) channel of a DMA controller."),
+    word("xilinx-sdhci", "AMD (Xilinx) SD host controller."),
+    word("imx-usdhc", "NXP i.MX SD host controller (uSDHC)."),
+    word("imx-sdma", "NXP i.MX smart DMA controller (SDMA)."),
 ];
 
 const PCI: Table = table(

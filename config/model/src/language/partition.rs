@@ -93,6 +93,12 @@ const KEYS: &[Key] = &[
         "Its safe state: what becomes of it when it may not restart any more.",
     ),
     optional(
+        "fault_tolerant_time",
+        Kind::Map(&TOLERANCE),
+        "none",
+        "How long a fault of it may go unanswered, and who answers when its frames stay away; runs are judged by it.",
+    ),
+    optional(
         "interrupt_limit",
         Kind::range(1, u32::MAX as u64),
         "none",
@@ -372,6 +378,23 @@ const HEARTBEAT: Table = table(
             Kind::Time,
             "none",
             "Time after its start in which none is expected.",
+        ),
+    ],
+);
+
+const TOLERANCE: Table = table(
+    "`fault_tolerant_time`",
+    &[
+        needed("limit", Kind::Time, "Longest time from a fault to the reaction."),
+        needed(
+            "reaction",
+            Kind::Text(Meaning::Partition),
+            "The partition that reacts: it shows in its window when it did; bare-metal.",
+        ),
+        needed(
+            "timeout",
+            Kind::Time,
+            "Time without a valid frame after which it reacts at its next activation.",
         ),
     ],
 );

@@ -26,7 +26,7 @@ static UNGUARDED: Rule = Rule {
     number: "BH076",
     id: "devices/unguarded",
     text: "A bus master is assigned only where an SMMU guards it, or `unguarded_dma` names it with a reason.",
-    fix: "Use a board with an SMMU, or a device that does not master the bus.",
+    fix: "Use a board with an SMMU, or a device that does not master the bus, or accept it under `unguarded_dma`.",
 };
 /// An exception from nothing, or for no reason.
 static NOT_UNGUARDED: Rule = Rule {
@@ -134,9 +134,7 @@ fn no_such_line(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Implements: BH-LANG-016.
 fn unguarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let Some(board) = facts.board.filter(|b| b.smmu.is_none()) else {
-        return;
-    };
+    let Some(board) = facts.board else { return };
     let accepted = |name: &String| {
         facts
             .spec
@@ -145,14 +143,16 @@ fn unguarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             .flat_map(|p| &p.unguarded)
             .any(|(d, _)| d.value == *name)
     };
-    for (name, device) in assigned(facts).filter(|(name, d)| d.bus_master && !accepted(&name.value)) {
+    let masters = assigned(facts).filter(|(_, d)| d.bus_master && !board.guards(d));
+    for (name, device) in masters.filter(|(name, _)| !accepted(&name.value)) {
         diagnostics.push(
             Diagnostic::new(
                 &UNGUARDED,
                 name.span,
                 format!(
-                    "`{}` masters the bus, and board `{}` has no SMMU",
-                    name.value, board.name.value
+                    "`{}` masters the bus, and {}",
+                    name.value,
+                    board.why_unguarded(device)
                 ),
                 "it would reach the memory of everybody",
                 UNGUARDED.fix,
@@ -168,20 +168,20 @@ fn not_unguarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for partition in &facts.spec.partitions {
         for (name, reason) in &partition.unguarded {
             let is_own = partition.devices.iter().any(|d| d.value == name.value);
-            let masters = find(board, name).is_some_and(|d| d.bus_master);
+            let master = find(board, name).filter(|d| d.bus_master);
             let (span, message, cause) = if !is_own {
                 (
                     name.span,
                     format!("`{}` owns no device `{}`", partition.name.value, name.value),
                     "named here",
                 )
-            } else if !masters {
+            } else if master.is_none() {
                 (
                     name.span,
                     format!("`{}` does not master the bus", name.value),
                     "needs no exception",
                 )
-            } else if board.smmu.is_some() {
+            } else if master.is_some_and(|d| board.guards(d)) {
                 (
                     name.span,
                     format!("the SMMU guards `{}`", name.value),

@@ -5,6 +5,7 @@ use super::Facts;
 use crate::board::{Board, Region};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Spanned;
+use crate::system::MemoryRights;
 use crate::units::show_bytes;
 
 use super::rights::read_only;
@@ -38,8 +39,16 @@ static READ_ONLY: Rule = Rule {
     fix: "Move the range behind the payload's segments that are only read.",
 };
 
-pub(super) static ALL: &[&Rule] = &[&NOT_GUARDED, &OUTSIDE_MEMORY, &OVERLAP, &READ_ONLY];
-pub(super) const CHECKS: &[super::Check] = &[not_guarded, outside_memory, overlap, only_read];
+/// Physical addresses that nobody knows.
+static UNPINNED: Rule = Rule {
+    number: "BH195",
+    id: "dma/unpinned",
+    text: "A partition with a bus master in `unguarded_dma` has its memory pinned, without `colours` and `rights: segments`.",
+    fix: "Pin it, `memory: { size: ..., at: ... }`: the bus master uses physical addresses, which its driver must know.",
+};
+
+pub(super) static ALL: &[&Rule] = &[&NOT_GUARDED, &OUTSIDE_MEMORY, &OVERLAP, &READ_ONLY, &UNPINNED];
+pub(super) const CHECKS: &[super::Check] = &[not_guarded, outside_memory, overlap, only_read, unpinned];
 
 const PAGE: u64 = 4096;
 /// Where every partition's RAM begins, as it sees it.
@@ -53,10 +62,9 @@ fn unguarded(board: &Board, devices: &[Spanned<String>], name: &str) -> Option<S
         Some(format!("its partition owns no device `{name}`"))
     } else if device.is_some_and(|d| !d.bus_master) {
         Some(format!("`{name}` does not master the bus"))
-    } else if board.smmu.is_none() {
-        Some(format!("board `{}` has no SMMU", board.name.value))
     } else {
-        None
+        let device = device.filter(|d| !board.guards(d));
+        device.map(|d| board.why_unguarded(d))
     }
 }
 
@@ -151,5 +159,39 @@ fn only_read(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 READ_ONLY.fix,
             ));
         }
+    }
+}
+
+/// What its driver takes for the distance from its addresses to physical ones must be one for all of its RAM.
+/// Implements: BH-CFG-170.
+fn unpinned(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for partition in &facts.spec.partitions {
+        let (Some(memory), Some((device, _))) = (&partition.memory, partition.unguarded.first()) else {
+            continue;
+        };
+        let name = &partition.name.value;
+        let (span, message, cause) = if memory.colours.is_some() {
+            (
+                memory.size.span,
+                format!("the memory of `{name}` lies in pages of its colours"),
+                "no single place",
+            )
+        } else if let Some(rights) = memory.rights.filter(|r| r.value == MemoryRights::Segments) {
+            (
+                rights.span,
+                format!("some of the memory of `{name}` lies in its image"),
+                "no single place",
+            )
+        } else if memory.at.is_none() {
+            (
+                memory.size.span,
+                format!("the memory of `{name}` is not pinned"),
+                "may lie anywhere",
+            )
+        } else {
+            continue;
+        };
+        let diagnostic = Diagnostic::new(&UNPINNED, span, message, cause, UNPINNED.fix);
+        diagnostics.push(diagnostic.and(device.span, "reaches physical addresses"));
     }
 }

@@ -217,6 +217,12 @@ pub(super) const TESTS: &[Test] = &[
         "zcu102",
         "on the ZCU102 all four partitions live on a GICv2 and the board's own CAN controllers"
     ),
+    target!(
+        "masters",
+        "boards",
+        "masters",
+        "a bus master that nothing guards reaches what the report says, and is reset at a restart"
+    ),
     control(
         "board-zcu102-two-buses",
         "on the ZCU102 with the controllers on two buses the car crashes",
@@ -341,6 +347,11 @@ pub(super) const TESTS: &[Test] = &[
         "health",
         "health",
         "errors of partitions: found, blamed on the right one, counted, answered as the spec says"
+    ),
+    target!(
+        "restart",
+        "restart",
+        "adas dies in mid-brake: its next life brakes within 10 ms, and without one the car reacts in the fault-tolerant time"
     ),
     target!(
         "fail-operational",

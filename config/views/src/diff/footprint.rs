@@ -83,8 +83,9 @@ pub(super) fn board(built: &Built<'_>) -> Footprint {
         facts.essence(what, format!("{value:#x}"));
     }
     // Nobody is isolated from them, so they concern everybody.
-    for (id, owner, _) in &built.records.unguarded {
-        facts.essence(format!("unguarded bus master {id:#x}"), owner);
+    for unguarded in &built.records.unguarded {
+        let bus_master = format!("unguarded bus master {}", unguarded.what);
+        facts.essence(bus_master, &unguarded.partition);
     }
     facts
 }

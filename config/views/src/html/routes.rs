@@ -87,12 +87,14 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
                     }
                     td { @if let Some(bdf) = bdf { (hex(bdf.into())) } @else { "none" } }
                     td {
-                        @if bdf.is_none() { "it is no bus master" }
+                        @if bdf.is_none() && !device.bus_master { "it is no bus master" }
+                        @else if bdf.is_none() && owner.is_none() { "nobody owns it: EL2 leaves it as the boot loader left it" }
+                        @else if bdf.is_none() { "no SMMU guards it: " strong { "not isolated, it reaches all of memory" } }
                         @else if valid.iter().any(|(id, _)| *id == bdf.map_or(u64::MAX, u64::from)) { "translated by a stage-2 root of its own" }
                         @else if smmu { "invalid: the SMMU aborts and records it" }
                         @else { "the board has no SMMU" }
                         @if masters && !smmu { ": " strong { "not isolated, it reaches all of memory" } }
-                        @for (_, _, reason) in built.records.unguarded.iter().filter(|(id, _, _)| Some(*id) == bdf.map(u64::from)) { " (accepted for " (reason) ")" }
+                        @for unguarded in built.records.unguarded.iter().filter(|u| u.is(bdf, &device.name.value)) { " (accepted for " (unguarded.reason) ")" }
                         (if bdf.is_none() { "" } else if masters { "; may master the bus" } else { "; bus mastering stays off" })
                     }
                 }

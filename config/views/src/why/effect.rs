@@ -197,6 +197,7 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
         "heartbeat" => entry.map(super::health::heartbeat).into_iter().collect(),
         "interrupt_limit" => entry.map(|p| format!("more than {} interrupts of its devices in a slot are a storm", p.interrupt_limit)).into_iter().collect(),
         "safe_state" => flag(partition_flag::SAFE_OUTPUT, "in its safe state its payload gives its safe output", "in its safe state it is stopped and silent"),
+        "fault_tolerant_time" => vec!["a run fails in which a fault of it goes unanswered for longer; no table depends on it".to_owned()],
         "restart_limit" => entry.map(|p| format!("after {} restarts an error brings it to its safe state", p.restart_limit)).into_iter().collect(),
         "marks_steady" => flag(partition_flag::MAY_MARK, "its call that marks the steady state is obeyed", "its call that marks the steady state is refused"),
         "seed" => flag(partition_flag::FIXED_SEED, "its seeds are constants: every run is the same", "its seeds come from the board's entropy at each start"),

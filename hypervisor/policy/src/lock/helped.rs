@@ -104,11 +104,20 @@ impl Job {
         }
     }
 
-    /// Begins a job of `steps` steps (1 to [`MAX_STEPS`]) on behalf of core `owner`; whether none was under way.
-    pub fn begin(&self, owner: u8, steps: u8) -> bool {
+    /// Begins job number `number`, the one after the last, of `steps` steps (1 to [`MAX_STEPS`]) on behalf of core
+    /// `owner`, unless it was begun already or another is under way; whether it did.
+    ///
+    /// So several cores may find out at the same time that the job is due, and it is done once.
+    ///
+    /// Implements: BH-LOCK-028.
+    pub fn begin_once(&self, owner: u8, steps: u8, number: u16) -> bool {
         let old = self.state.load(Ordering::Acquire);
         let state = State::from_bits(old);
-        if matches!(state.phase, READY | BUSY) || steps == 0 || steps > MAX_STEPS {
+        if matches!(state.phase, READY | BUSY)
+            || number != state.number.wrapping_add(1)
+            || steps == 0
+            || steps > MAX_STEPS
+        {
             return false;
         }
         let new = State {
@@ -117,17 +126,25 @@ impl Job {
             steps,
             owner,
             core: 0,
-            number: state.number.wrapping_add(1),
+            number,
         };
+        // Whoever began it since then has changed the state.
         self.change(old, new.bits())
     }
 
-    /// Begins job number `number` on behalf of core `owner` unless it was begun already; whether it did.
+    /// Begins a poisoned job anew, as the same job; whether the caller did.
     ///
-    /// So several cores may find out at the same time that the job is due.
-    pub fn begin_once(&self, owner: u8, steps: u8, number: u16) -> bool {
-        let state = State::from_bits(self.state.load(Ordering::Acquire));
-        state.number != number && number == state.number.wrapping_add(1) && self.begin(owner, steps)
+    /// Implements: BH-LOCK-028.
+    pub fn begin_anew(&self) -> bool {
+        let old = self.state.load(Ordering::Acquire);
+        let state = State::from_bits(old);
+        let new = State {
+            phase: READY,
+            step: 0,
+            core: 0,
+            ..state
+        };
+        state.phase == POISONED && self.change(old, new.bits())
     }
 
     /// What core `core` has to do for the job. Bit *k* of `failed`: core *k* failed at EL2.

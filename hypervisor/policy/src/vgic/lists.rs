@@ -76,10 +76,16 @@ impl Choice {
                 key |= ONLY_PENDING;
                 self.most_urgent_pending = self.most_urgent_pending.min(key);
             }
-            for slot in &mut self.keys {
-                if key < *slot {
-                    core::mem::swap(slot, &mut key);
-                }
+            self.insert(key);
+        }
+    }
+
+    /// Keeps a key if it is among the lowest.
+    #[inline]
+    fn insert(&mut self, mut key: Key) {
+        for slot in &mut self.keys {
+            if key < *slot {
+                core::mem::swap(slot, &mut key);
             }
         }
     }
@@ -223,13 +229,18 @@ impl Vgic {
         Fill { hcr }
     }
 
-    /// Lists one interrupt in list register `index`; see [`Bank::list`](super::bank::Bank::list).
+    /// Lists one interrupt in list register `index`; see [`Bank::list`](super::bank::Bank::list). Implements: BH-GIC-037.
     fn put(&mut self, vcpu: usize, intid: u32, index: usize, joined: bool) -> u64 {
         let bit = 1 << (intid & 31);
         let gate = self.gate();
         let word = usize::try_from(intid >> 5).unwrap_or(usize::MAX).wrapping_sub(1);
-        if let Some(home) = self.shared.get_mut(word).and_then(|s| s.home.get_mut(vcpu)) {
-            *home |= bit;
+        let mut joined = joined;
+        if let Some(shared) = self.shared.get_mut(word) {
+            if let Some(home) = shared.home.get_mut(vcpu) {
+                *home |= bit;
+            }
+            // Once it is ended, an SPI that is pending again goes where it is routed then.
+            joined &= shared.routed.get(vcpu).is_some_and(|routed| routed & bit != 0);
         }
         let Some(bank) = self.bank_mut(vcpu, intid) else {
             return 0;

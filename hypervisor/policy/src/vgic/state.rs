@@ -163,10 +163,13 @@ impl Vgic {
 
     /// Takes the configuration and resets. Physical SPIs beyond `spi_lines` are left out.
     pub fn configure(&mut self, config: &VgicConfig) {
-        self.vcpu_count = config.vcpu_count.min(MAX_VCPUS);
-        self.vcpus = VcpuSet::first(self.vcpu_count);
         let words = usize::try_from(config.spi_lines.saturating_add(31) >> 5).unwrap_or(SPI_WORDS);
-        self.spi_words = words.min(SPI_WORDS);
+        let (vcpus, words) = (config.vcpu_count.min(MAX_VCPUS), words.min(SPI_WORDS));
+        if self.vcpu_count != 0 && (self.vcpu_count, self.spi_words) != (vcpus, words) {
+            *self = Self::new();
+        }
+        (self.vcpu_count, self.spi_words) = (vcpus, words);
+        self.vcpus = VcpuSet::first(self.vcpu_count);
         self.physical_spis = config.physical_spis;
         for spis in self.physical_spis.iter_mut().skip(self.spi_words) {
             *spis = 0;
@@ -186,13 +189,14 @@ impl Vgic {
         self.busy = 0;
         self.releases = false;
         self.physical_enables = [0; SPI_WORDS];
-        for bank in &mut self.private {
+        // Nothing changes the rest.
+        for bank in self.private.iter_mut().take(self.vcpu_count) {
             *bank = Bank::new(SGI_EDGES);
         }
-        for shared in &mut self.shared {
+        for shared in self.shared.iter_mut().take(self.spi_words) {
             *shared = Shared::new();
         }
-        for lists in &mut self.lists {
+        for lists in self.lists.iter_mut().take(self.vcpu_count) {
             *lists = Lists::EMPTY;
         }
     }

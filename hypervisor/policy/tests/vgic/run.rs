@@ -129,8 +129,7 @@ impl Run {
             }
             Step::Route { by, which, to } => {
                 let intid = self.intid(which);
-                // Where a pending interrupt goes that is rerouted while it is active is not tested.
-                if intid >= 32 && !self.m.reference.irq(0, intid).active && !self.is_open(intid) {
+                if intid >= 32 && (self.m.reference.irq(0, intid).active || !self.is_open(intid)) {
                     self.reroute(by, intid, to);
                 }
             }

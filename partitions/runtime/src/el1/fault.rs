@@ -14,6 +14,30 @@ pub fn stop() -> ! {
     }
 }
 
+/// Reaches beside the partition's memory, past its own translation: the fault of a program that has lost its way, for
+/// tests of what follows.
+pub fn trespass() -> ! {
+    critical::mask();
+    // SAFETY: the program does not go on: stage 2 has nothing at this address, and where an abort comes back, or the
+    // access succeeds, what follows runs at the same addresses without stage 1 and stops the partition.
+    unsafe {
+        core::arch::asm!(
+            "mrs {0}, sctlr_el1",
+            "bic {0}, {0}, #1",
+            "msr sctlr_el1, {0}",
+            "isb",
+            "ldr {0}, [{1}]",
+            out(reg) _,
+            in(reg) BESIDE,
+            options(nostack),
+        );
+    }
+    stop()
+}
+
+/// An address that no partition has: 4 KiB below the end of the IPA space of 39 bits.
+const BESIDE: u64 = 0x7f_ffff_f000;
+
 /// Publishes why and stops.
 pub(super) fn fail(why: Arguments<'_>) -> ! {
     critical::mask();

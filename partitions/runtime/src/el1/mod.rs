@@ -17,7 +17,7 @@ mod shared;
 pub mod time;
 
 pub use entry::main;
-pub use fault::{panic, stop};
+pub use fault::{panic, stop, trespass};
 
 use core::sync::atomic::AtomicU64;
 

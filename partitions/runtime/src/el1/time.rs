@@ -25,19 +25,25 @@ pub fn now() -> u64 {
 
 /// Waits for the counter time `release` in ns, in WFI; interrupts are served meanwhile.
 pub fn sleep_until(release: u64) {
+    while !doze_until(release) {}
+}
+
+/// Waits for the counter time `release` in ns or for an interrupt, which is served, and tells whether the time has
+/// come.
+pub fn doze_until(release: u64) -> bool {
     let compare = ns_to_ticks(release, CNTFRQ_EL0.get());
     critical::mask();
-    while ticks() < compare {
+    let sleeps = ticks() < compare;
+    if sleeps {
         CNTV_CVAL_EL0.set(compare);
         CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::SET);
         barrier::isb(barrier::SY);
         // An interrupt that is pending, though masked, ends the wait: none is slept through.
         aarch64_cpu::asm::wfi();
-        critical::unmask();
-        barrier::isb(barrier::SY);
-        critical::mask();
     }
     critical::unmask();
+    barrier::isb(barrier::SY);
+    !sleeps
 }
 
 /// Keeps the processor busy for `duration` ns; interrupts are served meanwhile.

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use bulkhead_abi::stats::{self, CoreStats, Mark, VcpuStats};
-use bulkhead_abi::window::{METRICS, METRICS_MAGIC, Metrics, TX_DATA};
+use bulkhead_abi::window::{METRICS, METRICS_MAGIC, METRICS_VERSION, Metrics, TX_DATA};
 use bulkhead_model::manifest::{Console, Expectation, Manifest, Partition, Qemu, VERSION, Vcpu};
 use tempfile::TempDir;
 
@@ -57,6 +57,7 @@ fn constants() -> String {
     writeln!(text, "const STATS_VERSION_VALUE: u32 = {};", stats::VERSION).expect("text");
     writeln!(text, "const MAGIC: u32 = {:#x};", stats::MAGIC).expect("text");
     writeln!(text, "const METRICS_MAGIC_VALUE: u32 = {METRICS_MAGIC:#x};").expect("text");
+    writeln!(text, "const METRICS_VERSION_VALUE: u32 = {METRICS_VERSION};").expect("text");
     text
 }
 
@@ -102,6 +103,7 @@ pub(crate) fn build() -> TempDir {
         elf: None,
         mode: "sliced".to_owned(),
         slots_per_frame: 1,
+        fault_tolerant_time: None,
     };
     let vcpu = |partition| Vcpu {
         partition,

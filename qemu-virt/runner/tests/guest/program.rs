@@ -120,7 +120,7 @@ fn statistics(epoch: u64) {
 /// Publishes metrics, and words in a ring that nobody drains.
 fn windows() {
     write(WINDOW + METRICS_CAN_TX, 5_u64);
-    write(WINDOW + METRICS_VERSION, 1_u32);
+    write(WINDOW + METRICS_VERSION, METRICS_VERSION_VALUE);
     write(WINDOW + METRICS_MAGIC, METRICS_MAGIC_VALUE);
     let words = b"last words\n";
     for (at, &byte) in words.iter().enumerate() {

@@ -9,10 +9,10 @@ use bulkhead_partition::translation::{MAIR, TCR};
 use super::{call, console, memory, registers};
 use crate::board::Board;
 use crate::second::EntryState;
-use crate::{bench, interrupt, psci, second, suite};
+use crate::{bench, copies, interrupt, psci, second, suite};
 
-/// `SCTLR_EL1`: MMU, caches, stack alignment check, W^X, and the bits that are one.
-const SCTLR: u64 = 0x30d0_0800 | 1 | (1 << 2) | (1 << 3) | (1 << 12) | (1 << 19);
+/// `SCTLR_EL1`: MMU, alignment checks, caches, W^X, and the bits that are one.
+const SCTLR: u64 = 0x30d0_0800 | 1 | (1 << 1) | (1 << 2) | (1 << 3) | (1 << 12) | (1 << 19);
 
 global_asm!(include_str!("entry.S"), mair = const MAIR, tcr = const TCR, sctlr = const SCTLR);
 
@@ -34,6 +34,9 @@ extern "C" fn main(device_tree: usize) -> ! {
     console::open(&board);
     if board.machine.arguments.starts_with("bench") {
         bench::run(&board);
+    }
+    if board.machine.arguments == "copies" {
+        copies::run();
     }
     suite::run(&board);
     stop()

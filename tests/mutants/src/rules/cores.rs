@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Cores, vCPUs, slots, partitions: `hypervisor/types/src/tables.rs`.
 
-use crate::blob::{Blob, Core, NONE, Slot};
+use crate::blob::{Blob, NONE};
 use crate::bytes::{PAGE, index};
+use crate::entries::{Core, Slot};
 use crate::judge::{Case, Found};
 use crate::rules::records::{EMULATED_UART, emulated};
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! SPIs and PCI functions: `hypervisor/types/src/tables.rs`; PCI Local Bus Specification 3.0, "Base Addresses".
 
-use crate::blob::{Function, NONE};
+use crate::blob::NONE;
 use crate::bytes::index;
+use crate::descriptor::Kind;
+use crate::entries::Function;
 use crate::image::Range;
 use crate::judge::{Case, Found};
 use crate::rules::el2;
+use crate::text::Excepted;
 
 /// Each SPI and each function has one owner.
 pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
@@ -27,7 +30,7 @@ fn spis(case: &Case<'_>, found: &mut Found) {
         let legal = (32..1020).contains(&spi.intid) && spi.edge < 2;
         found.form(legal, at);
         found.effect(spi.intid != own, || format!("SPI {} is EL2's", spi.intid));
-        let runs = |v: &crate::blob::Vcpu| v.partition == spi.partition && v.core == spi.core;
+        let runs = |v: &crate::entries::Vcpu| v.partition == spi.partition && v.core == spi.core;
         found.effect(blob.vcpus.iter().any(runs), || {
             format!("SPI {} goes to a foreign core", spi.intid)
         });
@@ -54,14 +57,39 @@ fn spis(case: &Case<'_>, found: &mut Found) {
     }
 }
 
+/// Whether a partition, excepted once for this device, was given registers of this name, which nobody else has.
+fn is_its_device(case: &Case<'_>, name: &str, owner: &str) -> bool {
+    let text = &case.text;
+    let party = format!("partition:{owner}");
+    let records = text.unguarded.iter();
+    let once = records
+        .filter(|(what, _)| matches!(what, Excepted::Device(other) if other == name))
+        .count()
+        == 1;
+    let mut granted = text.grants.iter().filter(|g| g.root == party && g.name == name);
+    let Some(registers) = granted.next().filter(|g| g.kind == Kind::Device) else {
+        return false;
+    };
+    let exists = case
+        .blob
+        .partitions
+        .iter()
+        .any(|p| p.name.as_deref() == Some(owner));
+    let mut placed = text.placed.iter().filter(|p| p.owner == party && p.name == name);
+    once && exists && placed.any(|p| p.range == registers.range)
+}
+
 fn functions(case: &Case<'_>, found: &mut Found) {
     let blob = &case.blob;
-    for (id, _) in &case.text.unguarded {
-        let masters = |f: &&Function| u64::from(f.bdf) == *id && f.master == 1;
-        let there = blob.board.smmu == 0 && blob.functions.iter().filter(masters).count() == 1;
-        found.form(there, || {
-            format!("PCI function {id:#x} is excepted and does not master")
-        });
+    for (what, owner) in &case.text.unguarded {
+        let there = match what {
+            Excepted::Function(id) => {
+                let masters = |f: &&Function| u64::from(f.bdf) == *id && f.master == 1;
+                blob.board.smmu == 0 && blob.functions.iter().filter(masters).count() == 1
+            }
+            Excepted::Device(name) => is_its_device(case, name, owner),
+        };
+        found.form(there, || format!("{what:?} is excepted and does not master"));
     }
     let mut taken: Vec<Range> = el2::devices(case);
     let ram: Vec<Range> = blob
@@ -90,7 +118,8 @@ fn functions(case: &Case<'_>, found: &mut Found) {
                 .iter()
                 .any(|s| s.id == u64::from(bdf) && s.owner == Some(index(function.partition.into())));
             let owner = blob.partitions.get(index(function.partition.into()));
-            let mut excepted = case.text.unguarded.iter().filter(|(id, _)| *id == u64::from(bdf));
+            let is_it = |what: &Excepted| *what == Excepted::Function(bdf.into());
+            let mut excepted = case.text.unguarded.iter().filter(|(what, _)| is_it(what));
             let is_excepted = match (excepted.next(), excepted.next()) {
                 (Some((_, name)), None) => {
                     blob.board.smmu == 0 && owner.is_some_and(|p| p.name.as_deref() == Some(name))

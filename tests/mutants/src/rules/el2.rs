@@ -177,8 +177,9 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
         parts.push(device(range(blob.board.uart, PAGE)));
     }
     // A core opens and closes the streams of the partitions that it runs.
-    let runs = |function: &&crate::blob::Function| {
-        let here = |v: &crate::blob::Vcpu| u64::from(v.core) == number && v.partition == function.partition;
+    let runs = |function: &&crate::entries::Function| {
+        let here =
+            |v: &crate::entries::Vcpu| u64::from(v.core) == number && v.partition == function.partition;
         blob.vcpus.iter().any(here)
     };
     let own: Vec<_> = blob.functions.iter().filter(runs).collect();
@@ -194,7 +195,7 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
     }
     for (i, partition) in blob.partitions.iter().enumerate() {
         // The housekeeping core drains every console; others feed the UART that they emulate.
-        let here = |v: &crate::blob::Vcpu| {
+        let here = |v: &crate::entries::Vcpu| {
             u64::from(v.partition) == u64::try_from(i).unwrap_or(u64::MAX) && u64::from(v.core) == number
         };
         let emulates = partition.flags & EMULATED_UART != 0 && blob.vcpus.iter().any(here);

@@ -2,9 +2,9 @@
 //! Grants: each root reaches exactly them, and those of a partition are what their names say. `FORMAT.md`,
 //! "Meaning"; `hypervisor/types/src/load.rs`.
 
-use crate::blob::Partition;
 use crate::bytes::PAGE;
 use crate::descriptor::{Kind, R, W, X};
+use crate::entries::Partition;
 use crate::image::Range;
 use crate::judge::{Case, Found};
 use crate::rules::records::emulated;

@@ -149,7 +149,7 @@ fn streams(blob: &Blob) -> Result<(), String> {
     };
     let aligned = (blob.live_base + blob.board.stream_table.min(blob.live_size)).is_multiple_of(size);
     need(table.within(live) && aligned, "stream table")?;
-    let meets = |p: &crate::blob::Partition| {
+    let meets = |p: &crate::entries::Partition| {
         Range::sized(p.live_root - blob.live_base, PAGE).is_some_and(|root| root.meets(table))
     };
     need(!blob.partitions.iter().any(meets), "a root in the stream table")

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Records that the blob determines: `FORMAT.md`, "Records".
 
-use crate::blob::{Blob, NONE, Partition};
+use crate::blob::{Blob, NONE};
 use crate::bytes::{PAGE, index};
+use crate::entries::Partition;
 use crate::image::Range;
 use crate::judge::{Case, Found};
 
-/// Registers of a vCPU in the order of the text, and the place of each in [`crate::blob::Vcpu::words`].
+/// Registers of a vCPU in the order of the text, and the place of each in [`crate::entries::Vcpu::words`].
 const REGISTERS: [(&str, usize); 11] = [
     ("hcr_el2", 2),
     ("vtcr_el2", 3),

@@ -40,6 +40,7 @@ next_command:
     b.eq    dma_read
     cmp     x1, #5
     b.lo    dma_write
+    b.hi    store_word
 
 load_word:
     ldr     w3, [x2]
@@ -52,6 +53,10 @@ loaded:
     b       done
 store:
     str     x3, [x2]
+    dsb     sy
+    b       done
+store_word:
+    str     w3, [x2]
     dsb     sy
     b       done
 call:

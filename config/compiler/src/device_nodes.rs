@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Devices in a partition's device tree. Implements: BH-CFG-012.
+//!
+//! # References
+//! Devicetree Specification v0.4, "ranges", "dma-ranges"; Linux, `Documentation/devicetree/bindings/`
+//! (net/cdns,macb, dma/xilinx/xlnx,zynqmp-dma-1.0, mmc/arasan,sdhci, mmc/fsl-imx-esdhc, dma/fsl,imx-sdma).
+
+use bulkhead_model::board::{DeviceKind, Trigger};
+use bulkhead_model::system::System;
+use dtoolkit::error::ModelError;
+
+use crate::devices::Assigned;
+use crate::devicetree::{Builder, EDGE_RISING, LEVEL_HIGH, SPI, cells};
+use crate::machine;
+
+/// Name of a device's node, and what it is compatible with.
+fn binding(kind: DeviceKind) -> (&'static str, &'static [&'static str]) {
+    match kind {
+        DeviceKind::CtuCanFd => ("can", &["ctu,ctucanfd"]),
+        DeviceKind::XilinxCan => ("can", &["xlnx,zynq-can-1.0"]),
+        DeviceKind::XilinxCanFd => ("can", &["xlnx,canfd-2.0"]),
+        DeviceKind::Edu => ("edu", &["qemu,edu"]),
+        DeviceKind::XilinxGem => ("ethernet", &["xlnx,zynqmp-gem", "cdns,gem"]),
+        DeviceKind::XilinxDma => ("dma-controller", &["xlnx,zynqmp-dma-1.0"]),
+        DeviceKind::XilinxSdhci => ("mmc", &["xlnx,zynqmp-8.9a", "arasan,sdhci-8.9a"]),
+        DeviceKind::ImxUsdhc => (
+            "mmc",
+            &["fsl,imx8mp-usdhc", "fsl,imx8mm-usdhc", "fsl,imx7d-usdhc"],
+        ),
+        DeviceKind::ImxSdma => ("dma-controller", &["fsl,imx8mp-sdma", "fsl,imx8mq-sdma"]),
+    }
+}
+
+fn device(system: &System, assigned: &Assigned) -> Result<Builder, ModelError> {
+    let device = &system.board.devices[assigned.device];
+    let registers = assigned.registers;
+    let (node, compatible) = binding(device.kind);
+    let mut builder = Builder::new(&format!("{node}@{:x}", registers.start))?
+        .with("compatible", compatible)?
+        .reg(&[(registers.start, registers.end - registers.start)])?
+        .with("label", device.name.value.as_str())?;
+    if let Some(hz) = device.clock {
+        builder = builder.with("clock-frequency", hz)?;
+    }
+    if let Some(interrupt) = &device.interrupt {
+        let trigger = match interrupt.value.trigger {
+            Trigger::Level => LEVEL_HIGH,
+            Trigger::Edge => EDGE_RISING,
+        };
+        builder = builder.with("interrupts", [SPI, interrupt.value.intid - 32, trigger])?;
+    }
+    Ok(builder)
+}
+
+/// The nodes of a partition's devices. Its bus masters that nothing guards are on a bus whose `dma-ranges` says by which
+/// addresses, physical ones, they reach its RAM. Implements: BH-CFG-172.
+pub(crate) fn of(system: &System, index: usize, devices: &[Assigned]) -> Result<Vec<Builder>, ModelError> {
+    let partition = &system.partitions[index];
+    let (mut nodes, mut unguarded) = (Vec::new(), Vec::new());
+    for assigned in devices.iter().filter(|d| d.partition == index) {
+        let list = match partition.unguarded_reason(assigned.device) {
+            Some(_) => &mut unguarded,
+            None => &mut nodes,
+        };
+        list.push(device(system, assigned)?);
+    }
+    if let Some(at) = partition.memory.at.as_ref().filter(|_| !unguarded.is_empty()) {
+        let size = partition.memory.size.value;
+        let ram: Vec<u32> = [at.value, machine::RAM, size]
+            .into_iter()
+            .flat_map(cells)
+            .collect();
+        let bus = Builder::new("unguarded-bus")?
+            .with("compatible", "simple-bus")?
+            .with("#address-cells", 2u32)?
+            .with("#size-cells", 2u32)?
+            .flag("ranges")?
+            .with("dma-ranges", ram)?;
+        nodes.push(unguarded.into_iter().fold(bus, Builder::child));
+    }
+    Ok(nodes)
+}

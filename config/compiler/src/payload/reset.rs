@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Device resets: the register writes and bounded polls that the loader does before each start of a partition.
+//!
+//! # References
+//! CTU CAN FD IP core datasheet, "Control registers memory region", register MODE.
+//! AMD UG1087 ("Zynq UltraScale+ Device Register Reference"), modules "CAN", "GEM", "ZDMA"; PG223, "Status Register".
+//! SD Host Controller Simplified Specification, "Software Reset Register".
+//! i.MX 8M Plus reference manual, "System Control (SYS_CTRL)" of the uSDHC, "Reset Register (RESET)" of the SDMA.
+
+use bulkhead_model::board::DeviceKind;
+use bulkhead_types::load::{Step, step};
+
+use super::area::Registers;
+
+/// Offset of the MODE register of a CTU CAN FD core; bit 0 (RST) resets the core and clears itself.
+const CTUCANFD_MODE: u64 = 0x4;
+/// Distance of the two cores of the PCI card.
+const CTUCANFD_STRIDE: u64 = 0x4000;
+/// Offset of the status register of a Xilinx CAN controller; bit 0 (CONFIG) is set after a reset.
+const XILINX_CAN_STATUS: u64 = 0x18;
+/// Offsets of `network_control` and `int_disable` of a GEM. Without receive and transmit enable nothing is transferred.
+const GEM_CONTROL: u64 = 0x0;
+const GEM_INT_DISABLE: u64 = 0x2c;
+const GEM_INTERRUPTS: u64 = 0x3fff_ffff;
+/// Offsets of `ZDMA_CH_IDS` and `ZDMA_CH_CTRL2` of a DMA channel; bit 0 (EN) begins a transfer.
+const ZDMA_INT_DISABLE: u64 = 0x10c;
+const ZDMA_INTERRUPTS: u64 = 0xfff;
+const ZDMA_CONTROL: u64 = 0x200;
+/// Offset of the word of an SD host controller with the reset of all of it, which clears itself.
+const SDHCI_CLOCK_AND_RESET: u64 = 0x2c;
+const SDHCI_RESET_ALL: u64 = 1 << 24;
+/// Offset of the reset register of an SDMA; bit 0 (RESET) clears itself.
+const SDMA_RESET: u64 = 0x24;
+/// Reads of a register until a reset must be over.
+const TRIES: u64 = 1000;
+
+fn write(target: u64, value: u64) -> Step {
+    Step {
+        kind: step::WRITE32,
+        target,
+        source: value,
+        size: 0,
+    }
+}
+
+/// Until the bits of `mask` read as `value`.
+fn poll(target: u64, mask: u64, value: u64) -> Step {
+    Step {
+        kind: step::POLL32,
+        target,
+        source: mask | value << 32,
+        size: TRIES,
+    }
+}
+
+/// Steps that bring a device into its reset state; a bus master transfers nothing afterwards. Implements: BH-CFG-171.
+pub(super) fn steps(registers: &Registers) -> Vec<Step> {
+    let base = registers.base;
+    match registers.kind {
+        DeviceKind::CtuCanFd => (0..2)
+            .map(|core| base + core * CTUCANFD_STRIDE + CTUCANFD_MODE)
+            .filter(|mode| mode + 4 <= base + registers.size)
+            .flat_map(|mode| [write(mode, 1), poll(mode, 1, 0)])
+            .collect(),
+        DeviceKind::XilinxCan | DeviceKind::XilinxCanFd => {
+            vec![write(base, 1), poll(base + XILINX_CAN_STATUS, 1, 1)]
+        }
+        DeviceKind::XilinxGem => vec![
+            write(base + GEM_CONTROL, 0),
+            write(base + GEM_INT_DISABLE, GEM_INTERRUPTS),
+        ],
+        DeviceKind::XilinxDma => vec![
+            write(base + ZDMA_INT_DISABLE, ZDMA_INTERRUPTS),
+            write(base + ZDMA_CONTROL, 0),
+        ],
+        DeviceKind::XilinxSdhci | DeviceKind::ImxUsdhc => vec![
+            write(base + SDHCI_CLOCK_AND_RESET, SDHCI_RESET_ALL),
+            poll(base + SDHCI_CLOCK_AND_RESET, SDHCI_RESET_ALL, 0),
+        ],
+        DeviceKind::ImxSdma => vec![write(base + SDMA_RESET, 1), poll(base + SDMA_RESET, 1, 0)],
+        DeviceKind::Edu => Vec::new(),
+    }
+}

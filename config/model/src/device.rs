@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Devices of a board that a partition can own, and what guards memory from those that master the bus.
+
+use crate::board::{Board, Interrupt, PciFunction, Region};
+use crate::span::Spanned;
+
+/// A device that can be assigned.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its name, as specs use it.
+    pub name: Spanned<String>,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Its PCI function; nothing for a device at fixed addresses.
+    pub pci: Option<PciFunction>,
+    /// Where the registers for its partition are.
+    pub registers: Registers,
+    /// Clock that its driver divides, in Hz.
+    pub clock: Option<u32>,
+    /// Its interrupt.
+    pub interrupt: Option<Spanned<Interrupt>>,
+    /// Whether it is a CAN controller: `wiring` may name it.
+    pub can: bool,
+    /// Whether it masters the bus: its owner's RAM is then its too, through the SMMU, or all of memory without one.
+    pub bus_master: bool,
+    /// Controllers that it depends on, indices into [`Board::controllers`].
+    pub controlled_by: Vec<Spanned<usize>>,
+}
+
+impl Device {
+    /// Bus, device, function of its PCI function; also its StreamID.
+    pub fn bdf(&self) -> Option<u32> {
+        self.pci.as_ref().map(PciFunction::bdf)
+    }
+}
+
+/// Where the registers of a device are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registers {
+    /// In this BAR of its PCI function.
+    Bar(usize),
+    /// At fixed addresses, whole pages.
+    At(Region),
+}
+
+impl Board {
+    /// Whether its SMMU keeps a bus master to what its partition may write. Only a PCI function has a StreamID that the
+    /// board file knows.
+    pub fn guards(&self, device: &Device) -> bool {
+        self.smmu.is_some() && device.pci.is_some()
+    }
+
+    /// Why nothing confines a bus master that it does not guard.
+    pub fn why_unguarded(&self, device: &Device) -> String {
+        match (&self.smmu, &device.pci) {
+            (None, _) => format!("board `{}` has no SMMU", self.name.value),
+            (Some(_), None) => "it has no StreamID that the SMMU knows".to_owned(),
+            (Some(_), Some(_)) => "the SMMU guards it".to_owned(),
+        }
+    }
+}
+
+/// What a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// CTU CAN FD controller.
+    CtuCanFd,
+    /// AMD (Xilinx) CAN controller of the Zynq.
+    XilinxCan,
+    /// AMD (Xilinx) CAN FD controller 2.0.
+    XilinxCanFd,
+    /// QEMU's `edu` function, which copies memory by DMA; for tests.
+    Edu,
+    /// Gigabit Ethernet controller of the Zynq UltraScale+ (Cadence GEM).
+    XilinxGem,
+    /// Channel of a DMA controller of the Zynq UltraScale+.
+    XilinxDma,
+    /// SD host controller of the Zynq UltraScale+ (Arasan).
+    XilinxSdhci,
+    /// SD host controller of the i.MX (uSDHC).
+    ImxUsdhc,
+    /// Smart DMA controller of the i.MX.
+    ImxSdma,
+}
+
+impl DeviceKind {
+    /// All, as a board file names them.
+    pub(crate) const NAMED: [(&'static str, Self); 9] = [
+        ("ctucanfd", Self::CtuCanFd),
+        ("xilinx-can", Self::XilinxCan),
+        ("xilinx-canfd", Self::XilinxCanFd),
+        ("edu", Self::Edu),
+        ("xilinx-gem", Self::XilinxGem),
+        ("xilinx-dma", Self::XilinxDma),
+        ("xilinx-sdhci", Self::XilinxSdhci),
+        ("imx-usdhc", Self::ImxUsdhc),
+        ("imx-sdma", Self::ImxSdma),
+    ];
+
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            DeviceKind::CtuCanFd => "CTU CAN FD controller",
+            DeviceKind::XilinxCan => "Xilinx CAN controller",
+            DeviceKind::XilinxCanFd => "Xilinx CAN FD controller",
+            DeviceKind::Edu => "DMA test device",
+            DeviceKind::XilinxGem => "Xilinx Ethernet controller",
+            DeviceKind::XilinxDma => "Xilinx DMA channel",
+            DeviceKind::XilinxSdhci => "Xilinx SD host controller",
+            DeviceKind::ImxUsdhc => "i.MX SD host controller",
+            DeviceKind::ImxSdma => "i.MX smart DMA controller",
+        }
+    }
+}

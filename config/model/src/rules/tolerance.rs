@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Rules for the time in which a fault is tolerated: somebody answers, and can do so in that time.
+
+use super::{Facts, meant};
+use crate::diagnostic::{Diagnostic, Rule};
+use crate::health::ToleranceSpec;
+use crate::spec::PartitionSpec;
+use crate::system::Console;
+use crate::units::show_time;
+
+/// Nobody who could answer.
+static REACTION: Rule = Rule {
+    number: "BH146",
+    id: "tolerance/reaction",
+    text: "The partition that answers a fault is another one of the spec, bare-metal: its window shows when it did.",
+    fix: "Name another partition with an `elf` or `raw` payload.",
+};
+/// An answer that comes too late.
+static TOO_LATE: Rule = Rule {
+    number: "BH147",
+    id: "tolerance/too-late",
+    text: "The reaction comes in time: timeout and longest period of the partition that answers fit into the fault-tolerant time.",
+    fix: "Shorten the timeout or the period of the task that looks, or raise the limit if the plant allows it.",
+};
+/// A hang that the hypervisor finds too late.
+static FOUND_LATE: Rule = Rule {
+    number: "BH148",
+    id: "tolerance/found-late",
+    text: "A missing heartbeat is found in the fault-tolerant time: its `every` and a major frame fit into it.",
+    fix: "Lower `every` of the heartbeat.",
+};
+
+pub(super) static ALL: &[&Rule] = &[&REACTION, &TOO_LATE, &FOUND_LATE];
+pub(super) const CHECKS: &[super::Check] = &[reaction, too_late, found_late];
+
+fn tolerances<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a PartitionSpec, &'a ToleranceSpec)> {
+    let partitions = facts.spec.partitions.iter();
+    partitions.filter_map(|p| Some((p, p.health.tolerance.as_ref()?)))
+}
+
+/// Implements: BH-HEALTH-030.
+fn reaction(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for (partition, tolerance) in tolerances(facts) {
+        let name = &tolerance.reaction;
+        let (cause, help) = match facts.spec.partition(name) {
+            None => (
+                "there is no such partition",
+                meant(name, "partitions are", facts.spec.partition_names()),
+            ),
+            Some((_, other)) if other.name.value == partition.name.value => (
+                "whoever has the fault cannot be trusted to answer it",
+                "name the partition that listens to it".to_owned(),
+            ),
+            Some((_, other)) if other.is_linux() || other.has_console(Console::Uart).is_some() => (
+                "it has no window in which it could show its reaction",
+                "name a bare-metal partition".to_owned(),
+            ),
+            Some(_) => continue,
+        };
+        let message = format!(
+            "`{}` cannot answer a fault of `{}`",
+            name.value, partition.name.value
+        );
+        diagnostics.push(Diagnostic::new(&REACTION, name.span, message, cause, help));
+    }
+}
+
+/// Implements: BH-HEALTH-031.
+fn too_late(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for (partition, tolerance) in tolerances(facts) {
+        let Some((_, other)) = facts.spec.partition(&tolerance.reaction) else {
+            continue;
+        };
+        let timers = other.tasks.iter().filter(|task| task.interrupt.is_none());
+        let period = timers.map(|task| task.period.value).max().unwrap_or(0);
+        let latest = tolerance.timeout.saturating_add(period);
+        if latest <= tolerance.limit.value {
+            continue;
+        }
+        diagnostics.push(Diagnostic::new(
+            &TOO_LATE,
+            tolerance.limit.span,
+            format!(
+                "`{}` may answer a fault of `{}` only after {}",
+                other.name.value,
+                partition.name.value,
+                show_time(latest)
+            ),
+            format!(
+                "its timeout of {}, and its longest period of {}",
+                show_time(tolerance.timeout),
+                show_time(period)
+            ),
+            "shorten them, or raise the limit if the plant allows it",
+        ));
+    }
+}
+
+/// Implements: BH-HEALTH-032.
+fn found_late(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(frame) = facts.spec.schedule.as_ref().and_then(|s| s.major_frame) else {
+        return;
+    };
+    for (partition, tolerance) in tolerances(facts) {
+        let Some(heartbeat) = &partition.health.heartbeat else {
+            continue;
+        };
+        let latest = heartbeat.every.value.saturating_add(frame.value);
+        if latest <= tolerance.limit.value {
+            continue;
+        }
+        diagnostics.push(Diagnostic::new(
+            &FOUND_LATE,
+            heartbeat.every.span,
+            format!(
+                "that `{}` hangs may be found only after {}",
+                partition.name.value,
+                show_time(latest)
+            ),
+            format!("a fault is tolerated for {}", show_time(tolerance.limit.value)),
+            "lower `every`",
+        ));
+    }
+}
