@@ -5,7 +5,7 @@
 //! The job is that of vCPU 0's core, which enters the loader when it is done. A core that has the slot of another
 //! vCPU of the partition meanwhile has nothing else to do: it executes the steps that are left. All steps may be
 //! executed again: a job that a failed core left in the middle of a step is begun anew by the next one.
-//! Implements: BH-LOCK-024.
+//! Implements: BH-LOCK-024, BH-LIFE-009.
 
 use core::sync::atomic::Ordering;
 

@@ -109,7 +109,7 @@ impl Receiver {
         }
     }
 
-    /// Whether frames were missing before the newest valid one.
+    /// Whether frames were missing before the newest valid one. Implements: BH-CAN-105.
     #[must_use]
     pub const fn were_missing(&self) -> bool {
         self.missing
