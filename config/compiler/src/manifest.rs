@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bulkhead_model::board::TreeMaker;
 use bulkhead_model::channel::Channel;
+use bulkhead_model::loss::losses;
 use bulkhead_model::manifest::{self, Manifest, Queue};
 use bulkhead_model::span::Spanned;
 use bulkhead_model::system::{self, Cores, Origin, Payload, Run, System};
@@ -39,6 +40,7 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
         queues: queues(system, compiled),
         vcpus: vcpus(system, compiled),
         functions: functions(system, compiled),
+        isolation_lost: losses(system),
         qemu: qemu(system),
         expect: expectations(system, &system.expect),
         never: expectations(system, &system.never),

@@ -5,6 +5,7 @@ use bulkhead_analysis::Analysis;
 use bulkhead_analysis::report::VcpuReport;
 use bulkhead_model::board::Predictors;
 use bulkhead_model::errata::of_board;
+use bulkhead_model::loss::{Loss, losses};
 use bulkhead_model::origin::Origin;
 use bulkhead_model::system::{Run, Seed, System};
 use bulkhead_types::blob::PAGE;
@@ -40,8 +41,8 @@ pub struct Report {
     pub tasks: Vec<VcpuReport>,
     /// Partitions whose random seeds are constants.
     pub fixed_seeds: Vec<String>,
-    /// Devices that master the bus without an SMMU and so reach all of memory, each with the reason that the spec gives.
-    pub unguarded_dma: Vec<Unguarded>,
+    /// What the system does not isolate, and why that is accepted.
+    pub isolation_lost: Vec<Loss>,
     /// Cores that partitions share and that have no means to keep their predictions apart.
     pub unsanitised_cores: Vec<usize>,
     /// Known errata of the board's cores, each with who works around it.
@@ -65,17 +66,6 @@ pub struct Erratum {
     pub remedy: &'static str,
     /// How.
     pub means: &'static str,
-}
-
-/// A bus master that nothing confines.
-#[derive(Serialize, Clone, Debug)]
-pub struct Unguarded {
-    /// The device.
-    pub device: String,
-    /// Its partition.
-    pub partition: String,
-    /// Why the spec accepts it.
-    pub reason: String,
 }
 
 /// Something in memory.
@@ -160,7 +150,7 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
         schedule: schedule(system),
         tasks: Analysis::of(system, &system.board.bounds).report(system),
         fixed_seeds: fixed.map(|p| p.name.value.clone()).collect(),
-        unguarded_dma: unguarded(system),
+        isolation_lost: losses(system),
         unsanitised_cores: unsanitised(system),
         errata: errata(system),
         origin: system.origins.clone(),
@@ -220,16 +210,4 @@ fn schedule(system: &System) -> Vec<CoreSlots> {
             .collect(),
     });
     tables.collect()
-}
-
-fn unguarded(system: &System) -> Vec<Unguarded> {
-    let of = |p: &bulkhead_model::system::Partition| {
-        let (name, accepted) = (p.name.value.clone(), p.unguarded.clone());
-        accepted.into_iter().map(move |(device, reason)| Unguarded {
-            device: system.board.devices[device.value].name.value.clone(),
-            partition: name.clone(),
-            reason: reason.value,
-        })
-    };
-    system.partitions.iter().flat_map(of).collect()
 }

@@ -40,6 +40,8 @@ pub struct Board {
     pub uart: Uart,
     /// SMMU.
     pub smmu: Option<Smmu>,
+    /// What it has to guard memory from bus masters, which EL2 does not drive.
+    pub undriven_smmu: Option<String>,
     /// PCIe host bridge.
     pub pcie: Option<Pcie>,
     /// Bound of every hardware poll, iterations.

@@ -62,6 +62,7 @@ impl Decoder<'_> {
             gic: fields.get("gic").and_then(|n| self.gic(n, key_of("gic")))?,
             uart: fields.get("uart").and_then(|n| uart(n, key_of("uart")))?,
             smmu: present(fields.get("smmu").map(|n| smmu(n, key_of("smmu"))))?,
+            undriven_smmu: words(fields, "undriven_smmu"),
             pcie: present(pcie)?,
             poll_bound: value(fields, "poll_bound")?,
             traffic: present(fields.get("traffic").map(traffic))?,

@@ -28,6 +28,7 @@ pub mod keys;
 pub mod language;
 mod load;
 pub mod lock;
+pub mod loss;
 pub mod manifest;
 pub mod origin;
 mod overrides;

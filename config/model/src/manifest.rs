@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::loss::Loss;
 use crate::release::Release;
 
 /// Version of the manifest.
@@ -42,6 +43,9 @@ pub struct Manifest {
     /// Assigned PCI functions, in the blob's order.
     #[serde(default)]
     pub functions: Vec<Function>,
+    /// What the system does not isolate.
+    #[serde(default)]
+    pub isolation_lost: Vec<Loss>,
     /// How the board is started on QEMU; absent for boards that QEMU does not model.
     pub qemu: Option<Qemu>,
     /// Lines that must be seen.

@@ -9,6 +9,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use bulkhead_model::loss::losses;
 use bulkhead_model::{LoadError, load, load_board};
 use common::{Fixture, root};
 
@@ -138,4 +139,49 @@ fn boards_without_an_smmu_name_their_bus_masters() {
         let masters = board.devices.iter().filter(|d| d.bus_master);
         assert_eq!(masters.map(|d| d.name.value.as_str()).collect::<Vec<_>>(), names);
     }
+}
+
+/// What is lost is listed with its owner and reason; nothing where the SMMU guards each. Verifies: BH-CFG-173.
+#[test]
+fn lost_isolation_is_listed() {
+    let fixture = Fixture::new();
+    let lost = |system: &str, overrides: &[String]| {
+        let system = load(
+            &fixture.paths(&format!("config/systems/{system}.yaml")),
+            overrides,
+        )
+        .unwrap();
+        losses(&system)
+    };
+    assert_eq!(lost("adas-infotainment", &[]), []);
+    assert_eq!(lost("ti-j721e", &[]), []);
+    let versal = lost("xlnx-versal-virt", &[]);
+    let [board] = versal.as_slice() else {
+        panic!("{versal:?}")
+    };
+    assert!(board.text.contains("its MMU-500 is not driven"), "{}", board.text);
+    let given = [
+        "devices=[gem3]",
+        "unguarded_dma={ gem3: why }",
+        "memory={ size: 2MiB, at: 0x2000_0000 }",
+    ];
+    let given = given.map(|value| format!("partitions.cluster.{value}"));
+    let all = lost("xlnx-zcu102", &given);
+    let named: Vec<_> = all
+        .iter()
+        .map(|l| (l.device.as_deref(), l.partition.as_deref(), l.reason.as_deref()))
+        .collect();
+    let expected = [
+        (None, None, None),
+        (Some("gdma0"), None, None),
+        (Some("gem3"), Some("cluster"), Some("why")),
+        (Some("sd1"), None, None),
+    ];
+    assert_eq!(named, expected);
+    assert!(
+        all[2]
+            .text
+            .contains("all of memory, EL2's too, and goes on while the partition is stopped")
+    );
+    assert!(all[2].show().ends_with("(accepted: why)"));
 }

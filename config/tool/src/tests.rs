@@ -5,6 +5,7 @@ mod catalogue;
 #[cfg(test)]
 mod ignored;
 mod kinds;
+mod report;
 mod sabotage;
 mod said;
 
@@ -269,7 +270,7 @@ fn system(root: &Path, arguments: &[&str], wanted: Wanted) -> Result<(), String>
         Wanted::Crash => status.code() == Some(1) && verdict == "fail" && crashed,
     };
     if as_wanted {
-        return Ok(());
+        return report::check(&report);
     }
     Err(format!(
         "the run ended with {status}, verdict {verdict}, crashed: {crashed}; wanted {wanted:?}"

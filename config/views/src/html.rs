@@ -76,6 +76,7 @@ pub fn report(report: Report<'_>) -> Result<String, BuiltError> {
         ),
         ("interrupts", "Interrupts", routes::interrupts(system, built)),
         ("streams", "Devices and streams", routes::streams(system, built)),
+        ("lost", "Isolation lost", routes::lost(system)),
         (
             "memory",
             "Memory",

@@ -11,8 +11,9 @@ use serde::Serialize;
 use crate::at::slot_owner;
 use crate::built::{Built, BuiltError};
 use crate::channel::carries;
+use crate::devices;
 use crate::records::Span;
-use crate::walk::{Use, roots, runs, streams};
+use crate::walk::{Use, roots, runs};
 use crate::words::{count, listed, numbers, size, time};
 
 /// A system in words.
@@ -62,7 +63,11 @@ pub fn overview(system: &System, built: &Built<'_>) -> Result<Overview, BuiltErr
         },
         Section {
             title: "devices",
-            entries: devices(system, built),
+            entries: devices::devices(system, built),
+        },
+        Section {
+            title: "isolation lost",
+            entries: devices::lost(system),
         },
         Section {
             title: "EL2 keeps",
@@ -264,43 +269,6 @@ fn lock(system: &System, lock: &bulkhead_model::lock::Lock) -> (String, Vec<Stri
         time(lock.hold.value)
     );
     (lock.name.value.clone(), vec![line])
-}
-
-fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
-    let valid: Vec<u64> = streams(built).iter().map(|(id, _)| *id).collect();
-    let entry = |device: &bulkhead_model::board::Device| {
-        let function = built.pci_functions.iter().find(|f| Some(f.bdf) == device.bdf());
-        let of_function = function.and_then(|f| usize::try_from(f.partition).ok());
-        let owner = of_function.or_else(|| system.owner(device).filter(|_| device.pci.is_none()));
-        let mut lines = vec![match owner {
-            Some(owner) => format!("belongs to {}", built.partition_name(owner)),
-            None => "belongs to nobody".to_owned(),
-        }];
-        if let Some(interrupt) = &device.interrupt {
-            lines.push(format!("interrupt: INTID {}", interrupt.value.intid));
-        }
-        let masters = function.is_some_and(|f| f.bus_master == 1);
-        let Some(bdf) = device.bdf() else {
-            lines.push(match (device.bus_master, owner) {
-                (false, _) => "DMA: none, it is no bus master".to_owned(),
-                (true, None) => "DMA: as the boot loader left it; EL2 does not touch it".to_owned(),
-                (true, Some(_)) => {
-                    "DMA: not isolated, no SMMU guards it: it reaches all of memory".to_owned()
-                }
-            });
-            return (device.name.value.clone(), lines);
-        };
-        lines.push(match (valid.contains(&u64::from(bdf)), masters) {
-            (true, true) => format!("DMA: through the SMMU as StreamID {bdf:#x}"),
-            (_, false) => format!("DMA: none, bus mastering stays off; StreamID {bdf:#x}"),
-            (false, true) if built.board.smmu == 0 => {
-                "DMA: not isolated, no SMMU guards it: it reaches all of memory".to_owned()
-            }
-            (false, true) => format!("DMA: StreamID {bdf:#x} is invalid, the SMMU aborts it"),
-        });
-        (device.name.value.clone(), lines)
-    };
-    system.board.devices.iter().map(entry).collect()
 }
 
 fn el2(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {

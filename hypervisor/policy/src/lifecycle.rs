@@ -93,6 +93,8 @@ pub enum Event {
 pub struct Lifecycle(u64);
 
 const PHASE: u64 = 0xf;
+/// [`Phase::Running`] in these bits.
+const RUNNING: u64 = 2;
 const HELD: u64 = 1 << 4;
 const HAS_OUTPUT: u64 = 1 << 5;
 const GIVES_OUTPUT: u64 = 1 << 6;
@@ -128,7 +130,7 @@ impl Lifecycle {
         match self.0 & PHASE {
             0 => Phase::Off,
             1 => Phase::Loading,
-            2 => Phase::Running,
+            RUNNING => Phase::Running,
             3 => Phase::Stopping(Then::Reload),
             4 => Phase::Stopping(Then::Off),
             5 => Phase::Stopping(Then::Fail),
@@ -182,14 +184,14 @@ impl Lifecycle {
 
     /// Whether vCPUs may execute; a vCPU that CPU_ON has made pending starts only then.
     pub const fn is_running(self) -> bool {
-        matches!(self.phase(), Phase::Running)
+        self.0 & PHASE == RUNNING
     }
 
     const fn with(self, phase: Phase) -> Self {
         let code = match phase {
             Phase::Off => 0,
             Phase::Loading => 1,
-            Phase::Running => 2,
+            Phase::Running => RUNNING,
             Phase::Stopping(Then::Reload) => 3,
             Phase::Stopping(Then::Off) => 4,
             Phase::Stopping(Then::Fail) => 5,

@@ -276,16 +276,29 @@ impl PerCore {
     }
 
     /// Finds what runs next, sleeping while nothing can, and ends the EL2 entry.
-    ///
-    /// The loop ends at the next interrupt that makes a vCPU ready; a sliced core has one at every slot begin.
+    #[inline]
     pub fn resume(&mut self) -> &VcpuContext {
-        let next = loop {
-            if let Some(next) = self.unchanged().or_else(|| self.pick()) {
-                break next;
-            }
-            self.sleep();
+        let next = match self.unchanged() {
+            Some(next) => next,
+            None => self.find(),
         };
         self.leave(next)
+    }
+
+    /// Finds what runs next, when something asks for more; apart, so that it costs nothing when nothing does.
+    ///
+    /// The loop ends at the next interrupt that makes a vCPU ready; a sliced core has one at every slot begin.
+    #[inline(never)]
+    fn find(&mut self) -> usize {
+        loop {
+            if let Some(next) = self.pick() {
+                return next;
+            }
+            self.sleep();
+            if let Some(next) = self.unchanged() {
+                return next;
+            }
+        }
     }
 
     /// Index of the vCPU that goes on because nothing asks for more: what [`Self::pick`] would find by changing

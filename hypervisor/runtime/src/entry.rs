@@ -79,18 +79,28 @@ unsafe fn this_core() -> &'static mut PerCore {
     unsafe { &mut *state }
 }
 
+/// Initialises the calling core's state, apart from what follows: the value on its way to its place is not left on the
+/// stack on which every later entry begins.
+///
+/// # Safety
+/// 1. Called once on each core, before anything else has a reference to its state.
+#[inline(never)]
+unsafe fn initialised(core: u64) -> &'static mut PerCore {
+    let state = core::ptr::with_exposed_provenance_mut::<PerCore>(block() + STATE_OFFSET);
+    // SAFETY: the block is this core's own and writable, and its state has no other reference, by promise 1;
+    // `PerCore` is plain data, so writing it drops nothing.
+    unsafe {
+        state.write(PerCore::new(u32::try_from(core).unwrap_or(u32::MAX)));
+        &mut *state
+    }
+}
+
 /// First run-time function of a core. The boot root is active.
 #[unsafe(no_mangle)]
 extern "C" fn bulkhead_core_start(core: u64) -> ! {
-    let state = core::ptr::with_exposed_provenance_mut::<PerCore>(block() + STATE_OFFSET);
     vectors::install();
-    // SAFETY: (1) the block is this core's own, writable, and its state has no other reference yet;
-    // (2) `PerCore` is plain data, so writing it drops nothing.
-    let state = unsafe {
-        state.write(PerCore::new(u32::try_from(core).unwrap_or(u32::MAX)));
-        &mut *state
-    };
-    state.start()
+    // SAFETY: (1) the head of the run-time part calls this once on each core, before any exception is taken.
+    unsafe { initialised(core) }.start()
 }
 
 /// Enters the guest that `context` is, for the first time since the core started.

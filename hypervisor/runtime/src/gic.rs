@@ -107,6 +107,39 @@ pub fn kick_if_running(running: &Running, first: u32, index: u32, core: u32) {
     }
 }
 
+/// A guest's access to its distributor or redistributors; gives what a load returns.
+pub fn access(
+    vcpu: &LocalVcpu,
+    running: &Running,
+    frame: Frame,
+    offset: u32,
+    size: AccessSize,
+    access: Access,
+) -> u64 {
+    if running.core.mode != core_mode::SLICED {
+        return crate::direct::access(vcpu, running, frame, offset, size, access);
+    }
+    let folds = gic_cpu::observes_state(frame, offset);
+    let result = vcpu.shared.machine.with(running.index, |machine| {
+        let mut concerned = VcpuSet::EMPTY;
+        if folds {
+            concerned = take_back(machine, vcpu);
+        }
+        let outcome = gic_cpu::access(machine, vcpu.index(), frame, offset, size, access);
+        if folds {
+            fill(machine, vcpu, running);
+        } else if outcome.refresh.contains(vcpu.index()) {
+            concerned = refill(machine, vcpu, running);
+        }
+        let value = outcome.value | change(running, vcpu, machine, outcome.physical);
+        deactivate_pending(machine, vcpu.index());
+        (value, outcome.refresh.union(concerned))
+    });
+    let (value, refresh) = result.unwrap_or((0, VcpuSet::EMPTY));
+    notify(vcpu, running, refresh);
+    value
+}
+
 impl PerCore {
     /// Makes `local` the vCPU whose registers are loaded.
     pub fn make_loaded(&mut self, local: usize) {
@@ -248,36 +281,6 @@ impl PerCore {
             vcpu.readiness = Readiness::Ready;
         }
         wakes
-    }
-
-    /// A guest's access to its distributor or redistributors; gives what a load returns.
-    pub fn gic_access(&mut self, frame: Frame, offset: u32, size: AccessSize, access: Access) -> u64 {
-        let Some((vcpu, running)) = self.current() else {
-            return 0;
-        };
-        let vcpu: &LocalVcpu = vcpu;
-        if running.core.mode != core_mode::SLICED {
-            return crate::direct::access(vcpu, running, frame, offset, size, access);
-        }
-        let folds = gic_cpu::observes_state(frame, offset);
-        let result = vcpu.shared.machine.with(running.index, |machine| {
-            let mut concerned = VcpuSet::EMPTY;
-            if folds {
-                concerned = take_back(machine, vcpu);
-            }
-            let outcome = gic_cpu::access(machine, vcpu.index(), frame, offset, size, access);
-            if folds {
-                fill(machine, vcpu, running);
-            } else if outcome.refresh.contains(vcpu.index()) {
-                concerned = refill(machine, vcpu, running);
-            }
-            let value = outcome.value | change(running, vcpu, machine, outcome.physical);
-            deactivate_pending(machine, vcpu.index());
-            (value, outcome.refresh.union(concerned))
-        });
-        let (value, refresh) = result.unwrap_or((0, VcpuSet::EMPTY));
-        notify(vcpu, running, refresh);
-        value
     }
 
     /// A guest's write to `ICC_SGI1R_EL1`.

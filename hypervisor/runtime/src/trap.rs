@@ -15,7 +15,7 @@ use bulkhead_policy::vgic::{Access, AccessSize, Frame};
 use bulkhead_types::tables::{core_mode, partition_flag};
 
 use crate::core_state::{LocalVcpu, PerCore, Readiness};
-use crate::gic_cpu;
+use crate::{gic, gic_cpu};
 
 /// Bytes of a distributor frame.
 const GICD_SIZE: u64 = 0x1_0000;
@@ -240,35 +240,36 @@ impl PerCore {
     }
 
     fn on_data_abort(&mut self, access: DataAccess, esr: u64) {
-        let Some((vcpu, _)) = self.current() else { return };
-        let stored = access.stored(read(vcpu, access.register));
-        let Some(device) = device(vcpu, access.ipa) else {
-            match self.lock_access(access.ipa.0, access.direction, stored) {
-                Some(value) => self.accessed(&access, value, esr),
-                None => self.fault(esr),
-            }
+        let Some((vcpu, running)) = self.current() else {
             return;
         };
-        let value = match device {
-            Device::Gic(frame, offset) => {
+        let stored = access.stored(read(vcpu, access.register));
+        let value = match device(vcpu, access.ipa) {
+            Some(Device::Gic(frame, offset)) => {
                 let operation = match access.direction {
                     Direction::Read => Access::Read,
                     Direction::Write => Access::Write(stored),
                 };
-                self.gic_access(frame, offset, access_size(access.size), operation)
+                let size = access_size(access.size);
+                let value = gic::access(vcpu, running, frame, offset, size, operation);
+                return accessed(vcpu, &access, value, esr);
             }
-            Device::Uart(offset) => self.uart_access(offset, access.direction, stored),
+            Some(Device::Uart(offset)) => self.uart_access(offset, access.direction, stored),
+            None => match self.lock_access(access.ipa.0, access.direction, stored) {
+                Some(value) => value,
+                None => return self.fault(esr),
+            },
         };
-        self.accessed(&access, value, esr);
-    }
-
-    /// Ends an access to something that EL2 emulates.
-    fn accessed(&mut self, access: &DataAccess, value: u64, esr: u64) {
         if let Some((vcpu, _)) = self.current() {
-            if access.direction == Direction::Read {
-                write(vcpu, access.register, access.loaded(value));
-            }
-            vcpu.context.skip_instruction(esr);
+            accessed(vcpu, &access, value, esr);
         }
     }
+}
+
+/// Ends an access to something that EL2 emulates.
+fn accessed(vcpu: &mut LocalVcpu, access: &DataAccess, value: u64, esr: u64) {
+    if access.direction == Direction::Read {
+        write(vcpu, access.register, access.loaded(value));
+    }
+    vcpu.context.skip_instruction(esr);
 }

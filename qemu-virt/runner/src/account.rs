@@ -93,6 +93,7 @@ pub(crate) fn report(facts: Facts<'_>) -> Report {
         health: health::events(manifest, stats),
         health_counts: health::counts(manifest, stats),
         reactions,
+        isolation_lost: manifest.isolation_lost.clone(),
         dma: dma(stats),
         hypervisor_tail: facts.hypervisor_tail,
         stray_bytes: facts.stray_bytes,

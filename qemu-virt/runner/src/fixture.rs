@@ -40,6 +40,7 @@ pub(crate) fn manifest() -> Manifest {
         image: "image.bin".to_owned(),
         parts: Vec::new(),
         queues: Vec::new(),
+        isolation_lost: Vec::new(),
         runtime_elf: "runtime.elf".to_owned(),
         stats: 0x4500_0000,
         cores: 2,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bulkhead_model::loss::Loss;
 use serde::{Deserialize, Serialize};
 
 use crate::health::{Counts, Event};
@@ -63,6 +64,9 @@ pub struct Report {
     /// From faults to reactions, where the spec declares a fault-tolerant time.
     #[serde(default)]
     pub reactions: Vec<Reaction>,
+    /// What the system does not isolate.
+    #[serde(default)]
+    pub isolation_lost: Vec<Loss>,
     /// What the SMMU reported beside the faults of the partitions' devices.
     pub dma: Dma,
     /// End of EL2's boot messages and log, as text.

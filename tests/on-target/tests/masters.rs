@@ -110,7 +110,8 @@ const MASK: u64 = GDMA + 0x104;
 const ENABLE: u64 = GDMA + 0x108;
 
 /// By the addresses that `dma-ranges` gives, it copies in its partition's RAM; by those that its driver sees, in another's,
-/// which the report names as lost; at a restart the loader resets it. Verifies: BH-LANG-016, BH-CFG-171, BH-CFG-172.
+/// which the report names as lost; at a restart the loader resets it. Verifies: BH-LANG-016, BH-CFG-171, BH-CFG-172,
+/// BH-CFG-174.
 #[test]
 fn a_device_at_fixed_addresses_reaches_everything() {
     let (system, mut machine) = Machine::start("tests/systems/master.yaml");
@@ -143,6 +144,14 @@ fn a_device_at_fixed_addresses_reaches_everything() {
     let reset = machine.run(&[[LOAD_WORD, MASK, 0]]);
     assert_eq!(reset, [0xfff]);
     let report = machine.session.finish("all was seen").expect("report");
+    let lost = report.isolation_lost.iter();
+    let accepted: Vec<_> = lost
+        .filter_map(|loss| loss.partition.as_deref().zip(loss.reason.as_deref()))
+        .collect();
+    assert_eq!(
+        accepted,
+        [("driver", "what it reaches is the subject of the test")]
+    );
     assert_eq!(bulkhead_on_target::partition(&report, "driver").restarts, 1);
     assert_eq!(bulkhead_on_target::partition(&report, "beside").restarts, 0);
 }

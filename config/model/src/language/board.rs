@@ -59,6 +59,12 @@ const KEYS: &[Key] = &[
         "none",
         "The SMMU that guards the bus masters.",
     ),
+    optional(
+        "undriven_smmu",
+        Kind::Text(Meaning::Free),
+        "none",
+        "What the board has to guard memory from bus masters, which the hypervisor does not drive.",
+    ),
     optional("pcie", Kind::Map(&PCIE), "none", "The PCIe host bridge."),
     needed(
         "poll_bound",

@@ -2,6 +2,7 @@
 //! Routes of interrupts and of DMA.
 
 use bulkhead_model::board::Registers;
+use bulkhead_model::loss::losses;
 use bulkhead_model::system::System;
 use bulkhead_types::tables::{core_mode, partition_flag};
 use maud::{Markup, html};
@@ -101,5 +102,26 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
             }
         }
         @if smmu { p class="note" { (valid.len()) " of " (1u64.checked_shl(built.board.stream_bits).unwrap_or(0)) " StreamIDs are valid; every other one is aborted and recorded." } }
+    }
+}
+
+/// What is not isolated, and why that is accepted. Implements: BH-CFG-174.
+pub(super) fn lost(system: &System) -> Markup {
+    let losses = losses(system);
+    html! {
+        @if losses.is_empty() { p class="note" { "Nothing: each bus master is behind the SMMU that EL2 drives." } }
+        @else {
+            table {
+                tr { th { "device" } th { "owner" } th { "what is lost" } th { "accepted, since" } }
+                @for loss in &losses {
+                    tr {
+                        td { (loss.device.as_deref().unwrap_or("all")) }
+                        td { (loss.partition.as_deref().unwrap_or("nobody")) }
+                        td class="bad" { (loss.text) }
+                        td { (loss.reason.as_deref().unwrap_or("the board has no other way")) }
+                    }
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `who-can` against a walker that shares nothing with the one of the views.
 
+use bulkhead_views::overview::overview;
 use bulkhead_views::records::Span;
 use bulkhead_views::who_can::{routes, who_can};
 use bulkhead_views::{AskError, Built};
@@ -217,7 +218,7 @@ fn what_is_not_there_gets_a_suggestion() {
     }
 }
 
-// Verifies: BH-EXPL-001
+// Verifies: BH-EXPL-001, BH-CFG-174
 #[test]
 fn a_bus_master_that_no_smmu_guards_reaches_everything() {
     let workshop = Workshop::new();
@@ -239,4 +240,16 @@ fn a_bus_master_that_no_smmu_guards_reaches_everything() {
             answer.text()
         );
     }
+    let overview = overview(&sample.system, &built).unwrap().text();
+    let page = crate::pages::page(&sample);
+    for text in [
+        "solation lost",
+        "board no-smmu has no SMMU that EL2 drives",
+        "the bridge in front of it reaches its buffers only",
+    ] {
+        assert!(overview.contains(text), "{text} in {overview}");
+        assert!(page.contains(text), "{text}");
+    }
+    let reference = Sample::reference();
+    assert!(crate::pages::page(&reference).contains("Nothing: each bus master is behind the SMMU"));
 }

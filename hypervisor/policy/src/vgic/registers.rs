@@ -173,12 +173,12 @@ impl Vgic {
             None => 0,
             Some(spi_word) => self.physical_spis.get(spi_word).map_or(0, |w| *w),
         };
-        let Some(bank) = self.bank_mut(owner, first) else {
-            return outcome;
-        };
         outcome.physical.word = u8::try_from(word & 31).unwrap_or(0);
         let bits = match access {
             Access::Read => {
+                let Some(bank) = self.bank_of(owner, first) else {
+                    return outcome;
+                };
                 outcome.value = u64::from(bank.read_bits(kind, physical));
                 if matches!(kind, BitRegister::SetPending | BitRegister::ClearPending) && physical != 0 {
                     outcome.physical.operation = PhysicalOperation::ReadPending;
@@ -192,6 +192,9 @@ impl Vgic {
                 return outcome;
             }
             Access::Write(value) => low(value),
+        };
+        let Some(bank) = self.bank_mut(owner, first) else {
+            return outcome;
         };
         let change = bank.write_bits(kind, bits, gate);
         let releases = bank.released != 0;

@@ -128,6 +128,7 @@ pub(crate) fn build() -> TempDir {
         locks: Vec::new(),
         partitions: vec![partition("vehicle", 0), partition("infotainment", 1)],
         queues: Vec::new(),
+        isolation_lost: Vec::new(),
         vcpus: vec![vcpu(0), vcpu(1)],
         functions: Vec::new(),
         qemu: Some(Qemu {
