@@ -9,11 +9,12 @@ use bulkhead_model::channel::Channel;
 use bulkhead_model::loss::losses;
 use bulkhead_model::manifest::{self, Manifest, Queue};
 use bulkhead_model::span::Spanned;
-use bulkhead_model::system::{self, Cores, Origin, Payload, Run, System};
+use bulkhead_model::system::{self, Cores, MemoryRights, Origin, Payload, Run, System};
 
 use crate::compile::Compiled;
 use crate::devicetree::has_window;
 use crate::grants::hex;
+use crate::machine;
 use crate::sections::global_vcpu;
 use crate::units::id;
 
@@ -108,6 +109,7 @@ fn partition(system: &System, compiled: &Compiled, images: &Path, index: usize) 
             Cores::Sliced { .. } => "sliced".to_owned(),
         },
         slots_per_frame: slots_per_frame(system, index),
+        ram: ram(system, compiled, index),
         fault_tolerant_time: partition.fault_tolerant_time.map(|t| manifest::Tolerance {
             limit: t.limit,
             reaction: id(t.reaction.value),
@@ -118,6 +120,19 @@ fn partition(system: &System, compiled: &Compiled, images: &Path, index: usize) 
 }
 
 /// Slots of vCPU 0 of a partition in a major frame; all its vCPUs have as many.
+/// Where the RAM of a partition lies, if it is one piece in which it may write everything.
+fn ram(system: &System, compiled: &Compiled, index: usize) -> Option<manifest::Ram> {
+    let memory = &system.partitions.get(index)?.memory;
+    let extent = compiled.plan.ram.get(index)?;
+    let hull = extent.hull();
+    let whole = memory.rights == MemoryRights::Open && hull.end - hull.start == extent.size();
+    whole.then_some(manifest::Ram {
+        ipa: machine::RAM,
+        address: hull.start,
+        size: extent.size(),
+    })
+}
+
 fn slots_per_frame(system: &System, partition: usize) -> u32 {
     let first = Run::Vcpu { partition, vcpu: 0 };
     let slots = system.schedule.cores.iter().flat_map(|c| &c.slots);

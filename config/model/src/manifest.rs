@@ -88,9 +88,24 @@ pub struct Partition {
     pub mode: String,
     /// Slots that each of its vCPUs gets in a major frame.
     pub slots_per_frame: u32,
+    /// Where its RAM lies; absent where its pages have colours.
+    #[serde(default)]
+    pub ram: Option<Ram>,
     /// How long a fault of it may go unanswered.
     #[serde(default)]
     pub fault_tolerant_time: Option<Tolerance>,
+}
+
+/// RAM of a partition.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Ram {
+    /// Its address as the partition sees it.
+    pub ipa: u64,
+    /// Its physical address.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// How long a fault of a partition may go unanswered; times in ns.

@@ -171,6 +171,16 @@ Examples:
   bulkhead trace -o t.pftrace
   bulkhead trace my-system.yaml --for 500ms --deterministic -o t.pftrace")]
     Trace(TraceArgs),
+    /// Run a system until an error ends a partition's life, and write its registers and RAM as an ELF core
+    #[command(after_help = "\
+EL2 keeps the registers of each vCPU, the error and the time in its statistics area, which no partition reaches, until
+the next crash. RAM is in the core as long as the partition stays stopped: with `--set partitions.NAME.restart_limit=0`
+its first error leaves it so. Addresses are those that the partition sees without its own translation.
+
+Examples:
+  bulkhead crash adas -o core --set partitions.adas.restart_limit=0
+  gdb-multiarch -batch -ex 'info threads' -ex bt adas.elf core")]
+    Crash(CrashArgs),
     /// Print what a command line needs from outside, one `debian-arm64 PACKAGE` a line
     #[command(after_help = "Example:\n  bulkhead needs run my-system.yaml --headless")]
     Needs(NeedsArgs),
@@ -338,6 +348,22 @@ pub(crate) struct TraceArgs {
     /// Make virtual time a function of the instructions executed
     #[arg(long)]
     pub(crate) deterministic: bool,
+}
+
+/// Arguments of `crash`.
+#[derive(Args, Debug)]
+pub(crate) struct CrashArgs {
+    /// The partition
+    #[arg(value_name = "PARTITION")]
+    pub(crate) partition: String,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// File that receives the core
+    #[arg(short, long = "output", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Virtual time to wait for a crash, from the epoch
+    #[arg(long = "for", value_name = "TIME", value_parser = bulkhead_runner::cli::virtual_time, default_value = "60s")]
+    pub(crate) time: std::time::Duration,
 }
 
 /// Arguments of `sdk`.

@@ -11,6 +11,7 @@ mod build;
 mod built;
 mod check;
 mod cli;
+mod crash;
 mod diff;
 mod explain;
 mod failure;
@@ -61,6 +62,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Prove(args) => prove::run(&args, format),
         Verb::Run(args) => run::run(&args),
         Verb::Trace(args) => trace::run(&args),
+        Verb::Crash(args) => crash::run(&args),
         Verb::Bench(args) => bench::run(&args, format),
         Verb::Explain(args) => explain::run(&args, format),
         Verb::Graph(args) => graph::run(&args),

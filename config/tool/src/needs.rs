@@ -31,6 +31,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         Verb::Graph(graph) => &graph.spec,
         Verb::Run(run) => &run.spec,
         Verb::Trace(trace) => &trace.spec,
+        Verb::Crash(crash) => &crash.spec,
         Verb::Flash(flash) => {
             of_words = flash.spec();
             &of_words
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         output::line(&format!("debian-arm64 {package}"))?;
     }
     let since = match &cli.verb {
-        Verb::Run(_) | Verb::Trace(_) => emulator(&path, &spec.changes())?,
+        Verb::Run(_) | Verb::Trace(_) | Verb::Crash(_) => emulator(&path, &spec.changes())?,
         Verb::Test(_) => of_all_boards()?,
         _ => None,
     };

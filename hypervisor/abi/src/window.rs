@@ -95,7 +95,7 @@ pub struct Metrics {
     pub port_sequence: u64,
     /// Sampling-port messages that were torn or went backwards (must stay 0).
     pub port_errors: u64,
-    /// Counter value at which the partition degraded last, see [`Metrics::can_timeouts`]; 0 before.
+    /// Counter value at which the partition degraded for the first time since the newest valid protected frame; 0 before.
     pub degraded_ns: u64,
     /// Counter value of the newest valid protected frame before which some were missing; 0 before.
     pub resumed_ns: u64,

@@ -31,6 +31,7 @@ const _: () = assert!(
 );
 
 /// Offset of the stack's top in a per-core block, for the vector that handles EL2's own errors.
+/// Implements: BH-BENCH-006.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals)]
 static bulkhead_stack_top: u64 = STATE_OFFSET as u64;
@@ -274,7 +275,7 @@ macro_rules! runtime_binary {
         }
 
         unsafe extern "C" {
-            /// Defined nowhere.
+            /// Defined nowhere. Implements: BH-BENCH-007.
             fn the_run_time_part_can_panic() -> !;
         }
 

@@ -17,6 +17,7 @@ use bulkhead_policy::lifecycle;
 use bulkhead_types::system::System;
 
 use crate::core_state::{PerCore, Running, park};
+use crate::crash;
 use crate::lifecycle::end;
 use crate::view;
 
@@ -149,6 +150,7 @@ fn reaction(system: &System<'_>, event: &Event) -> Action {
 
 fn stop(running: &Running, event: &Event, how: lifecycle::Event) {
     if let Blame::Partition { partition, .. } = event.blame {
+        crash::note(partition, event.error);
         end(running, partition, how);
     }
 }

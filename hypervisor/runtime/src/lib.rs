@@ -19,6 +19,7 @@
 pub mod budget;
 pub mod console;
 pub mod core_state;
+pub mod crash;
 pub mod direct;
 mod direct_v2;
 pub mod dma;

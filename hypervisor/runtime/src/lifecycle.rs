@@ -24,7 +24,7 @@ use crate::core_state::{PerCore, Readiness, Running};
 use crate::gic::kick_if_running;
 use crate::health::{self, Blame};
 use crate::shared::{PARTITIONS, PartitionState};
-use crate::{direct, gic_cpu, reload, streams, supervise, vcpu_field, view};
+use crate::{crash, direct, gic_cpu, reload, streams, supervise, vcpu_field, view};
 
 /// PPIs that the guest of a dedicated core owns: maintenance is not among them, nor EL2's timer.
 pub(crate) const GUEST_PPIS: u32 = (1 << 27) | (1 << 30);
@@ -146,6 +146,9 @@ impl PerCore {
         let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
             return;
         };
+        if vcpu.readiness != Readiness::Off {
+            crash::record(running.index, local, vcpu);
+        }
         vcpu.readiness = Readiness::Off;
         vcpu.stolen.reset();
         if running.core.mode == core_mode::SLICED {
@@ -192,6 +195,7 @@ impl PerCore {
         if !reload::carry_on(vcpu, running, starts) {
             return;
         }
+        vcpu.shared.crash.store(0, Ordering::SeqCst);
         if let Some(own) = vcpu.shared.power.first() {
             own.set(Power::On);
         }

@@ -73,6 +73,8 @@ pub struct PartitionState {
     pub root: Used,
     /// Starts so far.
     pub starts: AtomicU32,
+    /// 1 + the code of the error that ends its life; 0 while none does.
+    pub crash: AtomicU32,
     /// Whether its streams are open, as 1 or 0: one of its own cores closes them, once for each stop.
     pub streams: AtomicU32,
     /// Bit *k*: vCPU *k* has something new in the model that its list registers do not show yet.
@@ -97,6 +99,7 @@ impl PartitionState {
             reload: Job::new(),
             root: Used::new(),
             starts: AtomicU32::new(0),
+            crash: AtomicU32::new(0),
             streams: AtomicU32::new(0),
             refresh: AtomicU32::new(0),
             lock_wake: AtomicU32::new(0),

@@ -47,6 +47,7 @@ fn run(partition: Partition) -> ! {
             smallest_margin_mm: u64::MAX,
             ..Metrics::default()
         },
+        heard: false,
     };
     let mut pace = Pace::new(start);
     loop {
@@ -72,6 +73,8 @@ struct Vehicle {
     speeds: Sender,
     distances: Sender,
     metrics: Metrics,
+    /// Whether a valid request came since the last time-out.
+    heard: bool,
 }
 
 impl Vehicle {
@@ -83,6 +86,7 @@ impl Vehicle {
             match self.requests.signal(frame.data()) {
                 Ok(request) => {
                     self.first_request(partition);
+                    self.heard = true;
                     if self.requests.were_missing() {
                         self.metrics.resumed_ns = time::now();
                         defmt::warn!("brake requests were missing");
@@ -121,7 +125,10 @@ impl Vehicle {
             ),
             Event::TimedOut => {
                 self.metrics.can_timeouts += 1;
-                self.metrics.degraded_ns = time::now();
+                // Of a silence that lasts over scenarios, the first.
+                if core::mem::take(&mut self.heard) {
+                    self.metrics.degraded_ns = time::now();
+                }
                 defmt::warn!("brake request timeout: degraded braking");
             }
             Event::Ended(number, scenario, verdict) => {

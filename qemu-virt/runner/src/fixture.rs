@@ -16,6 +16,7 @@ fn partition(name: &str, metrics: bool) -> Partition {
         elf: None,
         mode: "dedicated".to_owned(),
         slots_per_frame: 0,
+        ram: None,
         fault_tolerant_time: None,
     }
 }

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod command;
 pub mod console;
 mod counts;
+pub mod crash;
 pub mod defmt;
 mod demux;
 mod error;

@@ -28,16 +28,17 @@ pub struct Reaction {
     pub fault_ns: Option<u64>,
     /// When the partition that reacts brought its safe state; `null` when it did not after the fault.
     pub degraded_ns: Option<u64>,
-    /// When it took the first valid frame after some had been missing; `null` when it did not after the fault.
+    /// When it took the newest valid frame before which some had been missing; `null` when it did not after the fault.
     pub resumed_ns: Option<u64>,
     /// From the fault to the first of both; `null` when there is none yet.
     pub took_ns: Option<u64>,
 }
 
 impl Reaction {
-    /// Why a run fails that goes on until `now_ns`.
+    /// Why a run fails that goes on until `now_ns`. Where frames came back after the fault, later gaps may have hidden
+    /// what answered it first: no run fails by that.
     pub(crate) fn reason(&self, now_ns: u64) -> Option<String> {
-        let fault = self.fault_ns?;
+        let fault = self.fault_ns.filter(|_| self.resumed_ns.is_none())?;
         let (took, how) = match self.took_ns {
             Some(took) => (took, "answered after"),
             None => (now_ns.saturating_sub(fault), "unanswered for"),

@@ -108,8 +108,8 @@ const KEYS: &[Key] = &[
         "dump",
         Kind::Word(DUMPS),
         "What is kept when it crashes.",
-        "the keeping of a crash dump",
-        "read its console and the counters of the report",
+        "the keeping of RAM over a restart",
+        "leave it out: registers are always kept, and RAM while the partition stays stopped (`bulkhead crash`)",
     ),
     refused(
         "smc",

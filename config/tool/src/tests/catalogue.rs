@@ -361,6 +361,25 @@ pub(super) const TESTS: &[Test] = &[
         "adas dies in mid-brake: its next life brakes within 10 ms, and without one the car reacts in the fault-tolerant time"
     ),
     target!(
+        "crash",
+        "crash",
+        "an error leaves a partition's registers, which outlive its restart, and a core with its RAM where it stays stopped"
+    ),
+    cargo(
+        "crash-debugger",
+        "crash",
+        "gdb finds the registers and the stack of a partition that an error stopped",
+        &[
+            "test",
+            "--locked",
+            "--package=bulkhead-on-target",
+            "--test=crash",
+            "--",
+            "--ignored",
+            "--nocapture",
+        ],
+    ),
+    target!(
         "fail-operational",
         "failoperational",
         "EL2 fails on one sliced core: the others go on, and the car stops"

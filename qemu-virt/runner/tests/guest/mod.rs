@@ -103,6 +103,7 @@ pub(crate) fn build() -> TempDir {
         elf: None,
         mode: "sliced".to_owned(),
         slots_per_frame: 1,
+        ram: None,
         fault_tolerant_time: None,
     };
     let vcpu = |partition| Vcpu {

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An ELF core: a note with the registers of each vCPU, as a thread, and the RAM.
+//!
+//! # References
+//! ELF-64 Object File Format, "Program header table"; Linux `elfcore.h`, `struct elf_prstatus` of AArch64.
+
+use bulkhead_runner::crash::{Crash, Crashed};
+use object::Endianness;
+use object::elf::{ELFOSABI_NONE, EM_AARCH64, ET_CORE, FileFlags, NT_PRSTATUS, PF_R, PF_W, PT_LOAD, PT_NOTE};
+use object::write::elf::{FileHeader, ProgramHeader, Writer};
+
+/// Bytes of `struct elf_prstatus`, and offsets of what a debugger reads there.
+const STATUS: usize = 392;
+const SIGNAL: usize = 12;
+const THREAD: usize = 32;
+const REGISTERS: usize = 112;
+/// `SIGSEGV`.
+const SEGV: u16 = 11;
+const PAGE: u64 = 4096;
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(place) = bytes.get_mut(at..at + value.len()) {
+        place.copy_from_slice(value);
+    }
+}
+
+/// The note of one vCPU: thread numbers begin at 1.
+fn note(crashed: &Crashed) -> Vec<u8> {
+    let mut status = vec![0; STATUS];
+    put(&mut status, SIGNAL, &SEGV.to_le_bytes());
+    put(&mut status, THREAD, &(crashed.vcpu + 1).to_le_bytes());
+    let record = &crashed.record;
+    let registers = record.x.iter().copied();
+    let all = registers.chain([record.sp(), record.pc, record.pstate]);
+    for (at, register) in (REGISTERS..).step_by(8).zip(all) {
+        put(&mut status, at, &register.to_le_bytes());
+    }
+    let name = *b"CORE\0\0\0\0";
+    let mut note = Vec::new();
+    note.extend(5_u32.to_le_bytes());
+    note.extend(u32::try_from(STATUS).unwrap_or(0).to_le_bytes());
+    note.extend(NT_PRSTATUS.0.to_le_bytes());
+    note.extend(name);
+    note.extend(status);
+    note
+}
+
+/// The file.
+///
+/// # Errors
+/// It would be larger than a file can be.
+pub(super) fn encode(crash: &Crash) -> Result<Vec<u8>, object::write::Error> {
+    let notes: Vec<u8> = crash.vcpus.iter().flat_map(note).collect();
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(Endianness::Little, true, &mut bytes);
+    writer.reserve_file_header();
+    writer.reserve_program_headers(1 + u32::from(crash.ram.is_some()));
+    let notes_at = writer.reserve(notes.len() as u64, 4);
+    let ram_at = crash
+        .ram
+        .as_ref()
+        .map(|(_, ram)| writer.reserve(ram.len() as u64, PAGE));
+    writer.write_file_header(&FileHeader {
+        os_abi: ELFOSABI_NONE,
+        abi_version: 0,
+        e_type: ET_CORE,
+        e_machine: EM_AARCH64,
+        e_entry: 0,
+        e_flags: FileFlags(0),
+    })?;
+    writer.write_align_program_headers();
+    let mut header = |p_type, p_flags, p_offset, address, size: usize, p_align| {
+        writer.write_program_header(&ProgramHeader {
+            p_type,
+            p_flags,
+            p_offset,
+            p_vaddr: address,
+            p_paddr: address,
+            p_filesz: size as u64,
+            p_memsz: size as u64,
+            p_align,
+        });
+    };
+    header(PT_NOTE, PF_R, notes_at, 0, notes.len(), 4);
+    if let (Some(at), Some((address, ram))) = (ram_at, &crash.ram) {
+        header(PT_LOAD, PF_R | PF_W, at, *address, ram.len(), PAGE);
+    }
+    writer.write_align(4);
+    writer.write(&notes);
+    if let Some((_, ram)) = &crash.ram {
+        writer.write_align(PAGE);
+        writer.write(ram);
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Crash records of partitions, read from EL2's memory. Implements: BH-HEALTH-034.
+
+use bulkhead_abi::crash::{CRASH_OFFSET, CRASH_SIZE, CrashRecord};
+use bulkhead_abi::stats::{CORE_STATS_SIZE, partition_state};
+use zerocopy::FromBytes;
+
+use crate::{RunnerError, Session};
+
+/// A vCPU that an error took off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crashed {
+    /// Its index in the partition.
+    pub vcpu: u32,
+    /// What EL2 recorded.
+    pub record: CrashRecord,
+}
+
+/// What is left of a partition's newest crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// The vCPUs that were taken off at the end of that life, by index.
+    pub vcpus: Vec<Crashed>,
+    /// First address and content of its RAM, if no later life has begun and its RAM is one piece.
+    pub ram: Option<(u64, Vec<u8>)>,
+}
+
+impl Session {
+    /// The newest crash of partition `index`; `None` while there is none, or while its vCPUs are being stopped.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub fn crash(&mut self, index: usize) -> Result<Option<Crash>, RunnerError> {
+        let mut found = Vec::new();
+        let own = |v: &&bulkhead_model::manifest::Vcpu| v.partition as usize == index;
+        let members: Vec<_> = self.manifest.vcpus.iter().filter(own).cloned().collect();
+        for member in &members {
+            let core = self.manifest.stats + u64::from(member.core) * CORE_STATS_SIZE as u64;
+            let place = CRASH_OFFSET as u64 + u64::from(member.slot) * CRASH_SIZE as u64;
+            let bytes = self.memory(core + place, size_of::<CrashRecord>())?;
+            if let Ok((record, _)) = CrashRecord::read_from_prefix(&bytes)
+                && record.number > 0
+            {
+                found.push(Crashed {
+                    vcpu: member.index,
+                    record,
+                });
+            }
+        }
+        // A vCPU may have a record of an older life only.
+        let Some(newest) = found.iter().map(|c| c.record.start).max() else {
+            return Ok(None);
+        };
+        found.retain(|c| c.record.start == newest);
+        let (state, restarts) = self.state_of(index);
+        let stopped = state == partition_state::FAILED;
+        // As it was when the statistics were read, which may be before the record.
+        if restarts < newest || restarts == newest && !stopped {
+            return Ok(None);
+        }
+        let ram = self.manifest.partitions.get(index).and_then(|p| p.ram);
+        let ram = match ram.filter(|_| restarts == newest && stopped) {
+            Some(ram) => {
+                let size = usize::try_from(ram.size).unwrap_or(usize::MAX);
+                Some((ram.ipa, self.memory(ram.address, size)?))
+            }
+            None => None,
+        };
+        Ok(Some(Crash { vcpus: found, ram }))
+    }
+
+    /// State and restarts of a partition, as its vCPU 0's core keeps them.
+    fn state_of(&self, index: usize) -> (u64, u64) {
+        let vcpus = self.manifest.vcpus.iter();
+        let first = vcpus
+            .enumerate()
+            .find(|(_, v)| v.partition as usize == index && v.index == 0);
+        let counts = first.and_then(|(global, _)| self.counts.snapshot.vcpu(&self.manifest, global));
+        counts.map_or((0, 0), |(_, v)| (v.partition_state, v.restarts))
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a debugger finds in the core of a partition that crashed.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use bulkhead_on_target::{REFERENCE, System, images, in_tree, says, succeeded, tool};
+use bulkhead_runner::crash::Crash;
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
+
+/// `crash PARTITION` of the reference system with changed values.
+fn crash(partition: &str, core: &Path, changes: &[&str], seconds: u32) -> Output {
+    Command::new(tool())
+        .args(["crash", partition])
+        .arg(in_tree(REFERENCE))
+        .arg("--output")
+        .arg(core)
+        .args(["--for", &format!("{seconds}s")])
+        .args(changes.iter().flat_map(|value| ["--set", value]))
+        .env("BULKHEAD_ROOT", in_tree("."))
+        .env("BULKHEAD_IMAGES", images())
+        .output()
+        .expect("the tool starts")
+}
+
+/// What a debugger says of a core.
+fn debugger(core: &Path) -> String {
+    let output = Command::new("gdb-multiarch")
+        .args(["-batch", "-ex", "info threads", "-ex", "bt"])
+        .arg(images().join("adas.elf"))
+        .arg(core)
+        .output()
+        .expect("gdb-multiarch");
+    succeeded(&output);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The core of an `adas` that its first error stopped.
+fn stopped(core: &Path) {
+    let output = crash(
+        "adas",
+        core,
+        &[
+            r#"partitions.adas.args="fault=20us@brake""#,
+            "partitions.adas.restart_limit=0",
+            "partitions.infotainment.autostart=false",
+        ],
+        30,
+    );
+    succeeded(&output);
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{said}");
+    assert!(said.contains("adas vCPU 0: memory-fault ended start 0"), "{said}");
+    assert!(said.contains("registers and RAM"), "{said}");
+}
+
+/// Verifies: BH-HEALTH-035.
+#[test]
+fn the_core_of_a_stopped_partition_has_its_ram() {
+    let folder = tempfile::tempdir().expect("folder");
+    let core = folder.path().join("core");
+    stopped(&core);
+    let bytes = std::fs::read(&core).expect("the core");
+    let file = object::File::parse(&*bytes).expect("ELF");
+    assert_eq!(file.kind(), object::ObjectKind::Core);
+    let mut segments = file.segments();
+    let ram = segments.find(|s| s.address() == 0x4000_0000).expect("RAM");
+    // What the loader put there: the code of the program.
+    let elf = std::fs::read(images().join("adas.elf")).expect("adas.elf");
+    let elf = object::File::parse(&*elf).expect("ELF");
+    let text = elf.section_by_name(".text").expect("code");
+    let code = text.data().expect("code");
+    let there = ram.data_range(text.address(), text.size()).expect("RAM");
+    assert!(!code.is_empty() && there == Some(code));
+}
+
+/// Verifies: BH-HEALTH-035.
+#[test]
+#[ignore = "needs a debugger"]
+fn a_debugger_finds_registers_and_stack_of_a_stopped_partition() {
+    if Command::new("gdb-multiarch").arg("--version").output().is_err() {
+        println!("SKIPPED: there is no gdb-multiarch");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let core = folder.path().join("core");
+    stopped(&core);
+    let found = debugger(&core);
+    println!("{found}");
+    // The access is in `trespass`; who called it stands on the stack.
+    let threads: Vec<&str> = found.lines().filter(|line| line.contains(" LWP 1 ")).collect();
+    assert!(
+        matches!(threads.as_slice(), [one] if one.starts_with('*')),
+        "{found}"
+    );
+    let line = found.lines().find(|line| line.starts_with("#0"));
+    assert!(line.is_some_and(|line| line.contains("trespass")), "{found}");
+    assert!(found.contains("adas::partition::run ("), "{found}");
+}
+
+/// The record of a life outlives the restart; its RAM does not. Nobody else has one.
+///
+/// Verifies: BH-HEALTH-034.
+#[test]
+fn a_record_outlives_the_restart() {
+    let system = System::build(
+        REFERENCE,
+        &[
+            r#"partitions.adas.args="fault=20us@brake""#,
+            "partitions.infotainment.autostart=false",
+        ],
+    );
+    let mut session = system.start(|_| {});
+    says(&mut session, "vehicle", "brake requests were missing", 30);
+    session.run_for(Duration::from_secs(1)).expect("time passes");
+    let index = |name: &str| {
+        let partitions = &session.manifest().partitions;
+        partitions.iter().position(|p| p.name == name).expect("partition")
+    };
+    let (adas, others) = (index("adas"), ["vehicle", "cluster", "infotainment"].map(index));
+    let found: Crash = session.crash(adas).expect("memory").expect("a crash");
+    assert!(found.ram.is_none(), "a later life has it");
+    let [only] = found.vcpus.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(
+        (only.record.number, only.record.start, only.record.error),
+        (1, 0, 0)
+    );
+    let elf = std::fs::read(images().join("adas.elf")).expect("adas.elf");
+    let elf = object::File::parse(&*elf).expect("ELF");
+    let mut functions = elf
+        .symbols()
+        .filter(|s| s.name().is_ok_and(|n| n.contains("trespass")));
+    let function = functions.next().expect("trespass");
+    let range = function.address()..function.address() + function.size();
+    assert!(range.contains(&only.record.pc), "{:#x}", only.record.pc);
+    // EL1h, and a stack in the partition's RAM.
+    assert_eq!(only.record.pstate & 0xf, 5);
+    assert!((0x4000_0000..0x4020_0000).contains(&only.record.sp()));
+    for other in others {
+        assert_eq!(session.crash(other).expect("memory"), None);
+    }
+    session.finish("seen").expect("report");
+}
