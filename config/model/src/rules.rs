@@ -11,6 +11,7 @@ pub(crate) mod cores;
 pub(crate) mod devices;
 mod dma;
 pub(crate) mod document;
+mod errata;
 mod flows;
 pub(crate) mod hardware;
 pub(crate) mod health;
@@ -46,6 +47,7 @@ type Check = fn(&Facts<'_>, &mut Vec<Diagnostic>);
 /// The rules on the meaning of a spec, in the order in which they are reported.
 const CHECKS: &[&[Check]] = &[
     hardware::CHECKS,
+    errata::CHECKS,
     partitions::CHECKS,
     cores::CHECKS,
     colours::CHECKS,
@@ -99,6 +101,7 @@ pub fn all() -> Vec<&'static Rule> {
         flows::ALL,
         rights::ALL,
         dma::ALL,
+        errata::ALL,
     ];
     let mut rules: Vec<_> = groups.into_iter().flatten().copied().collect();
     rules.sort_by_key(|rule| rule.number);
