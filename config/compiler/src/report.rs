@@ -4,6 +4,7 @@
 use bulkhead_analysis::Analysis;
 use bulkhead_analysis::report::VcpuReport;
 use bulkhead_model::board::Predictors;
+use bulkhead_model::errata::of_board;
 use bulkhead_model::loss::{Loss, losses};
 use bulkhead_model::origin::Origin;
 use bulkhead_model::system::{Run, Seed, System};
@@ -44,10 +45,27 @@ pub struct Report {
     pub isolation_lost: Vec<Loss>,
     /// Cores that partitions share and that have no means to keep their predictions apart.
     pub unsanitised_cores: Vec<usize>,
+    /// Known errata of the board's cores, each with who works around it.
+    pub errata: Vec<Erratum>,
     /// Where each value of the spec comes from.
     pub origin: Vec<Origin>,
     /// Sums.
     pub totals: Totals,
+}
+
+/// An erratum of cores of the board.
+#[derive(Serialize, Clone, Debug)]
+pub struct Erratum {
+    /// As the board file names it.
+    pub erratum: &'static str,
+    /// Cores that have it.
+    pub cores: Vec<usize>,
+    /// What goes wrong.
+    pub effect: &'static str,
+    /// Who works around it.
+    pub remedy: &'static str,
+    /// How.
+    pub means: &'static str,
 }
 
 /// Something in memory.
@@ -134,6 +152,7 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
         fixed_seeds: fixed.map(|p| p.name.value.clone()).collect(),
         isolation_lost: losses(system),
         unsanitised_cores: unsanitised(system),
+        errata: errata(system),
         origin: system.origins.clone(),
         totals: Totals {
             image,
@@ -157,6 +176,19 @@ fn unsanitised(system: &System) -> Vec<usize> {
         users.count() > 1
     });
     shared.map(|(number, _)| number).collect()
+}
+
+/// Implements: BH-CFG-164.
+fn errata(system: &System) -> Vec<Erratum> {
+    let all = of_board(&system.board).into_iter();
+    all.map(|(erratum, cores)| Erratum {
+        erratum: erratum.name,
+        cores,
+        effect: erratum.effect,
+        remedy: erratum.remedy.name(),
+        means: erratum.means,
+    })
+    .collect()
 }
 
 fn schedule(system: &System) -> Vec<CoreSlots> {

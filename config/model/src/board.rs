@@ -6,6 +6,7 @@
 use crate::boot::Boot;
 use crate::bounds::Bounds;
 use crate::colours::Colouring;
+use crate::errata::Erratum;
 use crate::span::{Span, Spanned};
 
 pub use crate::device::{Device, DeviceKind, Registers};
@@ -31,6 +32,8 @@ pub struct Board {
     pub physical_address_bits: u32,
     /// Cores by index; core 0 is the one that boots.
     pub cores: Vec<Core>,
+    /// The errata of its cores that are worked around.
+    pub workarounds: Vec<Spanned<&'static Erratum>>,
     /// Interrupt controller.
     pub gic: Gic,
     /// UART of EL2.

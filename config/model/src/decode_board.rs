@@ -2,13 +2,14 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Controller, ControllerKind, Core, Deterministic, Device, DeviceKind, Gic, GicV2, GicVersion,
-    Interrupt, PciFunction, Pcie, Predictors, Qemu, Region, Registers, Reserved, ReservedUse, Smmu, SmmuKind,
-    Traffic, TreeMaker, Trigger, Uart, UartKind,
+    Board, Controller, ControllerKind, Deterministic, Device, DeviceKind, Gic, GicV2, GicVersion, Interrupt,
+    PciFunction, Pcie, Qemu, Region, Registers, Reserved, ReservedUse, Smmu, SmmuKind, Traffic, TreeMaker,
+    Trigger, Uart, UartKind,
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
 use crate::decode_boot::firmware;
+use crate::decode_cores;
 use crate::release::Release;
 use crate::rules::{document, hardware};
 use crate::span::{Span, Spanned};
@@ -28,7 +29,7 @@ impl Decoder<'_> {
         let ram: Option<Vec<_>> = ram.map(|n| self.spanned_region(n)).collect();
         let reserved = fields.items("reserved").iter();
         let reserved: Option<Vec<_>> = reserved.map(|n| self.reserved(n)).collect();
-        let cores: Option<Vec<_>> = fields.items("cores").iter().map(core).collect();
+        let cores: Option<Vec<_>> = fields.items("cores").iter().map(decode_cores::core).collect();
         let controllers = fields.entries("controllers");
         let controller_names: Vec<&str> = controllers.iter().map(|e| e.key.value.as_str()).collect();
         let controllers: Option<Vec<_>> = controllers.iter().map(|e| self.controller(e)).collect();
@@ -53,6 +54,11 @@ impl Decoder<'_> {
             hypervisor: value(fields, "hypervisor")?,
             physical_address_bits: value(fields, "physical_address_bits")?,
             cores: cores?,
+            workarounds: fields
+                .items("workarounds")
+                .iter()
+                .map(decode_cores::workaround)
+                .collect::<Option<_>>()?,
             gic: fields.get("gic").and_then(|n| self.gic(n, key_of("gic")))?,
             uart: fields.get("uart").and_then(|n| uart(n, key_of("uart")))?,
             smmu: present(fields.get("smmu").map(|n| smmu(n, key_of("smmu"))))?,
@@ -321,27 +327,12 @@ impl Decoder<'_> {
     }
 }
 
-fn value<T: TryFrom<u64>>(fields: Fields<'_>, key: &str) -> Option<T> {
+pub(crate) fn value<T: TryFrom<u64>>(fields: Fields<'_>, key: &str) -> Option<T> {
     T::try_from(fields.get(key).and_then(number)?.value).ok()
 }
 
 fn words(fields: Fields<'_>, key: &str) -> Option<String> {
     Some(fields.get(key).and_then(text)?.value)
-}
-
-fn core(node: &Node) -> Option<Core> {
-    let fields = Fields::of(node)?;
-    let predictors = fields
-        .get("predictors")
-        .and_then(|n| choice(n, &Predictors::NAMED));
-    Some(Core {
-        mpidr: value(fields, "mpidr")?,
-        midr: value(fields, "midr")?,
-        cluster: value(fields, "cluster")?,
-        capacity: value(fields, "capacity")?,
-        predictors: predictors.map_or(Predictors::None, |p| p.value),
-        span: node.span,
-    })
 }
 
 fn traffic(node: &Node) -> Option<Traffic> {

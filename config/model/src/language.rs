@@ -9,6 +9,7 @@
 mod board;
 mod boot;
 mod channel;
+mod cores;
 mod health;
 mod partition;
 mod qemu;

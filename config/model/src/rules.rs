@@ -12,6 +12,7 @@ pub(crate) mod devices;
 mod dma;
 pub(crate) mod document;
 mod doorbells;
+mod errata;
 mod flows;
 pub(crate) mod hardware;
 pub(crate) mod health;
@@ -47,6 +48,7 @@ type Check = fn(&Facts<'_>, &mut Vec<Diagnostic>);
 /// The rules on the meaning of a spec, in the order in which they are reported.
 const CHECKS: &[&[Check]] = &[
     hardware::CHECKS,
+    errata::CHECKS,
     partitions::CHECKS,
     cores::CHECKS,
     colours::CHECKS,
@@ -102,6 +104,7 @@ pub fn all() -> Vec<&'static Rule> {
         doorbells::ALL,
         rights::ALL,
         dma::ALL,
+        errata::ALL,
     ];
     let mut rules: Vec<_> = groups.into_iter().flatten().copied().collect();
     rules.sort_by_key(|rule| rule.number);

@@ -4,6 +4,7 @@
 //! No script, nothing from elsewhere, no time stamp, no absolute path: the same build gives the same bytes.
 //! Implements: BH-EXPL-007.
 
+mod errata;
 mod origin;
 mod reach;
 mod routes;
@@ -88,6 +89,7 @@ pub fn report(report: Report<'_>) -> Result<String, BuiltError> {
         ),
         ("shared", "What is shared", reach::shared(built)),
         ("el2", "What EL2 can reach", reach::el2(built)?),
+        ("errata", "Errata of the cores", errata::table(system)),
         ("proof", "Proof", tables::proof(built, certificate)),
         ("values", "Where values come from", origin::values(system)),
     ];

@@ -13,6 +13,7 @@ mod content;
 mod devices;
 pub mod diff;
 pub mod draw;
+mod errata;
 pub mod html;
 pub mod overview;
 pub mod records;

@@ -56,6 +56,7 @@ pub fn overview(system: &System, built: &Built<'_>) -> Result<Overview, BuiltErr
             title: "cores",
             entries: cores(system, built),
         },
+        crate::errata::section(system),
         Section {
             title: "channels",
             entries: channels(system, built),

@@ -69,14 +69,15 @@ mod state {
 
 /// Compares the running core with the blob and sets its SGIs and PPIs up; gives state and value to report.
 ///
-/// `MIDR_EL1` is compared without its revision (bits 3:0). Implements: BH-BOOT-011, BH-BOOT-022,
+/// The core is of the part and variant that the blob names and of its revision (`MIDR_EL1`, bits 3:0) or a later one: an
+/// older one has errata that nobody has looked at. Implements: BH-BOOT-011, BH-BOOT-022,
 /// BH-BOOT-025, BH-IRQ-002.
 fn check_this_core(core: &Core, board: &BoardDevices) -> (u64, u64) {
     let (affinity, midr) = (arch::affinity(), arch::midr());
     if affinity != core.mpidr {
         return (state::AFFINITY, affinity);
     }
-    if midr >> 4 != core.midr >> 4 {
+    if midr >> 4 != core.midr >> 4 || midr < core.midr {
         return (state::MIDR, midr);
     }
     if !arch::predictors().suffice(core.predictors) {

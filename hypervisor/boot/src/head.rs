@@ -205,8 +205,8 @@ global_asm!(
         bl      boot_enable_mmu
         ldr     x1, =__boot_stacks_start
         ldr     x2, =BOOT_STACK_SIZE
-        madd    x1, x19, x2, x1
         add     x1, x1, x2
+        madd    x1, x19, x2, x1
         mov     sp, x1
         msr     tpidr_el2, x1
         ldr     x2, =boot_vectors

@@ -158,6 +158,7 @@ pub fn reset(vcpu: &LocalVcpu, running: &Running) {
     let bound = running.system.board.poll_bound;
     let _ = gic_cpu::wait_private(&running.redistributor, bound);
     running.redistributor.write32(gicr::ICPENDR0, owner);
+    gic_cpu::clear_sgis(&running.distributor);
     running.redistributor.write32(gicr::ICACTIVER0, owner);
     if vcpu.entry.index == 0 {
         for (n, owned) in vcpu.partition.spis.iter().enumerate() {

@@ -73,6 +73,21 @@ pub fn reset_direct() {
     }
 }
 
+/// Makes no SGI pending at a dedicated core, whoever sent it. With a GICv3 `GICR_ICPENDR0` does so; the clear-pending
+/// register of a GICv2 ignores SGIs, and each is pending once for every sender. Implements: BH-GIC-038.
+#[inline]
+pub fn clear_sgis(distributor: &Distributor) {
+    match gic() {
+        Gic::V3 | Gic::V3NonSecure => {}
+        Gic::V2 { .. } => {
+            for word in 0..4usize {
+                let at = gicd2::CPENDSGIR.wrapping_add(word.wrapping_mul(4));
+                distributor.write32(at, u32::MAX);
+            }
+        }
+    }
+}
+
 /// Acknowledges an interrupt of EL2 that came as FIQ. With a GICv2 there is none: the guest of a dedicated core that
 /// chose FIQs for its own gets IRQs.
 #[inline]

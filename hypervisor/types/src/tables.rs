@@ -42,7 +42,7 @@ pub mod predictors {
 pub struct Core {
     /// Affinity fields of `MPIDR_EL1` (bits 39:32 and 23:0), as PSCI CPU_ON takes them.
     pub mpidr: u64,
-    /// `MIDR_EL1` that the board file names (bits 31:4 are compared; the revision is not).
+    /// `MIDR_EL1` that the board file names: boot takes this revision (bits 3:0) and later ones.
     pub midr: u64,
     /// `TTBR0_EL2` of this core's run-time root.
     pub el2_root: u64,

@@ -107,14 +107,17 @@ impl System {
     ///
     /// # Panics
     /// The board file has no `from`, or the spec cannot be built.
-    pub fn build_on_changed_board(spec: &str, from: &str, to: &str) -> Self {
+    pub fn build_on_changed_board(spec: &str, changes: &[(&str, &str)]) -> Self {
         const BOARD: &str = "config/boards/qemu-virt.yaml";
         let root = tempfile::tempdir().expect("temporary folder");
         let file = root.path().join(BOARD);
-        let text = fs::read_to_string(in_tree(BOARD)).expect("board file");
-        assert!(text.contains(from), "{BOARD} has no `{from}`");
+        let mut text = fs::read_to_string(in_tree(BOARD)).expect("board file");
+        for (from, to) in changes {
+            assert!(text.contains(from), "{BOARD} has no `{from}`");
+            text = text.replace(from, to);
+        }
         fs::create_dir_all(file.parent().expect("folder")).expect("folder");
-        fs::write(file, text.replace(from, to)).expect("board file");
+        fs::write(file, text).expect("board file");
         let folder = tempfile::tempdir().expect("temporary folder");
         let mut command = build_command(spec, &[], folder.path());
         let output = command.env("BULKHEAD_ROOT", root.path()).output();

@@ -70,8 +70,8 @@ fn the_gate_holds() {
     assert_eq!(timer["bulkhead"]["max"], 1);
     let worst = row(&report, "sliced_timer_lateness")["bulkhead"]["max"].as_u64();
     assert!(
-        worst.expect("a number") < 702_000,
-        "700 us of other slots, and the switch"
+        worst.expect("a number") < 702_300,
+        "700 us of other slots, the switch, and what the slot's end had interrupted in the handler of the tick before"
     );
 
     let missing = report["missing"].as_array().expect("missing");

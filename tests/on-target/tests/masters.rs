@@ -155,3 +155,33 @@ fn a_device_at_fixed_addresses_reaches_everything() {
     assert_eq!(bulkhead_on_target::partition(&report, "driver").restarts, 1);
     assert_eq!(bulkhead_on_target::partition(&report, "beside").restarts, 0);
 }
+
+/// The distributor of a partition on dedicated cores with a GICv2; SGIs that are pending, a byte each with a bit for each
+/// sender.
+const GICD: u64 = 0x0800_0000;
+const PENDING: u64 = GICD + 0x200;
+const SENDERS: u64 = GICD + 0xf20;
+
+/// What was sent to one life of a partition is not pending in the next one. Verifies: BH-GIC-038.
+#[test]
+fn no_sgi_outlives_a_life_on_a_gicv2() {
+    let (_system, mut machine) = Machine::start("tests/systems/master.yaml");
+    machine.until(MAILBOX, 1);
+    let look = [
+        [LOAD_WORD, SENDERS, 0],
+        [LOAD_WORD, SENDERS + 12, 0],
+        [LOAD_WORD, PENDING, 0],
+    ];
+    let mut commands = vec![[STORE_WORD, SENDERS, 0x0302], [STORE_WORD, SENDERS + 12, 0x0100]];
+    commands.extend(look);
+    let values = machine.run(&commands);
+    assert_eq!(values[2..4], [0x0302, 0x0100]);
+    // QEMU takes a zero byte for a sender, too.
+    assert_eq!(values[4] & (1 << 13 | 0b11), 1 << 13 | 0b11);
+    machine.tell(&[[LOAD, 0x7000_0000, 0]]);
+    machine.until(MAILBOX, 1);
+    let values = machine.run(&look);
+    assert_eq!([values[0], values[1], values[2] & 0xffff], [0; 3]);
+    let report = machine.session.finish("all was seen").expect("report");
+    assert_eq!(bulkhead_on_target::partition(&report, "driver").restarts, 1);
+}

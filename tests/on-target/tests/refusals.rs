@@ -6,7 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use bulkhead_model::manifest::Manifest;
-use bulkhead_on_target::System;
+use bulkhead_on_target::{System, says};
 use bulkhead_runner::SessionOptions;
 use bulkhead_runner::report::Verdict;
 
@@ -79,10 +79,33 @@ fn a_board_with_less_than_the_blob_needs() {
 /// Verifies: BH-BOOT-011.
 #[test]
 fn a_core_of_another_type() {
-    // A Cortex-A53.
-    let system = System::build_on_changed_board(SPEC, "midr: 0x410f_d083", "midr: 0x410f_d034");
-    let said = refused(&system, |_| {});
-    assert!(said.contains("MIDR of core 0"), "{said}");
+    const MIDR: &str = "midr: 0x410f_d083";
+    const OF_A53: &str =
+        "cortex-a53-835769, cortex-a53-843419, cortex-a53-845719, cortex-a53-855873, cortex-a53-1530924";
+    let none = ("cortex-a72-859971, ", "");
+    let a53 = [
+        none,
+        (
+            "cortex-a72-1319367, cortex-a72-cve-2018-3639, cortex-a72-cve-2022-23960",
+            OF_A53,
+        ),
+    ];
+    // A Cortex-A53; a Cortex-A72 of another variant; and one of a later revision than the board has.
+    for (other, errata) in [
+        ("0x410f_d034", &a53[..]),
+        ("0x411f_d083", &[none]),
+        ("0x410f_d084", &[none]),
+    ] {
+        let midr = format!("midr: {other}");
+        let changes = [&[(MIDR, midr.as_str())], errata].concat();
+        let system = System::build_on_changed_board(SPEC, &changes);
+        let said = refused(&system, |_| {});
+        assert!(said.contains("MIDR of core 0"), "{other}: {said}");
+    }
+    // One of an older revision than the board has.
+    let system = System::build_on_changed_board(SPEC, &[(MIDR, "midr: 0x410f_d082")]);
+    let mut session = system.start(|_| {});
+    says(&mut session, "guest", "conformance", 30);
 }
 
 /// Verifies: BH-BOOT-022.
@@ -90,7 +113,7 @@ fn a_core_of_another_type() {
 fn a_core_without_the_means_for_predictors() {
     for means in ["isolated", "restricted", "firmware"] {
         let means = format!("predictors: {means}");
-        let system = System::build_on_changed_board(SPEC, "predictors: none", &means);
+        let system = System::build_on_changed_board(SPEC, &[("predictors: none", &means)]);
         let said = refused(&system, |_| {});
         assert!(said.contains("predictors of core 0"), "{said}");
     }

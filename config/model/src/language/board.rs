@@ -4,6 +4,7 @@
 use crate::colours::MAX_COLOURS;
 
 use super::boot::BOOT;
+use super::cores::{CORE, ERRATUM};
 use super::qemu::QEMU;
 use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
@@ -43,6 +44,12 @@ const KEYS: &[Key] = &[
         "cores",
         Kind::List(&Kind::Map(&CORE), Count::Some),
         "Its cores by index; core 0 is the one that boots.",
+    ),
+    optional(
+        "workarounds",
+        Kind::List(ERRATUM, Count::Some),
+        "none: its cores have no known erratum",
+        "The known errata of its cores, each with a remedy.",
     ),
     needed("gic", Kind::Map(&GIC), "The interrupt controller."),
     needed("uart", Kind::Map(&UART), "The hypervisor's own UART."),
@@ -122,22 +129,6 @@ const USES: &[Word] = &[word(
     "The board's device tree lies there; boot compares the board with it.",
 )];
 
-const CORE: Table = table(
-    "a core",
-    &[
-        needed("mpidr", Kind::U64, "Affinity fields of MPIDR_EL1."),
-        needed("midr", Kind::U64, "MIDR_EL1; boot refuses another one."),
-        needed("cluster", Kind::U32, "Number of its cluster."),
-        needed("capacity", Kind::U32, "Relative speed, 1024 for the fastest."),
-        optional(
-            "predictors",
-            Kind::Word(PREDICTORS),
-            "`none`",
-            "What keeps the predictions of partitions apart; boot compares.",
-        ),
-    ],
-);
-
 const TRAFFIC: Table = table(
     "`traffic`",
     &[
@@ -160,16 +151,6 @@ const TRAFFIC: Table = table(
         ),
     ],
 );
-
-const PREDICTORS: &[Word] = &[
-    word("none", "Nothing."),
-    word("isolated", "The core by itself (FEAT_CSV2)."),
-    word("restricted", "Instructions at the switch (FEAT_SPECRES)."),
-    word(
-        "firmware",
-        "The firmware at the switch (SMCCC_ARCH_WORKAROUND_1).",
-    ),
-];
 
 const GIC: Table = table(
     "`gic`",

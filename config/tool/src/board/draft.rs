@@ -3,6 +3,10 @@
 
 mod devices;
 
+use std::collections::BTreeSet;
+
+use bulkhead_model::errata;
+
 use super::tree::{Node, Tree};
 
 /// UARTs that EL2 drives.
@@ -11,12 +15,12 @@ const UARTS: &[(&str, &[&str])] = &[
     ("\"8250\"", &["ti,j721e-uart", "ti,am654-uart"]),
     ("imx", &["fsl,imx8mp-uart", "fsl,imx6q-uart", "fsl,imx21-uart"]),
 ];
-/// `MIDR_EL1` without variant and revision, by core.
+/// `MIDR_EL1` by core, with the revision that most boards have; boot refuses an older one.
 const CORES: &[(&str, u64)] = &[
-    ("arm,cortex-a53", 0x410f_d030),
+    ("arm,cortex-a53", 0x410f_d034),
     ("arm,cortex-a55", 0x410f_d050),
     ("arm,cortex-a57", 0x410f_d070),
-    ("arm,cortex-a72", 0x410f_d080),
+    ("arm,cortex-a72", 0x410f_d083),
     ("arm,cortex-a76", 0x410f_d0b0),
 ];
 /// DMA guards that nobody here drives.
@@ -174,6 +178,7 @@ impl Draft<'_> {
             .max();
         self.line("# review: MIDR_EL1 with variant and revision; `predictors` by what the core has.");
         self.line("cores:");
+        let mut workarounds = Vec::new();
         for (index, node) in cores {
             let mpidr = self.tree.identity(index).ok_or("a core has no `reg`")?;
             let midr = CORES
@@ -191,6 +196,14 @@ impl Draft<'_> {
                 hex(mpidr),
                 hex(midr)
             ));
+            let known = errata::of_core(midr).into_iter().flatten();
+            workarounds.extend(known.map(|erratum| erratum.name));
+        }
+        let mut named = BTreeSet::new();
+        workarounds.retain(|name| named.insert(*name));
+        if !workarounds.is_empty() {
+            self.line("# review: what these ask of the firmware and of guests.");
+            self.line(format!("workarounds: [{}]", workarounds.join(", ")));
         }
         if let Some((_, psci)) = self
             .tree

@@ -14,6 +14,12 @@ use crate::failure::Failure;
 pub(crate) const TARGET: &str = "aarch64-unknown-none-softfloat";
 /// Cargo profile of everything that runs on a board.
 pub(super) const PROFILE: &str = "image";
+/// What the errata of cores ask of the compiler (`config/model/src/errata.rs`): an instruction between a load or store and a
+/// 64-bit multiply-accumulate, and no indirect branches for `match`. The compiler would warn in each crate that
+/// the first one is LLVM's; lints are clippy's to find.
+///
+/// Implements: BH-BRD-032, BH-BRD-033.
+const ERRATA: &str = r#"["-Ctarget-feature=+fix-cortex-a53-835769", "-Cjump-tables=no", "-Awarnings"]"#;
 
 /// A binary of the workspace.
 pub(super) struct Binary {
@@ -101,6 +107,9 @@ pub(super) fn build_image(root: &Path, package: &str) -> Result<(), Failure> {
     let mut command = cargo(root);
     command.args(["build", "--locked", "--profile", PROFILE, "--target", TARGET]);
     command.args(["-p", package]);
+    command
+        .arg("--config")
+        .arg(format!("target.{TARGET}.rustflags={ERRATA}"));
     run(command)
 }
 

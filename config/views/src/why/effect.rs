@@ -16,7 +16,7 @@ use crate::words::{budget, numbers, size, time};
 pub(crate) fn of(system: &System, built: &Built<'_>, document: Document, path: &str) -> Vec<Fact> {
     let segments: Vec<&str> = path.split('.').collect();
     let lines = match document {
-        Document::Board => board(built, &segments),
+        Document::Board => board(system, built, &segments),
         Document::Spec => spec(system, built, &segments),
     };
     lines.into_iter().map(|line| Fact::new("decides", line)).collect()
@@ -62,7 +62,7 @@ fn unexplained(system: &System) -> Vec<String> {
     )]
 }
 
-fn board(built: &Built<'_>, path: &[&str]) -> Vec<String> {
+fn board(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
     let placed = |owner: &str| -> Vec<String> {
         let of_owner = built.records.memory.iter().filter(|p| p.owner == owner);
         let line = |p: &crate::records::Placed| {
@@ -104,11 +104,16 @@ fn board(built: &Built<'_>, path: &[&str]) -> Vec<String> {
         ["hypervisor"] => el2(&["text", "rodata", "blob"]),
         ["cores", core, ..] => match core.parse::<usize>().ok().and_then(|k| built.cores.get(k)) {
             Some(entry) => vec![format!(
-                "core {core}: boot starts it by MPIDR {:#x} and refuses it unless its MIDR is {:#x} but for the revision",
+                "core {core}: boot starts it by MPIDR {:#x} and refuses it unless its MIDR is {:#x} or of a later revision",
                 entry.mpidr, entry.midr
             )],
             None => Vec::new(),
         },
+        ["workarounds", index] => {
+            let named = index.parse::<usize>().ok();
+            let named = named.and_then(|k| system.board.workarounds.get(k));
+            named.map(|e| crate::errata::sentence(e)).into_iter().collect()
+        }
         ["poll_bound"] => vec![format!(
             "every hardware poll of EL2 ends after {} tries",
             built.board.poll_bound

@@ -40,6 +40,7 @@ pub(crate) fn of(system: &System, analysis: &Analysis, rule: &Rule) -> Vec<Fact>
         "document" | "board" => documents(system),
         "partitions" => partitions(system),
         "cores" => cores(system),
+        "errata" => errata(system),
         "memory" => memory(system),
         "payload" => payloads(system),
         "devices" => devices(system),
@@ -118,6 +119,13 @@ fn cores(system: &System) -> Vec<String> {
         format!("core {core}: {}", listed(users.collect()))
     };
     (0..system.board.cores.len()).map(line).collect()
+}
+
+fn errata(system: &System) -> Vec<String> {
+    let entries = crate::errata::entries(system).into_iter();
+    entries
+        .map(|(name, lines)| format!("{name}: {}", lines.join("; ")))
+        .collect()
 }
 
 fn memory(system: &System) -> Vec<String> {

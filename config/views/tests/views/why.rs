@@ -152,3 +152,34 @@ fn a_task_is_explained_by_its_supply_and_its_bound() {
     let several = why(&sample.system, &analysis, &sample.built(), "receive");
     assert!(several.unwrap_err().to_string().contains("several partitions"));
 }
+
+// Verifies: BH-CFG-164
+#[test]
+fn an_erratum_says_who_works_around_it() {
+    let sample = Sample::reference();
+    let built = sample.built();
+    let overview = overview(&sample.system, &built).unwrap();
+    let section = overview.sections.iter().find(|s| s.title == "errata").unwrap();
+    let names: Vec<&str> = section.entries.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "cortex-a72-859971",
+            "cortex-a72-1319367",
+            "cortex-a72-cve-2018-3639",
+            "cortex-a72-cve-2022-23960"
+        ]
+    );
+    let by = ["firmware", "EL2", "firmware", "compiler"];
+    for ((name, lines), by) in section.entries.iter().zip(by) {
+        assert!(
+            lines[0].contains(&format!("worked around by {by}: ")),
+            "{name}: {lines:?}"
+        );
+        assert_eq!(lines[1], "cores 0, 1, 2 and 3", "{name}");
+    }
+    let decides = ask(&sample, "board/workarounds.1");
+    assert_eq!(fact(&decides, "decides"), section.entries[1].1[0]);
+    let shown = crate::pages::page(&sample);
+    assert!(names.iter().all(|name| shown.contains(name)), "{shown}");
+}
