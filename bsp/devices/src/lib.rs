@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Device drivers for EL2 and for partitions: PL011, i.MX and Cadence UART, CTU CAN FD, Xilinx CAN and CAN FD.
+//! Device drivers for EL2 and for partitions: PL011, i.MX and Cadence UART, CTU CAN FD, M_CAN, Xilinx CAN and CAN FD.
 //!
 //! A driver is given a [`block::RegisterBlock`] and knows no address. Every wait has a bound.
 #![no_std]
@@ -11,6 +11,7 @@ pub mod cadence_uart;
 pub mod can;
 pub mod ctucanfd;
 pub mod imx_uart;
+pub mod m_can;
 pub mod pl011;
 pub mod uart8250;
 pub mod xilinx_can;

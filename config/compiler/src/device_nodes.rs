@@ -3,7 +3,7 @@
 //!
 //! # References
 //! Devicetree Specification v0.4, "ranges", "dma-ranges"; Linux, `Documentation/devicetree/bindings/`
-//! (net/cdns,macb, dma/xilinx/xlnx,zynqmp-dma-1.0, mmc/arasan,sdhci, mmc/fsl-imx-esdhc, dma/fsl,imx-sdma).
+//! (net/can/bosch,m_can, net/cdns,macb, dma/xilinx/xlnx,zynqmp-dma-1.0, mmc/arasan,sdhci, mmc/fsl-imx-esdhc, dma/fsl,imx-sdma).
 
 use bulkhead_model::board::{DeviceKind, Trigger};
 use bulkhead_model::system::System;
@@ -19,6 +19,7 @@ fn binding(kind: DeviceKind) -> (&'static str, &'static [&'static str]) {
         DeviceKind::CtuCanFd => ("can", &["ctu,ctucanfd"]),
         DeviceKind::XilinxCan => ("can", &["xlnx,zynq-can-1.0"]),
         DeviceKind::XilinxCanFd => ("can", &["xlnx,canfd-2.0"]),
+        DeviceKind::MCan => ("can", &["bosch,m_can"]),
         DeviceKind::Edu => ("edu", &["qemu,edu"]),
         DeviceKind::XilinxGem => ("ethernet", &["xlnx,zynqmp-gem", "cdns,gem"]),
         DeviceKind::XilinxDma => ("dma-controller", &["xlnx,zynqmp-dma-1.0"]),
@@ -31,14 +32,46 @@ fn binding(kind: DeviceKind) -> (&'static str, &'static [&'static str]) {
     }
 }
 
+/// Registers of an M_CAN, and where its message RAM begins behind them on TI's K3 SoCs.
+const M_CAN_REGISTERS: u64 = 0x200;
+const M_CAN_RAM: u64 = 0x7000;
+/// Its offset, then filters (standard, extended), elements of receive FIFOs 0 and 1, of buffers for reception, transmit
+/// events and transmission, as Linux gives them for these SoCs.
+const M_CAN_ELEMENTS: [u32; 8] = [0, 128, 64, 64, 64, 64, 32, 32];
+
+/// What a driver looks for at a device's addresses.
+fn regions(kind: DeviceKind, start: u64, end: u64) -> Vec<(u64, u64)> {
+    match kind {
+        DeviceKind::MCan => vec![
+            (start, M_CAN_REGISTERS),
+            (start + M_CAN_RAM, end.saturating_sub(start + M_CAN_RAM)),
+        ],
+        DeviceKind::CtuCanFd
+        | DeviceKind::XilinxCan
+        | DeviceKind::XilinxCanFd
+        | DeviceKind::Edu
+        | DeviceKind::XilinxGem
+        | DeviceKind::XilinxDma
+        | DeviceKind::XilinxSdhci
+        | DeviceKind::ImxUsdhc
+        | DeviceKind::ImxSdma => vec![(start, end - start)],
+    }
+}
+
 fn device(system: &System, assigned: &Assigned) -> Result<Builder, ModelError> {
     let device = &system.board.devices[assigned.device];
     let registers = assigned.registers;
     let (node, compatible) = binding(device.kind);
     let mut builder = Builder::new(&format!("{node}@{:x}", registers.start))?
         .with("compatible", compatible)?
-        .reg(&[(registers.start, registers.end - registers.start)])?
+        .reg(&regions(device.kind, registers.start, registers.end))?
         .with("label", device.name.value.as_str())?;
+    if device.kind == DeviceKind::MCan {
+        builder = builder
+            .with("reg-names", &["m_can", "message_ram"][..])?
+            .with("interrupt-names", "int0")?
+            .with("bosch,mram-cfg", M_CAN_ELEMENTS)?;
+    }
     if let Some(hz) = device.clock {
         builder = builder.with("clock-frequency", hz)?;
     }

@@ -69,6 +69,8 @@ pub enum DeviceKind {
     XilinxCan,
     /// AMD (Xilinx) CAN FD controller 2.0.
     XilinxCanFd,
+    /// Bosch M_CAN of TI's K3 SoCs, with its message RAM 28 KiB behind the registers.
+    MCan,
     /// QEMU's `edu` function, which copies memory by DMA; for tests.
     Edu,
     /// Gigabit Ethernet controller of the Zynq UltraScale+ (Cadence GEM).
@@ -85,10 +87,11 @@ pub enum DeviceKind {
 
 impl DeviceKind {
     /// All, as a board file names them.
-    pub(crate) const NAMED: [(&'static str, Self); 9] = [
+    pub(crate) const NAMED: [(&'static str, Self); 10] = [
         ("ctucanfd", Self::CtuCanFd),
         ("xilinx-can", Self::XilinxCan),
         ("xilinx-canfd", Self::XilinxCanFd),
+        ("m-can", Self::MCan),
         ("edu", Self::Edu),
         ("xilinx-gem", Self::XilinxGem),
         ("xilinx-dma", Self::XilinxDma),
@@ -103,6 +106,7 @@ impl DeviceKind {
             DeviceKind::CtuCanFd => "CTU CAN FD controller",
             DeviceKind::XilinxCan => "Xilinx CAN controller",
             DeviceKind::XilinxCanFd => "Xilinx CAN FD controller",
+            DeviceKind::MCan => "M_CAN controller",
             DeviceKind::Edu => "DMA test device",
             DeviceKind::XilinxGem => "Xilinx Ethernet controller",
             DeviceKind::XilinxDma => "Xilinx DMA channel",

@@ -151,14 +151,17 @@ pub enum CanKind {
     XilinxCan,
     /// AMD (Xilinx) CAN FD 2.0.
     XilinxCanFd,
+    /// Bosch M_CAN of TI's K3 SoCs.
+    MCan,
 }
 
 impl CanKind {
     /// `compatible` of all that there are.
-    const COMPATIBLE: [(&'static str, Self); 3] = [
+    const COMPATIBLE: [(&'static str, Self); 4] = [
         ("ctu,ctucanfd", Self::CtuCanFd),
         ("xlnx,zynq-can-1.0", Self::XilinxCan),
         ("xlnx,canfd-2.0", Self::XilinxCanFd),
+        ("bosch,m_can", Self::MCan),
     ];
 }
 
@@ -313,10 +316,24 @@ fn lock<'a>(node: &FdtNode<'_, 'a>) -> Option<Lock<'a>> {
     })
 }
 
+/// Registers, and what belongs to them: the message RAM of an M_CAN is behind them.
+fn registers(node: &FdtNode<'_, '_>, kind: CanKind) -> Option<Range> {
+    let first = range(node, 0)?;
+    match kind {
+        CanKind::CtuCanFd | CanKind::XilinxCan | CanKind::XilinxCanFd => Some(first),
+        CanKind::MCan => {
+            let ram = range(node, 1)?;
+            let end = ram.start.checked_add(ram.size)?;
+            let size = end.checked_sub(first.start)?;
+            Some(Range { size, ..first })
+        }
+    }
+}
+
 fn can<'a>(node: &FdtNode<'_, 'a>, kind: CanKind) -> Option<Can<'a>> {
     Some(Can {
         label: text(node, "label")?,
-        range: range(node, 0)?,
+        range: registers(node, kind)?,
         intid: intid(node)?,
         kind,
         clock: cell(node, "clock-frequency", 0),

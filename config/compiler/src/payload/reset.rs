@@ -3,6 +3,7 @@
 //!
 //! # References
 //! CTU CAN FD IP core datasheet, "Control registers memory region", register MODE.
+//! Bosch M_CAN User's Manual 3.3.0, "CC Control Register", "Interrupt Enable".
 //! AMD UG1087 ("Zynq UltraScale+ Device Register Reference"), modules "CAN", "GEM", "ZDMA"; PG223, "Status Register".
 //! SD Host Controller Simplified Specification, "Software Reset Register".
 //! i.MX 8M Plus reference manual, "System Control (SYS_CTRL)" of the uSDHC, "Reset Register (RESET)" of the SDMA.
@@ -18,6 +19,9 @@ const CTUCANFD_MODE: u64 = 0x4;
 const CTUCANFD_STRIDE: u64 = 0x4000;
 /// Offset of the status register of a Xilinx CAN controller; bit 0 (CONFIG) is set after a reset.
 const XILINX_CAN_STATUS: u64 = 0x18;
+/// Offsets of `CCCR`, whose bit 0 (INIT) is set after a reset, and of `IE` of an M_CAN.
+const M_CAN_CONTROL: u64 = 0x18;
+const M_CAN_INTERRUPT_ENABLE: u64 = 0x54;
 /// Offsets of `network_control` and `int_disable` of a GEM. Without receive and transmit enable nothing is transferred.
 const GEM_CONTROL: u64 = 0x0;
 const GEM_INT_DISABLE: u64 = 0x2c;
@@ -78,6 +82,12 @@ pub(super) fn steps(registers: &Registers) -> Vec<Step> {
             poll(base + SDHCI_CLOCK_AND_RESET, SDHCI_RESET_ALL, 0),
         ],
         DeviceKind::ImxSdma => vec![write(base + SDMA_RESET, 1), poll(base + SDMA_RESET, 1, 0)],
+        // Initialisation stops all traffic; the driver does the rest.
+        DeviceKind::MCan => vec![
+            write(base + M_CAN_CONTROL, 1),
+            poll(base + M_CAN_CONTROL, 1, 1),
+            write(base + M_CAN_INTERRUPT_ENABLE, 0),
+        ],
         DeviceKind::Edu => Vec::new(),
     }
 }

@@ -336,6 +336,10 @@ const DEVICES: &[Word] = &[
     word("xilinx-can", "AMD (Xilinx) CAN controller of the Zynq."),
     word("xilinx-canfd", "AMD (Xilinx) CAN FD controller 2.0."),
     word(
+        "m-can",
+        "Bosch M_CAN of TI's K3 SoCs; 60KiB from its registers to the end of its message RAM.",
+    ),
+    word(
         "edu",
         "QEMU's `edu` function, which copies memory by DMA; for tests.",
     ),

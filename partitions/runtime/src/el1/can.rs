@@ -5,6 +5,7 @@ use core::cell::RefCell;
 
 use bulkhead_devices::can::{Controller, Frame};
 use bulkhead_devices::ctucanfd::{self, CtuCanFd, MmioCtuCanFd};
+use bulkhead_devices::m_can::{self, MCan, MmioMCan};
 use bulkhead_devices::xilinx_can::{self, MmioXilinxCan, XilinxCan};
 use bulkhead_devices::xilinx_canfd::{self, MmioXilinxCanFd, XilinxCanFd};
 use critical_section::Mutex;
@@ -42,6 +43,7 @@ enum AnyController {
     Ctu(MmioCtuCanFd),
     Zynq(MmioXilinxCan),
     Xilinx(MmioXilinxCanFd),
+    Bosch(MmioMCan),
 }
 
 /// What a controller says of a frame that it could not deliver.
@@ -74,6 +76,14 @@ impl AnyController {
                     .map(Self::Xilinx)
                     .map_err(OpenError::XilinxCanFd)
             }
+            CanKind::MCan => {
+                let registers = shared::registers(node.range).ok_or(OpenError::Range)?;
+                let clock = node.clock.unwrap_or(0);
+                let timing = m_can::Timing::new(clock, BIT_RATE).ok_or(OpenError::Clock(clock))?;
+                MCan::new(registers, timing, RESET_POLLS)
+                    .map(Self::Bosch)
+                    .map_err(OpenError::MCan)
+            }
         }
     }
 
@@ -82,6 +92,7 @@ impl AnyController {
             Self::Ctu(controller) => told(controller.transmit(frame)),
             Self::Zynq(controller) => told(controller.transmit(frame)),
             Self::Xilinx(controller) => told(controller.transmit(frame)),
+            Self::Bosch(controller) => told(controller.transmit(frame)),
         }
     }
 
@@ -90,6 +101,7 @@ impl AnyController {
             Self::Ctu(controller) => told(controller.receive()),
             Self::Zynq(controller) => told(controller.receive()),
             Self::Xilinx(controller) => told(controller.receive()),
+            Self::Bosch(controller) => told(controller.receive()),
         }
     }
 
@@ -98,6 +110,7 @@ impl AnyController {
             Self::Ctu(controller) => controller.enable_receive_interrupt(),
             Self::Zynq(controller) => controller.enable_receive_interrupt(),
             Self::Xilinx(controller) => controller.enable_receive_interrupt(),
+            Self::Bosch(controller) => controller.enable_receive_interrupt(),
         }
     }
 
@@ -106,6 +119,7 @@ impl AnyController {
             Self::Ctu(controller) => controller.begin_reception(),
             Self::Zynq(controller) => controller.begin_reception(),
             Self::Xilinx(controller) => controller.begin_reception(),
+            Self::Bosch(controller) => controller.begin_reception(),
         }
     }
 
@@ -114,6 +128,7 @@ impl AnyController {
             Self::Ctu(controller) => controller.end_reception(),
             Self::Zynq(controller) => controller.end_reception(),
             Self::Xilinx(controller) => controller.end_reception(),
+            Self::Bosch(controller) => controller.end_reception(),
         }
     }
 }
@@ -155,6 +170,8 @@ pub(super) enum OpenError {
     XilinxCan(xilinx_can::Error),
     /// It does not do as it should.
     XilinxCanFd(xilinx_canfd::Error),
+    /// It does not do as it should.
+    MCan(m_can::Error),
 }
 
 /// Starts the controller and its reception.

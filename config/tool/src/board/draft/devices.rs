@@ -6,10 +6,14 @@ use std::fmt::Write as _;
 use super::{Draft, hex, kind_of, name, size};
 use crate::board::tree::Node;
 
+/// The kind whose message RAM is a region of its own in a tree, and belongs to its registers in a board file.
+const M_CAN: &str = "m-can";
 /// CAN controllers that partitions drive.
 const CANS: &[(&str, &[&str])] = &[
     ("ctucanfd", &["ctu,ctucanfd"]),
+    ("xilinx-can", &["xlnx,zynq-can-1.0"]),
     ("xilinx-canfd", &["xlnx,canfd-2.0"]),
+    (M_CAN, &["bosch,m_can"]),
 ];
 /// Controllers that can stop devices: their kind, and the property by which devices name them.
 const CONTROLLERS: &[(&str, &str, &str)] = &[
@@ -74,6 +78,11 @@ impl Draft<'_> {
                 node.name
             );
         };
+        let end = match reg.get(1) {
+            Some((ram, length)) if kind == Some(M_CAN) => ram + length,
+            Some(_) | None => base + bytes,
+        };
+        let bytes = &end.saturating_sub(*base);
         let whole = base.is_multiple_of(4096) && bytes.is_multiple_of(4096);
         let mark = if kind.is_none() || node.is_off() || !whole {
             "# "
