@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The i.MX UART driver against a fake with the manual's register semantics.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

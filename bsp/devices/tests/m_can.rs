@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The M_CAN driver against a fake that punishes misuse. Verifies: BH-CAN-024, BH-CAN-025, BH-CAN-026.
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a fake that is misused fails its test"

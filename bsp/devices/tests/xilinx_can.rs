@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The Zynq CAN driver against a fake that punishes misuse. Verifies: BH-CAN-021, BH-CAN-022, BH-CAN-023.
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a fake that is misused fails its test"

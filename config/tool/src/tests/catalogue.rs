@@ -15,7 +15,15 @@ pub(super) const TESTS: &[Test] = &[
         "lint-host",
         "style",
         "no warning on the host",
-        &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"],
+        &[
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
     ),
     Test {
         id: "lint-target",

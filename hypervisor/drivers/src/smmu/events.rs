@@ -93,8 +93,8 @@ mod tests {
     impl Machine {
         fn new() -> Self {
             let mut queue = vec![0u64; 512 * 2];
-            for index in 0..128 {
-                queue[512 + 4 * index] = index as u64;
+            for (number, record) in (0..).zip(queue[512..].chunks_mut(4)) {
+                record[0] = number;
             }
             let registers = vec![0; SIZE / 8];
             Self { registers, queue }
