@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::catalogue::TESTS;
+use super::catalogue::all;
 use super::kinds::Action;
 
 /// Calls `each` with every Rust source below a folder.
@@ -23,7 +23,7 @@ fn sources(folder: &Path, each: &mut dyn FnMut(&Path, &str)) {
 
 /// Whether an entry runs the ignored test of this name in this integration test.
 fn has_entry(target: &str, test: &str) -> bool {
-    TESTS.iter().any(|entry| {
+    all().any(|entry| {
         let Action::Cargo { arguments, .. } = &entry.action else {
             return false;
         };
