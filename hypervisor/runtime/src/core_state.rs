@@ -8,7 +8,6 @@ use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STAT
 use bulkhead_abi::trace::{CLASS_START, CLASS_WAKE, NO_VCPU};
 use bulkhead_arch::barrier::{counter, wait_for_interrupt};
 use bulkhead_arch::context::{Control, VcpuContext};
-use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_arch::registers;
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_drivers::gic::{Distributor, Redistributor};
@@ -19,7 +18,7 @@ use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 
 use crate::errors::Errors;
-use crate::health::{self, Blame, Event};
+use crate::park::park;
 use crate::path::Path;
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::stats::{Account, Ledger};
@@ -129,40 +128,6 @@ pub struct PerCore {
     /// Everything else; `None` until the core has started.
     pub running: Option<Running>,
     index: u32,
-}
-
-/// Stops this core for ever.
-///
-/// Interrupts stay masked; WFI returns only to sleep again.
-pub fn halt() -> ! {
-    loop {
-        wait_for_interrupt();
-    }
-}
-
-/// Stops core `index`: EL2 failed there, with an `error` that is reported here unless it was before; `vector` and
-/// `ESR_EL2`, `ELR_EL2`, `FAR_EL2` say where.
-///
-/// A core that fails while it says so stops without a further word. Implements: BH-CORE-008.
-pub fn park(index: usize, error: Option<Error>, vector: u64, [esr, elr, far]: [u64; 3]) -> ! {
-    let core = u32::try_from(index).unwrap_or(u32::MAX);
-    let bit = 1u32.checked_shl(core).unwrap_or(0);
-    if FAILED_CORES.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
-        halt();
-    }
-    shared::set_running(core, shared::NOBODY);
-    let block = view::core_stats(core);
-    block.write64(core_field!(state), core_state::FAILED);
-    block.write64(core_field!(failure), vector);
-    block.write64(core_field!(failure) + 8, esr);
-    block.write64(core_field!(failure) + 16, elr);
-    block.write64(core_field!(failure) + 24, far);
-    if let Some(error) = error {
-        let detail = [vector, esr, elr];
-        let blame = Blame::Core;
-        health::last_report(core, &Event { error, blame, detail });
-    }
-    halt()
 }
 
 impl PerCore {

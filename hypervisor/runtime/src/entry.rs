@@ -142,7 +142,7 @@ extern "C" fn bulkhead_on_serror(esr: u64) -> *const VcpuContext {
 #[unsafe(no_mangle)]
 extern "C" fn bulkhead_on_fatal(vector: u64, esr: u64, elr: u64, far: u64) -> ! {
     let error = Some(bulkhead_abi::health::Error::Crash);
-    crate::core_state::park(this_core_index(), error, vector, [esr, elr, far])
+    crate::park::park(this_core_index(), error, vector, [esr, elr, far])
 }
 
 /// Makes the core's own run-time root active: the boot part and other cores' blocks are gone from here on.

@@ -6,7 +6,8 @@ use bulkhead_abi::health::Error;
 use bulkhead_abi::stats::ENTRY_SERROR;
 use bulkhead_arch::errors;
 
-use crate::core_state::{PerCore, park};
+use crate::core_state::PerCore;
+use crate::park::park;
 use crate::vcpu_field;
 
 /// Vector of an SError that EL2 takes while it runs, as a core's failure record names it.

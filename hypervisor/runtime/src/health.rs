@@ -16,9 +16,10 @@ use bulkhead_arch::words::SharedBlock;
 use bulkhead_policy::lifecycle;
 use bulkhead_types::system::System;
 
-use crate::core_state::{PerCore, Running, park};
+use crate::core_state::{PerCore, Running};
 use crate::crash;
 use crate::lifecycle::end;
+use crate::park::park;
 use crate::view;
 
 impl PerCore {

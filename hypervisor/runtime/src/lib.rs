@@ -33,6 +33,7 @@ pub mod interrupts;
 pub mod lifecycle;
 pub mod locks;
 pub mod log;
+mod park;
 pub mod path;
 pub mod physical;
 pub mod predictors;

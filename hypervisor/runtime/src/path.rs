@@ -4,7 +4,8 @@
 use bulkhead_abi::trace::{Event, Kind};
 use bulkhead_arch::context::VcpuContext;
 
-use crate::core_state::{PerCore, Running, halt};
+use crate::core_state::{PerCore, Running};
+use crate::park::halt;
 use crate::stats::Account;
 use crate::trace::{record, shown};
 
