@@ -137,7 +137,7 @@ pub(crate) struct Refused {
     pub(crate) help: &'static str,
 }
 
-/// The bounds file that belongs to a board file.
+/// The bounds file that belongs to a board file. Implements: BH-BRD-006.
 pub(crate) fn file_of(board: &Path) -> std::path::PathBuf {
     board.with_extension("bounds.toml")
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bulkhead_model::board::Board;
+use bulkhead_model::bounds::{Basis, CostPath};
 use bulkhead_model::language::{BOARD, SPEC, Table};
 use bulkhead_model::{keys, load_board, schema};
 use jsonschema::Validator;
@@ -43,6 +44,21 @@ fn the_committed_schemas_are_what_the_tables_say() {
         assert!(
             text == wanted,
             "{name} is out of date: print it with `bulkhead-tool schema`"
+        );
+    }
+}
+
+// Verifies: BH-BRD-006
+#[test]
+fn each_board_says_what_is_reserved_and_what_el2_costs() {
+    for path in files("config/boards") {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let board = board(name);
+        assert!(!board.reserved.is_empty() && board.poll_bound > 0, "{name}");
+        assert_ne!(
+            board.bounds.cost(CostPath::WorldSwitch).basis,
+            Basis::Unknown,
+            "{name}"
         );
     }
 }
