@@ -9,12 +9,12 @@
 //! # References
 //! AMD UG1085 (Zynq UltraScale+ TRM), "CAN Controller"; UG1087, module "CAN".
 
-use embedded_can::{ErrorKind, ExtendedId, Frame as _, Id, StandardId};
+use embedded_can::{ExtendedId, Frame as _, Id, StandardId};
 use tock_registers::fields::FieldValue;
 use tock_registers::{LocalRegisterCopy, RegisterLongName, register_bitfields};
 
 use crate::block::{Mmio, RegisterBlock};
-use crate::can::{Controller, Frame, MAX_DATA};
+use crate::can::{Controller, Error, Frame, Timing};
 
 const RESET: usize = 0x00;
 const MODE: usize = 0x04;
@@ -66,58 +66,13 @@ register_bitfields! {
     ],
 }
 
-/// Division of the bit time, in time quanta of `prescaler` controller clocks; one quantum is the synchronisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// Controller clocks a quantum, 1 to 256.
-    pub prescaler: u32,
-    /// Propagation and phase segment 1 in quanta, 1 to 16.
-    pub segment1: u32,
-    /// Phase segment 2 in quanta, 1 to 8.
-    pub segment2: u32,
-}
-
-impl Timing {
-    /// The timing for a bit rate with the sample point at 80 %; `None` when the clock cannot be divided so.
-    ///
-    /// # Units
-    /// Hz, bit/s.
-    #[must_use]
-    pub fn new(clock: u32, bit_rate: u32) -> Option<Self> {
-        let fits = |quanta: &u32| {
-            let rate = bit_rate.checked_mul(*quanta);
-            rate.is_some_and(|rate| {
-                rate > 0 && clock.is_multiple_of(rate) && (1..=256).contains(&(clock / rate))
-            })
-        };
-        let quanta = [20, 15, 10, 5].into_iter().find(fits)?;
-        let segment2 = quanta / 5;
-        Some(Self {
-            prescaler: clock / bit_rate / quanta,
-            segment1: quanta - 1 - segment2,
-            segment2,
-        })
-    }
-}
-
-/// What can go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// The controller did not enter the named mode within the stated number of polls.
-    Timeout(&'static str, u32),
-    /// The receive FIFO was full and at least one frame was lost; the frames in it are intact.
-    Overrun,
-    /// An identifier that none is was skipped.
-    Malformed,
-}
-
-impl embedded_can::Error for Error {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Overrun => ErrorKind::Overrun,
-            Self::Timeout(..) | Self::Malformed => ErrorKind::Other,
-        }
-    }
+/// The timing for a bit rate with the sample point at 80 %; `None` when the clock cannot be divided so.
+///
+/// # Units
+/// Hz, bit/s.
+#[must_use]
+pub fn timing(clock: u32, bit_rate: u32) -> Option<Timing> {
+    Timing::at_80_percent(clock, bit_rate, &[20, 15, 10, 5], 256)
 }
 
 /// A controller that takes part in the bus.
@@ -193,7 +148,7 @@ impl<R: RegisterBlock> embedded_can::nb::Can for XilinxCan<R> {
     /// Takes the oldest received frame.
     ///
     /// # Errors
-    /// `WouldBlock` when there is none; [`Error::Overrun`] once after frames were lost; [`Error::Malformed`] for what
+    /// `WouldBlock` when there is none; [`Error::Overrun`] once after frames were lost; [`Error::NotClassic`] for what
     /// had to be skipped.
     ///
     /// # Timing
@@ -213,7 +168,7 @@ impl<R: RegisterBlock> embedded_can::nb::Can for XilinxCan<R> {
         // The flag stays set over an empty FIFO until it is cleared, and comes back over one that is not.
         self.registers
             .write(INTERRUPT_CLEAR, Interrupt::RECEIVE_NOT_EMPTY::SET.value);
-        frame_of(words).ok_or(nb::Error::Other(Error::Malformed))
+        frame_of(words).ok_or(nb::Error::Other(Error::NotClassic))
     }
 }
 
@@ -233,17 +188,9 @@ fn frame_of([identifier, length, data0, data1]: [u32; 4]) -> Option<Frame> {
         let id = StandardId::new(u16::try_from(base).ok()?)?;
         (Id::Standard(id), Identifier::REMOTE)
     };
-    // A classic frame may carry codes 9 to 15 and has eight bytes then: ISO 11898-1, "DLC".
-    let bytes = usize::try_from(length.read(Length::CODE))
-        .unwrap_or(0)
-        .min(MAX_DATA);
-    if identifier.is_set(remote) {
-        return Frame::new_remote(id, bytes);
-    }
-    let mut data = [0; MAX_DATA];
-    let received = data0.to_be_bytes().into_iter().chain(data1.to_be_bytes());
-    data.iter_mut().zip(received).for_each(|(to, from)| *to = from);
-    Frame::new(id, data.get(..bytes)?)
+    let ([a, b, c, d], [e, f, g, h]) = (data0.to_be_bytes(), data1.to_be_bytes());
+    let data = [a, b, c, d, e, f, g, h];
+    Frame::received(id, identifier.is_set(remote), length.read(Length::CODE), data)
 }
 
 /// Identifier, length and two words of data of a frame.
@@ -259,15 +206,10 @@ fn words_of(frame: &Frame) -> [u32; 4] {
                 + Identifier::EXTENSION_REMOTE.val(remote)
         }
     };
-    let length = Length::CODE.val(u32::try_from(frame.dlc()).unwrap_or(0));
-    let mut data = [0; MAX_DATA];
-    data.iter_mut()
-        .zip(frame.data())
-        .for_each(|(to, from)| *to = *from);
-    let [a, b, c, d, e, f, g, h] = data;
+    let (code, [a, b, c, d, e, f, g, h]) = frame.parts();
     [
         identifier.value,
-        length.value,
+        Length::CODE.val(code).value,
         u32::from_be_bytes([a, b, c, d]),
         u32::from_be_bytes([e, f, g, h]),
     ]

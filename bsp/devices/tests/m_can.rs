@@ -11,8 +11,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use bulkhead_devices::block::RegisterBlock;
-use bulkhead_devices::can::{Controller, Frame};
-use bulkhead_devices::m_can::{Error, MCan, MESSAGE_RAM, Timing, WORDS};
+use bulkhead_devices::can::{Controller, Error, Frame, Timing};
+use bulkhead_devices::m_can::{self, MCan, MESSAGE_RAM, WORDS};
 use embedded_can::nb::Can;
 use embedded_can::{ExtendedId, Frame as _, StandardId};
 
@@ -124,7 +124,7 @@ impl RegisterBlock for &Fake {
 }
 
 fn timing() -> Timing {
-    Timing::new(80_000_000, 500_000).unwrap()
+    m_can::timing(80_000_000, 500_000).unwrap()
 }
 
 fn fake() -> Fake {
@@ -149,8 +149,8 @@ fn bit_timing_and_fifos_are_what_the_manual_asks_for() {
         segment2: 8,
     };
     assert_eq!(timing(), at_80);
-    assert_eq!(Timing::new(33_333_333, 500_000), None);
-    assert_eq!(Timing::new(0, 500_000), None);
+    assert_eq!(m_can::timing(33_333_333, 500_000), None);
+    assert_eq!(m_can::timing(0, 500_000), None);
     let fake = fake();
     started(&fake);
     let s = fake.0.borrow();

@@ -11,8 +11,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use bulkhead_devices::block::RegisterBlock;
-use bulkhead_devices::can::{Controller, Frame};
-use bulkhead_devices::xilinx_canfd::{Error, Timing, XilinxCanFd};
+use bulkhead_devices::can::{Controller, Error, Frame, Timing};
+use bulkhead_devices::xilinx_canfd::{self, XilinxCanFd};
 use embedded_can::nb::Can;
 use embedded_can::{ExtendedId, Frame as _, StandardId};
 
@@ -126,15 +126,15 @@ fn standard(id: u16, data: &[u8]) -> Frame {
 
 #[test]
 fn bit_timing_follows_from_the_clock() {
-    assert_eq!(Timing::new(25_000_000, 500_000), Some(TIMING));
+    assert_eq!(xilinx_canfd::timing(25_000_000, 500_000), Some(TIMING));
     let at_80 = Timing {
         prescaler: 8,
         segment1: 15,
         segment2: 4,
     };
-    assert_eq!(Timing::new(80_000_000, 500_000), Some(at_80));
-    assert_eq!(Timing::new(33_333_333, 500_000), None);
-    assert_eq!(Timing::new(0, 500_000), None);
+    assert_eq!(xilinx_canfd::timing(80_000_000, 500_000), Some(at_80));
+    assert_eq!(xilinx_canfd::timing(33_333_333, 500_000), None);
+    assert_eq!(xilinx_canfd::timing(0, 500_000), None);
     let fake = Fake::default();
     started(&fake);
     let s = fake.0.borrow();

@@ -63,26 +63,26 @@ impl AnyController {
             CanKind::XilinxCan => {
                 let registers = shared::registers(node.range).ok_or(OpenError::Range)?;
                 let clock = node.clock.unwrap_or(0);
-                let timing = xilinx_can::Timing::new(clock, BIT_RATE).ok_or(OpenError::Clock(clock))?;
+                let timing = xilinx_can::timing(clock, BIT_RATE).ok_or(OpenError::Clock(clock))?;
                 XilinxCan::new(registers, timing, RESET_POLLS)
                     .map(Self::Zynq)
-                    .map_err(OpenError::XilinxCan)
+                    .map_err(OpenError::Controller)
             }
             CanKind::XilinxCanFd => {
                 let registers = shared::registers(node.range).ok_or(OpenError::Range)?;
                 let clock = node.clock.unwrap_or(0);
-                let timing = xilinx_canfd::Timing::new(clock, BIT_RATE).ok_or(OpenError::Clock(clock))?;
+                let timing = xilinx_canfd::timing(clock, BIT_RATE).ok_or(OpenError::Clock(clock))?;
                 XilinxCanFd::new(registers, timing, RESET_POLLS)
                     .map(Self::Xilinx)
-                    .map_err(OpenError::XilinxCanFd)
+                    .map_err(OpenError::Controller)
             }
             CanKind::MCan => {
                 let registers = shared::registers(node.range).ok_or(OpenError::Range)?;
                 let clock = node.clock.unwrap_or(0);
-                let timing = m_can::Timing::new(clock, BIT_RATE).ok_or(OpenError::Clock(clock))?;
+                let timing = m_can::timing(clock, BIT_RATE).ok_or(OpenError::Clock(clock))?;
                 MCan::new(registers, timing, RESET_POLLS)
                     .map(Self::Bosch)
-                    .map_err(OpenError::MCan)
+                    .map_err(OpenError::Controller)
             }
         }
     }
@@ -167,11 +167,7 @@ pub(super) enum OpenError {
     /// It does not do as it should.
     CtuCanFd(ctucanfd::Error),
     /// It does not do as it should.
-    XilinxCan(xilinx_can::Error),
-    /// It does not do as it should.
-    XilinxCanFd(xilinx_canfd::Error),
-    /// It does not do as it should.
-    MCan(m_can::Error),
+    Controller(bulkhead_devices::can::Error),
 }
 
 /// Starts the controller and its reception.
