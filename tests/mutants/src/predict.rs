@@ -91,13 +91,11 @@ impl View {
         let Some(entry) = Entry::read(bytes, table, stream) else {
             return Dma::Unknown;
         };
-        let maps = self
-            .reach
-            .streams
-            .iter()
-            .find(|s| s.id == stream)
-            .map_or(&[][..], |s| &s.maps);
-        dma(entry, maps, sound)
+        let stream = self.reach.streams.iter().find(|s| s.id == stream);
+        if stream.is_some_and(|s| !s.walked) {
+            return Dma::Unknown;
+        }
+        dma(entry, stream.map_or(&[][..], |s| &s.maps), sound)
     }
 }
 

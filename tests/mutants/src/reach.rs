@@ -17,6 +17,8 @@ pub struct Stream {
     pub owner: Option<usize>,
     /// Its entry.
     pub entry: Entry,
+    /// Whether its root lies where tables lie; what it reaches by another one is not known here.
+    pub walked: bool,
     /// What it reaches.
     pub maps: Vec<Map>,
 }
@@ -93,7 +95,8 @@ impl Reach {
             let owns = |p: &crate::entries::Partition| u64::from(p.vmid) == entry.vmid();
             let owner = blob.partitions.iter().position(owns);
             let root = entry.root();
-            let maps = if root >= lower.start && root < lower.end && root.is_multiple_of(4096) {
+            let walked = root >= lower.start && root < lower.end && root.is_multiple_of(4096);
+            let maps = if walked {
                 walker.walk(Regime::Stage2, root, lower)
             } else {
                 walker
@@ -105,6 +108,7 @@ impl Reach {
                 id,
                 owner,
                 entry,
+                walked,
                 maps,
             });
         }
