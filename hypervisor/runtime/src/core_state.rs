@@ -116,6 +116,8 @@ pub struct Running {
     pub redistributor: Redistributor,
     /// State of the console drainer (system core).
     pub drainer: crate::console::Drainer,
+    /// Its part in keeping the board's watchdog quiet (sliced cores).
+    pub keeper: Option<crate::watchdog::Keeper>,
     /// Physical SPIs taken in the current slot (sliced cores).
     pub interrupts: u32,
 }
@@ -178,6 +180,7 @@ impl PerCore {
             return None;
         }
         let (distributor, redistributor) = entry::gic_frames(system.board, core);
+        let keeper = crate::watchdog::Keeper::of(&system, self.index);
         self.running = Some(Running {
             index: self.index,
             system,
@@ -199,6 +202,7 @@ impl PerCore {
             distributor,
             redistributor,
             drainer: crate::console::Drainer::new(),
+            keeper,
             interrupts: 0,
         });
         Some(())

@@ -111,6 +111,7 @@ impl PerCore {
                 .stats
                 .write64(core_field!(frames), position.frame().wrapping_add(1));
         }
+        running.stats.add64(core_field!(slots), 1);
         running.position = Some(position);
         running.interrupts = 0;
         let now = running.ledger.charge(Account::El2);
@@ -138,6 +139,9 @@ impl PerCore {
         }
         if frame_begins {
             crate::locks::observe(running);
+            if let Some(keeper) = running.keeper.as_ref().filter(|keeper| keeper.succeeds()) {
+                keeper.look(running);
+            }
         }
         let shown = match position.occupant() {
             Occupant::System => u32::from(trace::SYSTEM),
@@ -160,6 +164,9 @@ impl PerCore {
             crate::locks::publish(running);
             running.drainer.step(&running.system, running.stats, until);
             crate::supervise::step(running);
+            if let Some(keeper) = &running.keeper {
+                keeper.look(running);
+            }
         }
         health::takes_global(running);
         self.feed_console();
