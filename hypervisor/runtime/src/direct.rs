@@ -12,7 +12,7 @@ use bulkhead_policy::vgic::{Access, AccessSize, Frame};
 
 use crate::core_state::{LocalVcpu, Running};
 use crate::shared::Machine;
-use crate::{direct_v2, entry, gic_cpu};
+use crate::{direct_v2, entry, gic_cpu, physical};
 
 fn offset(register: PhysicalRegister) -> usize {
     let offset = usize::try_from(register.offset).unwrap_or(usize::MAX);
@@ -161,21 +161,7 @@ pub fn reset(vcpu: &LocalVcpu, running: &Running) {
     gic_cpu::clear_sgis(&running.distributor);
     running.redistributor.write32(gicr::ICACTIVER0, owner);
     if vcpu.entry.index == 0 {
-        for (n, owned) in vcpu.partition.spis.iter().enumerate() {
-            if *owned != 0 {
-                let at = n.wrapping_add(1).wrapping_mul(4);
-                running
-                    .distributor
-                    .write32(gicd::ICENABLER.wrapping_add(at), *owned);
-                let _ = running.distributor.wait(bound);
-                running
-                    .distributor
-                    .write32(gicd::ICPENDR.wrapping_add(at), *owned);
-                running
-                    .distributor
-                    .write32(gicd::ICACTIVER.wrapping_add(at), *owned);
-            }
-        }
+        physical::reset_spis(&running.distributor, vcpu, bound);
     }
     reset_priorities(vcpu, running, owner);
     gic_cpu::reset_direct();

@@ -184,9 +184,11 @@ impl PerCore {
         if self.running.as_ref().is_some_and(|r| r.loaded == Some(local)) {
             self.unload();
         }
-        let Some(running) = self.running.as_ref() else {
+        let Some(running) = self.running.as_mut() else {
             return;
         };
+        // The new life has a limit of its own.
+        running.interrupts = 0;
         let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
             return;
         };

@@ -22,15 +22,32 @@ pub fn owns(vcpu: &LocalVcpu, intid: u32) -> bool {
     owned >> (intid & 31) & 1 != 0
 }
 
+/// The words of SPIs in which the vCPU's partition owns any, and what it owns there.
+fn owned_words(vcpu: &LocalVcpu) -> impl Iterator<Item = (usize, u32)> {
+    let mut words = vcpu.spi_words;
+    core::iter::from_fn(move || {
+        let n = usize::try_from(words.checked_ilog2()?).ok()?;
+        words ^= 1u32.checked_shl(u32::try_from(n).ok()?)?;
+        Some((n, vcpu.partition.spis.get(n).copied().unwrap_or(0)))
+    })
+}
+
+/// Leaves no physical SPI of the vCPU's partition enabled, pending or active: one that was active when the partition
+/// stopped would never come again. Implements: BH-IRQ-007.
+pub fn reset_spis(distributor: &Distributor, vcpu: &LocalVcpu, bound: u64) {
+    set_spis(distributor, vcpu, |_| 0, bound);
+    for (n, owned) in owned_words(vcpu) {
+        let word = n.wrapping_add(1);
+        distributor.write32(spi_word(gicd::ICPENDR, word), owned);
+        distributor.write32(spi_word(gicd::ICACTIVER, word), owned);
+    }
+}
+
 /// Sets which physical SPIs of the vCPU's partition may fire: all owned bits are written, so what is not in
 /// `enabled` is off.
 pub fn set_spis(distributor: &Distributor, vcpu: &LocalVcpu, enabled: impl Fn(usize) -> u32, bound: u64) {
     let mut cleared = false;
-    let mut words = vcpu.spi_words;
-    while words != 0 {
-        let n = usize::try_from(words.trailing_zeros()).unwrap_or(0);
-        words &= words.wrapping_sub(1);
-        let owned = vcpu.partition.spis.get(n).copied().unwrap_or(0);
+    for (n, owned) in owned_words(vcpu) {
         let on = enabled(n) & owned;
         let word = n.wrapping_add(1);
         distributor.write32(spi_word(gicd::ISENABLER, word), on);

@@ -19,7 +19,7 @@ use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{LocalVcpu, Running};
 use crate::lifecycle::{GUEST_PPIS, vgic_config};
-use crate::{core_field, direct, gic_cpu, view};
+use crate::{core_field, direct, gic_cpu, physical, view};
 
 /// The machine, then the root page.
 const STEPS: u8 = 2;
@@ -80,6 +80,7 @@ fn reset_machine(vcpu: &LocalVcpu, running: &Running) {
         machine.uart = bulkhead_policy::uart::Pl011::new();
         if running.core.mode == core_mode::SLICED {
             gic_cpu::configure(machine, &vgic_config(partition));
+            physical::reset_spis(&running.distributor, vcpu, running.system.board.poll_bound);
         } else {
             let owner = Owner {
                 spis: partition.spis,

@@ -17,6 +17,8 @@ pub(crate) enum Operation {
     Execute = 1,
     /// Stores the value, 64 bits, at the address.
     Store = 2,
+    /// Stores the value's lower 32 bits at the address.
+    StoreWord = 3,
 }
 
 #[unsafe(export_name = "attacker_scratch")]
@@ -61,7 +63,11 @@ global_asm!(
     "b.hi 3f",
     "ldr x0, [x1]",
     "b 2f",
-    "3: str x2, [x1]",
+    "3: cmp x0, #2",
+    "b.hi 4f",
+    "str x2, [x1]",
+    "b 2f",
+    "4: str w2, [x1]",
     "b 2f",
     "1: mov w15, #0x03c0",
     "movk w15, #0xd65f, lsl #16",

@@ -19,6 +19,8 @@ mod fuzz;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
+mod line;
+#[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
 mod psci;
@@ -76,6 +78,7 @@ mod target {
             "fuzz" => crate::fuzz::attack(&partition, number("seed="), number("programs=")),
             "gic" => crate::gic::attack(&partition),
             "storm" => crate::time::storm(),
+            "line" => crate::line::attack(&partition),
             "timers" => crate::time::timers(),
             "hog" => crate::time::hog(),
             "console" => crate::time::console_flood(),

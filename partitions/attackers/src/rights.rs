@@ -36,7 +36,7 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
         // What is stored is what lies there.
         let (value, _) = match operation {
             Operation::Store => attempt(Operation::Load, *address, 0),
-            Operation::Load | Operation::Execute => (0, None),
+            Operation::Load | Operation::Execute | Operation::StoreWord => (0, None),
         };
         attempts.fetch_add(1, Ordering::SeqCst);
         if attempt(*operation, *address, value).1.is_none() {

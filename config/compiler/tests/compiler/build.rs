@@ -116,7 +116,10 @@ fn el2_reads_the_blob() {
         .collect();
     assert_eq!(bars, [0x1000_0000, 0x1001_0000, 0x1002_0000, 0x1003_0000]);
     let watchdog = parsed.watchdog().unwrap();
-    assert_eq!((watchdog.bdf, watchdog.id, watchdog.bars[0].size), (0x18, 0x25ab_8086, 16));
+    assert_eq!(
+        (watchdog.bdf, watchdog.id, watchdog.bars[0].size),
+        (0x18, 0x25ab_8086, 16)
+    );
     // Two stages of 1007 times 2^15 clocks of 33 MHz: just below two seconds.
     assert_eq!(parsed.board.watchdog, 1007);
     let channels: Vec<(u64, u64)> = parsed.channels.iter().map(|c| (c.base, c.size)).collect();
