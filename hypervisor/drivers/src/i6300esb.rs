@@ -65,12 +65,7 @@ impl Watchdog {
         }
         self.pet();
         space.write8(LOCK, LOCKED);
-        let (config, lock) = (space.read16(CONFIG), space.read8(LOCK));
-        if config & CONFIG_MASK == RESETS & CONFIG_MASK && lock & LOCKED == LOCKED {
-            Ok(())
-        } else {
-            Err(Refused(config, lock))
-        }
+        runs(space.read16(CONFIG), space.read8(LOCK))
     }
 
     /// Begins the first stage again.
@@ -86,6 +81,15 @@ impl Watchdog {
         for word in UNLOCK {
             self.0.write16(RELOAD, word);
         }
+    }
+}
+
+/// Whether it runs as it was told, by its configuration word and lock register.
+const fn runs(config: u16, lock: u8) -> Result<(), Refused> {
+    if config & CONFIG_MASK == RESETS & CONFIG_MASK && lock & LOCKED == LOCKED {
+        Ok(())
+    } else {
+        Err(Refused(config, lock))
     }
 }
 
@@ -115,9 +119,17 @@ mod tests {
 
     /// Verifies: BH-HEALTH-040.
     #[test]
-    fn a_function_that_does_not_obey_is_refused() {
-        // SAFETY: an empty frame reaches nothing.
-        let (watchdog, function) = unsafe { (Watchdog::new(usize::MAX), Function::new(usize::MAX)) };
-        assert_eq!(watchdog.start(&function, 1), Err(Refused(0, 0)));
+    fn one_that_resets_nothing_or_can_be_stopped_is_refused() {
+        assert_eq!(runs(0x0003, 0b11), Ok(()));
+        assert_eq!(runs(0x0001, 0b111), Ok(()));
+        for (config, lock) in [
+            (0x0023, 0b11),
+            (0x0007, 0b11),
+            (0x0003, 0b01),
+            (0x0003, 0b10),
+            (0, 0),
+        ] {
+            assert_eq!(runs(config, lock), Err(Refused(config, lock)));
+        }
     }
 }
