@@ -6,7 +6,7 @@ use bulkhead_types::system;
 
 use crate::support::{Workshop, hypervisor_bin};
 
-const KINDS: [&str; 25] = [
+const KINDS: [&str; 26] = [
     "system",
     "board",
     "image",
