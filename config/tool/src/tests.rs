@@ -7,6 +7,7 @@ mod emulated;
 mod ignored;
 mod kinds;
 mod report;
+mod room;
 mod sabotage;
 mod said;
 
@@ -80,6 +81,9 @@ pub(crate) fn run(args: &TestArgs, format: Format) -> Result<(), Failure> {
             .try_for_each(|t| output::line(&format!("{:<20} {:<10} {}", t.id, t.suite, t.text)));
     }
     let root = place::root()?;
+    if args.only.is_empty() && args.suite.is_empty() {
+        room::check(&place::target(&root))?;
+    }
     let mut outcomes = Vec::new();
     for test in tests {
         eprintln!("test {} ...", test.id);

@@ -21,6 +21,7 @@ use crate::errors::Errors;
 use crate::park::park;
 use crate::path::Path;
 use crate::shared::{self, PARTITIONS, PartitionState};
+use crate::sliced::Work;
 use crate::stats::{Account, Ledger};
 use crate::{core_field, entry, gic_cpu, vcpu_field, view};
 
@@ -116,6 +117,10 @@ pub struct Running {
     pub redistributor: Redistributor,
     /// State of the console drainer (system core).
     pub drainer: crate::console::Drainer,
+    /// Counter at which the system slot's work goes on; `None` when there is none left, and in other slots.
+    pub step: Option<u64>,
+    /// What the system slot does then.
+    pub work: Work,
     /// Physical SPIs taken in the current slot (sliced cores).
     pub interrupts: u32,
 }
@@ -199,6 +204,8 @@ impl PerCore {
             distributor,
             redistributor,
             drainer: crate::console::Drainer::new(),
+            step: None,
+            work: Work::Consoles,
             interrupts: 0,
         });
         Some(())

@@ -254,6 +254,13 @@ impl Session {
         Ok(())
     }
 
+    /// From now on the run is given up when virtual time stands still for this long (host time): a debugger, beside
+    /// which it may stand still as long as it likes, has left.
+    pub fn debugger_left(&mut self, stall: Duration) {
+        self.stall = Some(stall);
+        self.progress = Instant::now();
+    }
+
     /// Reads the statistics now.
     ///
     /// # Errors

@@ -108,6 +108,32 @@ impl Debugger {
         panic!("core {core} never comes to {address:#x}");
     }
 
+    /// As [`Debugger::run_to`], but passes by until `wanted` agrees to what it finds there.
+    ///
+    /// # Panics
+    /// It does not in a thousand visits.
+    pub fn run_until(&mut self, core: u32, address: u64, mut wanted: impl FnMut(&mut Self) -> bool) {
+        for _ in 0..1000 {
+            self.run_to(core, address);
+            if wanted(self) {
+                return;
+            }
+            self.ask(&format!("vCont;s:{:x}", core + 1));
+        }
+        panic!("core {core} comes to {address:#x}, but never as wanted");
+    }
+
+    /// A 32-bit word of physical memory.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn read_physical(&mut self, address: u64) -> u32 {
+        self.obey("Qqemu.PhyMemMode:1");
+        let word = self.ask(&format!("m{address:x},4"));
+        self.obey("Qqemu.PhyMemMode:0");
+        u32::from_str_radix(&word, 16).expect("a word").swap_bytes()
+    }
+
     /// Changes a register of the core that [`Debugger::run_to`] stopped.
     ///
     /// # Panics

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bulkhead_model::manifest::Manifest;
 use bulkhead_runner::report::{CoreReport, Partition, Report};
 use bulkhead_runner::{Session, SessionOptions};
 use tempfile::TempDir;
@@ -128,6 +129,15 @@ impl System {
     /// What `build` wrote.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What the built system says of itself.
+    ///
+    /// # Panics
+    /// It is not there or not readable.
+    pub fn manifest(&self) -> Manifest {
+        let text = fs::read_to_string(self.folder().join("manifest.json")).expect("manifest");
+        serde_json::from_str(&text).expect("manifest")
     }
 
     /// Starts the system on a machine that is changed by `change`.

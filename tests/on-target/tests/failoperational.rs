@@ -5,6 +5,7 @@
 use std::fs;
 use std::time::Duration;
 
+use bulkhead_model::manifest::Vcpu;
 use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port};
 use bulkhead_on_target::{REFERENCE, System, core, images, lines, partition, says};
 use bulkhead_runner::report::Report;
@@ -15,7 +16,7 @@ const VICTIM: u32 = 1;
 /// Core of the system slot, which drains the consoles.
 const SYSTEM: u32 = 0;
 
-/// Address of the one function of the run-time part whose mangled name has all of `parts`.
+/// Address of the one symbol of the run-time part whose mangled name has all of `parts`.
 fn function(parts: &[&str]) -> u64 {
     let bytes = fs::read(images().join("qemu-virt/runtime.elf")).expect("the run-time part");
     let file = object::File::parse(bytes.as_slice()).expect("an ELF");
@@ -29,17 +30,22 @@ fn function(parts: &[&str]) -> u64 {
     found[0].0
 }
 
-/// Damages core [`VICTIM`] when it is at `place`, then lets two scenarios pass.
-fn damaged(place: u64, damage: impl FnOnce(&mut Debugger, &System)) -> Report {
+/// Damages core [`VICTIM`] when it is at `place`, at the earliest when Linux has said `booted`, then lets two scenarios
+/// pass.
+fn damaged(booted: Option<&str>, place: u64, damage: impl FnOnce(&mut Debugger, &System)) -> Report {
     let system = System::build(REFERENCE, &[]);
     let port = free_port();
     let mut session = system.start(|options| options.launch.gdb = Some(port));
     says(&mut session, "vehicle", "scenario 1: STOPPED", 60);
     says(&mut session, "cluster", " km/h, ", 60);
+    if let Some(text) = booted {
+        says(&mut session, "infotainment", text, 60);
+    }
     let mut debugger = Debugger::connect(port);
     debugger.run_to(VICTIM, place);
     damage(&mut debugger, &system);
     debugger.release();
+    session.debugger_left(Duration::from_secs(30));
     // The car is judged by what happens from now on.
     session.run_for(Duration::from_secs(1)).expect("time passes");
     let before = session.stats().expect("statistics").cores[usize::try_from(SYSTEM).expect("small")]
@@ -92,7 +98,7 @@ fn damaged(place: u64, damage: impl FnOnce(&mut Debugger, &System)) -> Report {
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_bad_program_counter_parks_its_core_only() {
-    let report = damaged(function(&["bulkhead_on_fiq"]), |debugger, _| {
+    let report = damaged(None, function(&["bulkhead_on_fiq"]), |debugger, _| {
         debugger.set(PC, 0x10)
     });
     let crash = report
@@ -106,7 +112,7 @@ fn a_bad_program_counter_parks_its_core_only() {
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_bad_stack_pointer_parks_its_core_only() {
-    damaged(function(&["bulkhead_on_fiq"]), |debugger, _| {
+    damaged(None, function(&["bulkhead_on_fiq"]), |debugger, _| {
         debugger.set(SP, 0x20)
     });
 }
@@ -114,7 +120,7 @@ fn a_bad_stack_pointer_parks_its_core_only() {
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_cleared_table_entry_parks_its_core_only() {
-    damaged(function(&["bulkhead_on_fiq"]), |debugger, system| {
+    damaged(None, function(&["bulkhead_on_fiq"]), |debugger, system| {
         let text = fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
         let record = format!("root el2:core:{VICTIM} 0x");
         let root = text
@@ -131,7 +137,25 @@ fn a_cleared_table_entry_parks_its_core_only() {
 /// Verifies: BH-CORE-004, BH-CORE-008.
 #[test]
 fn a_crash_with_a_ticket_lock_held_parks_its_core_only() {
-    damaged(function(&["runtime", "gic", "fill"]), |debugger, _| {
-        debugger.set(PC, 0x10)
+    let (place, slots) = (
+        function(&["runtime", "gic", "fill"]),
+        function(&["runtime", "shared", "RUNNING"]),
+    );
+    damaged(Some("Brought up 1 node, 2 CPUs"), place, |debugger, system| {
+        // Of the partitions of this core Linux alone has a vCPU on another one, which takes the same lock.
+        let manifest = system.manifest();
+        let name = |vcpu: &Vcpu| {
+            usize::try_from(vcpu.partition)
+                .ok()
+                .and_then(|p| manifest.partitions.get(p))
+        };
+        let linux = manifest
+            .vcpus
+            .iter()
+            .position(|vcpu| vcpu.core == VICTIM && name(vcpu).is_some_and(|p| p.name == "infotainment"));
+        let linux = linux.and_then(|index| u32::try_from(index).ok()).expect("a vCPU");
+        let slot = slots + 4 * u64::from(VICTIM);
+        debugger.run_until(VICTIM, place, |d| d.read_physical(slot) == linux);
+        debugger.set(PC, 0x10);
     });
 }

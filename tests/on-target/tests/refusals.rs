@@ -5,7 +5,6 @@
 use std::fs;
 use std::time::Duration;
 
-use bulkhead_model::manifest::Manifest;
 use bulkhead_on_target::{System, says};
 use bulkhead_runner::SessionOptions;
 use bulkhead_runner::report::Verdict;
@@ -61,10 +60,9 @@ fn a_flipped_bit_in_the_blob() {
 #[test]
 fn a_board_with_less_than_the_blob_needs() {
     let system = System::build("config/systems/adas-infotainment.yaml", &[]);
-    let manifest = fs::read_to_string(system.folder().join("manifest.json")).expect("manifest");
-    let manifest: Manifest = serde_json::from_str(&manifest).expect("manifest");
     assert!(
-        manifest
+        system
+            .manifest()
             .qemu
             .is_some_and(|qemu| qemu.cores > 2 && qemu.memory > 512 << 20)
     );

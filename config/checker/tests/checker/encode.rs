@@ -305,10 +305,14 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
         w64(slots, &[*offset, *length]);
         w32(slots, &[*kind, *vcpu]);
     }
-    model
-        .spis
-        .iter()
-        .for_each(|(a, b, c, d)| w32(spis, &[*a, *b, *c, *d, u32::MAX, 0, 0, 0]));
+    for spi in &model.spis {
+        let (ringer, doorbell, interval) = spi.bell.unwrap_or((u32::MAX, 0, 0));
+        w32(
+            spis,
+            &[spi.intid, spi.partition, spi.core, spi.edge, ringer, doorbell],
+        );
+        w64(spis, &[interval]);
+    }
     for f in &model.functions {
         w32(pci, &[f.bdf, 0xff00_1760, f.partition, u32::from(f.master)]);
         w64(

@@ -107,6 +107,17 @@ pub(crate) struct Function {
     pub bars: [(u64, u64); 2],
 }
 
+/// A shared peripheral interrupt.
+#[derive(Clone, Debug)]
+pub(crate) struct Spi {
+    pub intid: u32,
+    pub partition: u32,
+    pub core: u32,
+    pub edge: u32,
+    /// Who rings it, as which doorbell, and the nanoseconds from ring to ring; none when a device raises it.
+    pub bell: Option<(u32, u32, u64)>,
+}
+
 /// A slot: offset, length, kind, vCPU.
 pub(crate) type Slot = (u64, u64, u32, u32);
 
@@ -117,8 +128,7 @@ pub(crate) struct Model {
     pub vcpus: Vec<Vcpu>,
     pub core_vcpus: Vec<(u32, Vec<u32>)>,
     pub slots: Vec<Slot>,
-    /// INTID, partition, core, edge.
-    pub spis: Vec<(u32, u32, u32, u32)>,
+    pub spis: Vec<Spi>,
     pub functions: Vec<Function>,
     /// StreamID, partition, what it reaches.
     pub streams: Vec<(u64, u32, Vec<Map>)>,
@@ -236,6 +246,16 @@ fn partition(i: u32, name: &'static str, vcpus: (u32, u32), spis: Vec<u32>) -> P
     }
 }
 
+pub(crate) fn spi(intid: u32, partition: u32, core: u32, edge: u32, bell: Option<(u32, u32, u64)>) -> Spi {
+    Spi {
+        intid,
+        partition,
+        core,
+        edge,
+        bell,
+    }
+}
+
 /// A reaction to each error of a partition.
 const HEALTH: [u8; 16] = [3, 1, 2, 4, 6, 7, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -271,7 +291,7 @@ pub(crate) fn good(blob_size: u64) -> Model {
     Model {
         roots,
         partitions: vec![
-            partition(0, "adas", (0, 1), vec![36]),
+            partition(0, "adas", (0, 1), vec![36, 40]),
             partition(1, "info", (1, 2), vec![]),
             partition(2, "cluster", (3, 1), vec![]),
             partition(3, "car", (4, 1), vec![37]),
@@ -291,7 +311,11 @@ pub(crate) fn good(blob_size: u64) -> Model {
             (9000, 500, 1, !0),
             (9500, 500, 2, !0),
         ],
-        spis: vec![(36, 0, 1, 0), (37, 3, 2, 1)],
+        spis: vec![
+            spi(36, 0, 1, 0, None),
+            spi(37, 3, 2, 1, None),
+            spi(40, 0, 1, 1, Some((3, 0, 500_000))),
+        ],
         functions: vec![
             Function {
                 bdf: 8,

@@ -149,12 +149,23 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
             line(format!("emulated {} uart {}", p.name, range(p.uart, PAGE)));
         }
     }
-    for (intid, partition, core, edge) in &model.spis {
+    for spi in &model.spis {
         line(format!(
-            "spi {intid} {} {core} {}",
-            name(*partition),
-            ["level", "edge"][usize::from(*edge == 1)]
+            "spi {} {} {} {}",
+            spi.intid,
+            name(spi.partition),
+            spi.core,
+            ["level", "edge"][usize::from(spi.edge == 1)]
         ));
+    }
+    for spi in &model.spis {
+        if let Some((ringer, number, interval)) = spi.bell {
+            line(format!(
+                "doorbell {} {} {number} {interval}",
+                spi.intid,
+                name(ringer)
+            ));
+        }
     }
     for f in &model.functions {
         let master = if f.master { "master" } else { "no-master" };

@@ -38,6 +38,22 @@ fn health_tables() {
     refused("BH-CHK-073", |model| model.monitor = 4);
 }
 
+/// Text and words agree on each of these doorbells; none of them is one.
+/// Verifies: BH-CHK-052.
+#[test]
+fn doorbells() {
+    let rung = |bell: (u32, u32, u64)| refused("BH-CHK-052", |model| model.spis[2].bell = Some(bell));
+    rung((0, 0, 500_000));
+    rung((3, 16, 500_000));
+    rung((3, 0, 9_999));
+    rung((3, 0, 0));
+    refused("BH-CHK-052", |model| model.spis[2].edge = 0);
+    refused("BH-CHK-052", |model| {
+        model.spis.push(spi(41, 0, 1, 1, Some((2, 0, 500_000))));
+        model.partitions[0].spis.push(41);
+    });
+}
+
 /// Verifies: BH-CHK-004, BH-CHK-050, BH-CHK-051, BH-CHK-052, BH-CHK-053.
 #[test]
 fn tables() {
@@ -61,11 +77,11 @@ fn tables() {
     refused("BH-CHK-051", |model| model.slots[1].3 = 0);
     refused("BH-CHK-051", |model| model.slots.truncate(4));
     refused("BH-CHK-051", |model| model.slots[2].3 = 1);
-    refused("BH-CHK-052", |model| model.spis[1].0 = 36);
-    refused("BH-CHK-052", |model| model.spis[1].2 = 1);
+    refused("BH-CHK-052", |model| model.spis[1].intid = 36);
+    refused("BH-CHK-052", |model| model.spis[1].core = 1);
     refused("BH-CHK-052", |model| model.partitions[3].spis.push(36));
     refused("BH-CHK-052", |model| {
-        model.spis.insert(0, (33, 3, 2, 0));
+        model.spis.insert(0, spi(33, 3, 2, 0, None));
         model.partitions[3].spis.push(33);
     });
     refused("BH-CHK-053", |model| model.functions[1].bdf = 8);
