@@ -2,6 +2,7 @@
 //! Barriers, TLB maintenance, sleep and the counter.
 
 use core::arch::asm;
+use core::sync::atomic::AtomicU32;
 
 /// Context synchronisation.
 #[inline(always)]
@@ -55,6 +56,35 @@ pub fn wait_for_event() {
 pub fn send_event() {
     // SAFETY: SEV only sets event registers; DSB first (DDI 0487, "Wait For Event").
     unsafe { asm!("dsb sy", "sev", options(nostack)) };
+}
+
+/// Sends an event to the calling core alone: its next sleep until an event ends at once.
+#[inline(always)]
+pub fn keep_event() {
+    // SAFETY: SEVL only sets the core's own event register.
+    unsafe { asm!("sevl", options(nostack)) };
+}
+
+/// Sleeps until `word` is no longer `seen`, or until an event; returns at once when it is not any more. The store that
+/// changes it clears this core's exclusive monitor, which is an event (DDI 0487, "The Event Register").
+#[inline(always)]
+pub fn wait_for_change(word: &AtomicU32, seen: u32) {
+    // SAFETY: reads a word that is valid for reads, and suspends execution; the exclusive monitor holds nothing across
+    // the return.
+    unsafe {
+        asm!(
+            "ldaxr {now:w}, [{word}]",
+            "cmp {now:w}, {seen:w}",
+            "b.ne 2f",
+            "wfe",
+            "2:",
+            "clrex",
+            now = out(reg) _,
+            word = in(reg) word.as_ptr(),
+            seen = in(reg) seen,
+            options(nostack)
+        );
+    }
 }
 
 /// Invalidates all stage-1 and stage-2 TLB entries of the current VMID on all cores, and the instruction caches.

@@ -5,10 +5,11 @@
 //! holder failed gets [`Poisoned`] instead of waiting for ever. Implements: BH-CORE-004.
 
 use core::cell::UnsafeCell;
-use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Bit *k*: core *k* failed at EL2.
+use crate::barrier::{keep_event, wait_for_change};
+
+/// Bit *k*: core *k* failed at EL2. Who sets a bit sends an event, for those that wait.
 pub static FAILED_CORES: AtomicU32 = AtomicU32::new(0);
 
 /// The holder of a lock failed while it held it: what the lock protects may be inconsistent.
@@ -46,13 +47,23 @@ impl<T> TicketLock<T> {
     /// Waits for at most one section of each other core that uses this lock.
     pub fn with<R>(&self, core: u32, section: impl FnOnce(&mut T) -> R) -> Result<R, Poisoned> {
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
-        while self.serving.load(Ordering::Acquire) != ticket {
+        let mut waited = false;
+        loop {
+            let serving = self.serving.load(Ordering::Acquire);
+            if serving == ticket {
+                break;
+            }
+            waited = true;
             let holder = self.holder.load(Ordering::Relaxed);
             let failed = FAILED_CORES.load(Ordering::Relaxed);
             if holder < 32 && failed & (1 << holder) != 0 {
                 return Err(Poisoned);
             }
-            spin_loop();
+            wait_for_change(&self.serving, serving);
+        }
+        if waited {
+            // The event that ended the wait may have been a call to a core that sleeps until events.
+            keep_event();
         }
         self.holder.store(core, Ordering::Relaxed);
         // SAFETY: (1) `serving` equals our ticket, which no other core has, until we advance it below;

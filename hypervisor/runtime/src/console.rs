@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Consoles (design decision D11): guests write into rings, the drainer moves rings to the UART.
 //!
-//! Nobody waits: a full ring drops and counts; the drainer moves at most [`BUDGET`] bytes in a system slot and
-//! stops when the UART has no room. Indices in a window are a guest's claims and bound nothing but their own
+//! Nobody waits: a full ring drops and counts; the drainer moves at most [`BUDGET`] bytes in a system slot, [`CHUNK`]
+//! in a step, and stops when the UART has no room. Indices in a window are a guest's claims and bound nothing but their own
 //! console. Implements: BH-CON-005.
 
 use core::mem::offset_of;
@@ -25,6 +25,8 @@ use crate::{core_field, entry, view};
 
 /// Bytes that the drainer moves in one system slot, each way.
 const BUDGET: u32 = 2048;
+/// Bytes that it moves in one step, each way: a step is a path through EL2.
+const CHUNK: u32 = 8;
 
 const HEAD: usize = offset_of!(RingControl, head);
 const TAIL: usize = offset_of!(RingControl, tail);
@@ -130,6 +132,8 @@ pub struct Drainer {
     next: usize,
     /// Counter at which this slot's work ends.
     until: u64,
+    /// Bytes that may be moved in this slot.
+    budget: u32,
 }
 
 impl Default for Drainer {
@@ -147,25 +151,37 @@ impl Drainer {
             pending: Deque::new(),
             next: 0,
             until: 0,
+            budget: 0,
         }
     }
 
-    /// Moves what fits into one system slot, until the counter reaches `until`.
+    /// Begins a system slot, whose work ends when the counter reaches `until`: nothing is moved after that, so that a
+    /// slot shorter than the whole budget does not make the next one late.
+    pub fn begin(&mut self, system: &System<'static>, until: u64) {
+        self.until = until;
+        self.budget = BUDGET;
+        // Begins with another partition each time, so that none waits for ever behind a flood.
+        self.next = if self.next.wrapping_add(1) >= system.partitions.len() {
+            0
+        } else {
+            self.next.wrapping_add(1)
+        };
+    }
+
+    /// Moves a chunk; gives whether there may be more in this slot.
     ///
     /// # Timing
-    /// At most [`BUDGET`] bytes from rings to the UART and as many from the UART to rings; none after
-    /// `until`, so that a slot shorter than the whole budget does not make the next one late.
-    pub fn step(&mut self, system: &System<'static>, stats: SharedBlock, until: u64) {
-        self.until = until;
-        let mut budget = BUDGET;
+    /// At most [`CHUNK`] bytes from rings to the UART and as many from the UART to rings.
+    pub fn step(&mut self, system: &System<'static>, stats: SharedBlock) -> bool {
+        let chunk = CHUNK.min(self.budget);
+        let mut left = chunk;
         for ring in &RINGS {
-            while budget > 0 && self.goes_on() {
+            while left > 0 && self.goes_on() {
                 let Some(byte) = ring.pop() else { break };
                 self.send(Channel::DEFMT, byte);
-                budget = budget.wrapping_sub(1);
+                left = left.wrapping_sub(1);
             }
         }
-        // Begins with another partition each time, so that none waits for ever behind a flood.
         let count = system.partitions.len();
         for turn in 0..count {
             let index = self.next.wrapping_add(turn);
@@ -174,16 +190,13 @@ impl Drainer {
             } else {
                 index
             };
-            budget = self.drain(system, index, budget);
+            left = self.drain(system, index, left);
         }
-        self.next = if self.next.wrapping_add(1) >= count {
-            0
-        } else {
-            self.next.wrapping_add(1)
-        };
-        stats.add64(core_field!(drained), u64::from(BUDGET.wrapping_sub(budget)));
-        let _ = self.flush();
-        self.collect(system);
+        self.budget = self.budget.wrapping_sub(chunk.wrapping_sub(left));
+        stats.add64(core_field!(drained), u64::from(chunk.wrapping_sub(left)));
+        let blocked = !self.flush();
+        let more = self.collect(system) || left == 0 || blocked;
+        more && self.budget > 0 && counter() < self.until
     }
 
     /// Queues a byte; the queue is empty before, so its at most four multiplexed bytes fit.
@@ -232,13 +245,15 @@ impl Drainer {
         budget.wrapping_sub(moved)
     }
 
-    /// Moves input to the partitions' rings; what does not fit is lost and counted.
-    fn collect(&mut self, system: &System<'static>) {
-        for _ in 0..BUDGET {
+    /// Moves input to the partitions' rings; what does not fit is lost and counted. Whether there may be more.
+    fn collect(&mut self, system: &System<'static>) -> bool {
+        for _ in 0..CHUNK {
             if counter() >= self.until {
-                return;
+                return false;
             }
-            let Some(byte) = entry::uart_get() else { return };
+            let Some(byte) = entry::uart_get() else {
+                return false;
+            };
             let Some((channel, byte)) = self.decoder.push(byte) else {
                 continue;
             };
@@ -255,5 +270,6 @@ impl Drainer {
             window.write8(position(RX_DATA, Ring::<RX_SIZE>::offset(head)), byte);
             window.write32_release(RX_CONTROL + HEAD, head.wrapping_add(1));
         }
+        true
     }
 }

@@ -21,6 +21,7 @@ use crate::errors::Errors;
 use crate::park::park;
 use crate::path::Path;
 use crate::shared::{self, PARTITIONS, PartitionState};
+use crate::sliced::Work;
 use crate::stats::{Account, Ledger};
 use crate::{core_field, entry, gic_cpu, vcpu_field, view};
 
@@ -118,6 +119,10 @@ pub struct Running {
     pub drainer: crate::console::Drainer,
     /// Its part in keeping the board's watchdog quiet (sliced cores).
     pub keeper: Option<crate::watchdog::Keeper>,
+    /// Counter at which the system slot's work goes on; `None` when there is none left, and in other slots.
+    pub step: Option<u64>,
+    /// What the system slot does then.
+    pub work: Work,
     /// Physical SPIs taken in the current slot (sliced cores).
     pub interrupts: u32,
 }
@@ -203,6 +208,8 @@ impl PerCore {
             redistributor,
             drainer: crate::console::Drainer::new(),
             keeper,
+            step: None,
+            work: Work::Consoles,
             interrupts: 0,
         });
         Some(())

@@ -61,12 +61,11 @@ pub fn record(core: u32, place: usize, vcpu: &LocalVcpu) {
         el1.tpidr_el0,
         el1.tpidr_el1,
     ];
-    let words = context.x.iter().chain([&context.pc, &context.pstate]);
-    for (offset, word) in (offset_of!(CrashRecord, x)..)
-        .step_by(8)
-        .zip(words.chain(&registers))
-    {
-        record.write64(offset, *word);
+    let mut places = record.words().iter().skip(offset_of!(CrashRecord, x) / 8);
+    for words in [&context.x[..], &[context.pc, context.pstate], &registers] {
+        for (word, place) in words.iter().zip(places.by_ref()) {
+            place.store(*word, Ordering::Relaxed);
+        }
     }
     dmb_ish();
     record.write64(offset_of!(CrashRecord, number), number);

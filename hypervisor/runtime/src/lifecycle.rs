@@ -113,10 +113,12 @@ impl PerCore {
         }
         if state.must_stop(vcpu.entry.index) {
             self.stop_vcpu(local);
-        }
-        let Some(Some(vcpu)) = self.vcpus.get(local) else {
+            // What follows is another path: this core is called, and takes what else is pending first.
+            if let Some(running) = self.running.as_ref() {
+                gic_cpu::kick(&running.distributor, running.core);
+            }
             return;
-        };
+        }
         let starts = vcpu.shared.starts.load(Ordering::SeqCst);
         let state = life(vcpu.shared);
         if vcpu.readiness == Readiness::Off && vcpu.entry.index == 0 {

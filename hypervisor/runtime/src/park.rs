@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use bulkhead_abi::health::Error;
 use bulkhead_abi::stats::core_state;
-use bulkhead_arch::barrier::wait_for_interrupt;
+use bulkhead_arch::barrier::{send_event, wait_for_interrupt};
 use bulkhead_arch::lock::FAILED_CORES;
 
 use crate::health::{self, Blame, Event};
@@ -31,6 +31,8 @@ pub(crate) fn park(index: usize, error: Option<Error>, vector: u64, [esr, elr, f
     if FAILED_CORES.fetch_or(bit, Ordering::SeqCst) & bit != 0 {
         halt();
     }
+    // For those that wait for a lock which this core holds.
+    send_event();
     shared::set_running(core, shared::NOBODY);
     let block = view::core_stats(core);
     block.write64(core_field!(state), core_state::FAILED);

@@ -176,8 +176,9 @@ fn mark_steady(running: &Running) -> i64 {
         let block = view::core_stats(u32::try_from(index).unwrap_or(u32::MAX));
         for (local, listed) in running.system.vcpus_of(core).iter().enumerate() {
             let base = VCPU_STATS_OFFSET.wrapping_add(local.wrapping_mul(VCPU_STATS_SIZE));
-            let words = (0..ENTRY_COUNTERS).map(|k| block.read64(base.wrapping_add(k.wrapping_mul(8))));
-            let total = words.fold(0u64, u64::wrapping_add);
+            let counters = block.part(base, ENTRY_COUNTERS.wrapping_mul(8));
+            let words = counters.words().iter();
+            let total = words.fold(0u64, |sum, word| sum.wrapping_add(word.load(Ordering::Relaxed)));
             let global = usize::try_from(listed.vcpu).unwrap_or(usize::MAX);
             if global < MAX_VCPUS {
                 running

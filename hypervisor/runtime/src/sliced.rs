@@ -11,7 +11,7 @@ use bulkhead_arch::aarch64_cpu::registers::{CNTHP_CTL_EL2, Writeable};
 use bulkhead_arch::barrier::{counter, isb};
 use bulkhead_arch::registers;
 use bulkhead_policy::bandwidth::Regulator;
-use bulkhead_policy::schedule::{Occupant, Position};
+use bulkhead_policy::schedule::{Occupant, Position, ticks};
 
 use crate::core_state::{PerCore, Running};
 use crate::health::{self, Blame, Event};
@@ -19,22 +19,79 @@ use crate::shared::{self, NOBODY};
 use crate::stats::Account;
 use crate::{core_field, vcpu_field};
 
-/// Programs EL2's timer for the end of the slot, or of the budget's period.
-fn arm(position: &Position, regulator: Option<&Regulator>) {
+/// From one step of the system slot's work to the next, ns.
+const STEP_NS: u64 = 5_000;
+
+/// What the system slot does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// Takes the SMMU's records, publishes the counts of locks.
+    Faults,
+    /// Looks at signs of life, tells the monitor.
+    Signs,
+    /// Looks at the cores, pets the watchdog.
+    Watchdog,
+    /// Moves bytes of consoles, as often as there is time.
+    Consoles,
+}
+
+/// Programs EL2's timer for the end of the slot, of the budget's period, or for the system slot's next step.
+fn arm(position: &Position, regulator: Option<&Regulator>, step: Option<u64>) {
     let epoch = crate::view::handoff().epoch;
     let look = regulator.map_or(position.end(), |r| r.look_at(position));
-    registers::cnthp_cval::write(epoch.wrapping_add(look));
+    let look = epoch.wrapping_add(look);
+    registers::cnthp_cval::write(step.map_or(look, |step| step.min(look)));
     CNTHP_CTL_EL2.set(1);
     isb();
 }
 
-/// Programs EL2's timer for the end of the slot or for counter value `limit`, whichever is earlier.
+/// Programs EL2's timer for the end of the slot, for the system slot's next step, or for counter value `limit`,
+/// whichever is earliest.
 pub fn arm_until(running: &Running, limit: Option<u64>) {
     let Some(position) = running.position else { return };
     let end = crate::view::handoff().epoch.wrapping_add(position.end());
-    registers::cnthp_cval::write(limit.map_or(end, |limit| limit.min(end)));
+    let look = limit.map_or(end, |limit| limit.min(end));
+    registers::cnthp_cval::write(running.step.map_or(look, |step| step.min(look)));
     CNTHP_CTL_EL2.set(1);
     isb();
+}
+
+/// Takes the next step of the system slot's work, and says when the one after it is due: first what asks for a
+/// reaction, then the consoles, a chunk a step. Each step is a path through EL2 of its own, so that none is long.
+fn housekeep(running: &mut Running) {
+    if running.step.take().is_none() {
+        return;
+    }
+    let more = match running.work {
+        Work::Faults => {
+            crate::dma::take_faults(running);
+            crate::locks::publish(running);
+            running.work = Work::Signs;
+            true
+        }
+        Work::Signs => {
+            crate::supervise::step(running);
+            running.work = match running.keeper {
+                Some(_) => Work::Watchdog,
+                None => Work::Consoles,
+            };
+            true
+        }
+        Work::Watchdog => {
+            if let Some(keeper) = &running.keeper {
+                keeper.look(running);
+            }
+            running.work = Work::Consoles;
+            true
+        }
+        Work::Consoles => running.drainer.step(&running.system, running.stats),
+    };
+    running.step = more.then(|| after_a_pause(counter()));
+}
+
+/// When the step after `now` is due: late enough that it is an interrupt, and a path, of its own.
+fn after_a_pause(now: u64) -> u64 {
+    now.wrapping_add(ticks(STEP_NS, crate::view::handoff().frequency))
 }
 
 impl PerCore {
@@ -93,7 +150,8 @@ impl PerCore {
         }
         if next == position {
             running.renew_budget(now);
-            arm(&position, running.regulator.as_ref());
+            housekeep(running);
+            arm(&position, running.regulator.as_ref(), running.step);
         } else {
             self.begin_slot(next);
         }
@@ -116,7 +174,18 @@ impl PerCore {
         running.interrupts = 0;
         let now = running.ledger.charge(Account::El2);
         running.renew_budget(now.wrapping_sub(crate::view::handoff().epoch));
-        arm(&position, running.regulator.as_ref());
+        running.step = None;
+        if position.occupant() == Occupant::System {
+            // The last quarter of the slot is for what is begun, and for the way out.
+            let spare = position.end().wrapping_sub(position.begin()) / 4;
+            let until = position.end().wrapping_sub(spare);
+            running
+                .drainer
+                .begin(&running.system, crate::view::handoff().epoch.wrapping_add(until));
+            running.step = Some(after_a_pause(now));
+            running.work = Work::Faults;
+        }
+        arm(&position, running.regulator.as_ref(), running.step);
         let lateness = position.lateness(now.wrapping_sub(crate::view::handoff().epoch));
         if lateness > running.stats.read64(core_field!(worst_slot_lateness)) {
             running.stats.write64(core_field!(worst_slot_lateness), lateness);
@@ -153,21 +222,6 @@ impl PerCore {
             u32::try_from(position.index()).unwrap_or(0),
             lateness,
         );
-        if position.occupant() == Occupant::System {
-            crate::dma::take_faults(running);
-            // The last quarter of the slot is for what is begun, and for the way out.
-            let spare = position.end().wrapping_sub(position.begin()) / 4;
-            let until = crate::view::handoff()
-                .epoch
-                .wrapping_add(position.end())
-                .wrapping_sub(spare);
-            crate::locks::publish(running);
-            running.drainer.step(&running.system, running.stats, until);
-            crate::supervise::step(running);
-            if let Some(keeper) = &running.keeper {
-                keeper.look(running);
-            }
-        }
         health::takes_global(running);
         self.feed_console();
     }

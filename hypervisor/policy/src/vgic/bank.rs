@@ -8,7 +8,7 @@
 //! # References
 //! Arm IHI 0069, "Interrupt handling state machine", "`ICH_LR<n>_EL2`, Interrupt Controller List Registers".
 
-use super::types::PRIORITY_MASK;
+use super::types::{PRIORITY_BITS, PRIORITY_MASK};
 
 pub(super) const LR_PENDING: u64 = 1 << 62;
 pub(super) const LR_ACTIVE: u64 = 1 << 63;
@@ -48,6 +48,9 @@ pub(super) struct Bank {
     pub(super) released: u32,
     /// Priorities.
     pub(super) priority: [u8; 32],
+    /// The same, a word for each bit that exists, the highest first: the most urgent of a set is found without a look
+    /// at each.
+    pub(super) planes: [u32; PRIORITY_BITS],
 }
 
 impl Bank {
@@ -66,6 +69,7 @@ impl Bank {
             drop_active: 0,
             released: 0,
             priority: [0; 32],
+            planes: [0; PRIORITY_BITS],
         }
     }
 
@@ -106,6 +110,19 @@ impl Bank {
             .ok()
             .and_then(|i| self.priority.get(i))
             .map_or(0, |p| *p)
+    }
+
+    /// The most urgent interrupt of a set that is not empty, as its bit; of equally urgent ones that with the lowest
+    /// number.
+    #[inline]
+    pub(super) fn most_urgent(&self, mut set: u32) -> u32 {
+        for plane in &self.planes {
+            let lower = set & !plane;
+            if lower != 0 {
+                set = lower;
+            }
+        }
+        set & set.wrapping_neg()
     }
 
     /// Returns hardware interrupts that cannot be delivered to the physical distributor: their physical

@@ -64,23 +64,36 @@ impl Choice {
         let free = !bank.resident;
         let active = bank.active & free & home;
         let pending = bank.deliverable() & !bank.active & free & routed;
-        let mut rest = active | pending;
-        while rest != 0 {
-            let shift = rest.trailing_zeros();
-            rest &= rest.wrapping_sub(1);
-            let mut key = bank.key(shift, first);
-            if pending >> (shift & 31) & 1 == 0 {
-                self.actives = self.actives.wrapping_add(1);
-            } else {
-                self.pendings = self.pendings.wrapping_add(1);
-                key |= ONLY_PENDING;
-                self.most_urgent_pending = self.most_urgent_pending.min(key);
+        if active | pending == 0 {
+            return;
+        }
+        self.actives = self.actives.wrapping_add(active.count_ones());
+        self.pendings = self.pendings.wrapping_add(pending.count_ones());
+        self.take(bank, first, active, 0);
+        if pending != 0 {
+            let key = bank.key(bank.most_urgent(pending).trailing_zeros(), first) | ONLY_PENDING;
+            self.most_urgent_pending = self.most_urgent_pending.min(key);
+            self.take(bank, first, pending, ONLY_PENDING);
+        }
+    }
+
+    /// Keeps the most urgent of a set, as many as are among the lowest keys: at most four, however large the set is.
+    fn take(&mut self, bank: &Bank, first: u32, mut rest: u32, flag: Key) {
+        for _ in 0..LIST_REGISTERS {
+            if rest == 0 {
+                return;
+            }
+            let bit = bank.most_urgent(rest);
+            rest &= !bit;
+            let key = bank.key(bit.trailing_zeros(), first) | flag;
+            if self.keys.last().is_none_or(|last| key >= *last) {
+                return;
             }
             self.insert(key);
         }
     }
 
-    /// Keeps a key if it is among the lowest.
+    /// Puts a key among the lowest.
     #[inline]
     fn insert(&mut self, mut key: Key) {
         for slot in &mut self.keys {

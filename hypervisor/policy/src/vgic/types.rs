@@ -9,6 +9,8 @@ pub const SPI_WORDS: usize = 8;
 pub const LIST_REGISTERS: usize = 4;
 /// Bits of a priority that exist: 32 levels, the fewest that a virtual CPU interface may have.
 pub const PRIORITY_MASK: u8 = 0xf8;
+/// How many these are.
+pub(super) const PRIORITY_BITS: usize = 5;
 
 /// A set of vCPUs of one partition; bit *k* is vCPU *k*.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -151,7 +151,13 @@ impl Bank {
             *byte = new & PRIORITY_MASK;
         }
         let written = if size == AccessSize::Word { 0xf } else { 1 };
-        (written << (first & 31)) & self.resident
+        let place = first & 31;
+        for (plane, bit) in self.planes.iter_mut().zip((0..8).rev()) {
+            // Bit `bit` of each byte, side by side: the product brings them into the topmost byte.
+            let bits = (low(value) >> bit & 0x0101_0101).wrapping_mul(0x0102_0408) >> 24;
+            *plane = *plane & !(written << place) | (bits & written) << place;
+        }
+        (written << place) & self.resident
     }
 
     /// Writes 16 trigger modes; returns the interrupts that it concerns.
