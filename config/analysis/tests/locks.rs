@@ -72,7 +72,10 @@ fn panel(wcet: &str, participants: &str, inheritance: &str, switch: u64) -> Vcpu
         picoseconds_per_instruction: None,
         entries: entries.map(|e| Spanned::new(e, Span::default())).collect(),
     };
-    Analysis::of(&system, &bounds).vcpus.remove(0)
+    let mut analysis = Analysis::of(&system, &bounds);
+    let shown = analysis.table(&system).contains("at any place of each frame");
+    assert_eq!(shown, analysis.vcpus[0].locks.wcet > 0);
+    analysis.vcpus.remove(0)
 }
 
 fn response(vcpu: &VcpuAnalysis) -> u64 {
