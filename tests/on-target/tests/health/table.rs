@@ -164,7 +164,7 @@ fn used(system: &System) -> Vec<Reaction> {
     all
 }
 
-/// Verifies: BH-HEALTH-050.
+/// Verifies: BH-HEALTH-003, BH-HEALTH-011.
 #[test]
 fn every_reaction_of_the_example_systems_fires() {
     let systems = examples();
