@@ -107,8 +107,10 @@ pub(crate) fn native(place: Place<'_>, arguments: &str) -> Result<(Printed, Run)
 
 /// A system to run.
 pub(crate) struct System<'a> {
-    /// File of `tests/benches/systems` without its ending.
+    /// What the run is called.
     pub(crate) name: &'a str,
+    /// Spec in the source tree.
+    pub(crate) spec: String,
     /// Changed values.
     pub(crate) overrides: &'a [String],
     /// Partition and text that end the run, within so much virtual time.
@@ -141,9 +143,7 @@ impl System<'_> {
     ) -> Result<Ran, Error> {
         let failed = |why: String| Error::Run(self.name.to_owned(), why);
         let folder = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
-        let spec = place
-            .root
-            .join(format!("tests/benches/systems/{}.yaml", self.name));
+        let spec = place.root.join(&self.spec);
         let built = folder.path().join("built");
         builder(&spec, self.overrides, &built).map_err(|why| Error::Build(self.name.to_owned(), why))?;
         let file = folder.path().join("counts");
