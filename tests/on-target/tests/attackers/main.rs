@@ -8,6 +8,7 @@
 mod canary;
 mod injection;
 mod linux;
+mod locks;
 mod masters;
 mod storm;
 mod traffic;

@@ -44,6 +44,7 @@ fn run(partition: Partition) -> ! {
     match role {
         "low" => low(&lock, hold, rude),
         "high" => high(&lock),
+        "victim" => victim(&lock),
         _ => stop(),
     }
 }
@@ -111,6 +112,27 @@ fn high(lock: &Lock) -> ! {
         if takings.is_multiple_of(REPORT_EVERY) {
             console::line(format_args!(
                 "high: {takings} takings, worst wait {worst} ns, {died} after a revocation, worst {worst_died} ns"
+            ));
+        }
+    }
+}
+
+/// As `high`, among participants that write into the word what they like: it goes on whatever it is told.
+fn victim(lock: &Lock) -> ! {
+    let (mut asked, mut taken, mut lost, mut worst) = (0u64, 0u64, 0u64, 0u64);
+    loop {
+        begin_of_slot();
+        let before = time::now();
+        let held = lock.take();
+        worst = worst.max(time::now() - before);
+        asked += 1;
+        if let Ok(held) = held {
+            taken += 1;
+            lost += u64::from(held.give().is_err());
+        }
+        if asked.is_multiple_of(REPORT_EVERY) {
+            console::line(format_args!(
+                "victim: {asked} asked, {taken} taken, {lost} lost, {worst} worst"
             ));
         }
     }
