@@ -108,6 +108,24 @@ impl Debugger {
         panic!("core {core} never comes to {address:#x}");
     }
 
+    /// Chooses a core, wherever it is.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn choose(&mut self, core: u32) {
+        self.obey(&format!("Hg{:x}", core + 1));
+    }
+
+    /// A register of the core that was chosen.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn get(&mut self, register: u32) -> u64 {
+        let answer = self.ask(&format!("p{register:x}"));
+        let value = u64::from_str_radix(&answer, 16).expect("a register");
+        value.swap_bytes()
+    }
+
     /// As [`Debugger::run_to`], but passes by until `wanted` agrees to what it finds there.
     ///
     /// # Panics
@@ -134,7 +152,7 @@ impl Debugger {
         u32::from_str_radix(&word, 16).expect("a word").swap_bytes()
     }
 
-    /// Changes a register of the core that [`Debugger::run_to`] stopped.
+    /// Changes a register of the core that [`Debugger::run_to`] stopped or that was chosen.
     ///
     /// # Panics
     /// The stub refuses.
