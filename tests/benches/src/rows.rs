@@ -13,17 +13,8 @@ use crate::{Error, Place, elsewhere, plugin, sizes};
 
 const INSTRUCTIONS: &str = "instructions";
 /// Figures of parts that this version does not have.
-const NOT_BUILT: [(&str, &str); 7] = [
-    ("pi_inversion_with", "there are no priority-inheritance locks yet"),
-    (
-        "pi_inversion_without",
-        "there are no priority-inheritance locks yet",
-    ),
+const NOT_BUILT: [(&str, &str); 4] = [
     ("cyclictest", "the guest packages have no cyclictest yet"),
-    (
-        "reset_to_first_can_frame",
-        "the runner does not stamp frames on the bus with virtual time yet",
-    ),
     (
         "linux_first_user",
         "no system with Linux on a core of its own is measured yet",
@@ -61,7 +52,7 @@ impl Found {
         }
     }
 
-    fn one(&mut self, id: &'static str, unit: &'static str, value: u64, note: Option<String>) {
+    pub(crate) fn one(&mut self, id: &'static str, unit: &'static str, value: u64, note: Option<String>) {
         self.rows.push(Row {
             id,
             unit,
@@ -121,6 +112,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     if library.is_some() {
         elsewhere::run(place, builder, library, &mut found)?;
     }
+    inversion(place, builder, library, &mut found)?;
     size(place, &mut found)?;
     if let Err(reason) = &built {
         for id in [
@@ -267,6 +259,40 @@ fn primitives(
         "world_switch",
         "slot timer's vector to the ERET into the next slot's partition",
     );
+    Ok(())
+}
+
+/// How long `high` waits for a lock that `low` holds while `medium` hogs the core, with inheritance and without.
+fn inversion(
+    place: Place<'_>,
+    builder: &Builder<'_>,
+    library: Option<&Path>,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let none = "locks.record.inheritance=none".to_owned();
+    for (id, inheritance, waits) in [
+        ("pi_inversion_with", None, place.periods / 10),
+        ("pi_inversion_without", Some(none), place.periods / 50),
+    ] {
+        let waits = format!("partitions.high.args=role=high waits={waits}");
+        let overrides: Vec<String> = inheritance.into_iter().chain([waits]).collect();
+        let system = System {
+            name: id,
+            spec: "tests/systems/inversion.yaml".to_owned(),
+            overrides: &overrides,
+            until: ("high", "bench done", Duration::from_secs(60)),
+            then: Duration::ZERO,
+            count: &[],
+        };
+        let ran = system.run(place, builder, library)?;
+        found.paths_of(&ran);
+        found.row(id, None, ran.printed.get("wait"));
+        found.note(
+            id,
+            "ticks from the call to the lock, by the waiter's counter; the lock may be held for 500000, and is held for half of that",
+        );
+        found.runs.push(ran.run);
+    }
     Ok(())
 }
 
