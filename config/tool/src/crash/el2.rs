@@ -61,7 +61,7 @@ fn place(program: &object::File<'_>, address: u64) -> Option<String> {
         named && text.contains(&s.address()) && s.address() <= address
     };
     let symbols = program.symbols().filter(is_before);
-    let nearest = symbols.max_by_key(object::ObjectSymbol::address);
+    let nearest = symbols.max_by_key(ObjectSymbol::address);
     let nearest = nearest.filter(|_| text.contains(&address))?;
     Some(format!(
         "{}+{:#x}",
