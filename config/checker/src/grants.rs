@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 32] = [
+const KINDS: [&str; 33] = [
     "system",
     "board",
     "image",
@@ -28,6 +28,7 @@ const KINDS: [&str; 32] = [
     "health",
     "monitor",
     "watch",
+    "watchdog",
     "root",
     "colours",
     "colour",

@@ -5,7 +5,7 @@ use crate::range::{PAGE, Range};
 use crate::reach::Access;
 use crate::ste;
 use crate::system::System;
-use crate::tables::Mode;
+use crate::tables::{Core, Mode, NONE};
 
 /// Bytes of the GIC distributor's registers (IHI 0069, "The GIC Distributor register map").
 const GICD_SIZE: u64 = 0x1_0000;
@@ -27,6 +27,9 @@ const WINDOW_SIZE: u64 = 0x8000;
 pub(crate) const STOLEN_TIME: u64 = 64;
 /// Bytes of a core's statistics (`hypervisor/abi/src/stats.rs`).
 const STATS_SIZE: u64 = 0x8000;
+
+/// How [`System::el2_private`] calls the watchdog's page.
+pub(crate) const WATCHDOG: &str = "EL2's watchdog";
 
 impl System<'_> {
     /// The blob and its certificate page, in physical memory.
@@ -219,6 +222,20 @@ impl System<'_> {
             .collect()
     }
 
+    /// The page with the registers of EL2's watchdog, BAR 0 of the function that is nobody's.
+    pub(crate) fn watchdog(&self) -> Option<Range> {
+        let function = self.blob.pci_functions.iter().find(|f| f.partition == NONE)?;
+        let (address, _) = function.bars.first()?;
+        Some(Range::sized(address & !(PAGE - 1), PAGE))
+    }
+
+    /// Whether core `k` is watched, and so keeps the watchdog quiet: a sliced one that a partition or the system slot uses.
+    pub(crate) fn is_watched(&self, k: usize) -> bool {
+        let core = self.blob.cores.get(k);
+        let has_slots = |c: &Core| c.mode == Some(Mode::Sliced) && c.vcpus.1 > 0;
+        core.is_some_and(has_slots) || usize::try_from(self.blob.board.system_core) == Ok(k)
+    }
+
     /// Everything of EL2 that no partition may reach, known without the text form or EL2's tables.
     pub(crate) fn el2_private(&self) -> Vec<(String, Range)> {
         let image = self.image.extent.minus(&[self.image.loader]);
@@ -247,6 +264,7 @@ impl System<'_> {
                 .into_iter()
                 .map(|(name, r)| (format!("EL2's {name}"), r)),
         );
+        all.extend(self.watchdog().map(|r| (WATCHDOG.to_owned(), r)));
         all
     }
 

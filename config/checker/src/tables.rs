@@ -364,8 +364,8 @@ pub(crate) struct BoardDevices {
     pub health_system: [u8; 16],
     /// Partition that is told, or [`NONE`].
     pub monitor: u32,
-    /// Must be zero.
-    pub reserved: u32,
+    /// Count of each stage of the watchdog, 0 when it is not used.
+    pub watchdog: u32,
 }
 
 impl BoardDevices {
@@ -385,7 +385,7 @@ impl BoardDevices {
             health_core: array(e, 80)?,
             health_system: array(e, 96)?,
             monitor: u32_at(e, 112)?,
-            reserved: u32_at(e, 116)?,
+            watchdog: u32_at(e, 116)?,
         })
     }
 }

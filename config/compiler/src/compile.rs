@@ -6,7 +6,7 @@ use bulkhead_types::image::ImageInfo;
 
 use crate::access::Grant;
 use crate::blob::{self, Tables, emit, sha256};
-use crate::devices::{self, Assigned};
+use crate::devices::{self, Assigned, Devices, OwnWatchdog};
 use crate::devicetree::{self, DeviceTree};
 use crate::error::BuildError;
 use crate::grant_list::{self, Sources};
@@ -54,6 +54,7 @@ pub struct Compiled {
 pub(crate) struct Placed {
     info: ImageInfo,
     devices: Vec<Assigned>,
+    watchdog: Option<OwnWatchdog>,
     trees: Vec<DeviceTree>,
     areas: Vec<Area>,
     plan: Plan,
@@ -70,7 +71,10 @@ pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, Bu
     let info = hypervisor::read(hypervisor_bin, &system.board)?;
     let mut map = MemoryMap::default();
     placement::claim_board(&system.board, &mut map)?;
-    let devices = devices::assign(system, &mut map)?;
+    let Devices {
+        assigned: devices,
+        watchdog,
+    } = devices::assign(system, &mut map)?;
     let (mut trees, mut areas) = (Vec::new(), Vec::new());
     for (index, partition) in system.partitions.iter().enumerate() {
         let program = payload::load(partition)?;
@@ -99,12 +103,13 @@ pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, Bu
     let mut section_size = 0;
     for _ in 0..TRIES {
         let plan = Plan::new(system, &info, map.clone(), &sizes, section_size, &tables_size)?;
-        let sections = sections::derive(system, &plan, &devices);
+        let sections = sections::derive(system, &plan, &devices, watchdog.as_ref());
         let grants = grant_list::all(Sources {
             system,
             info: &info,
             plan: &plan,
             devices: &devices,
+            watchdog: watchdog.as_ref(),
             areas: &areas,
         });
         let needed = blob::sizes(system, &grants, &devices);
@@ -113,6 +118,7 @@ pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, Bu
             return Ok(Placed {
                 info,
                 devices,
+                watchdog,
                 trees,
                 areas,
                 plan,
@@ -137,6 +143,7 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
     let Placed {
         info,
         devices,
+        watchdog,
         trees,
         areas,
         plan,
@@ -150,6 +157,7 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
         info: &info,
         plan: &plan,
         devices: &devices,
+        watchdog: watchdog.as_ref(),
         areas: &areas,
     };
     let text = grants::render(sources, &grants, &sections);

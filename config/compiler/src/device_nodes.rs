@@ -29,6 +29,7 @@ fn binding(kind: DeviceKind) -> (&'static str, &'static [&'static str]) {
             &["fsl,imx8mp-usdhc", "fsl,imx8mm-usdhc", "fsl,imx7d-usdhc"],
         ),
         DeviceKind::ImxSdma => ("dma-controller", &["fsl,imx8mp-sdma", "fsl,imx8mq-sdma"]),
+        DeviceKind::I6300Esb => ("watchdog", &["intel,6300esb-wdt"]),
     }
 }
 
@@ -54,7 +55,8 @@ fn regions(kind: DeviceKind, start: u64, end: u64) -> Vec<(u64, u64)> {
         | DeviceKind::XilinxDma
         | DeviceKind::XilinxSdhci
         | DeviceKind::ImxUsdhc
-        | DeviceKind::ImxSdma => vec![(start, end - start)],
+        | DeviceKind::ImxSdma
+        | DeviceKind::I6300Esb => vec![(start, end - start)],
     }
 }
 

@@ -6,6 +6,7 @@
 use bulkhead_model::board::{Board, Pcie, Registers};
 use bulkhead_model::span::Span;
 use bulkhead_model::system::System;
+use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::Range;
 
 use crate::layout::{LayoutError, MemoryMap, Zone};
@@ -24,6 +25,26 @@ pub struct Assigned {
     pub bars: [Option<Range>; 6],
     /// The registers that the owner reaches.
     pub registers: Range,
+}
+
+/// EL2's watchdog.
+#[derive(Clone, Debug)]
+pub struct OwnWatchdog {
+    /// Index into the board's devices.
+    pub device: usize,
+    /// Its BARs.
+    pub bars: [Option<Range>; 6],
+    /// The page with its registers, EL2's alone.
+    pub page: Range,
+}
+
+/// The devices of a system.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    /// Those of partitions.
+    pub assigned: Vec<Assigned>,
+    /// EL2's watchdog, when the system uses it.
+    pub watchdog: Option<OwnWatchdog>,
 }
 
 /// Why a device cannot be assigned.
@@ -96,14 +117,15 @@ fn places(board: &Board, map: &MemoryMap) -> Result<Vec<[Option<Range>; 6]>, Dev
 ///
 /// # Errors
 /// See [`DeviceError`].
-pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, DeviceError> {
+pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Devices, DeviceError> {
     let mut owned: Vec<(usize, usize, Span)> = Vec::new();
     for (index, partition) in system.partitions.iter().enumerate() {
         owned.extend(partition.devices.iter().map(|d| (d.value, index, d.span)));
     }
     owned.sort_by_key(|(device, ..)| *device);
     let places = places(&system.board, map)?;
-    let mut result = Vec::new();
+    let watchdog = watchdog(system, &places, map)?;
+    let mut assigned = Vec::new();
     for (index, partition, span) in owned {
         let device = &system.board.devices[index];
         let name = device.name.value.clone();
@@ -135,12 +157,42 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Vec<Assigned>, Dev
                 })?
             }
         };
-        result.push(Assigned {
+        assigned.push(Assigned {
             device: index,
             partition,
             bars,
             registers,
         });
     }
-    Ok(result)
+    Ok(Devices { assigned, watchdog })
+}
+
+/// EL2's watchdog: whole pages of each BAR are nobody else's.
+fn watchdog(
+    system: &System,
+    places: &[[Option<Range>; 6]],
+    map: &mut MemoryMap,
+) -> Result<Option<OwnWatchdog>, DeviceError> {
+    let Some(device) = system.watchdog.map(|w| w.device) else {
+        return Ok(None);
+    };
+    let name = &system.board.devices[device].name.value;
+    let bars = places[device];
+    let mut first = None;
+    for (number, bar) in bars.iter().enumerate() {
+        if let Some(Range { start, end }) = *bar {
+            let size = (end - start).next_multiple_of(PAGE);
+            let pages = map.claim("el2", &format!("{name}.bar{number}"), start, size)?;
+            first = first.or(Some(pages.start));
+        }
+    }
+    // The rule `watchdog/not-driven` holds: BAR 0 exists.
+    Ok(first.map(|start| OwnWatchdog {
+        device,
+        bars,
+        page: Range {
+            start,
+            end: start + PAGE,
+        },
+    }))
 }

@@ -13,7 +13,7 @@ use self::el2::{boot, core};
 use self::partition::{partition, stream};
 use crate::access::{Grant, MemoryType, Rights, Root};
 use crate::colour::Extent;
-use crate::devices::Assigned;
+use crate::devices::{Assigned, OwnWatchdog};
 use crate::payload::area::Area;
 use crate::plan::Plan;
 use crate::streams;
@@ -31,6 +31,8 @@ pub struct Sources<'a> {
     pub plan: &'a Plan,
     /// Assigned devices.
     pub devices: &'a [Assigned],
+    /// EL2's watchdog.
+    pub watchdog: Option<&'a OwnWatchdog>,
     /// Payload areas.
     pub areas: &'a [Area],
 }

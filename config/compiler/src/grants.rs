@@ -3,7 +3,7 @@
 //!
 //! `FORMAT.md` in this crate's folder defines it: one record a line, the first field says its kind, fields
 //! separated by spaces, addresses in hexadecimal, ranges end exclusive; kinds in the order `system`, `board`,
-//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `health`, `monitor`, `watch`, `root`,
+//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `health`, `monitor`, `watch`, `watchdog`, `root`,
 //! `word`, `shared`, `grant`, `emulated`, `spi`, `pci`, `bar`, `stream`, `memory`. Implements: BH-CFG-015.
 
 mod health;

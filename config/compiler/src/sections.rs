@@ -11,7 +11,7 @@ use bulkhead_types::tables::{
     PciFunction, RamBank, SPI_WORDS, Slot, Spi, Vcpu, channel_flag, core_mode, partition_flag, slot_kind,
 };
 
-use crate::devices::Assigned;
+use crate::devices::{Assigned, OwnWatchdog};
 use crate::machine::{self, GICR_SIZE};
 use crate::plan::Plan;
 use crate::units::{id, length};
@@ -51,7 +51,12 @@ pub struct Sections {
 ///
 /// Their lengths do not depend on where anything lies, so a plan for other table sizes gives tables of the
 /// same size.
-pub fn derive(system: &System, plan: &Plan, devices: &[Assigned]) -> Sections {
+pub fn derive(
+    system: &System,
+    plan: &Plan,
+    devices: &[Assigned],
+    watchdog: Option<&OwnWatchdog>,
+) -> Sections {
     let spis = spis(system, devices);
     let vcpus = vcpus(system, plan);
     let (cores, core_vcpus, slots) = cores(system, plan, &vcpus);
@@ -61,7 +66,7 @@ pub fn derive(system: &System, plan: &Plan, devices: &[Assigned]) -> Sections {
         vcpus,
         core_vcpus,
         slots,
-        pci_functions: pci_functions(system, devices),
+        pci_functions: pci_functions(system, devices, watchdog),
         spis,
         ram: system
             .board
@@ -324,18 +329,23 @@ pub(crate) fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
     result
 }
 
-fn pci_functions(system: &System, devices: &[Assigned]) -> Vec<PciFunction> {
-    let functions = devices.iter().filter_map(|assigned| {
-        let pci = system.board.devices[assigned.device].pci.as_ref()?;
-        let bars = assigned.bars.map(|bar| bar.unwrap_or_default());
+fn pci_functions(system: &System, devices: &[Assigned], watchdog: Option<&OwnWatchdog>) -> Vec<PciFunction> {
+    let owned = devices.iter().map(|d| (d.device, id(d.partition), d.bars));
+    let own = watchdog.map(|w| (w.device, NONE, w.bars));
+    let functions = owned.chain(own).filter_map(|(device, partition, bars)| {
+        let device = &system.board.devices[device];
+        let pci = device.pci.as_ref()?;
         Some(PciFunction {
             bdf: pci.bdf(),
             id: u32::from(pci.vendor) | u32::from(pci.device) << 16,
-            partition: id(assigned.partition),
-            bus_master: u32::from(system.board.devices[assigned.device].bus_master),
-            bars: bars.map(|bar| PciBar {
-                address: bar.start,
-                size: bar.end - bar.start,
+            partition,
+            bus_master: u32::from(device.bus_master),
+            bars: bars.map(|bar| {
+                let bar = bar.unwrap_or_default();
+                PciBar {
+                    address: bar.start,
+                    size: bar.end - bar.start,
+                }
             }),
         })
     });
@@ -362,7 +372,7 @@ fn board(system: &System, plan: &Plan) -> BoardDevices {
         health_core: system.health.core,
         health_system: system.health.system,
         monitor: system.health.monitor.map_or(NONE, |m| id(m.value)),
-        reserved: 0,
+        watchdog: system.watchdog.map_or(0, |w| w.count()),
     }
 }
 

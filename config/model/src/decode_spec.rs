@@ -60,6 +60,7 @@ impl Decoder<'_> {
             expect: fields.items("expect").iter().filter_map(expectation).collect(),
             never: fields.items("never").iter().filter_map(expectation).collect(),
             health: fields.get("health").and_then(health::system).unwrap_or_default(),
+            watchdog: present(fields.get("watchdog").map(watchdog))?,
         })
     }
 
@@ -265,6 +266,10 @@ fn schedule(node: &Node, owner: Span) -> Option<ScheduleSpec> {
         bandwidth: fields.entries("bandwidth").iter().filter_map(bandwidth).collect(),
         span: owner,
     })
+}
+
+fn watchdog(node: &Node) -> Option<Spanned<u64>> {
+    Fields::of(node)?.get("timeout").and_then(nanoseconds)
 }
 
 fn bandwidth(entry: &Entry) -> Option<Bandwidth> {

@@ -50,6 +50,12 @@ impl Board {
         self.smmu.is_some() && device.pci.is_some()
     }
 
+    /// Its watchdog and the index of that.
+    pub fn watchdog(&self) -> Option<(usize, &Device)> {
+        let mut devices = self.devices.iter().enumerate();
+        devices.find(|(_, device)| device.kind == DeviceKind::I6300Esb)
+    }
+
     /// Why nothing confines a bus master that it does not guard.
     pub fn why_unguarded(&self, device: &Device) -> String {
         match (&self.smmu, &device.pci) {
@@ -83,11 +89,13 @@ pub enum DeviceKind {
     ImxUsdhc,
     /// Smart DMA controller of the i.MX.
     ImxSdma,
+    /// Watchdog of the Intel 6300ESB, which EL2 drives.
+    I6300Esb,
 }
 
 impl DeviceKind {
     /// All, as a board file names them.
-    pub(crate) const NAMED: [(&'static str, Self); 10] = [
+    pub(crate) const NAMED: [(&'static str, Self); 11] = [
         ("ctucanfd", Self::CtuCanFd),
         ("xilinx-can", Self::XilinxCan),
         ("xilinx-canfd", Self::XilinxCanFd),
@@ -98,6 +106,7 @@ impl DeviceKind {
         ("xilinx-sdhci", Self::XilinxSdhci),
         ("imx-usdhc", Self::ImxUsdhc),
         ("imx-sdma", Self::ImxSdma),
+        ("i6300esb", Self::I6300Esb),
     ];
 
     /// Its name for people.
@@ -113,6 +122,7 @@ impl DeviceKind {
             DeviceKind::XilinxSdhci => "Xilinx SD host controller",
             DeviceKind::ImxUsdhc => "i.MX SD host controller",
             DeviceKind::ImxSdma => "i.MX smart DMA controller",
+            DeviceKind::I6300Esb => "6300ESB watchdog",
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::spec::{
 };
 use crate::system::{
     CoreSchedule, Cores, Criticality, Expectation, Memory, MemoryRights, Partition, Payload, Run, Schedule,
-    Slot, System, Wire,
+    Slot, System, Watchdog, Wire,
 };
 
 /// Resolves every name. Nothing only when a rule was broken.
@@ -67,6 +67,11 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
         expect: expectations(&spec.expect)?,
         never: expectations(&spec.never)?,
         health: system_health(&spec)?,
+        watchdog: present(spec.watchdog.map(|timeout| {
+            let (device, _) = board.watchdog()?;
+            let timeout = timeout.value;
+            Some(Watchdog { device, timeout })
+        }))?,
         board,
         origins: Vec::new(),
         values: Vec::new(),
@@ -167,7 +172,7 @@ fn partition(
         safe_state: spec.health.safe_state,
         fault_tolerant_time: present(spec.health.tolerance.as_ref().map(|t| {
             Some(Tolerance {
-                limit: t.limit.value,
+                limit: t.limit,
                 reaction: partition_index(&t.reaction, whole)?,
                 timeout: t.timeout,
             })

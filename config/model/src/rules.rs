@@ -27,6 +27,7 @@ pub(crate) mod rights;
 pub(crate) mod schedule;
 pub(crate) mod tasks;
 mod tolerance;
+mod watchdog;
 
 use crate::board::Board;
 use crate::diagnostic::{Diagnostic, Rule};
@@ -67,6 +68,7 @@ const CHECKS: &[&[Check]] = &[
     health::CHECKS,
     tasks::CHECKS,
     tolerance::CHECKS,
+    watchdog::CHECKS,
 ];
 
 /// Looks for breaches of every rule on the meaning of a spec.
@@ -100,6 +102,7 @@ pub fn all() -> Vec<&'static Rule> {
         health::ALL,
         tasks::ALL,
         tolerance::ALL,
+        watchdog::ALL,
         flows::ALL,
         doorbells::ALL,
         rights::ALL,

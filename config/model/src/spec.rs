@@ -27,6 +27,8 @@ pub(crate) struct Spec {
     pub(crate) expect: Vec<ExpectationSpec>,
     pub(crate) never: Vec<ExpectationSpec>,
     pub(crate) health: HealthSpec,
+    /// Timeout of the watchdog in ns.
+    pub(crate) watchdog: Option<Spanned<u64>>,
 }
 
 #[derive(Debug)]

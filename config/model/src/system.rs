@@ -41,12 +41,35 @@ pub struct System {
     pub never: Vec<Expectation>,
     /// What is done about errors that are no partition's.
     pub health: Health,
+    /// The board's watchdog, when it is used.
+    pub watchdog: Option<Watchdog>,
     /// Where each value of the spec comes from.
     pub origins: Vec<crate::origin::Origin>,
     /// Every value that was written in the spec and in the board file.
     pub values: Vec<Value>,
     /// The texts that all spans point into.
     pub sources: Sources,
+}
+
+/// The board's watchdog in use.
+#[derive(Clone, Copy, Debug)]
+pub struct Watchdog {
+    /// Index into [`Board::devices`].
+    pub device: usize,
+    /// Time in ns without a pet after which it resets the board.
+    pub timeout: u64,
+}
+
+impl Watchdog {
+    /// Unit of its count in ns: 2^15 clocks of 33 MHz, rounded up.
+    pub const UNIT: u64 = 992_970;
+    /// Largest count.
+    pub const MOST: u64 = (1 << 20) - 1;
+
+    /// What each of its two stages counts down from: it does not fire after the timeout.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.timeout / (2 * Self::UNIT)).unwrap_or(u32::MAX)
+    }
 }
 
 impl System {

@@ -46,7 +46,7 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 // BH-TASK-001, BH-TASK-002, BH-TASK-003, BH-TASK-004, BH-TASK-005, BH-TASK-006, BH-TASK-007, BH-TASK-008,
 // BH-TASK-009, BH-TASK-024, BH-TASK-025, BH-TASK-026,
 // BH-HEALTH-012, BH-HEALTH-013, BH-HEALTH-014, BH-HEALTH-015, BH-HEALTH-016, BH-HEALTH-017, BH-HEALTH-030, BH-HEALTH-031,
-// BH-HEALTH-032.
+// BH-HEALTH-032, BH-CFG-215, BH-CFG-216, BH-CFG-217, BH-CFG-218.
 #[test]
 fn every_rule_fires() {
     let fixture = Fixture::new();

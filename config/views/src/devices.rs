@@ -4,8 +4,11 @@
 use bulkhead_model::loss::losses;
 use bulkhead_model::system::System;
 
+use bulkhead_types::tables::NONE;
+
 use crate::built::Built;
 use crate::walk::streams;
+use crate::words::time;
 
 /// Each device of the board and what is to be known of it.
 pub(crate) fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
@@ -13,6 +16,9 @@ pub(crate) fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<St
     let entry = |device: &bulkhead_model::board::Device| {
         let function = built.pci_functions.iter().find(|f| Some(f.bdf) == device.bdf());
         let of_function = function.and_then(|f| usize::try_from(f.partition).ok());
+        if function.is_some_and(|f| f.partition == NONE) {
+            return (device.name.value.clone(), vec![watchdog(system)]);
+        }
         let owner = of_function.or_else(|| system.owner(device).filter(|_| device.pci.is_none()));
         let mut lines = vec![match owner {
             Some(owner) => format!("belongs to {}", built.partition_name(owner)),
@@ -43,6 +49,15 @@ pub(crate) fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<St
         (device.name.value.clone(), lines)
     };
     system.board.devices.iter().map(entry).collect()
+}
+
+/// What EL2 does with the watchdog.
+pub(crate) fn watchdog(system: &System) -> String {
+    let timeout = system.watchdog.map_or(0, |w| w.timeout);
+    format!(
+        "belongs to EL2: resets the board {} after the slots of a sliced core last went on",
+        time(timeout)
+    )
 }
 
 /// What is not isolated, each with the reason why that is accepted. Implements: BH-CFG-174.

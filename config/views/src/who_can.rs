@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use bulkhead_model::board::Board;
+use bulkhead_types::tables::NONE;
 use serde::Serialize;
 
 use crate::built::{Built, BuiltError};
@@ -209,6 +210,12 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
         return Vec::new();
     };
     let function = built.pci_functions.iter().find(|f| Some(f.bdf) == bdf);
+    if function.is_some_and(|f| f.partition == NONE) {
+        return vec![format!(
+            "owner: EL2, whose watchdog it is; each of its two stages counts down from {}",
+            built.board.watchdog
+        )];
+    }
     let of_function = function.and_then(|f| usize::try_from(f.partition).ok());
     let owner = of_function.or_else(|| owner_of_registers(built, target));
     let mut notes = Vec::new();

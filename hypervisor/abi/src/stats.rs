@@ -22,7 +22,7 @@ pub const MAX_VCPUS: usize = 64;
 /// Value of [`CoreStats::magic`].
 pub const MAGIC: u32 = 0x5453_4b42;
 /// Version of this layout.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Counters in [`VcpuStats::entries`]: one for each exception class of `ESR_EL2.EC` (synchronous), then
 /// [`ENTRY_IRQ`], [`ENTRY_FIQ`], [`ENTRY_SERROR`].
@@ -137,6 +137,10 @@ pub struct CoreStats {
     pub stream_failures: u64,
     /// Events ever written into the core's trace ring ([`crate::trace`]).
     pub traced: u64,
+    /// Slots begun (sliced cores).
+    pub slots: u64,
+    /// Times that this core petted the watchdog.
+    pub pets: u64,
 }
 
 /// Entries of [`CoreStats::locks`].

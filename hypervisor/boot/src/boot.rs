@@ -109,6 +109,7 @@ fn run<B: Board>(
     // the release below.
     unsafe { arch::copy(zerocopy::IntoBytes::as_bytes(&handoff), info.handoff.start) };
     arch::clean_invalidate(info.handoff);
+    machine::start_watchdog(system)?;
     cores::release();
     // SAFETY: the packer took the entry from the run-time part's symbol, and the build ID covers it; the hand-over
     // is filled, statistics and per-core blocks are zero, shared data is as the image file has it.

@@ -5,6 +5,8 @@ use bulkhead_board::Gic;
 use bulkhead_drivers::gic::{Distributor, GicError, OwnInterrupts, Redistributor, SecurityStates};
 use bulkhead_drivers::gicv2;
 use bulkhead_drivers::gicv2::interface::{GICC_SIZE, GICH_SIZE, Interface};
+use bulkhead_drivers::i6300esb::{Refused, Watchdog};
+use bulkhead_drivers::pci::function::Function;
 use bulkhead_drivers::pci::{Ecam, NotSilent};
 use bulkhead_drivers::smmu::{Smmu, Tables};
 use bulkhead_types::blob::PAGE;
@@ -197,6 +199,27 @@ pub(crate) fn open_smmu(system: &System<'_>) -> Result<(), Refusal> {
         stream_bits: board.stream_bits,
     };
     Ok(smmu.init(&tables, board.poll_bound, arch::publish)?)
+}
+
+/// Starts EL2's watchdog, when the system uses one. Implements: BH-HEALTH-040.
+///
+/// # Errors
+/// It does not run as it was told.
+pub(crate) fn start_watchdog(system: &System<'_>) -> Result<(), Refusal> {
+    let Some(function) = system.watchdog() else {
+        return Ok(());
+    };
+    let [registers, ..] = function.bars;
+    let offset = u64::from(function.bdf).saturating_mul(PAGE);
+    let space = size(system.board.ecam.saturating_add(offset));
+    // SAFETY: `program_pci` checked the function and gave it its address; the boot root maps its registers and the
+    // configuration space as Device memory; boot is the only code that runs.
+    let (watchdog, space) = unsafe { (Watchdog::new(size(registers.address)), Function::new(space)) };
+    let refused = |Refused(config, lock)| {
+        let found = u64::from(config) << 8 | u64::from(lock);
+        Refusal::new("watchdog", Fact::Text("runs, locked"), Fact::Hex(found))
+    };
+    watchdog.start(&space, system.board.watchdog).map_err(refused)
 }
 
 /// Sets up the distributor. Implements: BH-IRQ-001.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Devices that EL2 drives: GICv3, GICv2, SMMUv3, PCIe configuration.
+//! Devices that EL2 drives: GICv3, GICv2, SMMUv3, PCIe configuration, the watchdog.
 //!
 //! A driver is created from a base address once ([`mmio::Frame::new`] is the only claim about memory); all
 //! its accesses are bounded to its frame and every poll is bounded by the caller's number of tries.
@@ -12,6 +12,7 @@
 
 pub mod gic;
 pub mod gicv2;
+pub mod i6300esb;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 mod memory;
 pub mod mmio;

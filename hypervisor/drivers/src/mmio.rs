@@ -68,6 +68,36 @@ impl Frame {
         unsafe { with_exposed_provenance_mut::<u8>(address).write_volatile(value) }
     }
 
+    /// Reads the byte register at byte `offset`, 0 when there is none.
+    #[inline]
+    pub fn read8(&self, offset: usize) -> u8 {
+        let Some(address) = self.address(offset, 1) else {
+            return 0;
+        };
+        // SAFETY: as in `read32`.
+        unsafe { with_exposed_provenance::<u8>(address).read_volatile() }
+    }
+
+    /// Reads the 16-bit register at byte `offset`, 0 when there is none.
+    #[inline]
+    pub fn read16(&self, offset: usize) -> u16 {
+        let Some(address) = self.address(offset, 2) else {
+            return 0;
+        };
+        // SAFETY: as in `read32`.
+        unsafe { with_exposed_provenance::<u16>(address).read_volatile() }
+    }
+
+    /// Writes the 16-bit register at byte `offset`.
+    #[inline]
+    pub fn write16(&self, offset: usize, value: u16) {
+        let Some(address) = self.address(offset, 2) else {
+            return;
+        };
+        // SAFETY: as in `write32`.
+        unsafe { with_exposed_provenance_mut::<u16>(address).write_volatile(value) }
+    }
+
     /// Reads the 32-bit register at byte `offset`, 0 when there is none.
     #[inline]
     pub fn read32(&self, offset: usize) -> u32 {

@@ -4,7 +4,7 @@
 //! - [`trap`], [`fault`]: what a trap is, from the syndrome registers. [`abort`]: what an access gets that nobody describes.
 //! - [`sysreg`], [`registers`]: what a trapped system-register access gets. [`identity`]: the features that a guest sees.
 //! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
-//! - [`health`]: signs of life of partitions.
+//! - [`health`]: signs of life of partitions. [`watchdog`]: those of cores.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
 //! - [`bandwidth`]: how much memory traffic a core may make.
@@ -46,3 +46,4 @@ pub mod sysreg;
 pub mod trap;
 pub mod uart;
 pub mod vgic;
+pub mod watchdog;

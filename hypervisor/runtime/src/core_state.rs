@@ -117,6 +117,8 @@ pub struct Running {
     pub redistributor: Redistributor,
     /// State of the console drainer (system core).
     pub drainer: crate::console::Drainer,
+    /// Its part in keeping the board's watchdog quiet (sliced cores).
+    pub keeper: Option<crate::watchdog::Keeper>,
     /// Counter at which the system slot's work goes on; `None` when there is none left, and in other slots.
     pub step: Option<u64>,
     /// What the system slot does then.
@@ -183,6 +185,7 @@ impl PerCore {
             return None;
         }
         let (distributor, redistributor) = entry::gic_frames(system.board, core);
+        let keeper = crate::watchdog::Keeper::of(&system, self.index);
         self.running = Some(Running {
             index: self.index,
             system,
@@ -204,6 +207,7 @@ impl PerCore {
             distributor,
             redistributor,
             drainer: crate::console::Drainer::new(),
+            keeper,
             step: None,
             work: Work::Consoles,
             interrupts: 0,

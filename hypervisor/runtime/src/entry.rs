@@ -17,8 +17,10 @@ use bulkhead_arch::vectors::{self, PER_CORE_STRIDE};
 use bulkhead_board::Gic;
 use bulkhead_drivers::gic::{Distributor, Redistributor};
 use bulkhead_drivers::gicv2::interface::Interface;
+use bulkhead_drivers::i6300esb::Watchdog;
 use bulkhead_drivers::pci::function::{self, Function};
 use bulkhead_drivers::smmu::Smmu;
+use bulkhead_types::system::System;
 use bulkhead_types::tables::{BoardDevices, Core, PciFunction};
 
 use crate::core_state::PerCore;
@@ -191,6 +193,15 @@ pub fn function(board: &BoardDevices, function: &PciFunction) -> Function {
     // SAFETY: the checked blob says that the function is there, and the roots of its partition's cores map its
     // configuration space as Device memory, which the checker proved.
     unsafe { Function::new(base) }
+}
+
+/// EL2's watchdog; `None` when the system uses none. Only watched cores map its registers.
+pub fn watchdog(system: &System<'_>) -> Option<Watchdog> {
+    let [registers, ..] = system.watchdog()?.bars;
+    let base = usize::try_from(registers.address).ok()?;
+    // SAFETY: the checked blob says that the function is there, boot gave it this address, and the roots of the watched
+    // cores, which alone come here, map its registers as Device memory, which the checker proved.
+    Some(unsafe { Watchdog::new(base) })
 }
 
 /// The calling core's CPU interface and virtual interface control, on a board with a GICv2; else none that answers.

@@ -8,7 +8,7 @@
 //! - [`streams`]: a partition's bus masters, open and closed. [`dma`]: their faults.
 //! - [`lifecycle`], [`reload`]: start, restart and stop of partitions. [`locks`]: locks between partitions.
 //!   [`errors`]: SErrors. [`psci`]: guests' calls.
-//! - [`health`]: the health monitor; [`supervise`]: signs of life and notices.
+//! - [`health`]: the health monitor; [`supervise`]: signs of life and notices; [`watchdog`]: the board's.
 //! - [`stats`]: counts and the time ledger. [`path`]: each path's begin and end. [`trace`]: what each core did last.
 //! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
@@ -48,3 +48,4 @@ pub mod supervise;
 pub mod trace;
 pub mod trap;
 pub mod view;
+pub mod watchdog;

@@ -29,6 +29,8 @@ pub enum Work {
     Faults,
     /// Looks at signs of life, tells the monitor.
     Signs,
+    /// Looks at the cores, pets the watchdog.
+    Watchdog,
     /// Moves bytes of consoles, as often as there is time.
     Consoles,
 }
@@ -69,6 +71,16 @@ fn housekeep(running: &mut Running) {
         }
         Work::Signs => {
             crate::supervise::step(running);
+            running.work = match running.keeper {
+                Some(_) => Work::Watchdog,
+                None => Work::Consoles,
+            };
+            true
+        }
+        Work::Watchdog => {
+            if let Some(keeper) = &running.keeper {
+                keeper.look(running);
+            }
             running.work = Work::Consoles;
             true
         }
@@ -157,6 +169,7 @@ impl PerCore {
                 .stats
                 .write64(core_field!(frames), position.frame().wrapping_add(1));
         }
+        running.stats.add64(core_field!(slots), 1);
         running.position = Some(position);
         running.interrupts = 0;
         let now = running.ledger.charge(Account::El2);
@@ -195,6 +208,9 @@ impl PerCore {
         }
         if frame_begins {
             crate::locks::observe(running);
+            if let Some(keeper) = running.keeper.as_ref().filter(|keeper| keeper.succeeds()) {
+                keeper.look(running);
+            }
         }
         let shown = match position.occupant() {
             Occupant::System => u32::from(trace::SYSTEM),

@@ -181,10 +181,15 @@ impl<'a> System<'a> {
             check(spi.ringer == NONE || rung, BlobError::Index("spis"))?;
         }
         for function in self.pci_functions {
-            let good = below(function.partition, self.partitions.len()) && function.bdf < 0x1_0000;
-            check(good, BlobError::Index("pci_functions"))?;
+            let owned = function.partition == NONE || below(function.partition, self.partitions.len());
+            check(
+                owned && function.bdf < 0x1_0000,
+                BlobError::Index("pci_functions"),
+            )?;
         }
-        Ok(())
+        let nobodys = self.pci_functions.iter().filter(|f| f.partition == NONE).count();
+        let wanted = usize::from(self.board.watchdog != 0);
+        check(nobodys == wanted, BlobError::Index("pci_functions"))
     }
 
     /// Slots of a sliced core cover its frame from 0 to its end; each vCPU slot names a vCPU of that core.
@@ -223,6 +228,16 @@ impl<'a> System<'a> {
     /// vCPUs of a core.
     pub fn vcpus_of(&self, core: &Core) -> &'a [CoreVcpu] {
         span(self.core_vcpus, core.vcpu_first, core.vcpu_count).unwrap_or(&[])
+    }
+
+    /// EL2's watchdog, when the system uses one.
+    pub fn watchdog(&self) -> Option<&'a PciFunction> {
+        self.pci_functions.iter().find(|f| f.partition == NONE)
+    }
+
+    /// Whether the watchdog wants slots of core `index` to go on: a sliced core that a partition or EL2 uses.
+    pub fn is_watched(&self, index: u32, core: &Core) -> bool {
+        core.mode == core_mode::SLICED && (core.vcpu_count > 0 || index == self.board.system_core)
     }
 
     /// vCPUs of a partition, in order.

@@ -266,7 +266,7 @@ pub struct PciFunction {
     pub bdf: u32,
     /// Vendor ID in bits 15:0, device ID in bits 31:16, as the function must report.
     pub id: u32,
-    /// Partition index.
+    /// Partition index; [`NONE`] for EL2's watchdog.
     pub partition: u32,
     /// 1 when the function may master the bus.
     pub bus_master: u32,
@@ -318,8 +318,9 @@ pub struct BoardDevices {
     pub health_system: [u8; ERRORS],
     /// Partition that [`bulkhead_abi::health::Action::Notify`] tells, or [`NONE`].
     pub monitor: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// What each of the two stages of the watchdog counts down from, in its own unit; 0 when the system uses none. The
+    /// watchdog is then the PCI function of nobody.
+    pub watchdog: u32,
 }
 
 /// Bits of [`Channel::flags`].

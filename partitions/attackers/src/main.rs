@@ -21,6 +21,8 @@ mod gic;
 #[cfg(target_os = "none")]
 mod line;
 #[cfg(target_os = "none")]
+mod locks;
+#[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
 mod psci;
@@ -79,6 +81,9 @@ mod target {
             "gic" => crate::gic::attack(&partition),
             "storm" => crate::time::storm(),
             "line" => crate::line::attack(&partition),
+            "locks" => crate::locks::attack(&partition),
+            "boosts" => crate::locks::farm(&partition, true),
+            "accomplice" => crate::locks::farm(&partition, false),
             "timers" => crate::time::timers(),
             "hog" => crate::time::hog(),
             "console" => crate::time::console_flood(),

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 /// Host time in which QEMU answers a command.
 const ANSWER: Duration = Duration::from_secs(60);
 
+/// What [`Qmp::halted`] says when the board's watchdog reset it. Implements: BH-HEALTH-043.
+pub const WATCHDOG: &str = "the watchdog fired";
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QmpError {
@@ -118,7 +121,9 @@ impl Qmp {
                 });
             }
             match answer.get("event").and_then(Value::as_str) {
-                Some("SHUTDOWN") => {
+                // The reset that follows is its doing.
+                Some("WATCHDOG") => self.halted = Some(WATCHDOG.to_owned()),
+                Some("SHUTDOWN") if self.halted.as_deref() != Some(WATCHDOG) => {
                     let reason = answer.pointer("/data/reason").and_then(Value::as_str);
                     self.halted = Some(reason.unwrap_or("no reason given").to_owned());
                 }
@@ -297,6 +302,19 @@ mod tests {
         assert_eq!(refused.to_string(), "stop: no such thing");
         peer.join().expect("peer");
         assert!(matches!(qmp.quit(), Err(QmpError::Connection { .. })));
+    }
+
+    /// Verifies: BH-HEALTH-043.
+    #[test]
+    fn a_reset_by_the_watchdog_is_told_from_others() {
+        const ANSWERS: &[&str] = &[
+            "{\"return\": {}}",
+            "{\"event\": \"WATCHDOG\", \"data\": {\"action\": \"reset\"}}\n{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}\n{\"return\": {\"status\": \"shutdown\"}}",
+        ];
+        let (stream, peer) = peer(ANSWERS);
+        let qmp = Qmp::new(stream, Path::new("unused")).expect("negotiate");
+        assert_eq!(qmp.halted(), Some(WATCHDOG));
+        peer.join().expect("peer");
     }
 
     #[test]

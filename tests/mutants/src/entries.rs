@@ -164,8 +164,8 @@ pub struct Board {
     pub health: [[u8; 16]; 2],
     /// Who is told.
     pub monitor: u32,
-    /// Reserved word.
-    pub reserved: u32,
+    /// Count of the watchdog's stages.
+    pub watchdog: u32,
 }
 
 /// A lock, or a channel, of which all but the range is zero.
@@ -362,6 +362,6 @@ pub(crate) fn devices(b: &[u8], e: u64) -> Option<Board> {
         system_core: u32_at(b, e + 72)?,
         health: [array(b, e + 80)?, array(b, e + 96)?],
         monitor: u32_at(b, e + 112)?,
-        reserved: u32_at(b, e + 116)?,
+        watchdog: u32_at(b, e + 116)?,
     })
 }

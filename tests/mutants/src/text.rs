@@ -5,7 +5,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 27] = [
+const KINDS: [(&str, usize, usize); 28] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -21,6 +21,7 @@ const KINDS: [(&str, usize, usize); 27] = [
     ("health", 3, 3),
     ("monitor", 1, 1),
     ("watch", 5, 5),
+    ("watchdog", 1, 1),
     ("root", 3, 3),
     ("word", 3, 3),
     ("shared", 3, usize::MAX),

@@ -60,6 +60,7 @@ impl Line {
             info: &self.compiled.info,
             plan: &stages.plan,
             devices: &stages.devices,
+            watchdog: None,
             areas: &self.compiled.areas,
         }
     }
@@ -106,7 +107,7 @@ impl Line {
         let mut stages = self.stages();
         change(&mut stages.plan);
         stages.grants = grant_list::all(self.sources(&stages));
-        stages.sections = sections::derive(&self.system, &stages.plan, &stages.devices);
+        stages.sections = sections::derive(&self.system, &stages.plan, &stages.devices, None);
         self.finish(&stages, |_| {})
     }
 

@@ -63,6 +63,7 @@ impl Line {
             info,
             plan,
             devices,
+            watchdog: None,
             areas,
         };
         let tables = Tables::build(&self.system, plan, grants, devices).unwrap();

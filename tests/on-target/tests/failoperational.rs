@@ -3,32 +3,19 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bulkhead_model::manifest::Vcpu;
-use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port};
-use bulkhead_on_target::{REFERENCE, System, core, images, lines, partition, says};
+use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port, symbol};
+use bulkhead_on_target::{REFERENCE, System, core, images, in_tree, lines, partition, says, succeeded, tool};
 use bulkhead_runner::report::Report;
-use object::{Object, ObjectSymbol};
 
 /// The core that fails: one that runs Linux and the cluster.
 const VICTIM: u32 = 1;
 /// Core of the system slot, which drains the consoles.
 const SYSTEM: u32 = 0;
-
-/// Address of the one symbol of the run-time part whose mangled name has all of `parts`.
-fn function(parts: &[&str]) -> u64 {
-    let bytes = fs::read(images().join("qemu-virt/runtime.elf")).expect("the run-time part");
-    let file = object::File::parse(bytes.as_slice()).expect("an ELF");
-    let mut found: Vec<(u64, String)> = file
-        .symbols()
-        .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?.to_owned())))
-        .filter(|(_, name)| parts.iter().all(|part| name.contains(part)))
-        .collect();
-    found.dedup_by_key(|(address, _)| *address);
-    assert_eq!(found.len(), 1, "{parts:?}: {found:?}");
-    found[0].0
-}
 
 /// Damages core [`VICTIM`] when it is at `place`, at the earliest when Linux has said `booted`, then lets two scenarios
 /// pass.
@@ -98,7 +85,7 @@ fn damaged(booted: Option<&str>, place: u64, damage: impl FnOnce(&mut Debugger, 
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_bad_program_counter_parks_its_core_only() {
-    let report = damaged(None, function(&["bulkhead_on_fiq"]), |debugger, _| {
+    let report = damaged(None, symbol(&["bulkhead_on_fiq"]), |debugger, _| {
         debugger.set(PC, 0x10)
     });
     let crash = report
@@ -112,7 +99,7 @@ fn a_bad_program_counter_parks_its_core_only() {
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_bad_stack_pointer_parks_its_core_only() {
-    damaged(None, function(&["bulkhead_on_fiq"]), |debugger, _| {
+    damaged(None, symbol(&["bulkhead_on_fiq"]), |debugger, _| {
         debugger.set(SP, 0x20)
     });
 }
@@ -120,7 +107,7 @@ fn a_bad_stack_pointer_parks_its_core_only() {
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_cleared_table_entry_parks_its_core_only() {
-    damaged(None, function(&["bulkhead_on_fiq"]), |debugger, system| {
+    damaged(None, symbol(&["bulkhead_on_fiq"]), |debugger, system| {
         let text = fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
         let record = format!("root el2:core:{VICTIM} 0x");
         let root = text
@@ -138,8 +125,8 @@ fn a_cleared_table_entry_parks_its_core_only() {
 #[test]
 fn a_crash_with_a_ticket_lock_held_parks_its_core_only() {
     let (place, slots) = (
-        function(&["runtime", "gic", "fill"]),
-        function(&["runtime", "shared", "RUNNING"]),
+        symbol(&["runtime", "gic", "fill"]),
+        symbol(&["runtime", "shared", "RUNNING"]),
     );
     damaged(Some("Brought up 1 node, 2 CPUs"), place, |debugger, system| {
         // Of the partitions of this core Linux alone has a vCPU on another one, which takes the same lock.
@@ -158,4 +145,92 @@ fn a_crash_with_a_ticket_lock_held_parks_its_core_only() {
         debugger.run_until(VICTIM, place, |d| d.read_physical(slot) == linux);
         debugger.set(PC, 0x10);
     });
+}
+
+/// `crash el2` of a small system whose core 0 is damaged at the end of a slot: what it says, and what `gdb-multiarch`
+/// makes of the core, if there is one.
+fn told_of(damage: impl FnOnce(&mut Debugger)) -> (String, Option<String>) {
+    let folder = tempfile::tempdir().expect("folder");
+    let (core, port) = (folder.path().join("core"), free_port());
+    let child = Command::new(tool())
+        .args(["crash", "el2"])
+        .arg(in_tree("tests/systems/small.yaml"))
+        .arg("--output")
+        .arg(&core)
+        .args(["--gdb", &port.to_string()])
+        .env("BULKHEAD_ROOT", in_tree("."))
+        .env("BULKHEAD_IMAGES", images())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the tool");
+    let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let up = (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        listens()
+    });
+    assert!(up, "the emulator listens");
+    std::thread::sleep(Duration::from_millis(500));
+    let mut debugger = Debugger::connect(port);
+    debugger.run_to(0, symbol(&["bulkhead_on_fiq"]));
+    damage(&mut debugger);
+    debugger.release();
+    let output = child.wait_with_output().expect("the tool ends");
+    succeeded(&output);
+    let gdb = Command::new("gdb-multiarch")
+        .args([
+            "-batch",
+            "-ex",
+            "info threads",
+            "-ex",
+            "bt",
+            "-ex",
+            "info registers sp",
+        ])
+        .arg(images().join("qemu-virt/runtime.elf"))
+        .arg(&core)
+        .output();
+    let gdb = gdb
+        .ok()
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!(
+        "{said}{}",
+        gdb.as_deref()
+            .unwrap_or("no gdb-multiarch: the core was not read\n")
+    );
+    (said, gdb)
+}
+
+/// Verifies: BH-HEALTH-044, BH-HEALTH-045.
+#[test]
+fn a_bad_program_counter_leaves_registers_and_stack() {
+    let (said, gdb) = told_of(|debugger| {
+        debugger.set(9, 0x1234_5678_9abc);
+        debugger.set(0, 0x4321);
+        debugger.set(PC, 0x10);
+    });
+    for text in [
+        "core 0",
+        "at 0x10,",
+        "X0 0x4321,",
+        "X9 0x123456789abc,",
+        ", bulkhead_fiq+",
+    ] {
+        assert!(said.contains(text), "{text}");
+    }
+    if let Some(gdb) = gdb {
+        assert!(gdb.contains("bulkhead_fiq ()"), "{gdb}");
+    }
+}
+
+/// Verifies: BH-HEALTH-044, BH-HEALTH-045.
+#[test]
+fn a_bad_stack_pointer_leaves_registers() {
+    let (said, gdb) = told_of(|debugger| debugger.set(SP, 0x20));
+    for text in ["core 0", "SP 0x20,", ", bulkhead_on_fiq+"] {
+        assert!(said.contains(text), "{text}");
+    }
+    if let Some(gdb) = gdb {
+        assert!(gdb.contains("bulkhead_on_fiq"), "{gdb}");
+    }
 }

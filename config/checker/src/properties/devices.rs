@@ -2,12 +2,16 @@
 //! Interrupts and PCI functions.
 
 use super::masters;
+use crate::places::WATCHDOG;
 use crate::range::{PAGE, Range};
 use crate::system::System;
-use crate::tables::{FLAG_UART, Spi};
+use crate::tables::{FLAG_UART, NONE, Spi};
 
 const SPI_FIRST: u32 = 32;
 const SPI_LAST: u32 = 1019;
+
+/// Largest count of a stage of the watchdog: 20 bits.
+const WATCHDOG_COUNT: u32 = (1 << 20) - 1;
 
 /// Bit of `intid` in a partition's SPI words.
 fn bit(words: &[u32], intid: u32) -> bool {
@@ -139,7 +143,8 @@ pub(crate) fn pci(system: &System<'_>, out: &mut Vec<String>) {
         if blob.pci_functions.iter().filter(|other| other.bdf == bdf).count() > 1 {
             out.push(format!("PCI function {bdf:#x}: is assigned twice"));
         }
-        if usize::try_from(function.partition).map_or(true, |i| i >= blob.partitions.len()) {
+        let is_watchdog = function.partition == NONE;
+        if !is_watchdog && usize::try_from(function.partition).map_or(true, |i| i >= blob.partitions.len()) {
             out.push(format!(
                 "PCI function {bdf:#x}: partition {} does not exist",
                 function.partition
@@ -159,6 +164,20 @@ pub(crate) fn pci(system: &System<'_>, out: &mut Vec<String>) {
             ));
         }
     }
+    let watchdogs: Vec<_> = blob
+        .pci_functions
+        .iter()
+        .filter(|f| f.partition == NONE)
+        .collect();
+    let is_one =
+        matches!(watchdogs.as_slice(), [w] if w.bus_master == 0 && w.bars.first().is_some_and(|b| b.1 >= 16));
+    let count = blob.board.watchdog;
+    if count > WATCHDOG_COUNT || (count != 0) != is_one || (count == 0 && !watchdogs.is_empty()) {
+        out.push(format!(
+            "board: a watchdog that counts down from {count}, and {} PCI functions of nobody that could be one",
+            watchdogs.len()
+        ));
+    }
     masters::check(system, out);
     let mut private = system.el2_private();
     private.extend(blob.ram.iter().map(|bank| ("RAM".to_owned(), *bank)));
@@ -175,7 +194,11 @@ pub(crate) fn pci(system: &System<'_>, out: &mut Vec<String>) {
             start: range.start & !(PAGE - 1),
             end: range.end.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX),
         };
-        for (other, at) in &private {
+        let of_el2 = blob
+            .pci_functions
+            .get(*f)
+            .is_some_and(|function| function.partition == NONE);
+        for (other, at) in private.iter().filter(|(name, _)| !of_el2 || name != WATCHDOG) {
             if pages.intersection(*at).is_some() {
                 out.push(format!(
                     "PCI function {bdf:#x}: BAR {b} {range} overlaps {other} {at}"

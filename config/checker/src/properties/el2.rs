@@ -83,6 +83,7 @@ fn boot(system: &System<'_>) -> Vec<Run> {
         system.el2_devices().into_iter().map(|(_, range)| range),
         Access::DEVICE,
     ));
+    runs.extend(identity(system.watchdog(), Access::DEVICE));
     runs
 }
 
@@ -130,6 +131,8 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
         let space = |bdf: u32| Range::sized(board.ecam.saturating_add(u64::from(bdf) * PAGE), PAGE);
         runs.extend(identity(functions().map(|f| space(f.bdf)), Access::DEVICE));
     }
+    let watchdog = system.watchdog().filter(|_| system.is_watched(k));
+    runs.extend(identity(watchdog, Access::DEVICE));
     if is_system || guards_streams {
         runs.extend(identity(system.smmu_queues(), Access::WRITE));
         // A table of less than a page has its page alone: roots are pages, and the live area has nothing else.

@@ -117,7 +117,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-031",
-        text: "EL2's boot root reaches exactly the parts of the image, the blob, the live area, windows, stolen time, channels, EL2's devices and read-only memory of the board.",
+        text: "EL2's boot root reaches exactly the parts of the image, the blob, the live area, windows, stolen time, channels, EL2's devices, its watchdog and read-only memory of the board.",
         check: el2::boot_root,
     },
     Property {
@@ -157,7 +157,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-053",
-        text: "Assigned PCI functions and their BARs are distinct, BARs lie outside RAM and EL2's devices, and none masters the bus without a stream of its partition unless the text form excepts it on a board without an SMMU.",
+        text: "Assigned PCI functions and their BARs are distinct, one of nobody is there if and only if EL2 uses a watchdog, BARs lie outside RAM and EL2's devices, and none masters the bus without a stream of its partition unless the text form excepts it on a board without an SMMU.",
         check: devices::pci,
     },
     Property {

@@ -3,7 +3,7 @@
 
 use crate::range::Range;
 use crate::system::{System, Use};
-use crate::tables::WORDS;
+use crate::tables::{NONE, WORDS};
 
 use super::stage2::frames;
 
@@ -61,6 +61,9 @@ pub(crate) fn records(system: &System<'_>, out: &mut Vec<String>) {
     compare(system, "health", health, out);
     compare(system, "monitor", monitor, out);
     compare(system, "watch", watch, out);
+    let watchdog = Some(system.blob.board.watchdog).filter(|count| *count != 0);
+    let watchdog = watchdog.map(|count| format!("watchdog {count}"));
+    compare(system, "watchdog", watchdog.into_iter().collect(), out);
     compare(system, "root", roots(system), out);
     compare(system, "word", words(system), out);
     compare(system, "lock", locks(system), out);
@@ -103,6 +106,9 @@ fn image(system: &System<'_>) -> Vec<String> {
 
 /// Name of the partition with an index of the blob.
 pub(super) fn name<'a>(system: &'a System<'_>, index: u32) -> &'a str {
+    if index == NONE {
+        return "-";
+    }
     usize::try_from(index).map_or("?", |index| system.name(index))
 }
 

@@ -4,9 +4,10 @@
 use bulkhead_abi::stats::CORE_STATS_SIZE;
 use bulkhead_model::board::{Board, GicV2, GicVersion, ReservedUse};
 use bulkhead_model::lock::Participant;
-use bulkhead_model::system::Console;
+use bulkhead_model::system::{Console, Partition};
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
+use bulkhead_types::tables::core_mode;
 
 use super::{List, Sources, locks, stolen};
 use crate::access::{Grant, MemoryType, Rights, Root};
@@ -14,6 +15,7 @@ use crate::devices::Assigned;
 use crate::machine::{GICD_SIZE, GICR_SIZE, UART_SIZE};
 use crate::placement::{SMMU_SIZE, ecam_size};
 use crate::units::length;
+use crate::words;
 
 /// Block `k` of the per-core range without its guard page.
 fn per_core(info: &ImageInfo, k: u64) -> Range {
@@ -109,6 +111,9 @@ pub(super) fn boot(sources: Sources<'_>) -> Vec<Grant> {
     if let Some(pcie) = &board.pcie {
         list.device("ecam", pcie.ecam, ecam_size(pcie));
     }
+    if let Some(watchdog) = sources.watchdog {
+        list.device("watchdog", watchdog.page.start, PAGE);
+    }
     list.sorted()
 }
 
@@ -201,6 +206,11 @@ pub(super) fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
             let base = pcie.ecam + u64::from(function) * PAGE;
             list.device(&name, base, PAGE);
         }
+    }
+    let runs = |p: &Partition| p.vcpu_on(core).is_some() && words::mode(&p.cores) == core_mode::SLICED;
+    let is_watched = is_system_core || system.partitions.iter().any(runs);
+    if let Some(watchdog) = sources.watchdog.filter(|_| is_watched) {
+        list.device("watchdog", watchdog.page.start, PAGE);
     }
     list.sorted()
 }

@@ -63,6 +63,7 @@ pub(super) fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
         plan,
         devices,
         areas,
+        ..
     } = sources;
     let mut list = List {
         root: Root::Partition(index),

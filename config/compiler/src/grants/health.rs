@@ -40,4 +40,7 @@ pub(super) fn records(text: &mut Text, system: &System, sections: &Sections) {
             partition.interrupt_limit,
         ));
     }
+    if sections.board.watchdog != 0 {
+        text.line(format!("watchdog {}", sections.board.watchdog));
+    }
 }

@@ -88,6 +88,7 @@ pub(super) fn steps(registers: &Registers) -> Vec<Step> {
             poll(base + M_CAN_CONTROL, 1, 1),
             write(base + M_CAN_INTERRUPT_ENABLE, 0),
         ],
-        DeviceKind::Edu => Vec::new(),
+        // No partition owns a watchdog.
+        DeviceKind::Edu | DeviceKind::I6300Esb => Vec::new(),
     }
 }

@@ -111,9 +111,17 @@ fn el2_reads_the_blob() {
     let bars: Vec<u64> = parsed
         .pci_functions
         .iter()
+        .filter(|f| f.partition != NONE)
         .flat_map(|f| [f.bars[0].address, f.bars[1].address])
         .collect();
     assert_eq!(bars, [0x1000_0000, 0x1001_0000, 0x1002_0000, 0x1003_0000]);
+    let watchdog = parsed.watchdog().unwrap();
+    assert_eq!(
+        (watchdog.bdf, watchdog.id, watchdog.bars[0].size),
+        (0x18, 0x25ab_8086, 16)
+    );
+    // Two stages of 1007 times 2^15 clocks of 33 MHz: just below two seconds.
+    assert_eq!(parsed.board.watchdog, 1007);
     let channels: Vec<(u64, u64)> = parsed.channels.iter().map(|c| (c.base, c.size)).collect();
     assert_eq!(channels, [(compiled.plan.channels[0].start, 0x1_0000)]);
 }

@@ -17,6 +17,7 @@ fn compiled() -> Compiled {
     let board = repository().join("tests/invalid/boards/gicv2.yaml");
     let spec = std::fs::read_to_string(repository().join("config/systems/adas-infotainment.yaml")).unwrap();
     let spec = spec.replace("board: qemu-virt", &format!("board: {}", board.display()));
+    let spec = spec.replace("watchdog: { timeout: 2s }\n", "");
     compile(&workshop.load(&spec), &hypervisor_bin()).unwrap()
 }
 

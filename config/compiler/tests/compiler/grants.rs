@@ -6,7 +6,7 @@ use bulkhead_types::system;
 
 use crate::support::{Workshop, hypervisor_bin};
 
-const KINDS: [&str; 25] = [
+const KINDS: [&str; 26] = [
     "system",
     "board",
     "image",
@@ -21,6 +21,7 @@ const KINDS: [&str; 25] = [
     "health",
     "monitor",
     "watch",
+    "watchdog",
     "root",
     "word",
     "shared",
@@ -111,7 +112,7 @@ fn lines_follow_the_grammar() {
         assert!(kind >= last, "out of order: {line}");
         last = kind;
         let count = match fields[0] {
-            "system" | "blob" | "certificate" | "live" | "monitor" => 2..=2,
+            "system" | "blob" | "certificate" | "live" | "monitor" | "watchdog" => 2..=2,
             "image" | "stream-table" | "stream" => 3..=3,
             "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory"
             | "health" => 4..=4,
@@ -304,6 +305,7 @@ fn el2_is_granted_what_was_decided() {
             "window:infotainment rw- normal-wb",
             "stolen-time:infotainment rw- normal-wb",
             "stolen-time:cluster rw- normal-wb",
+            "watchdog rw- device-ngnre",
         ],
     ]
     .concat();
@@ -326,6 +328,7 @@ fn el2_is_granted_what_was_decided() {
             "window:infotainment rw- normal-wb",
             "window:cluster rw- normal-wb",
             "stolen-time:infotainment rw- normal-wb",
+            "watchdog rw- device-ngnre",
         ],
     ]
     .concat();

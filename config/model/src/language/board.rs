@@ -348,6 +348,10 @@ const DEVICES: &[Word] = &[
     word("xilinx-sdhci", "AMD (Xilinx) SD host controller."),
     word("imx-usdhc", "NXP i.MX SD host controller (uSDHC)."),
     word("imx-sdma", "NXP i.MX smart DMA controller (SDMA)."),
+    word(
+        "i6300esb",
+        "Watchdog of the Intel 6300ESB: the hypervisor drives it where a system's `watchdog` asks for it.",
+    ),
 ];
 
 const PCI: Table = table(

@@ -73,7 +73,22 @@ const KEYS: &[Key] = &[
         "as its keys",
         "The health table: what is done about errors that are no partition's.",
     ),
+    optional(
+        "watchdog",
+        Kind::Map(&WATCHDOG),
+        "not used",
+        "The board's watchdog, which the hypervisor pets as long as the slots of every sliced core go on.",
+    ),
 ];
+
+const WATCHDOG: Table = table(
+    "the watchdog",
+    &[needed(
+        "timeout",
+        Kind::Time,
+        "Time without a pet after which it resets the board.",
+    )],
+);
 
 const SCHEDULE: Table = table(
     "the schedule",

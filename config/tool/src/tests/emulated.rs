@@ -238,6 +238,11 @@ pub(super) const TESTS: &[Test] = &[
         "EL2 fails on one sliced core: the others go on, and the car stops"
     ),
     target!(
+        "watchdog",
+        "watchdog",
+        "the watchdog fires when any sliced core stands still unnoticed, and only then"
+    ),
+    target!(
         "entries",
         "entries",
         "EL2's counts equal the emulator's exception log"

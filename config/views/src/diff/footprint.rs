@@ -128,6 +128,7 @@ pub(super) fn el2(built: &Built<'_>) -> Result<Footprint, BuiltError> {
             built.board.health_core, built.board.health_system, built.board.monitor
         ),
     );
+    facts.essence("count of the watchdog's stages", built.board.watchdog);
     for (k, core) in built.cores.iter().enumerate() {
         for slot in built
             .slots_of(core)

@@ -40,6 +40,7 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
         },
         ["channels" | "locks", name, ..] => channel(built, name),
         ["health", ..] => super::health::system(built),
+        ["watchdog", ..] => vec![format!("the watchdog {}", crate::devices::watchdog(system))],
         ["schedule", "major_frame"] => frame(built),
         ["schedule", "cores", core, ..] => core
             .parse()

@@ -24,6 +24,11 @@ impl Function {
         Self(unsafe { Frame::new(base, SIZE) })
     }
 
+    /// Its registers.
+    pub(crate) const fn space(&self) -> &Frame {
+        &self.0
+    }
+
     /// Lets the function master the bus, or ends that: from then on it sends no request to memory.
     /// Implements: BH-DMA-021.
     pub fn set_bus_master(&self, on: bool) {

@@ -6,7 +6,7 @@ use crate::rng::Rng;
 use crate::text::Grant;
 
 /// Kinds of records that a blob determines, by where they stand in the text.
-const BEFORE_SHARED: [&str; 14] = [
+const BEFORE_SHARED: [&str; 15] = [
     "image",
     "blob",
     "certificate",
@@ -19,6 +19,7 @@ const BEFORE_SHARED: [&str; 14] = [
     "health",
     "monitor",
     "watch",
+    "watchdog",
     "root",
     "word",
 ];

@@ -67,8 +67,7 @@ fn groups(blob: &Blob, found: &mut Found) {
     found.form(whole, || "entries that belong to no group".to_owned());
     let zero = blob.core_vcpus.iter().all(|(_, reserved)| *reserved == 0)
         && blob.vcpus.iter().all(|vcpu| vcpu.reserved == 0)
-        && blob.partitions.iter().all(|p| p.reserved == 0)
-        && blob.board.reserved == 0;
+        && blob.partitions.iter().all(|p| p.reserved == 0);
     found.form(blob.cores.iter().all(|core| core.predictors < 4), || {
         "means against predictions".to_owned()
     });

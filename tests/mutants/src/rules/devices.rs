@@ -113,10 +113,18 @@ fn functions(case: &Case<'_>, found: &mut Found) {
         .all(|device| !ram.iter().any(|bank| bank.meets(*device)));
     found.form(apart, || "a device of EL2 lies in RAM".to_owned());
     taken.extend(ram);
+    let nobodys = blob.functions.iter().filter(|f| f.partition == NONE).count();
+    let count = blob.board.watchdog;
+    let is_used = nobodys == usize::from(count != 0) && count < 1 << 20;
+    found.form(is_used, || format!("{nobodys} watchdogs that count from {count}"));
     for (i, function) in blob.functions.iter().enumerate() {
         let bdf = function.bdf;
         let there = u64::from(bdf) < blob.board.ecam_buses.saturating_mul(256) && blob.board.ecam != 0;
-        let owner = index(function.partition.into()) < blob.partitions.len();
+        let watchdog = function.partition == NONE
+            && blob.board.watchdog != 0
+            && function.master == 0
+            && function.bars.first().is_some_and(|(_, size)| *size >= 16);
+        let owner = watchdog || index(function.partition.into()) < blob.partitions.len();
         found.form(there && owner && function.master < 2, || {
             format!("PCI function {bdf:#x}")
         });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What EL2's roots reach: `hypervisor/types/src/image.rs`, fields of `ImageInfo`.
 
+use crate::blob::NONE;
 use crate::bytes::PAGE;
 use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
@@ -16,6 +17,12 @@ fn range(start: u64, size: u64) -> Range {
         start,
         end: start.saturating_add(size),
     }
+}
+
+/// The page of EL2's watchdog: of BAR 0 of the function that is nobody's.
+pub(crate) fn watchdog(case: &Case<'_>) -> Option<Range> {
+    let function = case.blob.functions.iter().find(|f| f.partition == NONE)?;
+    Some(range(function.bars.first()?.0 / PAGE * PAGE, PAGE))
 }
 
 /// Registers of EL2's devices.
@@ -83,7 +90,11 @@ fn device(range: Range) -> Part {
 
 fn boot(case: &Case<'_>) -> Vec<Part> {
     let (image, blob) = (&case.image, &case.blob);
-    let mut parts: Vec<Part> = devices(case).into_iter().map(device).collect();
+    let mut parts: Vec<Part> = devices(case)
+        .into_iter()
+        .chain(watchdog(case))
+        .map(device)
+        .collect();
     let blob_end = blob.base + blob.certificate;
     for (range, rights) in [
         (image.boot_text, R | X),
@@ -175,6 +186,11 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
     }
     if system {
         parts.push(device(range(blob.board.uart, PAGE)));
+    }
+    // Slots that may stand still are those of vCPUs and the system slot.
+    let slots = blob.cores.get(core).is_some_and(|c| c.mode == 2 && c.vcpus.1 > 0);
+    if system || slots {
+        parts.extend(watchdog(case).map(device));
     }
     // A core opens and closes the streams of the partitions that it runs.
     let runs = |function: &&crate::entries::Function| {

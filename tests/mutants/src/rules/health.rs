@@ -89,5 +89,8 @@ pub(crate) fn records(blob: &Blob) -> Vec<String> {
         let ((every, grace), limit) = (p.heartbeat, p.interrupt_limit);
         out.push(format!("watch {name} {safe} {every} {grace} {limit}"));
     }
+    if blob.board.watchdog != 0 {
+        out.push(format!("watchdog {}", blob.board.watchdog));
+    }
     out
 }

@@ -37,6 +37,9 @@ fn sized(start: u64, size: u64) -> String {
 
 /// Name of a partition by index, as the text has it.
 pub(crate) fn partition_name(all: &[Partition], at: u32) -> String {
+    if at == NONE {
+        return "-".to_owned();
+    }
     let found = usize::try_from(at).ok().and_then(|p| all.get(p));
     found
         .and_then(|p| p.name.clone())

@@ -16,12 +16,13 @@ const AWAY_NS: u64 = 50_000;
 
 fn run(partition: Partition) -> ! {
     let mut role = "";
-    let (mut hold, mut rude) = (1000, 0);
+    let (mut hold, mut rude, mut waits) = (1000, 0, 0);
     for pair in pairs(partition.machine.arguments) {
         match pair {
             Ok(("role", name)) => role = name,
             Ok(("hold", count)) => hold = count.parse().unwrap_or(0),
             Ok(("rude", count)) => rude = count.parse().unwrap_or(0),
+            Ok(("waits", count)) => waits = count.parse().unwrap_or(0),
             Ok(_) | Err(_) => stop(),
         }
     }
@@ -43,7 +44,8 @@ fn run(partition: Partition) -> ! {
     };
     match role {
         "low" => low(&lock, hold, rude),
-        "high" => high(&lock),
+        "high" => high(&lock, waits),
+        "victim" => victim(&lock),
         _ => stop(),
     }
 }
@@ -88,7 +90,9 @@ fn begin_of_slot() {
     }
 }
 
-fn high(lock: &Lock) -> ! {
+/// Takes the lock at each begin of its slot. With `waits` it says each of so many waits, then that it is done, and
+/// goes on.
+fn high(lock: &Lock, waits: u64) -> ! {
     let (mut takings, mut died, mut worst, mut worst_died) = (0u64, 0u64, 0u64, 0u64);
     loop {
         begin_of_slot();
@@ -108,9 +112,36 @@ fn high(lock: &Lock) -> ! {
         if taken.give().is_err() {
             console::line(format_args!("high: lost"));
         }
+        if takings <= waits {
+            console::line(format_args!("bench wait {waited} 1"));
+        }
+        if takings == waits {
+            console::line(format_args!("bench done"));
+        }
         if takings.is_multiple_of(REPORT_EVERY) {
             console::line(format_args!(
                 "high: {takings} takings, worst wait {worst} ns, {died} after a revocation, worst {worst_died} ns"
+            ));
+        }
+    }
+}
+
+/// As `high`, among participants that write into the word what they like: it goes on whatever it is told.
+fn victim(lock: &Lock) -> ! {
+    let (mut asked, mut taken, mut lost, mut worst) = (0u64, 0u64, 0u64, 0u64);
+    loop {
+        begin_of_slot();
+        let before = time::now();
+        let held = lock.take();
+        worst = worst.max(time::now() - before);
+        asked += 1;
+        if let Ok(held) = held {
+            taken += 1;
+            lost += u64::from(held.give().is_err());
+        }
+        if asked.is_multiple_of(REPORT_EVERY) {
+            console::line(format_args!(
+                "victim: {asked} asked, {taken} taken, {lost} lost, {worst} worst"
             ));
         }
     }
