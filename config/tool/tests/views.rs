@@ -7,6 +7,7 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -144,6 +145,39 @@ fn the_graph_goes_to_a_file_or_to_stdout() {
     assert_eq!(tool(&workshop, &["graph", "-o", nowhere.to_str().unwrap()]).0, 2);
 }
 
+/// Changes the folder `released`, one file at a time. Verifies: BH-EXPL-008.
+fn refuses_what_belongs_to_another_blob(workshop: &Workshop) {
+    let folder = workshop.path("released");
+    let refused = |name: &str, bytes: &[u8], why: &str| {
+        let right = fs::read(folder.join(name)).ok();
+        fs::write(folder.join(name), bytes).unwrap();
+        for (before, after) in [(folder.as_path(), Path::new(REFERENCE)), (&folder, &folder)] {
+            let paths = [before, after].map(|path| path.to_str().unwrap());
+            let (status, stdout, stderr) = tool(workshop, &["diff", paths[0], paths[1]]);
+            assert_eq!((status, stdout.as_str()), (1, ""), "{stderr}");
+            assert!(stderr.contains(name) && stderr.contains(why), "{stderr}");
+        }
+        match right {
+            Some(right) => fs::write(folder.join(name), right).unwrap(),
+            None => fs::remove_file(folder.join(name)).unwrap(),
+        }
+    };
+    let mut page = fs::read(folder.join("certificate.bin")).unwrap();
+    let mut image = fs::read(folder.join("image.bin")).unwrap();
+    let at = image.windows(page.len()).position(|bytes| bytes == page).unwrap();
+    page[20] ^= 1;
+    refused("certificate.bin", &page, "it is for another blob");
+    refused(
+        "certificate.json",
+        b"{\"blob_hash\": \"00\"}",
+        "is of another blob",
+    );
+    image[at + 60] ^= 1;
+    refused("image.bin", &image, "its certificate is not certificate.bin");
+    image[at - 1] ^= 1;
+    refused("image.bin", &image, "its blob is not system.blob");
+}
+
 // Verifies: BH-EXPL-005, BH-TOOL-001
 #[test]
 fn differences_end_with_1_between_specs_and_folders() {
@@ -190,6 +224,7 @@ fn differences_end_with_1_between_specs_and_folders() {
     assert!(who.0 == 0 && who.1.contains("read     adas\n"));
     assert_eq!(tool(&workshop, &["explain", folder, "at", "3", "1ms"]).0, 0);
     assert_eq!(tool(&workshop, &["explain", folder]).0, 1);
+    refuses_what_belongs_to_another_blob(&workshop);
     fs::write(workshop.path("released/system.blob"), b"no blob").unwrap();
     let (status, _, stderr) = tool(&workshop, &["diff", folder, REFERENCE]);
     assert!(status == 1 && stderr.contains("is not a system blob"), "{stderr}");
