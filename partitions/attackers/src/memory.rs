@@ -20,8 +20,9 @@ const RAM: Range = Range {
 };
 /// Root entries below those of the loader and the payload, one of four.
 const ENTRIES: u64 = 508 / 4;
-/// Devices of EL2 and of others, and holes: flash, UART, SMMU, virtio, configuration space, last page of all.
-const SINGLE: [u64; 8] = [
+/// Devices of EL2 and of others, and holes: flash, UART, SMMU, virtio, configuration space of the host bridge and of its own
+/// `edu` function, last page of all.
+const SINGLE: [u64; 9] = [
     0,
     0x0900_0000,
     0x0905_0000,
@@ -29,6 +30,7 @@ const SINGLE: [u64; 8] = [
     0x0a00_0000,
     0x0b10_0000,
     0x40_1000_0000,
+    0x40_1001_0000,
     0x7f_ffff_f000,
 ];
 

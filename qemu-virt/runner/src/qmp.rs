@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// Host time in which QEMU answers a command.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// What [`Qmp::halted`] says when the board's watchdog reset it.
+/// What [`Qmp::halted`] says when the board's watchdog reset it. Implements: BH-HEALTH-043.
 pub const WATCHDOG: &str = "the watchdog fired";
 
 /// Why a command failed.

@@ -13,7 +13,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define MOST_CPUS 16
 #define MOST_MARKS 16
-#define TABLE 65536u
+#define TABLE 262144u
 
 #define OPCODE_ERET 0xd69f03e0u
 #define OPCODE_WFI 0xd503207fu

@@ -9,6 +9,7 @@
 
 pub mod bounds;
 pub mod counts;
+mod elsewhere;
 pub mod plugin;
 pub mod report;
 mod rows;

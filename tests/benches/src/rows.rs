@@ -9,22 +9,12 @@ use crate::bounds::Bounds;
 use crate::counts::{Counts, Histogram};
 use crate::report::{Missing, Path as PathRow, Report, Row, Run, Spread};
 use crate::run::{Builder, GUEST, Printed, Ran, System, hash, native};
-use crate::{Error, Place, plugin, sizes};
+use crate::{Error, Place, elsewhere, plugin, sizes};
 
 const INSTRUCTIONS: &str = "instructions";
 /// Figures of parts that this version does not have.
-const NOT_BUILT: [(&str, &str); 8] = [
-    ("doorbell", "there are no doorbells yet"),
-    ("pi_inversion_with", "there are no priority-inheritance locks yet"),
-    (
-        "pi_inversion_without",
-        "there are no priority-inheritance locks yet",
-    ),
+const NOT_BUILT: [(&str, &str); 4] = [
     ("cyclictest", "the guest packages have no cyclictest yet"),
-    (
-        "reset_to_first_can_frame",
-        "the runner does not stamp frames on the bus with virtual time yet",
-    ),
     (
         "linux_first_user",
         "no system with Linux on a core of its own is measured yet",
@@ -40,11 +30,11 @@ const NOT_BUILT: [(&str, &str); 8] = [
 ];
 
 /// What has been found so far.
-struct Found {
+pub(crate) struct Found {
     rows: Vec<Row>,
     missing: Vec<Missing>,
     paths: BTreeMap<String, Histogram>,
-    runs: Vec<Run>,
+    pub(crate) runs: Vec<Run>,
 }
 
 impl Found {
@@ -62,7 +52,7 @@ impl Found {
         }
     }
 
-    fn one(&mut self, id: &'static str, unit: &'static str, value: u64, note: Option<String>) {
+    pub(crate) fn one(&mut self, id: &'static str, unit: &'static str, value: u64, note: Option<String>) {
         self.rows.push(Row {
             id,
             unit,
@@ -90,12 +80,17 @@ impl Found {
     fn ran(&mut self, ran: Ran, guest: &str) -> (Printed, Option<Counts>) {
         self.runs.push(Run {
             guest: Some(guest.to_owned()),
-            ..ran.run
+            ..ran.run.clone()
         });
+        self.paths_of(&ran);
+        (ran.printed, ran.counts)
+    }
+
+    /// Takes the paths of a run into the sum.
+    pub(crate) fn paths_of(&mut self, ran: &Ran) {
         for (id, lengths) in ran.counts.iter().flat_map(|c| &c.paths) {
             self.paths.entry(id.clone()).or_default().merge(lengths);
         }
-        (ran.printed, ran.counts)
     }
 }
 
@@ -114,6 +109,10 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     };
     primitives(place, builder, library, &guest, &mut found)?;
     boot(place, builder, library, &guest, &mut found)?;
+    if library.is_some() {
+        elsewhere::run(place, builder, library, &mut found)?;
+    }
+    inversion(place, builder, library, &mut found)?;
     size(place, &mut found)?;
     if let Err(reason) = &built {
         for id in [
@@ -159,6 +158,11 @@ fn path_rows(paths: &BTreeMap<String, Histogram>, bounds: &Bounds) -> Vec<PathRo
     paths.iter().filter_map(row).collect()
 }
 
+/// The spec of a run of this folder's own.
+fn spec_of(name: &str) -> String {
+    format!("tests/benches/systems/{name}.yaml")
+}
+
 /// The primitives natively, on a dedicated and on a shared core, and the world switch.
 fn primitives(
     place: Place<'_>,
@@ -171,6 +175,7 @@ fn primitives(
     found.runs.push(run);
     let system = |name, partition, text, then| System {
         name,
+        spec: spec_of(name),
         overrides: &[],
         until: (partition, text, Duration::from_secs(60)),
         then,
@@ -257,6 +262,40 @@ fn primitives(
     Ok(())
 }
 
+/// How long `high` waits for a lock that `low` holds while `medium` hogs the core, with inheritance and without.
+fn inversion(
+    place: Place<'_>,
+    builder: &Builder<'_>,
+    library: Option<&Path>,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let none = "locks.record.inheritance=none".to_owned();
+    for (id, inheritance, waits) in [
+        ("pi_inversion_with", None, place.periods / 10),
+        ("pi_inversion_without", Some(none), place.periods / 50),
+    ] {
+        let waits = format!("partitions.high.args=role=high waits={waits}");
+        let overrides: Vec<String> = inheritance.into_iter().chain([waits]).collect();
+        let system = System {
+            name: id,
+            spec: "tests/systems/inversion.yaml".to_owned(),
+            overrides: &overrides,
+            until: ("high", "bench done", Duration::from_secs(60)),
+            then: Duration::ZERO,
+            count: &[],
+        };
+        let ran = system.run(place, builder, library)?;
+        found.paths_of(&ran);
+        found.row(id, None, ran.printed.get("wait"));
+        found.note(
+            id,
+            "ticks from the call to the lock, by the waiter's counter; the lock may be held for 500000, and is held for half of that",
+        );
+        found.runs.push(ran.run);
+    }
+    Ok(())
+}
+
 /// From reset to the first partition on one core.
 fn boot(
     place: Place<'_>,
@@ -275,6 +314,7 @@ fn boot(
     }
     let system = System {
         name: "sliced",
+        spec: spec_of("sliced"),
         overrides: &["board=../boards/qemu-virt.yaml".to_owned()],
         until: ("guest", "bench done", Duration::from_secs(60)),
         then: Duration::ZERO,
@@ -339,15 +379,11 @@ fn size(place: Place<'_>, found: &mut Found) -> Result<(), Error> {
         sizes::APART.join(", ")
     );
     found.one("source_lines", "lines", sum(&sizes::SOURCES)?, Some(note));
-    let idle = |id: &str| id.ends_with("_sleep");
-    let longest = found.paths.iter().filter(|(id, _)| !idle(id));
-    if let Some((id, lengths)) = longest.max_by_key(|(_, l)| l.max()) {
-        // Attackers, a flood of events and Linux run elsewhere, and no plugin counts there.
-        let note = format!("{id}; of these runs, without the system slot");
-        let lengths = lengths.max();
-        if let Some(length) = lengths {
-            found.one("longest_el2_path", INSTRUCTIONS, length, Some(note));
-        }
+    let longest = found.paths.iter().max_by_key(|(_, l)| l.max());
+    if let Some((id, length)) = longest.and_then(|(id, lengths)| Some((id.clone(), lengths.max()?))) {
+        let names: Vec<&str> = found.runs.iter().map(|run| run.name.as_str()).collect();
+        let note = format!("{id}; of the runs {}", names.join(", "));
+        found.one("longest_el2_path", INSTRUCTIONS, length, Some(note));
     }
     Ok(())
 }

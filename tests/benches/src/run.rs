@@ -107,8 +107,10 @@ pub(crate) fn native(place: Place<'_>, arguments: &str) -> Result<(Printed, Run)
 
 /// A system to run.
 pub(crate) struct System<'a> {
-    /// File of `tests/benches/systems` without its ending.
+    /// What the run is called.
     pub(crate) name: &'a str,
+    /// Spec in the source tree.
+    pub(crate) spec: String,
     /// Changed values.
     pub(crate) overrides: &'a [String],
     /// Partition and text that end the run, within so much virtual time.
@@ -125,6 +127,8 @@ pub(crate) struct Ran {
     pub(crate) printed: Printed,
     /// What EL2's ledger charged vCPUs with, in ns of virtual time.
     pub(crate) charged: u64,
+    /// When `adas`, if there is one, took the first valid frames from its bus, by the counter, in ns of virtual time.
+    pub(crate) first_frame: Option<u64>,
     /// What the plugin counted, if there is one.
     pub(crate) counts: Option<Counts>,
     /// The run.
@@ -141,9 +145,7 @@ impl System<'_> {
     ) -> Result<Ran, Error> {
         let failed = |why: String| Error::Run(self.name.to_owned(), why);
         let folder = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
-        let spec = place
-            .root
-            .join(format!("tests/benches/systems/{}.yaml", self.name));
+        let spec = place.root.join(&self.spec);
         let built = folder.path().join("built");
         builder(&spec, self.overrides, &built).map_err(|why| Error::Build(self.name.to_owned(), why))?;
         let file = folder.path().join("counts");
@@ -164,11 +166,16 @@ impl System<'_> {
             .transcript(partition)
             .map_err(|e| failed(e.to_string()))?
             .tail();
+        let first_frame = session
+            .transcript("adas")
+            .ok()
+            .and_then(|t| first_frame(&t.tail()));
         let report = session.finish("measured").map_err(|e| failed(e.to_string()))?;
         let used = report.cores.iter().flat_map(|core| &core.used);
         let counts = plugin.map(|_| counts::read(&file)).transpose()?;
         Ok(Ran {
             printed: printed(said.lines()),
+            first_frame,
             charged: used.map(|used| used.ns).sum(),
             counts,
             run: Run {
@@ -189,6 +196,19 @@ impl System<'_> {
     }
 }
 
+/// The time of the line with which `adas` says that measurements arrive, in ns; a line begins with seconds.
+fn first_frame(said: &str) -> Option<u64> {
+    let line = said.lines().find(|line| line.contains("measurements arrive"))?;
+    let (seconds, micros) = line.split_whitespace().next()?.split_once('.')?;
+    let micros = (micros.len() == 6).then(|| micros.parse::<u64>().ok())??;
+    seconds
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1_000_000)?
+        .checked_add(micros)?
+        .checked_mul(1000)
+}
+
 fn describe(name: &str, built: &Path, launch: &LaunchOptions) -> Result<Run, String> {
     let manifest = manifest_of(built).map_err(|e| e.to_string())?;
     let program = qemu::program().map_err(|e| e.to_string())?;
@@ -199,4 +219,16 @@ fn describe(name: &str, built: &Path, launch: &LaunchOptions) -> Result<Run, Str
         image: String::new(),
         guest: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_frame;
+
+    #[test]
+    fn the_time_of_the_first_frame_is_that_of_its_line() {
+        let said = "0.000100 INFO  adas: emergency braking every 10 ms\n0.001402 INFO  measurements arrive\n";
+        assert_eq!(first_frame(said), Some(1_402_000));
+        assert_eq!(first_frame("0.001402 INFO  adas: begins\n"), None);
+    }
 }

@@ -4,16 +4,40 @@
 //! # References
 //! GDB manual, "Remote Protocol"; QEMU, "GDB usage" (threads are cores from 1, `Qqemu.PhyMemMode`).
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use object::{Object, ObjectSymbol};
+
+use crate::images;
+
+/// Number of the first argument and result among the registers of an AArch64 target.
+pub const X0: u32 = 0;
 /// Number of the stack pointer among the registers of an AArch64 target.
 pub const SP: u32 = 31;
 /// Number of the program counter.
 pub const PC: u32 = 32;
 /// Host time in which the emulator answers or a core reaches a breakpoint.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Address of the one symbol of the run-time part of `qemu-virt` whose mangled name has all of `parts`.
+///
+/// # Panics
+/// There is none, or more than one.
+pub fn symbol(parts: &[&str]) -> u64 {
+    let bytes = fs::read(images().join("qemu-virt/runtime.elf")).expect("the run-time part");
+    let file = object::File::parse(bytes.as_slice()).expect("an ELF");
+    let mut found: Vec<(u64, String)> = file
+        .symbols()
+        .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?.to_owned())))
+        .filter(|(_, name)| parts.iter().all(|part| name.contains(part)))
+        .collect();
+    found.dedup_by_key(|(address, _)| *address);
+    assert_eq!(found.len(), 1, "{parts:?}: {found:?}");
+    found[0].0
+}
 
 /// A connection to the emulator's debugger stub; dropping it lets the machine go on.
 #[derive(Debug)]
@@ -150,6 +174,32 @@ impl Debugger {
         let word = self.ask(&format!("m{address:x},4"));
         self.obey("Qqemu.PhyMemMode:0");
         u32::from_str_radix(&word, 16).expect("a word").swap_bytes()
+    }
+
+    /// Lets all cores go on but one, for some time of the host.
+    ///
+    /// # Panics
+    /// They stop by themselves.
+    pub fn hold(&mut self, core: u32, cores: u32, host: Duration) {
+        /// What a debugger sends to stop everything.
+        const BREAK: &[u8] = &[3];
+        let others = (0..cores).filter(|other| *other != core);
+        let others: String = others.map(|other| format!(";c:{:x}", other + 1)).collect();
+        self.send(&format!("vCont{others}"));
+        std::thread::sleep(host);
+        self.stream.write_all(BREAK).expect("sent");
+        let stopped = self.receive();
+        assert!(stopped.starts_with('T'), "{stopped}");
+    }
+
+    /// Writes a register of a device, 32 bits.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn write_device(&mut self, address: u64, value: u32) {
+        self.obey("Qqemu.PhyMemMode:1");
+        self.obey(&format!("M{address:x},4:{:08x}", value.swap_bytes()));
+        self.obey("Qqemu.PhyMemMode:0");
     }
 
     /// Changes a register of the core that [`Debugger::run_to`] stopped or that was chosen.

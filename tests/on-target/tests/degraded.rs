@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use bulkhead_on_target::{REFERENCE, System, lines, says};
+use bulkhead_runner::health::Event;
 
 /// Verifies: BH-CAN-104.
 #[test]
@@ -39,5 +40,16 @@ fn held_in_mid_brake_the_car_brakes_by_itself() {
         !lines(&session, "vehicle")
             .iter()
             .any(|line| line.contains("CRASHED"))
+    );
+    let report = session.finish("the scenario is over").expect("report");
+    let missed = |e: &&Event| e.error == "deadline-overrun" && e.partition.as_deref() == Some("adas");
+    let event = report
+        .health
+        .iter()
+        .find(missed)
+        .expect("adas missed its deadlines");
+    assert_eq!(
+        (event.level.as_str(), event.action.as_str()),
+        ("partition", "log")
     );
 }

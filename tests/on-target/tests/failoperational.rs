@@ -6,29 +6,14 @@ use std::fs;
 use std::time::Duration;
 
 use bulkhead_model::manifest::Vcpu;
-use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port};
-use bulkhead_on_target::{REFERENCE, System, core, images, lines, partition, says};
+use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port, symbol};
+use bulkhead_on_target::{REFERENCE, System, core, lines, partition, says};
 use bulkhead_runner::report::Report;
-use object::{Object, ObjectSymbol};
 
 /// The core that fails: one that runs Linux and the cluster.
 const VICTIM: u32 = 1;
 /// Core of the system slot, which drains the consoles.
 const SYSTEM: u32 = 0;
-
-/// Address of the one symbol of the run-time part whose mangled name has all of `parts`.
-fn function(parts: &[&str]) -> u64 {
-    let bytes = fs::read(images().join("qemu-virt/runtime.elf")).expect("the run-time part");
-    let file = object::File::parse(bytes.as_slice()).expect("an ELF");
-    let mut found: Vec<(u64, String)> = file
-        .symbols()
-        .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?.to_owned())))
-        .filter(|(_, name)| parts.iter().all(|part| name.contains(part)))
-        .collect();
-    found.dedup_by_key(|(address, _)| *address);
-    assert_eq!(found.len(), 1, "{parts:?}: {found:?}");
-    found[0].0
-}
 
 /// Damages core [`VICTIM`] when it is at `place`, at the earliest when Linux has said `booted`, then lets two scenarios
 /// pass.
@@ -98,7 +83,7 @@ fn damaged(booted: Option<&str>, place: u64, damage: impl FnOnce(&mut Debugger, 
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_bad_program_counter_parks_its_core_only() {
-    let report = damaged(None, function(&["bulkhead_on_fiq"]), |debugger, _| {
+    let report = damaged(None, symbol(&["bulkhead_on_fiq"]), |debugger, _| {
         debugger.set(PC, 0x10)
     });
     let crash = report
@@ -112,7 +97,7 @@ fn a_bad_program_counter_parks_its_core_only() {
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_bad_stack_pointer_parks_its_core_only() {
-    damaged(None, function(&["bulkhead_on_fiq"]), |debugger, _| {
+    damaged(None, symbol(&["bulkhead_on_fiq"]), |debugger, _| {
         debugger.set(SP, 0x20)
     });
 }
@@ -120,7 +105,7 @@ fn a_bad_stack_pointer_parks_its_core_only() {
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_cleared_table_entry_parks_its_core_only() {
-    damaged(None, function(&["bulkhead_on_fiq"]), |debugger, system| {
+    damaged(None, symbol(&["bulkhead_on_fiq"]), |debugger, system| {
         let text = fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
         let record = format!("root el2:core:{VICTIM} 0x");
         let root = text
@@ -138,8 +123,8 @@ fn a_cleared_table_entry_parks_its_core_only() {
 #[test]
 fn a_crash_with_a_ticket_lock_held_parks_its_core_only() {
     let (place, slots) = (
-        function(&["runtime", "gic", "fill"]),
-        function(&["runtime", "shared", "RUNNING"]),
+        symbol(&["runtime", "gic", "fill"]),
+        symbol(&["runtime", "shared", "RUNNING"]),
     );
     damaged(Some("Brought up 1 node, 2 CPUs"), place, |debugger, system| {
         // Of the partitions of this core Linux alone has a vCPU on another one, which takes the same lock.

@@ -140,6 +140,9 @@ fn dma_of_a_function_that_nobody_owns() {
     );
     let report = session.finish("the transfer is over").expect("report");
     assert!(report.dma.unowned >= 1, "{:?}", report.dma);
+    let event = report.health.iter().find(|event| event.error == "dma-fault");
+    let event = event.map(|event| (event.level.as_str(), event.action.as_str()));
+    assert_eq!(event, Some(("system", "log")));
     for (name, party) in &report.partitions {
         assert!(party.dma_faults.is_empty(), "{name}: {:?}", party.dma_faults);
     }

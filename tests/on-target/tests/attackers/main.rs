@@ -141,6 +141,16 @@ impl Outcome {
         attacker.el2_entries.by_reason.get(name).copied().unwrap_or(0)
     }
 
+    /// The health monitor has the attacker for an error, and did what the spec says.
+    fn blamed(&self, error: &str, action: &str) {
+        let mut events = self.report.health.iter().filter(|event| event.error == error);
+        let event = events.next().unwrap_or_else(|| panic!("no {error}"));
+        assert_eq!(
+            (event.partition.as_deref(), event.action.as_str(), events.next()),
+            (Some("attacker"), action, None)
+        );
+    }
+
     /// The attack was seen `seen` times, and gave nothing.
     fn fails(&self, seen: u64) {
         assert!(self.attempts > 0, "it tried nothing");
@@ -179,6 +189,7 @@ fn dma() {
     );
     assert_eq!((dma.unowned, dma.stream_failures), (0, 0));
     assert!(partition(&outcome.report, "store").dma_faults.is_empty());
+    outcome.blamed("dma-fault", "log");
     let control = attack("dma", &["partitions.attacker.memory=4MiB"]);
     assert_eq!(control.succeeded, 1, "with 2 MiB of RAM more");
 }
@@ -237,6 +248,7 @@ fn registers() {
 fn calls() {
     let outcome = attack("calls", &[]);
     outcome.fails(outcome.reason("hvc") + outcome.reason("smc"));
+    outcome.blamed("illegal-call", "log");
     let control = attack("calls", &["partitions.attacker.marks_steady=true"]);
     assert_eq!(control.succeeded, 1, "with the right to mark the steady state");
 }

@@ -16,12 +16,13 @@ const AWAY_NS: u64 = 50_000;
 
 fn run(partition: Partition) -> ! {
     let mut role = "";
-    let (mut hold, mut rude) = (1000, 0);
+    let (mut hold, mut rude, mut waits) = (1000, 0, 0);
     for pair in pairs(partition.machine.arguments) {
         match pair {
             Ok(("role", name)) => role = name,
             Ok(("hold", count)) => hold = count.parse().unwrap_or(0),
             Ok(("rude", count)) => rude = count.parse().unwrap_or(0),
+            Ok(("waits", count)) => waits = count.parse().unwrap_or(0),
             Ok(_) | Err(_) => stop(),
         }
     }
@@ -43,7 +44,7 @@ fn run(partition: Partition) -> ! {
     };
     match role {
         "low" => low(&lock, hold, rude),
-        "high" => high(&lock),
+        "high" => high(&lock, waits),
         "victim" => victim(&lock),
         _ => stop(),
     }
@@ -89,7 +90,9 @@ fn begin_of_slot() {
     }
 }
 
-fn high(lock: &Lock) -> ! {
+/// Takes the lock at each begin of its slot. With `waits` it says each of so many waits, then that it is done, and
+/// goes on.
+fn high(lock: &Lock, waits: u64) -> ! {
     let (mut takings, mut died, mut worst, mut worst_died) = (0u64, 0u64, 0u64, 0u64);
     loop {
         begin_of_slot();
@@ -108,6 +111,12 @@ fn high(lock: &Lock) -> ! {
         }
         if taken.give().is_err() {
             console::line(format_args!("high: lost"));
+        }
+        if takings <= waits {
+            console::line(format_args!("bench wait {waited} 1"));
+        }
+        if takings == waits {
+            console::line(format_args!("bench done"));
         }
         if takings.is_multiple_of(REPORT_EVERY) {
             console::line(format_args!(

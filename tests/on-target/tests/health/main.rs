@@ -2,6 +2,9 @@
 //! Errors of partitions on the machine: found, blamed on the right one, counted, answered as the spec says.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod injected;
+mod table;
+
 use std::time::Duration;
 
 use bulkhead_on_target::{REFERENCE, System, lines, partition, says};

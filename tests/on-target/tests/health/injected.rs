@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Errors that no partition can cause and the emulator does not have, put there by a debugger.
+
+use std::time::Duration;
+
+use bulkhead_on_target::gdb::{Debugger, PC, X0, free_port, symbol};
+use bulkhead_on_target::{REFERENCE, System, core, partition, says};
+use bulkhead_runner::Session;
+use bulkhead_runner::command::Start;
+use bulkhead_runner::health::Event;
+use bulkhead_runner::report::Report;
+
+const ATTACKERS: &str = "tests/systems/attackers.yaml";
+/// A core that runs Linux and the cluster, and how many cores there are.
+const VICTIM: u32 = 1;
+const CORES: u32 = 4;
+/// A core of the attackers' system whose partition is not started.
+const IDLE: u32 = 3;
+/// `ESR_EL2` of an SError: EC, IL.
+const SERROR: u64 = 0x2f << 26 | 1 << 25;
+
+/// The one event of an error on a level; it was answered so.
+fn fired<'a>(report: &'a Report, level: &str, error: &str, action: &str) -> &'a Event {
+    let events = report.health.iter();
+    let mut events = events.filter(|event| (event.level.as_str(), event.error.as_str()) == (level, error));
+    let event = events.next().unwrap_or_else(|| panic!("{:?}", report.health));
+    assert_eq!(
+        (event.action.as_str(), events.next()),
+        (action, None),
+        "{event:?}"
+    );
+    event
+}
+
+/// A system that has come as far as `text`, and a debugger that has stopped it.
+fn stopped(system: &System, [name, text]: [&str; 2]) -> (Session, Debugger) {
+    let port = free_port();
+    let mut session = system.start(|options| options.launch.gdb = Some(port));
+    says(&mut session, name, text, 60);
+    let debugger = Debugger::connect(port);
+    (session, debugger)
+}
+
+/// A system before its first instruction, and a debugger.
+fn unstarted(system: &System) -> (Session, Debugger) {
+    let port = free_port();
+    let session = system.start(|options| {
+        options.launch.start = Start::WaitForDebugger;
+        options.launch.gdb = Some(port);
+    });
+    let debugger = Debugger::connect(port);
+    (session, debugger)
+}
+
+fn ends(mut session: Session, debugger: Debugger) -> Report {
+    debugger.release();
+    session.run_for(Duration::from_millis(500)).expect("time passes");
+    session.finish("the error was found").expect("report")
+}
+
+/// In the place of a trap. Verifies: BH-HEALTH-003, BH-HEALTH-004.
+#[test]
+fn an_serror_while_a_partition_runs_is_its_own() {
+    let system = System::build(REFERENCE, &[]);
+    let (session, mut debugger) = stopped(&system, ["infotainment", "Booting Linux"]);
+    debugger.run_to(VICTIM - 1, symbol(&["bulkhead_on_sync"]));
+    debugger.set(X0, SERROR);
+    debugger.set(PC, symbol(&["bulkhead_on_serror"]));
+    let report = ends(session, debugger);
+    let event = fired(&report, "partition", "serror", "restart-partition");
+    assert_eq!(event.partition.as_deref(), Some("infotainment"));
+    assert_eq!(event.detail[0], SERROR);
+    assert_eq!(partition(&report, "infotainment").restarts, 1);
+    for name in ["adas", "vehicle", "cluster"] {
+        let party = partition(&report, name);
+        assert_eq!((party.state.as_str(), party.restarts), ("running", 0), "{name}");
+    }
+}
+
+/// Found by a core without a vCPU. Verifies: BH-HEALTH-003, BH-CORE-008.
+#[test]
+fn an_serror_of_nobody_stops_its_core() {
+    let system = System::build(ATTACKERS, &[]);
+    let (mut session, mut debugger) = unstarted(&system);
+    debugger.run_to(IDLE, symbol(&["bulkhead_synchronise_errors"]));
+    debugger.set(X0, SERROR);
+    debugger.set(PC, symbol(&["bulkhead_error_window_end"]));
+    debugger.release();
+    says(&mut session, "beside", "ready", 20);
+    let report = session.finish("the error was found").expect("report");
+    let event = fired(&report, "core", "serror", "stop-core");
+    assert_eq!((event.core, event.detail[1]), (IDLE, SERROR));
+    assert_eq!(core(&report, IDLE).state, "failed");
+    assert_eq!(core(&report, 0).state, "running");
+}
+
+/// It stands still for a while: its slots pass. Verifies: BH-HEALTH-003, BH-HEALTH-004.
+#[test]
+fn a_core_that_misses_slots_is_reported() {
+    let system = System::build(REFERENCE, &[]);
+    let (session, mut debugger) = stopped(&system, ["cluster", "cluster: ready"]);
+    debugger.hold(VICTIM, CORES, Duration::from_millis(200));
+    let report = ends(session, debugger);
+    let events: Vec<_> = report.health.iter().filter(|e| e.level == "core").collect();
+    let found = events.iter().find(|event| event.core == VICTIM);
+    let event = found.unwrap_or_else(|| panic!("{:?}", report.health));
+    assert_eq!(
+        (event.error.as_str(), event.action.as_str()),
+        ("deadline-overrun", "log")
+    );
+    let missed = partition(&report, "cluster").slots.missed;
+    assert!(missed >= 10, "{missed} of some 20 slots");
+    assert_eq!(core(&report, VICTIM).state, "running");
+    for name in ["adas", "vehicle"] {
+        assert_eq!(
+            partition(&report, name).el2_entries.steady.unwrap_or(0),
+            0,
+            "{name}"
+        );
+    }
+}
+
+/// The SMMU takes no command any more: the partition whose function it guards does not start again.
+/// Verifies: BH-HEALTH-003, BH-DMA-023, BH-DMA-024.
+#[test]
+fn an_smmu_that_does_not_obey_is_reported() {
+    /// `SMMU_CR0` on QEMU virt: SMMUEN and EVENTQEN, without CMDQEN.
+    const CR0: u64 = 0x0905_0020;
+    const NO_COMMANDS: u32 = 0b101;
+    let system = System::build(
+        ATTACKERS,
+        &[
+            "partitions.attacker.payload.elf=inversion",
+            "partitions.attacker.args=\"role=restarts\"",
+            "partitions.attacker.restart_limit=2",
+        ],
+    );
+    let (session, mut debugger) = stopped(&system, ["beside", "ready"]);
+    debugger.write_device(CR0, NO_COMMANDS);
+    let report = ends(session, debugger);
+    let event = fired(&report, "system", "hardware-poll", "log");
+    assert_eq!(event.partition, None);
+    assert_eq!(partition(&report, "attacker").state, "failed");
+    for name in ["cluster", "beside"] {
+        let party = partition(&report, name);
+        assert_eq!((party.state.as_str(), party.restarts), ("running", 0), "{name}");
+    }
+}
