@@ -13,6 +13,7 @@ pub mod report;
 pub mod response;
 pub mod rules;
 pub mod supply;
+mod tolerance;
 
 use bulkhead_model::bounds::{Basis, Bounds, Cost, CostPath};
 use bulkhead_model::system::{Console, Cores, Interrupts, Partition, Payload, Run, System};
@@ -32,8 +33,8 @@ pub struct Analysis {
 /// A vCPU and its tasks.
 #[derive(Clone, Debug)]
 pub struct VcpuAnalysis {
-    /// Longest wait in ns for the locks that the partition takes, in a major frame.
-    pub waits: u64,
+    /// What locks take in each major frame: boosts of others, and waits for those that the partition takes.
+    pub locks: Load,
     /// Doorbells that interrupt it.
     pub bells: Vec<Load>,
     /// Index into [`System::partitions`].
@@ -122,7 +123,13 @@ impl VcpuAnalysis {
         let supply = supply(system, &costs, index, vcpu, core);
         let doubts = doubts(system, partition, vcpu, &costs);
         let mut result = VcpuAnalysis {
-            waits: locks::waits(system, index),
+            locks: locks::load(
+                system,
+                index,
+                core,
+                cost(&costs, CostPath::WorldSwitch),
+                late(&costs),
+            ),
             bells: bells(system, index, vcpu),
             partition: index,
             vcpu,
@@ -196,7 +203,8 @@ impl VcpuAnalysis {
             urgent: &loads(urgent),
             less_urgent: &[loads(less_urgent), self.bells.clone()].concat(),
             interrupt: self.cost(CostPath::Interrupt) + self.cost(CostPath::GuardedWake),
-            blocking: self.cost(CostPath::LongestStay).saturating_add(self.waits),
+            locks: self.locks,
+            blocking: self.cost(CostPath::LongestStay),
         })
     }
 
@@ -222,6 +230,11 @@ fn bells(system: &System, partition: usize, vcpu: usize) -> Vec<Load> {
 
 fn cost(costs: &[Cost], path: CostPath) -> u64 {
     costs.iter().find(|c| c.path == path).map_or(0, |c| c.ns)
+}
+
+/// How late a slot's vCPU begins.
+fn late(costs: &[Cost]) -> u64 {
+    cost(costs, CostPath::SlotLateness).saturating_add(cost(costs, CostPath::WorldSwitch))
 }
 
 fn load(task: &Task) -> Load {
@@ -253,8 +266,6 @@ fn supply(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: 
     let Some(table) = system.schedule.core(core) else {
         return Supply::always();
     };
-    let late = cost(costs, CostPath::SlotLateness).saturating_add(cost(costs, CostPath::WorldSwitch));
-    let late = late.saturating_add(locks::boosts(system, partition, core));
     let early = cost(costs, CostPath::TimerTick);
     let mine = |run| run == Run::Vcpu { partition, vcpu };
     let slots = table.slots.iter().filter(|s| mine(s.run.value));
@@ -263,7 +274,8 @@ fn supply(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: 
         end: s.offset.saturating_add(s.length.value),
     });
     // Slots fill the frame in order, so that none is out of place.
-    Supply::slots(system.schedule.major_frame.value, slots, late, early).unwrap_or_else(Supply::nothing)
+    Supply::slots(system.schedule.major_frame.value, slots, late(costs), early)
+        .unwrap_or_else(Supply::nothing)
 }
 
 fn doubts(system: &System, partition: &Partition, vcpu: usize, costs: &[Cost]) -> Vec<Doubt> {

@@ -4,23 +4,40 @@
 use bulkhead_model::lock::{Lock, Participant};
 use bulkhead_model::system::System;
 
+use crate::response::Load;
+
 /// A wait that nothing bounds, ns: longer than any deadline.
 const UNBOUNDED: u64 = 3_600_000_000_000;
 
+/// What locks take from the vCPU of a partition on a core in each major frame: boosts of others and its own waits.
+///
+/// `switch` is the time of a world switch, of which each boost costs one that no budget contains, that back to the
+/// slot's vCPU. EL2 begins a frame up to `late` ns after the slot table's.
+pub(crate) fn load(system: &System, partition: usize, core: usize, switch: u64, late: u64) -> Load {
+    if system.schedule.core(core).is_none() {
+        // No partition with a core of its own takes a lock.
+        return Load::each_frame(0, 1, 0);
+    }
+    let time = boosts(system, partition, core, switch).saturating_add(waits(system, partition));
+    Load::each_frame(time, system.schedule.major_frame.value, late)
+}
+
 /// Longest time in ns for which owners of other partitions run on a core ahead of its slot table in a major frame.
-/// It may all fall into one slot, at any place of it, so every slot is taken to lose it.
-pub(crate) fn boosts(system: &System, partition: usize, core: usize) -> u64 {
+fn boosts(system: &System, partition: usize, core: usize, switch: u64) -> u64 {
     let other = |p: &Participant| {
         let there = system.partitions[p.partition.value].vcpu_on(core).is_some();
         p.partition.value != partition && there
     };
     let locks = system.locks.iter();
-    locks.fold(0, |sum, lock| sum.saturating_add(lock.boosts(other)))
+    locks.fold(0, |sum, lock| {
+        let back = lock.takings(other).saturating_mul(switch);
+        sum.saturating_add(lock.boosts(other)).saturating_add(back)
+    })
 }
 
-/// Longest wait in ns of a partition for its locks in a major frame: each time for the owner, who has the hold, and
-/// for all that the others may take meanwhile.
-pub(crate) fn waits(system: &System, partition: usize) -> u64 {
+/// Longest wait in ns of a partition for its locks in a major frame: each time for the owner, who has the hold, for all
+/// that the others may take meanwhile, and for owners of other locks that are boosted on the cores of these.
+fn waits(system: &System, partition: usize) -> u64 {
     let wait = |lock: &Lock| {
         let Some(own) = lock.participants.iter().find(|p| p.partition.value == partition) else {
             return 0;
@@ -29,9 +46,29 @@ pub(crate) fn waits(system: &System, partition: usize) -> u64 {
             return UNBOUNDED;
         }
         let others = lock.boosts(|p| p.partition.value != partition);
-        let once = lock.hold.value.saturating_add(others);
+        let before = elsewhere(system, lock, partition);
+        let once = lock.hold.value.saturating_add(others).saturating_add(before);
         once.saturating_mul(own.acquisitions.into())
     };
     let waits = system.locks.iter().map(wait);
     waits.fold(0, u64::saturating_add)
+}
+
+/// Longest time in ns for which owners of other locks keep one of `lock` from running in a major frame, when it is not
+/// `partition`: a boost goes before the slot, and before a boost for a less urgent waiter.
+fn elsewhere(system: &System, lock: &Lock, partition: usize) -> u64 {
+    let owners = lock
+        .participants
+        .iter()
+        .filter(|p| p.partition.value != partition);
+    let cores: Vec<usize> = owners
+        .flat_map(|p| system.partitions[p.partition.value].core_list())
+        .map(|core| core.value)
+        .collect();
+    let there = |p: &Participant| {
+        let partition = &system.partitions[p.partition.value];
+        cores.iter().any(|core| partition.vcpu_on(*core).is_some())
+    };
+    let others = system.locks.iter().filter(|l| l.name.value != lock.name.value);
+    others.fold(0, |sum, other| sum.saturating_add(other.boosts(there)))
 }

@@ -23,6 +23,8 @@ pub struct VcpuReport {
     pub supply_ns: u64,
     /// The major frame; on a core of its own, 1.
     pub per_ns: u64,
+    /// What locks may take of that in each major frame: boosts of others, and waits.
+    pub locks_ns: u64,
     /// Costs that the bounds contain.
     pub costs: Vec<Cost>,
     /// Why the bounds prove nothing.
@@ -100,6 +102,7 @@ impl VcpuAnalysis {
             core: self.core,
             supply_ns,
             per_ns,
+            locks_ns: self.locks.wcet,
             costs: self.costs.clone(),
             doubts: self.doubts.iter().map(|d| d.text(system)).collect(),
             tasks: self.tasks.iter().map(|t| self.task_report(system, t)).collect(),
@@ -138,6 +141,14 @@ impl VcpuReport {
                 cost.path.name(),
                 show_time(cost.ns),
                 basis(cost.basis)
+            );
+        }
+        if self.locks_ns > 0 {
+            let _ = writeln!(
+                out,
+                "  {:<14} {:>10}  at any place of each frame",
+                "locks",
+                show_time(self.locks_ns)
             );
         }
         for doubt in &self.doubts {

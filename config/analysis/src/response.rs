@@ -7,6 +7,7 @@
 //! it ends when the supply since then covers
 //!
 //! > blocking + *q* × WCET + the interrupts of all tasks + the releases of more urgent tasks so far × their WCET
+//! > + the major frames so far × what locks take in each
 //!
 //! which is solved by iteration from below. All activations until the busy window closes are looked at, so a
 //! deadline may be longer than the period. Reference: Lehoczky, "Fixed priority scheduling of periodic task
@@ -27,6 +28,17 @@ pub struct Load {
 }
 
 impl Load {
+    /// What may take `time` ns from a vCPU in each major frame, at any places of it, before any task runs. A busy window
+    /// meets the end of one frame and the begin of the next, so the first is released a whole frame late; EL2
+    /// finds the begin of a frame up to `late` ns after it. Implements: BH-LOCK-025, BH-LOCK-029.
+    pub fn each_frame(time: u64, frame: u64, late: u64) -> Self {
+        Load {
+            wcet: time,
+            period: frame,
+            jitter: frame.saturating_add(late),
+        }
+    }
+
     /// Most releases in a busy window of this length.
     fn releases(&self, window: u64) -> u64 {
         let whole = u128::from(window) + u128::from(self.jitter);
@@ -46,6 +58,8 @@ pub struct Question<'a> {
     pub less_urgent: &'a [Load],
     /// Time that each release costs before any task runs, whoever is released.
     pub interrupt: u64,
+    /// What locks take ahead of all tasks: [`Load::each_frame`].
+    pub locks: Load,
     /// Longest time that less urgent code keeps the core once, after a release.
     pub blocking: u64,
 }
@@ -129,6 +143,7 @@ fn end_of(
 fn demand(q: &Question<'_>, activation: u64, window: u64) -> Option<u64> {
     let own_interrupts = q.task.releases(window).max(activation);
     let mut sum = q.task.wcet.checked_mul(activation)?.checked_add(q.blocking)?;
+    sum = sum.checked_add(q.locks.releases(window).checked_mul(q.locks.wcet)?)?;
     let mut interrupts = own_interrupts;
     for load in q.urgent {
         let releases = load.releases(window);
@@ -144,14 +159,16 @@ fn demand(q: &Question<'_>, activation: u64, window: u64) -> Option<u64> {
     sum.checked_add(interrupts.checked_mul(q.interrupt)?)
 }
 
-/// Whether the task, the more urgent ones and all interrupts certainly ask for more than is supplied for ever.
+/// Whether the task, the more urgent ones, locks and all interrupts certainly ask for more than is supplied for ever.
 pub fn overloads(q: &Question<'_>, supply: &Supply) -> bool {
     // Fixed point with 32 fractional bits: demand rounded down, supply up.
     let rate = |time: u64, period: u64| (u128::from(time) << 32) / u128::from(period.max(1));
     let with = |l: &Load| rate(l.wcet, l.period).saturating_add(rate(q.interrupt, l.period));
     let asked = q.urgent.iter().map(with);
     let interrupts = q.less_urgent.iter().map(|l| rate(q.interrupt, l.period));
-    let sum = asked.chain(interrupts).fold(with(&q.task), u128::saturating_add);
+    let locks = rate(q.locks.wcet, q.locks.period);
+    let own = with(&q.task).saturating_add(locks);
+    let sum = asked.chain(interrupts).fold(own, u128::saturating_add);
     let (time, frame) = supply.rate();
     sum > (u128::from(time) << 32).div_ceil(u128::from(frame.max(1)))
 }

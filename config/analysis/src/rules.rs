@@ -8,6 +8,7 @@ use bulkhead_model::system::{Partition, Run, Slot, System};
 use bulkhead_model::units::show_time;
 use bulkhead_model::{Diagnostics, LoadError, Paths};
 
+use crate::tolerance::TOO_LATE;
 use crate::{Analysis, TaskAnalysis, VcpuAnalysis, Verdict};
 
 /// Slots that are all switch.
@@ -32,8 +33,8 @@ static NOT_SCHEDULABLE: Rule = Rule {
     fix: "Move or lengthen slots, lower a WCET, or relax the deadline.",
 };
 
-/// Every rule of this crate, by number; they come after those of [`bulkhead_model::rules::all`].
-pub static ALL: &[&Rule] = &[&NO_CORE_TIME, &OVERLOAD, &NOT_SCHEDULABLE];
+/// Every rule of this crate, by number.
+pub static ALL: &[&Rule] = &[&TOO_LATE, &NO_CORE_TIME, &OVERLOAD, &NOT_SCHEDULABLE];
 
 /// Every rule that there is, by number: of the model, of this crate, and those of which the compiler finds breaches.
 pub fn every() -> impl Iterator<Item = &'static Rule> {
@@ -70,7 +71,8 @@ pub fn admit(system: System) -> Result<(System, Analysis), LoadError> {
 impl Analysis {
     /// The breaches that the analysis found.
     pub fn diagnostics(&self, system: &System) -> Vec<Diagnostic> {
-        self.vcpus.iter().flat_map(|v| v.diagnostics(system)).collect()
+        let tasks = self.vcpus.iter().flat_map(|v| v.diagnostics(system));
+        tasks.chain(self.late_reactions(system)).collect()
     }
 }
 
@@ -141,11 +143,15 @@ impl VcpuAnalysis {
                 show_time(frame)
             )
         };
+        let locks = match self.locks.wcet {
+            0 => String::new(),
+            time => format!(" (locks: {} in each frame)", show_time(time)),
+        };
         let diagnostic = Diagnostic::new(
             &OVERLOAD,
             task.name.span,
             format!(
-                "`{}` of `{}` and what is more urgent on vCPU {} need more than {gets}",
+                "`{}` of `{}` and what is more urgent on vCPU {}{locks} need more than {gets}",
                 task.name.value, partition.name.value, self.vcpu
             ),
             format!(

@@ -221,38 +221,35 @@ fn the_reference_system_is_in_time_and_says_that_nothing_is_proved() {
     }
 }
 
-/// Boosts of another partition come off each slot, a wait is for the owner and what others take meanwhile; without
-/// inheritance nothing bounds it.
-///
-/// Verifies: BH-LOCK-025.
+/// Verifies: BH-HEALTH-031.
 #[test]
-fn locks_take_from_slots_and_add_waits() {
-    let lock = |inheritance: &str| {
-        let lock = format!(
-            "locks:\n  settings:\n    hold: 100us\n    inheritance: {inheritance}\n    less_critical: accepted\n    participants:\n      linux: {{ priority: 1, acquisitions: 2 }}\n      panel: {{ priority: 0, acquisitions: 3 }}\nschedule:"
-        );
-        let text = spec(TASKS).replacen("schedule:", &lock, 1);
-        let fixture = Fixture::new();
-        let system = load_text(&text, &fixture.paths("tests/invalid/valid.yaml"), &[]).unwrap();
-        let analysis = Analysis::of(&system, &bounds(COSTS, true));
-        let panel = analysis.vcpus.into_iter().next().unwrap();
-        let times: Vec<_> = panel
-            .tasks
-            .iter()
-            .map(|t| (t.response.map(|r| r.time), t.verdict))
-            .collect();
-        (panel.waits, panel.supply.list()[0].begin, times)
+fn a_reaction_is_in_time_when_its_task_has_ended() {
+    let fixture = Fixture::new();
+    let paths = fixture.paths("config/systems/adas-infotainment.yaml");
+    let with = |limit: &str, reaction: &str| {
+        let tolerance = format!("{{limit: {limit}, reaction: {reaction}, timeout: 100ms}}");
+        [format!("partitions.adas.fault_tolerant_time={tolerance}")]
     };
-    let (waits, begin, _) = lock("priority");
-    // Two boosts of linux; three waits, each a hold and what linux may take twice.
-    assert_eq!(begin, 8 * MS + 30 * US + 200 * US);
-    assert_eq!(waits, 3 * (100 + 200) * US);
-    let (_, begin, times) = lock("none");
-    assert_eq!(begin, 8 * MS + 30 * US);
-    assert!(
-        times
-            .iter()
-            .all(|(_, verdict)| *verdict == Verdict::NotSchedulable),
-        "{times:?}"
-    );
+    let refused = |limit, reaction| match rules::load(&paths, &with(limit, reaction)) {
+        Ok(_) => Vec::new(),
+        Err(LoadError::Invalid(diagnostics)) => diagnostics.records(),
+        Err(error) => panic!("{error:?}"),
+    };
+    // The timeout, a period of `gauge`, and its deadline, as nothing is proved on the emulator.
+    assert_eq!(refused("130ms", "cluster"), []);
+    for limit in ["110ms", "129ms"] {
+        let found = refused(limit, "cluster");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].message.ends_with("only after 130ms"), "{found:?}");
+    }
+    assert_eq!(refused("120ms", "vehicle"), []);
+
+    // A bound that is proved counts itself: `gauge` is released when its slot ends, 8 ms before the next.
+    let judge = |limit: &str, costs: [u64; 6]| {
+        let system = bulkhead_model::load(&paths, &with(limit, "cluster")).unwrap();
+        let analysis = Analysis::of(&system, &bounds(costs, true));
+        analysis.diagnostics(&system).len()
+    };
+    assert_eq!(judge("118200us", [0; 6]), 0);
+    assert_eq!(judge("118199us", [0; 6]), 1);
 }

@@ -118,7 +118,7 @@ fn partition(system: &System, compiled: &Compiled, images: &Path, index: usize) 
         slots_per_frame: slots_per_frame(system, index),
         ram: ram(system, compiled, index),
         fault_tolerant_time: partition.fault_tolerant_time.map(|t| manifest::Tolerance {
-            limit: t.limit,
+            limit: t.limit.value,
             reaction: id(t.reaction.value),
             timeout: t.timeout,
             heartbeat: partition.heartbeat.map_or(0, |h| h.every.value),

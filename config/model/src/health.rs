@@ -41,7 +41,7 @@ pub struct Heartbeat {
 #[derive(Clone, Copy, Debug)]
 pub struct Tolerance {
     /// Longest time from a fault to the reaction.
-    pub limit: u64,
+    pub limit: Spanned<u64>,
     /// Index of the partition that reacts.
     pub reaction: Spanned<usize>,
     /// Time without a valid frame after which it reacts.

@@ -38,8 +38,12 @@ impl Lock {
     /// Longest time in ns for which participants for whom `counts` holds run ahead of the slot table in a major
     /// frame.
     pub fn boosts(&self, counts: impl Fn(&Participant) -> bool) -> u64 {
+        self.takings(counts).saturating_mul(self.hold.value)
+    }
+
+    /// Most boosts of those participants in a major frame.
+    pub fn takings(&self, counts: impl Fn(&Participant) -> bool) -> u64 {
         let counted = self.participants.iter().filter(|p| self.inherits && counts(p));
-        let takings: u64 = counted.map(|p| u64::from(p.acquisitions)).sum();
-        takings.saturating_mul(self.hold.value)
+        counted.map(|p| u64::from(p.acquisitions)).sum()
     }
 }

@@ -172,7 +172,7 @@ fn partition(
         safe_state: spec.health.safe_state,
         fault_tolerant_time: present(spec.health.tolerance.as_ref().map(|t| {
             Some(Tolerance {
-                limit: t.limit.value,
+                limit: t.limit,
                 reaction: partition_index(&t.reaction, whole)?,
                 timeout: t.timeout,
             })

@@ -353,11 +353,14 @@ pub(crate) struct TraceArgs {
 /// Arguments of `crash`.
 #[derive(Args, Debug)]
 pub(crate) struct CrashArgs {
-    /// The partition
+    /// The partition, or `el2` for the hypervisor itself
     #[arg(value_name = "PARTITION")]
     pub(crate) partition: String,
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
+    /// A debugger may connect to this port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) gdb: Option<u16>,
     /// File that receives the core
     #[arg(short, long = "output", value_name = "FILE")]
     pub(crate) output: PathBuf,

@@ -200,7 +200,7 @@ fn tolerance_line(system: &System, tolerance: &Tolerance) -> String {
     let answers = system.partitions.get(tolerance.reaction.value);
     format!(
         "a fault of it is tolerated for {}; {} answers after {} without a valid frame",
-        time(tolerance.limit),
+        time(tolerance.limit.value),
         answers.map_or("", |p| p.name.value.as_str()),
         time(tolerance.timeout)
     )

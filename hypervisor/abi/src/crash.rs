@@ -38,6 +38,26 @@ const _: () =
     assert!(CRASH_OFFSET + crate::stats::MAX_VCPUS_PER_CORE * CRASH_SIZE <= crate::stats::CORE_STATS_SIZE);
 const _: () = assert!(crate::health::HEALTH_OFFSET + size_of::<crate::health::HealthLog>() <= CRASH_OFFSET);
 
+/// Offset in a core's block of what EL2 itself held there when it failed.
+pub const EL2_CRASH_OFFSET: usize = CRASH_OFFSET + crate::stats::MAX_VCPUS_PER_CORE * CRASH_SIZE;
+
+/// What EL2 held when an exception of its own ended it on a core, as [`crate::stats::CoreStats::failure`] says; all zero
+/// before, and where EL2 gave a core up without an exception. Its stack stays as it was, in the core's block of
+/// the hypervisor image. Of an SError `x0` to `x2` are not known: `x0` is 0.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct El2Crash {
+    /// `X0` to `X30`.
+    pub x: [u64; 31],
+    /// Stack pointer.
+    pub sp: u64,
+    /// Where it was (`ELR_EL2`).
+    pub pc: u64,
+    /// Its state there (`SPSR_EL2`).
+    pub pstate: u64,
+}
+const _: () = assert!(EL2_CRASH_OFFSET + size_of::<El2Crash>() <= crate::stats::CORE_STATS_SIZE);
+
 /// Names of the registers in [`CrashRecord::el1`].
 pub const EL1_REGISTERS: [&str; 14] = [
     "SP_EL0",

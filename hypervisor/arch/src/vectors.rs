@@ -3,7 +3,8 @@
 //!
 //! An exception from a lower level saves the general registers into the context that `TPIDR_EL2` names,
 //! counts itself in that vCPU's statistics, and calls one function of the run-time part, which returns the
-//! context to continue with. An exception from EL2 itself is an error of this program: it resets the stack
+//! context to continue with. An exception from EL2 itself is an error of this program: it keeps all registers in the
+//! core's statistics ([`El2Crash`]), takes a stack apart, so that the failed one stays as it was,
 //! and calls `bulkhead_on_fatal`, which never returns; only an SError in the window of [`crate::errors`]
 //! returns there. EL2 runs with all interrupts masked.
 //!
@@ -28,6 +29,7 @@ use core::mem::offset_of;
 
 use aarch64_cpu::registers::{HCR_EL2, ReadWriteable};
 
+use bulkhead_abi::crash::{EL2_CRASH_OFFSET, El2Crash};
 use bulkhead_abi::hypercall;
 use bulkhead_abi::stats::{CORE_STATS_SIZE, CoreStats};
 use bulkhead_abi::trace::{EVENTS, Event, RING_OFFSET};
@@ -40,6 +42,9 @@ const HVC0: u32 = 0x16 << 26 | 1 << 25;
 /// Bytes of a per-core block; blocks are aligned to this.
 pub const PER_CORE_STRIDE: usize = 0x8000;
 
+/// Offset in a per-core block of the top of the stack on which EL2's own errors are handled: 2 KiB above the guard page.
+const EMERGENCY_STACK: usize = 0x1800;
+
 global_asm!(
     ".section .text.vectors, \"ax\"",
     ".macro FROM_GUEST target",
@@ -48,8 +53,10 @@ global_asm!(
     "mrs x0, tpidr_el2",
     "b \\target",
     ".endm",
+    // The vCPU that was loaded never runs again: its registers are free.
     ".macro FROM_EL2 number",
     ".balign 128",
+    "msr tpidr_el0, x0",
     "mov x0, #\\number",
     "b bulkhead_fatal",
     ".endm",
@@ -98,10 +105,10 @@ global_asm!(
     "mov x0, #7",
     "adr x2, bulkhead_error_window",
     "cmp x1, x2",
-    "b.lo bulkhead_fatal",
+    "b.lo 9f",
     "adr x2, bulkhead_error_window_last",
     "cmp x1, x2",
-    "b.hi bulkhead_fatal",
+    "b.hi 9f",
     "mrs x0, esr_el2",
     "adr x1, bulkhead_error_window_end",
     "msr elr_el2, x1",
@@ -111,6 +118,8 @@ global_asm!(
     "eret",
     "dsb nsh",
     "isb",
+    "9: msr tpidr_el0, xzr",
+    "b bulkhead_fatal",
     "FROM_GUEST bulkhead_sync",
     "FROM_GUEST bulkhead_irq",
     "FROM_GUEST bulkhead_fiq",
@@ -244,12 +253,58 @@ global_asm!(
     "bl bulkhead_on_serror",
     "b bulkhead_resume",
     "bulkhead_fatal:",
-    // The interrupted state is lost anyway: start over at the stack's top of this core's block.
+    // x0 is the vector, TPIDR_EL0 was x0. The lowest bit of TPIDR_EL2 says that this is so for the first time: then
+    // all registers are kept in the core's statistics, found without the stack pointer, which may be what is broken.
+    "msr tpidrro_el0, x0",
+    "msr sp_el1, x1",
+    "mrs x0, tpidr_el2",
+    "tbnz x0, #0, 1f",
+    "orr x0, x0, #1",
+    "msr tpidr_el2, x0",
+    "and x0, x0, #{STRIDE_MASK}",
+    "ldr x1, =__per_core_start",
+    "sub x0, x0, x1",
+    "ldr x1, =__stats_start",
+    "add x0, x0, x1",
+    "add x0, x0, #({EL2_CRASH} & 0xfff)",
+    "add x0, x0, #({EL2_CRASH} >> 12), lsl #12",
+    "stp x2, x3, [x0, #16]",
+    "stp x4, x5, [x0, #32]",
+    "stp x6, x7, [x0, #48]",
+    "stp x8, x9, [x0, #64]",
+    "stp x10, x11, [x0, #80]",
+    "stp x12, x13, [x0, #96]",
+    "stp x14, x15, [x0, #112]",
+    "stp x16, x17, [x0, #128]",
+    "stp x18, x19, [x0, #144]",
+    "stp x20, x21, [x0, #160]",
+    "stp x22, x23, [x0, #176]",
+    "stp x24, x25, [x0, #192]",
+    "stp x26, x27, [x0, #208]",
+    "stp x28, x29, [x0, #224]",
+    "mov x1, sp",
+    "stp x30, x1, [x0, #240]",
+    "mrs x1, tpidr_el0",
+    "mrs x2, sp_el1",
+    "stp x1, x2, [x0]",
+    "mrs x1, elr_el2",
+    "mrs x2, spsr_el2",
+    "stp x1, x2, [x0, #256]",
+    // The other end of the block: what was on the stack stays as it was.
+    "mrs x5, tpidr_el2",
+    "and x5, x5, #{STRIDE_MASK}",
+    "add x5, x5, #({EMERGENCY} >> 12), lsl #12",
+    "add sp, x5, #({EMERGENCY} & 0xfff)",
+    "b 2f",
+    "1:",
+    // An error of what handles an error: start over at the stack's top of this core's block.
     "mrs x5, tpidr_el2",
     "and x5, x5, #{STRIDE_MASK}",
     "ldr x6, =bulkhead_stack_top",
     "ldr x6, [x6]",
     "add sp, x5, x6",
+    "2:",
+    "mrs x0, tpidrro_el0",
     "mrs x1, esr_el2",
     "mrs x2, elr_el2",
     "mrs x3, far_el2",
@@ -269,10 +324,15 @@ global_asm!(
     HVC0 = const HVC0,
     EC_HVC = const HVC0 >> 26,
     NULL = const hypercall::NULL,
+    EL2_CRASH = const EL2_CRASH_OFFSET,
+    EMERGENCY = const EMERGENCY_STACK,
     STRIDE_MASK = const !(PER_CORE_STRIDE as u64 - 1) as i64,
 );
 
 const _: () = assert!(HVC0 & 0xff_ffff == 0 && hypercall::NULL & 0xff_ffff < 0x1000);
+const _: () = assert!(offset_of!(El2Crash, sp) == 248 && offset_of!(El2Crash, pstate) == 264);
+// A core's blocks of both kinds lie at the same distance from the first.
+const _: () = assert!(CORE_STATS_SIZE == PER_CORE_STRIDE);
 const _: () = assert!(hypercall::SUCCESS == 0);
 // The block of a core is found by masking an address in it, and an event by shifting its number.
 const _: () = assert!(CORE_STATS_SIZE.is_power_of_two() && size_of::<Event>() == 16);

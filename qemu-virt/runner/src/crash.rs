@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Crash records of partitions, read from EL2's memory. Implements: BH-HEALTH-034.
 
-use bulkhead_abi::crash::{CRASH_OFFSET, CRASH_SIZE, CrashRecord};
-use bulkhead_abi::stats::{CORE_STATS_SIZE, partition_state};
+use bulkhead_abi::crash::{CRASH_OFFSET, CRASH_SIZE, CrashRecord, EL2_CRASH_OFFSET, El2Crash};
+use bulkhead_abi::stats::{CORE_STATS_SIZE, core_state, partition_state};
 use zerocopy::FromBytes;
 
 use crate::{RunnerError, Session};
@@ -25,7 +25,39 @@ pub struct Crash {
     pub ram: Option<(u64, Vec<u8>)>,
 }
 
+/// A core on which EL2 failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct El2Failure {
+    /// The core.
+    pub core: u32,
+    /// Vector number, `ESR_EL2`, `ELR_EL2`, `FAR_EL2`.
+    pub failure: [u64; 4],
+    /// The registers.
+    pub registers: El2Crash,
+}
+
 impl Session {
+    /// The first core on which an exception of EL2's own ended it. Implements: BH-HEALTH-044.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub fn el2_failure(&mut self) -> Result<Option<El2Failure>, RunnerError> {
+        let cores = self.stats()?.cores.iter().flatten();
+        let mut failed =
+            cores.filter(|c| c.stats.state == core_state::FAILED && c.stats.failure[0] != u64::MAX);
+        let Some((core, failure)) = failed.next().map(|c| (c.stats.core, c.stats.failure)) else {
+            return Ok(None);
+        };
+        let block = self.manifest.stats + u64::from(core) * CORE_STATS_SIZE as u64;
+        let bytes = self.memory(block + EL2_CRASH_OFFSET as u64, size_of::<El2Crash>())?;
+        let found = El2Crash::read_from_prefix(&bytes).ok();
+        Ok(found.map(|(registers, _)| El2Failure {
+            core,
+            failure,
+            registers,
+        }))
+    }
+
     /// The newest crash of partition `index`; `None` while there is none, or while its vCPUs are being stopped.
     ///
     /// # Errors

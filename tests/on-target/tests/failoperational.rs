@@ -3,11 +3,13 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bulkhead_model::manifest::Vcpu;
 use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port, symbol};
-use bulkhead_on_target::{REFERENCE, System, core, lines, partition, says};
+use bulkhead_on_target::{REFERENCE, System, core, images, in_tree, lines, partition, says, succeeded, tool};
 use bulkhead_runner::report::Report;
 
 /// The core that fails: one that runs Linux and the cluster.
@@ -143,4 +145,92 @@ fn a_crash_with_a_ticket_lock_held_parks_its_core_only() {
         debugger.run_until(VICTIM, place, |d| d.read_physical(slot) == linux);
         debugger.set(PC, 0x10);
     });
+}
+
+/// `crash el2` of a small system whose core 0 is damaged at the end of a slot: what it says, and what `gdb-multiarch`
+/// makes of the core, if there is one.
+fn told_of(damage: impl FnOnce(&mut Debugger)) -> (String, Option<String>) {
+    let folder = tempfile::tempdir().expect("folder");
+    let (core, port) = (folder.path().join("core"), free_port());
+    let child = Command::new(tool())
+        .args(["crash", "el2"])
+        .arg(in_tree("tests/systems/small.yaml"))
+        .arg("--output")
+        .arg(&core)
+        .args(["--gdb", &port.to_string()])
+        .env("BULKHEAD_ROOT", in_tree("."))
+        .env("BULKHEAD_IMAGES", images())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the tool");
+    let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let up = (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        listens()
+    });
+    assert!(up, "the emulator listens");
+    std::thread::sleep(Duration::from_millis(500));
+    let mut debugger = Debugger::connect(port);
+    debugger.run_to(0, symbol(&["bulkhead_on_fiq"]));
+    damage(&mut debugger);
+    debugger.release();
+    let output = child.wait_with_output().expect("the tool ends");
+    succeeded(&output);
+    let gdb = Command::new("gdb-multiarch")
+        .args([
+            "-batch",
+            "-ex",
+            "info threads",
+            "-ex",
+            "bt",
+            "-ex",
+            "info registers sp",
+        ])
+        .arg(images().join("qemu-virt/runtime.elf"))
+        .arg(&core)
+        .output();
+    let gdb = gdb
+        .ok()
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!(
+        "{said}{}",
+        gdb.as_deref()
+            .unwrap_or("no gdb-multiarch: the core was not read\n")
+    );
+    (said, gdb)
+}
+
+/// Verifies: BH-HEALTH-044, BH-HEALTH-045.
+#[test]
+fn a_bad_program_counter_leaves_registers_and_stack() {
+    let (said, gdb) = told_of(|debugger| {
+        debugger.set(9, 0x1234_5678_9abc);
+        debugger.set(0, 0x4321);
+        debugger.set(PC, 0x10);
+    });
+    for text in [
+        "core 0",
+        "at 0x10,",
+        "X0 0x4321,",
+        "X9 0x123456789abc,",
+        ", bulkhead_fiq+",
+    ] {
+        assert!(said.contains(text), "{text}");
+    }
+    if let Some(gdb) = gdb {
+        assert!(gdb.contains("bulkhead_fiq ()"), "{gdb}");
+    }
+}
+
+/// Verifies: BH-HEALTH-044, BH-HEALTH-045.
+#[test]
+fn a_bad_stack_pointer_leaves_registers() {
+    let (said, gdb) = told_of(|debugger| debugger.set(SP, 0x20));
+    for text in ["core 0", "SP 0x20,", ", bulkhead_on_fiq+"] {
+        assert!(said.contains(text), "{text}");
+    }
+    if let Some(gdb) = gdb {
+        assert!(gdb.contains("bulkhead_on_fiq"), "{gdb}");
+    }
 }

@@ -21,7 +21,9 @@ const BOARDS: [&str; 6] = [
 ];
 /// Bytes of a core's block below its stack that are never mapped.
 const GUARD: i64 = 4096;
-/// Functions that set the stack pointer to the top of the core's stack, and what may never return.
+/// Bytes of the stack on which EL2's own errors are handled.
+const EMERGENCY: i64 = 2048;
+/// Functions that set the stack pointer to the top of a stack, and what may never return.
 const RESTARTS: [&str; 2] = ["bulkhead_fatal", "runtime_entry"];
 /// Beginnings of names of functions that a panic needs.
 const PANICS: [&str; 6] = [
@@ -82,6 +84,11 @@ fn no_stack_overflows() {
             deepest(&own)
         );
         assert!(needed > 512, "{board}: {needed} bytes cannot be all");
+        assert!(
+            deepest(&own) <= EMERGENCY,
+            "{board}: {} bytes when EL2 fails",
+            deepest(&own)
+        );
         assert!(needed <= room, "{board}: {needed} of {room} bytes");
     }
 }

@@ -6,10 +6,10 @@
 mod random;
 mod simulator;
 
-use bulkhead_analysis::response::{Question, Response, overloads, response};
+use bulkhead_analysis::response::{Load, Question, Response, overloads, response};
 use bulkhead_analysis::supply::{Supply, Window};
 use random::Random;
-use simulator::{Costs, Habit, System, simulate};
+use simulator::{Costs, Habit, Locks, System, simulate};
 
 fn supply(system: &System) -> Supply {
     if system.slots.is_empty() {
@@ -22,6 +22,12 @@ fn supply(system: &System) -> Supply {
     Supply::slots(system.frame, slots, late + switch, tick).unwrap()
 }
 
+fn locks(system: &System) -> Load {
+    let Costs { late, switch, .. } = system.costs;
+    let taken = system.locks.boosts + system.locks.waits;
+    Load::each_frame(taken, system.frame, late + switch)
+}
+
 /// The bound of each task, the most urgent first.
 fn bounds(system: &System) -> Vec<Option<Response>> {
     let supply = supply(system);
@@ -32,6 +38,7 @@ fn bounds(system: &System) -> Vec<Option<Response>> {
             urgent: &tasks[..index],
             less_urgent: &tasks[index + 1..],
             interrupt: system.costs.interrupt,
+            locks: locks(system),
             blocking: system.costs.stay,
         };
         (!overloads(&question, &supply))
@@ -60,8 +67,11 @@ fn phasing(system: &System, random: &mut Random) -> Vec<u64> {
                 end + 1,
                 begin,
                 end.saturating_sub(system.costs.tick),
+                // What locks take ends with the slot.
+                end.saturating_sub(system.costs.tick + system.locks.boosts),
+                end.saturating_sub(system.costs.tick + system.locks.boosts + system.locks.waits),
             ];
-            near[random.range(0, 5) as usize]
+            near[random.range(0, near.len() as u64 - 1) as usize]
         }
     };
     let edge = instant(system, edge);
@@ -153,6 +163,7 @@ fn a_lone_task_reaches_its_bound_at_some_instant() {
         let mut system = random::system(&mut random);
         system.tasks.truncate(1);
         system.costs.stay = 0;
+        system.locks = Locks::default();
         let task = &mut system.tasks[0];
         // No two activations meet.
         task.period = 100_000;
@@ -183,6 +194,7 @@ fn tasks_released_together_at_the_named_instant_reach_their_bounds() {
         let mut random = Random::new(seed);
         let mut system = random::system(&mut random);
         system.costs.stay = 0;
+        system.locks = Locks::default();
         for (index, bound) in bounds(&system).into_iter().enumerate() {
             let Some(bound) = bound else { continue };
             let first = instant(&system, bound.instant);

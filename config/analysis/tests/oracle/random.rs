@@ -3,7 +3,7 @@
 
 use bulkhead_analysis::response::Load;
 
-use crate::simulator::{Costs, System};
+use crate::simulator::{Costs, Locks, System};
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 pub(crate) struct Random(u64);
@@ -86,10 +86,19 @@ pub(crate) fn system(random: &mut Random) -> System {
         }
     });
     let tasks = tasks.collect();
+    let locks = if slots.is_empty() || random.one_in(2) {
+        Locks::default()
+    } else {
+        Locks {
+            boosts: random.range(0, 6),
+            waits: random.range(0, 6),
+        }
+    };
     System {
         frame,
         slots,
         costs,
+        locks,
         tasks,
     }
 }

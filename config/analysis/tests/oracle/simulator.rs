@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A core that runs a slot table and one vCPU with tasks, from event to event. It knows nothing of busy windows, supply
 //! bounds or interference: EL2 begins slots late, interrupts are taken when the vCPU runs, the most urgent
-//! ready job runs, a stay in EL2 is not preempted.
+//! ready job runs, a stay in EL2 is not preempted, owners of locks run ahead of the slot, and jobs wait for locks.
 
 use std::collections::VecDeque;
 
@@ -24,12 +24,33 @@ pub(crate) struct Costs {
     pub(crate) stay: u64,
 }
 
+/// What locks may take in a frame.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Locks {
+    /// Owners of other partitions that run ahead of the slot table.
+    pub(crate) boosts: u64,
+    /// Jobs of the vCPU that wait.
+    pub(crate) waits: u64,
+}
+
+/// Where in the slots locks take their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// As soon as a job is kept from running by it.
+    Begin,
+    /// At the end of the slot.
+    End,
+    /// In pieces, anywhere.
+    Anywhere,
+}
+
 /// A vCPU. The tasks are in order of urgency. Without slots it runs always.
 #[derive(Clone, Debug)]
 pub(crate) struct System {
     pub(crate) frame: u64,
     pub(crate) slots: Vec<(u64, u64)>,
     pub(crate) costs: Costs,
+    pub(crate) locks: Locks,
     pub(crate) tasks: Vec<Load>,
 }
 
@@ -64,6 +85,8 @@ enum Running {
     Interrupt,
     Job(usize),
     Stay(Option<usize>),
+    Boost(u64),
+    Wait(u64),
     Idle,
 }
 
@@ -80,6 +103,10 @@ struct Core<'a> {
     interrupts: u64,
     /// Who stays in EL2, and how long still; nobody is the code that is no task.
     stay: Option<(Option<usize>, u64)>,
+    /// What locks may still take in this frame, and when and with what number EL2 begins the next.
+    locks: Locks,
+    next_frame: (u64, u64),
+    place: Place,
 }
 
 /// The longest response time of each task until `horizon`, when its first release is at `first`.
@@ -115,12 +142,20 @@ pub(crate) fn simulate(
         streams,
         interrupts: 0,
         stay: None,
+        locks: Locks::default(),
+        next_frame: (0, 0),
+        place: Place::Begin,
     };
     // Nothing happens before the frame of the first release.
     let frame = first.iter().min().unwrap() / system.frame;
     core.now = frame * system.frame;
     core.slot = frame * system.slots.len() as u64;
     core.window = core.window_of(core.slot);
+    core.next_frame = if system.slots.is_empty() {
+        (u64::MAX, 0)
+    } else {
+        (core.now, frame)
+    };
     while core.now < horizon {
         core.step();
     }
@@ -161,16 +196,29 @@ impl Core<'_> {
             self.slot += 1;
             self.window = self.window_of(self.slot);
         }
+        while self.next_frame.0 <= self.now {
+            self.begin_frame();
+        }
         let next_release = self.streams.iter().map(|s| s.release).min().unwrap();
         if self.now < self.window.0 {
             self.now = next_release.min(self.window.0);
             return;
         }
-        let until = next_release.min(self.window.1) - self.now;
+        let mut until = next_release.min(self.window.1).min(self.next_frame.0) - self.now;
         let running = self.running();
+        if self.place == Place::End && matches!(running, Running::Job(_) | Running::Idle) {
+            // Look again when what is left in the slot is what locks may take.
+            let left = self.window.1 - self.now;
+            for taken in [self.locks.boosts, self.locks.waits] {
+                if (1..left).contains(&taken) {
+                    until = until.min(left - taken);
+                }
+            }
+        }
         let wanted = match running {
             Running::Interrupt => self.interrupts,
             Running::Stay(_) => self.stay.map_or(0, |(_, left)| left),
+            Running::Boost(time) | Running::Wait(time) => time,
             Running::Idle => until,
             Running::Job(index) => {
                 let job = self.streams[index].queue.front().unwrap();
@@ -183,6 +231,8 @@ impl Core<'_> {
         match running {
             Running::Idle => {}
             Running::Interrupt => self.interrupts -= time,
+            Running::Boost(_) => self.locks.boosts -= time,
+            Running::Wait(_) => self.locks.waits -= time,
             Running::Job(index) => self.execute(index, time),
             Running::Stay(owner) => {
                 let left = wanted - time;
@@ -194,7 +244,37 @@ impl Core<'_> {
         }
     }
 
+    fn begin_frame(&mut self) {
+        let system = self.system;
+        self.locks.boosts = self.draw(system.locks.boosts);
+        self.locks.waits = self.draw(system.locks.waits);
+        self.place = match self.random.range(0, 3) {
+            0 => Place::End,
+            1 => Place::Anywhere,
+            _ => Place::Begin,
+        };
+        let number = self.next_frame.1 + 1;
+        let late = self.draw(system.costs.late);
+        self.next_frame = (number * system.frame + late, number);
+    }
+
+    /// How much of what locks may still take they take now.
+    fn taken(&mut self, left: u64) -> u64 {
+        let ready = self.streams.iter().any(|s| !s.queue.is_empty());
+        match self.place {
+            _ if left == 0 => 0,
+            Place::Begin => left * u64::from(ready),
+            Place::End => left * u64::from(self.window.1 - self.now <= left),
+            Place::Anywhere if self.random.one_in(3) => self.random.range(1, left),
+            Place::Anywhere => 0,
+        }
+    }
+
     fn running(&mut self) -> Running {
+        let boost = self.taken(self.locks.boosts);
+        if boost > 0 {
+            return Running::Boost(boost);
+        }
         if let Some((owner, _)) = self.stay {
             return Running::Stay(owner);
         }
@@ -202,6 +282,11 @@ impl Core<'_> {
             return Running::Interrupt;
         }
         if let Some(index) = self.streams.iter().position(|s| !s.queue.is_empty()) {
+            // Only a job waits; the vCPU sleeps meanwhile.
+            let wait = self.taken(self.locks.waits);
+            if wait > 0 {
+                return Running::Wait(wait);
+            }
             let job = self.streams[index].queue.front_mut().unwrap();
             return match job.stay {
                 Some((from, to)) if job.left <= from => {

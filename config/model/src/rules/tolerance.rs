@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Rules for the time in which a fault is tolerated: somebody answers, and can do so in that time.
+//! Rules for the time in which a fault is tolerated: somebody answers, and a hang is found in
+//! that time. That the answer comes in time is a rule of `config/analysis`.
 
 use super::{Facts, meant};
 use crate::diagnostic::{Diagnostic, Rule};
@@ -15,13 +16,6 @@ static REACTION: Rule = Rule {
     text: "The partition that answers a fault is another one of the spec, bare-metal: its window shows when it did.",
     fix: "Name another partition with an `elf` or `raw` payload.",
 };
-/// An answer that comes too late.
-static TOO_LATE: Rule = Rule {
-    number: "BH147",
-    id: "tolerance/too-late",
-    text: "The reaction comes in time: timeout and longest period of the partition that answers fit into the fault-tolerant time.",
-    fix: "Shorten the timeout or the period of the task that looks, or raise the limit if the plant allows it.",
-};
 /// A hang that the hypervisor finds too late.
 static FOUND_LATE: Rule = Rule {
     number: "BH148",
@@ -30,8 +24,8 @@ static FOUND_LATE: Rule = Rule {
     fix: "Lower `every` of the heartbeat.",
 };
 
-pub(super) static ALL: &[&Rule] = &[&REACTION, &TOO_LATE, &FOUND_LATE];
-pub(super) const CHECKS: &[super::Check] = &[reaction, too_late, found_late];
+pub(super) static ALL: &[&Rule] = &[&REACTION, &FOUND_LATE];
+pub(super) const CHECKS: &[super::Check] = &[reaction, found_late];
 
 fn tolerances<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a PartitionSpec, &'a ToleranceSpec)> {
     let partitions = facts.spec.partitions.iter();
@@ -62,37 +56,6 @@ fn reaction(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             name.value, partition.name.value
         );
         diagnostics.push(Diagnostic::new(&REACTION, name.span, message, cause, help));
-    }
-}
-
-/// Implements: BH-HEALTH-031.
-fn too_late(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    for (partition, tolerance) in tolerances(facts) {
-        let Some((_, other)) = facts.spec.partition(&tolerance.reaction) else {
-            continue;
-        };
-        let timers = other.tasks.iter().filter(|task| task.interrupt.is_none());
-        let period = timers.map(|task| task.period.value).max().unwrap_or(0);
-        let latest = tolerance.timeout.saturating_add(period);
-        if latest <= tolerance.limit.value {
-            continue;
-        }
-        diagnostics.push(Diagnostic::new(
-            &TOO_LATE,
-            tolerance.limit.span,
-            format!(
-                "`{}` may answer a fault of `{}` only after {}",
-                other.name.value,
-                partition.name.value,
-                show_time(latest)
-            ),
-            format!(
-                "its timeout of {}, and its longest period of {}",
-                show_time(tolerance.timeout),
-                show_time(period)
-            ),
-            "shorten them, or raise the limit if the plant allows it",
-        ));
     }
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An ELF core: a note with the registers of each vCPU, as a thread, and the RAM.
+//! An ELF core: a note with the registers of each vCPU, or of EL2 on a core, as a thread, and the memory.
 //!
 //! # References
 //! ELF-64 Object File Format, "Program header table"; Linux `elfcore.h`, `struct elf_prstatus` of AArch64.
 
-use bulkhead_runner::crash::{Crash, Crashed};
+use bulkhead_runner::crash::{Crashed, El2Failure};
 use object::Endianness;
 use object::elf::{ELFOSABI_NONE, EM_AARCH64, ET_CORE, FileFlags, NT_PRSTATUS, PF_R, PF_W, PT_LOAD, PT_NOTE};
 use object::write::elf::{FileHeader, ProgramHeader, Writer};
@@ -24,15 +24,43 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     }
 }
 
-/// The note of one vCPU: thread numbers begin at 1.
-fn note(crashed: &Crashed) -> Vec<u8> {
+/// A thread: its number from 1, then `X0` to `X30`, `SP`, `PC`, `PSTATE`.
+pub(super) struct Thread {
+    number: u32,
+    registers: [u64; 34],
+}
+
+impl Thread {
+    fn new(number: u32, x: [u64; 31], rest: [u64; 3]) -> Self {
+        let mut registers = [0; 34];
+        let all = x.into_iter().chain(rest);
+        registers.iter_mut().zip(all).for_each(|(to, from)| *to = from);
+        Self { number, registers }
+    }
+
+    /// A vCPU.
+    pub(super) fn of_vcpu(crashed: &Crashed) -> Self {
+        let record = &crashed.record;
+        Self::new(
+            crashed.vcpu + 1,
+            record.x,
+            [record.sp(), record.pc, record.pstate],
+        )
+    }
+
+    /// EL2 on a core.
+    pub(super) fn of_el2(failure: &El2Failure) -> Self {
+        let held = &failure.registers;
+        Self::new(failure.core + 1, held.x, [held.sp, held.pc, held.pstate])
+    }
+}
+
+/// The note of a thread.
+fn note(thread: &Thread) -> Vec<u8> {
     let mut status = vec![0; STATUS];
     put(&mut status, SIGNAL, &SEGV.to_le_bytes());
-    put(&mut status, THREAD, &(crashed.vcpu + 1).to_le_bytes());
-    let record = &crashed.record;
-    let registers = record.x.iter().copied();
-    let all = registers.chain([record.sp(), record.pc, record.pstate]);
-    for (at, register) in (REGISTERS..).step_by(8).zip(all) {
+    put(&mut status, THREAD, &thread.number.to_le_bytes());
+    for (at, register) in (REGISTERS..).step_by(8).zip(&thread.registers) {
         put(&mut status, at, &register.to_le_bytes());
     }
     let name = *b"CORE\0\0\0\0";
@@ -49,17 +77,17 @@ fn note(crashed: &Crashed) -> Vec<u8> {
 ///
 /// # Errors
 /// It would be larger than a file can be.
-pub(super) fn encode(crash: &Crash) -> Result<Vec<u8>, object::write::Error> {
-    let notes: Vec<u8> = crash.vcpus.iter().flat_map(note).collect();
+pub(super) fn encode(
+    threads: &[Thread],
+    memory: Option<&(u64, Vec<u8>)>,
+) -> Result<Vec<u8>, object::write::Error> {
+    let notes: Vec<u8> = threads.iter().flat_map(note).collect();
     let mut bytes = Vec::new();
     let mut writer = Writer::new(Endianness::Little, true, &mut bytes);
     writer.reserve_file_header();
-    writer.reserve_program_headers(1 + u32::from(crash.ram.is_some()));
+    writer.reserve_program_headers(1 + u32::from(memory.is_some()));
     let notes_at = writer.reserve(notes.len() as u64, 4);
-    let ram_at = crash
-        .ram
-        .as_ref()
-        .map(|(_, ram)| writer.reserve(ram.len() as u64, PAGE));
+    let ram_at = memory.map(|(_, ram)| writer.reserve(ram.len() as u64, PAGE));
     writer.write_file_header(&FileHeader {
         os_abi: ELFOSABI_NONE,
         abi_version: 0,
@@ -82,12 +110,12 @@ pub(super) fn encode(crash: &Crash) -> Result<Vec<u8>, object::write::Error> {
         });
     };
     header(PT_NOTE, PF_R, notes_at, 0, notes.len(), 4);
-    if let (Some(at), Some((address, ram))) = (ram_at, &crash.ram) {
+    if let (Some(at), Some((address, ram))) = (ram_at, memory) {
         header(PT_LOAD, PF_R | PF_W, at, *address, ram.len(), PAGE);
     }
     writer.write_align(4);
     writer.write(&notes);
-    if let Some((_, ram)) = &crash.ram {
+    if let Some((_, ram)) = memory {
         writer.write_align(PAGE);
         writer.write(ram);
     }

@@ -101,11 +101,15 @@ pub(crate) fn supply(vcpu: &VcpuReport) -> String {
     match vcpu.per_ns {
         1 => format!("vCPU {} has core {} for itself", vcpu.vcpu, vcpu.core),
         frame => format!(
-            "vCPU {} gets {} of each {} on core {}, costs of slots taken off",
+            "vCPU {} gets {} of each {} on core {}, costs of slots taken off{}",
             vcpu.vcpu,
             time(vcpu.supply_ns),
             time(frame),
-            vcpu.core
+            vcpu.core,
+            match vcpu.locks_ns {
+                0 => String::new(),
+                locks => format!(", of which locks may take {}", time(locks)),
+            }
         ),
     }
 }

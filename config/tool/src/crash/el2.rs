@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `crash el2`: EL2 on a core where it failed: its registers, and its block of memory with stack and state.
+//! Implements: BH-HEALTH-045.
+
+use std::fs;
+
+use bulkhead_model::files::Paths;
+use bulkhead_model::system::System;
+use bulkhead_runner::crash::El2Failure;
+use object::{Object, ObjectSymbol};
+
+use super::core_file::{self, Thread};
+use super::{looked_for, started};
+use crate::cli::CrashArgs;
+use crate::failure::Failure;
+use crate::output;
+
+/// Bytes of the guard page at the begin of a core's block.
+const GUARD: u64 = 4096;
+/// A register and what it points to, in a line.
+const IN_A_LINE: usize = 4;
+
+/// Runs a system until EL2 fails on a core, or for the virtual time that was asked for.
+pub(super) fn run(args: &CrashArgs, system: &System, paths: &Paths) -> Result<(), Failure> {
+    let (mut session, _folder) = started(args, system, paths)?;
+    let elf = paths.images.join(&session.manifest().runtime_elf);
+    let program = fs::read(&elf).map_err(|e| Failure::file(&elf, &e))?;
+    let program = object::File::parse(program.as_slice()).map_err(Failure::unable)?;
+    let found = looked_for(args, &mut session, bulkhead_runner::Session::el2_failure)?;
+    let Some(failure) = found else {
+        return Err(Failure::wrong("EL2 did not fail on any core"));
+    };
+    let symbol = |name: &str| {
+        let symbol = program.symbol_by_name(name).map(|s| s.address());
+        symbol.ok_or_else(|| Failure::unable(format!("{}: no symbol {name}", elf.display())))
+    };
+    let stride = symbol("__per_core_stride")?;
+    let block = symbol("__per_core_start")? + u64::from(failure.core) * stride + GUARD;
+    let size = usize::try_from(stride - GUARD).map_err(Failure::unable)?;
+    let memory = session.memory(block, size).map_err(Failure::unable)?;
+    session.finish("EL2 failed").map_err(Failure::unable)?;
+    let threads = [Thread::of_el2(&failure)];
+    let bytes = core_file::encode(&threads, Some(&(block, memory))).map_err(Failure::unable)?;
+    fs::write(&args.output, bytes).map_err(|e| Failure::file(&args.output, &e))?;
+    let said = told(&failure, &program);
+    let (elf, core) = (elf.display(), args.output.display());
+    output::line(&format!(
+        "{said}\n{core}: registers, stack and state; `gdb-multiarch -batch -ex bt {elf} {core}`"
+    ))
+}
+
+/// The last symbol of EL2's code up to an address in it, and how far it is away.
+fn place(program: &object::File<'_>, address: u64) -> Option<String> {
+    let text =
+        program.symbol_by_name("__text_start")?.address()..program.symbol_by_name("__text_end")?.address();
+    let is_before = |s: &object::Symbol<'_, '_>| {
+        // Names of the assembler's own begin with a dollar sign.
+        let named = s
+            .name()
+            .is_ok_and(|name| !name.is_empty() && !name.starts_with('$'));
+        named && text.contains(&s.address()) && s.address() <= address
+    };
+    let symbols = program.symbols().filter(is_before);
+    let nearest = symbols.max_by_key(ObjectSymbol::address);
+    let nearest = nearest.filter(|_| text.contains(&address))?;
+    Some(format!(
+        "{}+{:#x}",
+        nearest.name().ok()?,
+        address - nearest.address()
+    ))
+}
+
+/// The failure and the registers.
+fn told(failure: &El2Failure, program: &object::File<'_>) -> String {
+    let [vector, esr, elr, far] = failure.failure;
+    let held = &failure.registers;
+    let at = |address| place(program, address).unwrap_or_else(|| "no code of EL2".to_owned());
+    let mut lines = vec![
+        format!(
+            "EL2 failed on core {}: vector {vector}, ESR {esr:#x}, FAR {far:#x}",
+            failure.core
+        ),
+        format!("  at {elr:#x}, {}", at(elr)),
+        format!("  called from {:#x}, {}", held.x[30], at(held.x[30])),
+        format!("  SP {:#x}, PSTATE {:#x}", held.sp, held.pstate),
+    ];
+    for (line, registers) in held.x.chunks(IN_A_LINE).enumerate() {
+        let numbered = (line * IN_A_LINE..).zip(registers);
+        let registers: Vec<String> = numbered.map(|(n, value)| format!("X{n} {value:#x}")).collect();
+        lines.push(format!("  {}", registers.join(", ")));
+    }
+    lines.join("\n")
+}
