@@ -178,6 +178,38 @@ fn refuses_what_belongs_to_another_blob(workshop: &Workshop) {
     refused("image.bin", &image, "its blob is not system.blob");
 }
 
+/// A medium is made of what was built. Verifies: BH-FLSH-011.
+fn packs_only_what_was_built(workshop: &Workshop) {
+    let folder = workshop.path("released");
+    let manifest: Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    let right = fs::read(folder.join("image.bin")).unwrap();
+    let medium = workshop.path("medium.img");
+    let (folder_name, medium_name) = (folder.to_str().unwrap(), medium.to_str().unwrap());
+    let flash = [
+        "flash",
+        "qemu-virt",
+        folder_name,
+        "--to",
+        medium_name,
+        "--dry-run",
+    ];
+    let (status, _, stderr) = tool(workshop, &flash);
+    assert_eq!(status, 0, "{stderr}");
+    for part in manifest["parts"].as_array().unwrap() {
+        let mut image = right.clone();
+        let end = part["offset"].as_u64().unwrap() + part["size"].as_u64().unwrap();
+        image[usize::try_from(end).unwrap() - 1] ^= 1;
+        fs::write(folder.join("image.bin"), image).unwrap();
+        let (status, _, stderr) = tool(workshop, &flash);
+        assert_eq!(status, 1, "{stderr}");
+        assert!(
+            stderr.contains(&format!("the part `{}`", part["name"].as_str().unwrap())),
+            "{stderr}"
+        );
+    }
+    fs::write(folder.join("image.bin"), right).unwrap();
+}
+
 // Verifies: BH-EXPL-005, BH-TOOL-001
 #[test]
 fn differences_end_with_1_between_specs_and_folders() {
@@ -225,6 +257,7 @@ fn differences_end_with_1_between_specs_and_folders() {
     assert_eq!(tool(&workshop, &["explain", folder, "at", "3", "1ms"]).0, 0);
     assert_eq!(tool(&workshop, &["explain", folder]).0, 1);
     refuses_what_belongs_to_another_blob(&workshop);
+    packs_only_what_was_built(&workshop);
     fs::write(workshop.path("released/system.blob"), b"no blob").unwrap();
     let (status, _, stderr) = tool(&workshop, &["diff", folder, REFERENCE]);
     assert!(status == 1 && stderr.contains("is not a system blob"), "{stderr}");
