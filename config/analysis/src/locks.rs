@@ -35,8 +35,8 @@ fn boosts(system: &System, partition: usize, core: usize, switch: u64) -> u64 {
     })
 }
 
-/// Longest wait in ns of a partition for its locks in a major frame: each time for the owner, who has the hold, and
-/// for all that the others may take meanwhile.
+/// Longest wait in ns of a partition for its locks in a major frame: each time for the owner, who has the hold, for all
+/// that the others may take meanwhile, and for owners of other locks that are boosted on the cores of these.
 fn waits(system: &System, partition: usize) -> u64 {
     let wait = |lock: &Lock| {
         let Some(own) = lock.participants.iter().find(|p| p.partition.value == partition) else {
@@ -46,9 +46,29 @@ fn waits(system: &System, partition: usize) -> u64 {
             return UNBOUNDED;
         }
         let others = lock.boosts(|p| p.partition.value != partition);
-        let once = lock.hold.value.saturating_add(others);
+        let before = elsewhere(system, lock, partition);
+        let once = lock.hold.value.saturating_add(others).saturating_add(before);
         once.saturating_mul(own.acquisitions.into())
     };
     let waits = system.locks.iter().map(wait);
     waits.fold(0, u64::saturating_add)
+}
+
+/// Longest time in ns for which owners of other locks keep one of `lock` from running in a major frame, when it is not
+/// `partition`: a boost goes before the slot, and before a boost for a less urgent waiter.
+fn elsewhere(system: &System, lock: &Lock, partition: usize) -> u64 {
+    let owners = lock
+        .participants
+        .iter()
+        .filter(|p| p.partition.value != partition);
+    let cores: Vec<usize> = owners
+        .flat_map(|p| system.partitions[p.partition.value].core_list())
+        .map(|core| core.value)
+        .collect();
+    let there = |p: &Participant| {
+        let partition = &system.partitions[p.partition.value];
+        cores.iter().any(|core| partition.vcpu_on(*core).is_some())
+    };
+    let others = system.locks.iter().filter(|l| l.name.value != lock.name.value);
+    others.fold(0, |sum, other| sum.saturating_add(other.boosts(there)))
 }

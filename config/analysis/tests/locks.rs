@@ -15,7 +15,7 @@ use common::Fixture;
 const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
 
-/// `panel` has the slot from 8 to 10 ms on core 1, `mate` the rest of it; `other` is on core 0.
+/// `panel` has the slot from 8 to 10 ms on core 1, `mate` and `third` the rest of it; `other` is on core 0.
 const SPEC: &str = "\
 bulkhead: 1
 name: locks
@@ -38,6 +38,11 @@ partitions:
     cores: { sliced: [1] }
     memory: 2MiB
     payload: { elf: cluster }
+  third:
+    criticality: qm
+    cores: { sliced: [1] }
+    memory: 2MiB
+    payload: { elf: cluster }
 locks:
   settings:
     hold: 100us
@@ -50,7 +55,8 @@ schedule:
       - { run: other, for: 8ms }
       - { run: system, for: 2ms }
     1:
-      - { run: mate, for: 8ms }
+      - { run: mate, for: 7ms }
+      - { run: third, for: 1ms }
       - { run: panel, for: 2ms }
 ";
 
@@ -125,4 +131,28 @@ fn boosts_at_the_end_of_a_slot_and_at_the_begin_of_the_next_count_twice() {
 fn without_inheritance_nothing_bounds_a_wait() {
     let vcpu = panel("100us", WAITS, "inheritance: none", 0);
     assert_eq!(vcpu.tasks[0].verdict, Verdict::NotSchedulable);
+}
+
+// Verifies: BH-LOCK-029.
+#[test]
+fn an_owner_may_itself_be_kept_from_running_by_boosts() {
+    let own = "panel: { priority: 1, acquisitions: 1 }";
+    let waits = |first: &str, second: &str| {
+        let more = format!("{own}, {first} }}\n  second:\n    hold: 50us\n    participants: {{ {second}");
+        panel("100us", &more, "inheritance: priority", 0).locks.wcet
+    };
+    let (other, mate) = (
+        "other: { priority: 0, acquisitions: 1 }",
+        "mate: { priority: 2, acquisitions: 4 }",
+    );
+    let third = "third: { priority: 1, acquisitions: 3 }";
+    // No owner of the second lock is on the core of `other`; all of them take from `panel`'s.
+    assert_eq!(
+        waits(other, &format!("{mate}, {third}")),
+        (100 + 100 + 7 * 50) * US
+    );
+    // `mate` may have to wait for seven boosts.
+    let wait = 100 + 400 + 3 * 50 + 4 * 50;
+    let boosts = 400 + 7 * 50;
+    assert_eq!(waits(mate, &format!("{mate}, {third}")), (wait + boosts) * US);
 }

@@ -51,14 +51,18 @@ pub fn json(proof: &Proof) -> Value {
     })
 }
 
+/// The same statement as `certificate.json` holds it.
+pub fn text(proof: &Proof) -> String {
+    format!("{:#}\n", json(proof))
+}
+
 /// Writes both forms into `directory`; neither appears before both are complete. Implements: BH-CHK-071.
 ///
 /// # Errors
 /// What the file system reports.
 pub fn write(directory: &Path, proof: &Proof) -> io::Result<()> {
-    let text = format!("{:#}\n", json(proof));
     let binary = complete(directory, &binary(proof))?;
-    let text = complete(directory, text.as_bytes())?;
+    let text = complete(directory, text(proof).as_bytes())?;
     text.persist(directory.join("certificate.json"))?;
     binary.persist(directory.join("certificate.bin"))?;
     Ok(())

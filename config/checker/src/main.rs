@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `bulkhead-checker prove DIR`: exit 0 when every property holds, 1 when one does not, 2 when that could not
-//! be decided.
+//! be decided. With `--write` the build asks before there is an image; without, a finished build is judged.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bulkhead_checker::{Failure, Inputs, PROPERTIES, Proof, certificate, prove};
+use bulkhead_checker::{Failure, Inputs, PROPERTIES, Proof, certificate, finished, prove};
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -24,9 +25,10 @@ struct Arguments {
 enum Verb {
     /// Proves that the system in a build directory isolates its partitions.
     Prove {
-        /// Directory with system.blob, grants.txt and hypervisor.bin.
+        /// Build directory: system.blob, grants.txt and hypervisor.bin are proved, and image.bin, manifest.json,
+        /// certificate.bin and certificate.json must be of the system that was proved.
         directory: PathBuf,
-        /// Writes certificate.bin and certificate.json into it when everything is proved.
+        /// Writes certificate.bin and certificate.json into it when everything is proved, before there is an image.
         #[arg(long)]
         write: bool,
         /// Form of the output.
@@ -49,22 +51,51 @@ enum Format {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().verb {
+    let (done, format) = match Arguments::parse().verb {
         Verb::Prove {
             directory,
             write,
             format,
             json,
-        } => run(&directory, write, if json { Format::Json } else { format }),
-        Verb::Properties => list(),
+        } => {
+            let format = if json { Format::Json } else { format };
+            (run(&directory, write, format), format)
+        }
+        Verb::Properties => (list(), Format::Text),
     };
     match done {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "bulkhead-checker: {error}");
+            // Where even that cannot be written, the exit status remains.
+            let _ = match format {
+                Format::Text => writeln!(io::stderr(), "bulkhead-checker: {error}"),
+                Format::Json => undecided(&error),
+            };
             ExitCode::from(2)
         }
     }
+}
+
+/// A reader that went away is no failure.
+fn say(text: &str) -> io::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// The form in which every verb of the tool says why it could not, with the fields of a proof.
+fn undecided(error: &io::Error) -> io::Result<()> {
+    let value = json!({
+        "verdict": "fail",
+        "errors": [],
+        "message": error.to_string(),
+        "help": "give a folder that `build` wrote",
+        "proved": false,
+        "certificate": null,
+        "failures": [],
+    });
+    say(&format!("{value:#}"))
 }
 
 fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error + '_ {
@@ -82,13 +113,21 @@ fn run(directory: &Path, write: bool, format: Format) -> io::Result<ExitCode> {
     let grants = read(directory, "grants.txt")?;
     // What is not UTF-8 is not ASCII either, which the reader refuses.
     let grants = String::from_utf8_lossy(&grants);
-    let result = prove(&Inputs {
+    let inputs = Inputs {
         hypervisor: &hypervisor,
         blob: &blob,
         grants: &grants,
-    });
-    if let (Ok(proof), true) = (&result, write) {
-        certificate::write(directory, proof).map_err(named(directory))?;
+    };
+    let mut result = prove(&inputs);
+    if let Ok(proof) = &result {
+        if write {
+            certificate::write(directory, proof).map_err(named(directory))?;
+        } else {
+            let failures = finished::check(directory, &inputs, proof)?;
+            if !failures.is_empty() {
+                result = Err(failures);
+            }
+        }
     }
     match format {
         Format::Text => text(&result)?,
@@ -102,22 +141,19 @@ fn text(result: &Result<Proof, Vec<Failure>>) -> io::Result<()> {
         Ok(proof) => {
             let (count, hash) = (PROPERTIES.len(), certificate::hex(&proof.blob_hash));
             let (pages, roots) = (proof.pages, proof.roots);
-            writeln!(
-                io::stdout(),
+            say(&format!(
                 "proved: {count} properties, {pages} pages reachable through {roots} roots"
-            )?;
-            writeln!(io::stdout(), "blob:   sha256 {hash}")
+            ))?;
+            say(&format!("blob:   sha256 {hash}"))
         }
         Err(failures) => {
             let mut out = io::stderr().lock();
             for failure in failures {
                 writeln!(out, "{failure}")?;
             }
-            let broken = PROPERTIES
-                .iter()
-                .filter(|p| failures.iter().any(|f| f.property == p.id))
-                .count();
-            writeln!(out, "refused: {} failures of {broken} properties", failures.len())
+            let broken: BTreeSet<&str> = failures.iter().map(|f| f.property).collect();
+            let (count, broken) = (failures.len(), broken.len());
+            writeln!(out, "refused: {count} failures of {broken} properties")
         }
     }
 }
@@ -133,12 +169,13 @@ fn machine(result: &Result<Proof, Vec<Failure>>) -> io::Result<()> {
             json!({ "proved": false, "certificate": null, "failures": failures })
         }
     };
-    writeln!(io::stdout(), "{value:#}")
+    say(&format!("{value:#}"))
 }
 
 fn list() -> io::Result<ExitCode> {
     for property in PROPERTIES {
-        writeln!(io::stdout(), "{}  {}", property.id, property.text)?;
+        say(&format!("{}  {}", property.id, property.text))?;
     }
+    say(&format!("{}  {}", finished::FINISHED, finished::FINISHED_TEXT))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::properties::{FORM, PROPERTIES, masters};
-use crate::range::PAGE;
+use crate::range::{PAGE, Range};
 use crate::system::System;
 
 /// The three files that are compared.
@@ -48,6 +48,38 @@ pub struct Proof {
     pub descriptors: u64,
     /// What was not proved since the text form excepts it, in words.
     pub exceptions: Vec<String>,
+    /// Where the parts of the image lie.
+    pub(crate) places: Places,
+}
+
+/// Where the parts of the image lie in physical memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// First byte of the image.
+    pub image: u64,
+    /// `hypervisor.bin`.
+    pub hypervisor: Range,
+    /// Blob and certificate.
+    pub blob: Range,
+    /// Payload area of each partition, with its owner.
+    pub payloads: Vec<(String, Range)>,
+}
+
+impl Places {
+    fn of(system: &System<'_>) -> Self {
+        let image = system.image.extent.start;
+        let placed = system.grants.memory.iter().chain(&system.grants.coloured_memory);
+        let payloads = placed.filter(|placed| placed.name == "payload-area");
+        let size = u64::try_from(system.hypervisor.len()).unwrap_or(u64::MAX);
+        Self {
+            image,
+            hypervisor: Range::sized(image, size),
+            blob: system.blob_area(),
+            payloads: payloads
+                .map(|placed| (format!("the payload of {}", placed.owner), placed.range))
+                .collect(),
+        }
+    }
 }
 
 /// Decides all properties. Implements: BH-CHK-070, BH-CHK-080.
@@ -77,5 +109,6 @@ pub fn prove(inputs: &Inputs<'_>) -> Result<Proof, Vec<Failure>> {
         roots: u64::try_from(system.roots.len()).unwrap_or(u64::MAX),
         descriptors: system.roots.iter().map(|root| root.walk.descriptors).sum(),
         exceptions: masters::exceptions(&system),
+        places: Places::of(&system),
     })
 }

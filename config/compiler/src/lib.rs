@@ -98,7 +98,7 @@ pub fn build(
     if let Some(tree) = boardtree::of(&system.board)? {
         output.write(manifest::DEVICE_TREE, tree)?;
     }
-    let manifest = manifest::describe(system, &compiled, images);
+    let manifest = manifest::describe(system, &compiled, images, &image);
     let report = report::describe(system, &compiled, length(&image));
     output.write("report.html", page::describe(system, &compiled, &image, &output)?)?;
     output.write("image.bin", image)?;

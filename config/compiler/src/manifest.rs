@@ -11,18 +11,20 @@ use bulkhead_model::manifest::{self, Manifest, Queue};
 use bulkhead_model::span::Spanned;
 use bulkhead_model::system::{self, Cores, MemoryRights, Origin, Payload, Run, System};
 
+use crate::blob::sha256;
 use crate::compile::Compiled;
 use crate::devicetree::has_window;
 use crate::grants::hex;
 use crate::machine;
 use crate::sections::global_vcpu;
-use crate::units::id;
+use crate::units::{id, index};
 
 /// The board's device tree in a build folder.
 pub const DEVICE_TREE: &str = "board.dtb";
 
-/// Describes a compiled system; `images` is the images folder. Implements: BH-LANG-003.
-pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest {
+/// Describes a compiled system; `images` is the images folder, `image` the bytes of `image.bin`, whose parts are digested.
+/// Implements: BH-LANG-003.
+pub fn describe(system: &System, compiled: &Compiled, images: &Path, image: &[u8]) -> Manifest {
     let board = &system.board;
     Manifest {
         version: manifest::VERSION,
@@ -30,7 +32,7 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
         board: board.name.value.clone(),
         blob_hash: hex(&compiled.blob_hash),
         image: "image.bin".to_owned(),
-        parts: parts(system, compiled),
+        parts: parts(system, compiled, image),
         runtime_elf: format!("{}/runtime.elf", board.name.value),
         stats: compiled.info.stats.start,
         cores: id(board.cores.len()),
@@ -50,14 +52,19 @@ pub fn describe(system: &System, compiled: &Compiled, images: &Path) -> Manifest
 
 /// The parts of the image. Payload areas of coloured partitions lie between each other's pages and are one part.
 /// Implements: BH-FLSH-002.
-fn parts(system: &System, compiled: &Compiled) -> Vec<manifest::Part> {
+fn parts(system: &System, compiled: &Compiled, image: &[u8]) -> Vec<manifest::Part> {
     let plan = &compiled.plan;
     let base = compiled.info.base;
-    let part = |name: &str, start: u64, end: u64| manifest::Part {
-        name: name.to_owned(),
-        address: start,
-        offset: start - base,
-        size: end.min(plan.file_end) - start,
+    let part = |name: &str, start: u64, end: u64| {
+        let end = end.min(plan.file_end);
+        let bytes = image.get(index(start - base)..index(end - base));
+        manifest::Part {
+            name: name.to_owned(),
+            address: start,
+            offset: start - base,
+            size: end - start,
+            sha256: hex(&sha256(bytes.unwrap_or_default())),
+        }
     };
     let mut payloads: Vec<(String, u64, u64)> = Vec::new();
     let mut areas: Vec<_> = system.partitions.iter().zip(&plan.payloads).collect();

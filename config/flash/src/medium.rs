@@ -5,6 +5,7 @@ use bulkhead_model::board::{Board, ReservedUse};
 use bulkhead_model::boot::Boot;
 use bulkhead_model::manifest::Manifest;
 
+use crate::disk::digest;
 use crate::fit::{Fit, FitError, Part};
 use crate::script::{Form, Place};
 
@@ -25,7 +26,9 @@ pub enum MediumError {
         board: String,
     },
     /// The image and its description differ.
-    #[error("the image has not the part `{0}` that its manifest names; build the system again")]
+    #[error(
+        "image.bin has not the part `{0}` with the digest that manifest.json names; build the system again"
+    )]
     Part(String),
     /// What is read would overwrite what is loaded.
     #[error(
@@ -93,12 +96,13 @@ impl<'a> Source<'a> {
         key: Option<&str>,
     ) -> Result<Vec<u8>, MediumError> {
         let place = self.place()?;
+        let parts = self.parts()?;
         let bytes = match form {
             Form::Image => self.image.to_vec(),
             Form::Fit => Fit {
                 system: &self.manifest.system,
                 compatible: &place.boot.compatible,
-                parts: self.parts()?,
+                parts,
                 rollback_index,
                 key,
             }
@@ -108,6 +112,7 @@ impl<'a> Source<'a> {
         Ok(bytes)
     }
 
+    /// The parts of the image, each with its digest. Implements: BH-FLSH-011.
     fn parts(&self) -> Result<Vec<Part<'a>>, MediumError> {
         let parts = self.manifest.parts.iter().map(|part| {
             let range = || {
@@ -115,7 +120,8 @@ impl<'a> Source<'a> {
                 let end = usize::try_from(part.offset.checked_add(part.size)?).ok()?;
                 self.image.get(start..end)
             };
-            let bytes = range().ok_or_else(|| MediumError::Part(part.name.clone()))?;
+            let whole = range().filter(|bytes| digest(bytes) == part.sha256);
+            let bytes = whole.ok_or_else(|| MediumError::Part(part.name.clone()))?;
             Ok(Part {
                 name: &part.name,
                 address: part.address,

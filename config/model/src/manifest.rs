@@ -7,7 +7,7 @@ use crate::loss::Loss;
 use crate::release::Release;
 
 /// Version of the manifest.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A built system.
 #[derive(Serialize, Deserialize, Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Manifest {
     pub blob_hash: String,
     /// Bootable image, relative to the manifest.
     pub image: String,
-    /// What the image consists of, ascending; between the parts nothing matters.
+    /// What the image consists of, ascending; between the parts it is zero.
     pub parts: Vec<Part>,
     /// ELF of the run-time part of EL2, for its defmt log and symbols; relative to the images folder.
     pub runtime_elf: String,
@@ -66,6 +66,8 @@ pub struct Part {
     pub offset: u64,
     /// Bytes.
     pub size: u64,
+    /// SHA-256 of its bytes in the image, lower-case hex.
+    pub sha256: String,
 }
 
 /// One partition.

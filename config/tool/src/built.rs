@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the views look at: a spec compiled in memory, or a folder that `build` wrote.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use bulkhead_compiler::{compile, image};
+use bulkhead_compiler::blob::sha256;
+use bulkhead_compiler::prove::check_certificate;
+use bulkhead_compiler::{compile, grants, image};
 use bulkhead_model::Paths;
 use bulkhead_model::system::System;
 use bulkhead_types::blob::PAGE;
@@ -47,11 +50,40 @@ impl Bytes {
         let grants = String::from_utf8(read("grants.txt")?).map_err(|error| {
             Failure::wrong(format_args!("{}: {error}", folder.join("grants.txt").display()))
         })?;
-        Ok(Bytes {
+        let bytes = Bytes {
             blob: read("system.blob")?,
             grants,
             image: read("image.bin")?,
-        })
+        };
+        bytes.belong(folder, &read("certificate.bin")?)?;
+        Ok(bytes)
+    }
+
+    /// Refuses a folder whose image or certificates are of another blob. Implements: BH-EXPL-008.
+    fn belong(&self, folder: &Path, page: &[u8]) -> Result<(), Failure> {
+        let wrong = |name: &str, why: &dyn fmt::Display| {
+            Failure::wrong(format_args!("{}: {why}", folder.join(name).display()))
+                .help("build it again; `prove` says what else is wrong with it")
+        };
+        let records = self.decode()?.records;
+        let hash = sha256(&self.blob);
+        check_certificate(page, &hash).map_err(|error| wrong("certificate.bin", &error))?;
+        let path = folder.join("certificate.json");
+        if let Ok(text) = fs::read(&path) {
+            let statement: serde_json::Value =
+                serde_json::from_slice(&text).map_err(|error| wrong("certificate.json", &error))?;
+            if statement["blob_hash"] != *grants::hex(&hash) {
+                return Err(wrong("certificate.json", &"field /blob_hash is of another blob"));
+            }
+        }
+        let at = usize::try_from(records.blob.start.saturating_sub(records.image.start));
+        let system = at.ok().and_then(|at| self.image.get(at..));
+        let system = system.and_then(|image| image.strip_prefix(self.blob.as_slice()));
+        match system.map(|rest| rest.starts_with(page)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(wrong("image.bin", &"its certificate is not certificate.bin")),
+            None => Err(wrong("image.bin", &"its blob is not system.blob")),
+        }
     }
 
     /// Loads a spec and compiles it, or reads a build folder.

@@ -7,6 +7,7 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -144,6 +145,71 @@ fn the_graph_goes_to_a_file_or_to_stdout() {
     assert_eq!(tool(&workshop, &["graph", "-o", nowhere.to_str().unwrap()]).0, 2);
 }
 
+/// Changes the folder `released`, one file at a time. Verifies: BH-EXPL-008.
+fn refuses_what_belongs_to_another_blob(workshop: &Workshop) {
+    let folder = workshop.path("released");
+    let refused = |name: &str, bytes: &[u8], why: &str| {
+        let right = fs::read(folder.join(name)).ok();
+        fs::write(folder.join(name), bytes).unwrap();
+        for (before, after) in [(folder.as_path(), Path::new(REFERENCE)), (&folder, &folder)] {
+            let paths = [before, after].map(|path| path.to_str().unwrap());
+            let (status, stdout, stderr) = tool(workshop, &["diff", paths[0], paths[1]]);
+            assert_eq!((status, stdout.as_str()), (1, ""), "{stderr}");
+            assert!(stderr.contains(name) && stderr.contains(why), "{stderr}");
+        }
+        match right {
+            Some(right) => fs::write(folder.join(name), right).unwrap(),
+            None => fs::remove_file(folder.join(name)).unwrap(),
+        }
+    };
+    let mut page = fs::read(folder.join("certificate.bin")).unwrap();
+    let mut image = fs::read(folder.join("image.bin")).unwrap();
+    let at = image.windows(page.len()).position(|bytes| bytes == page).unwrap();
+    page[20] ^= 1;
+    refused("certificate.bin", &page, "it is for another blob");
+    refused(
+        "certificate.json",
+        b"{\"blob_hash\": \"00\"}",
+        "is of another blob",
+    );
+    image[at + 60] ^= 1;
+    refused("image.bin", &image, "its certificate is not certificate.bin");
+    image[at - 1] ^= 1;
+    refused("image.bin", &image, "its blob is not system.blob");
+}
+
+/// A medium is made of what was built. Verifies: BH-FLSH-011.
+fn packs_only_what_was_built(workshop: &Workshop) {
+    let folder = workshop.path("released");
+    let manifest: Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    let right = fs::read(folder.join("image.bin")).unwrap();
+    let medium = workshop.path("medium.img");
+    let (folder_name, medium_name) = (folder.to_str().unwrap(), medium.to_str().unwrap());
+    let flash = [
+        "flash",
+        "qemu-virt",
+        folder_name,
+        "--to",
+        medium_name,
+        "--dry-run",
+    ];
+    let (status, _, stderr) = tool(workshop, &flash);
+    assert_eq!(status, 0, "{stderr}");
+    for part in manifest["parts"].as_array().unwrap() {
+        let mut image = right.clone();
+        let end = part["offset"].as_u64().unwrap() + part["size"].as_u64().unwrap();
+        image[usize::try_from(end).unwrap() - 1] ^= 1;
+        fs::write(folder.join("image.bin"), image).unwrap();
+        let (status, _, stderr) = tool(workshop, &flash);
+        assert_eq!(status, 1, "{stderr}");
+        assert!(
+            stderr.contains(&format!("the part `{}`", part["name"].as_str().unwrap())),
+            "{stderr}"
+        );
+    }
+    fs::write(folder.join("image.bin"), right).unwrap();
+}
+
 // Verifies: BH-EXPL-005, BH-TOOL-001
 #[test]
 fn differences_end_with_1_between_specs_and_folders() {
@@ -190,6 +256,8 @@ fn differences_end_with_1_between_specs_and_folders() {
     assert!(who.0 == 0 && who.1.contains("read     adas\n"));
     assert_eq!(tool(&workshop, &["explain", folder, "at", "3", "1ms"]).0, 0);
     assert_eq!(tool(&workshop, &["explain", folder]).0, 1);
+    refuses_what_belongs_to_another_blob(&workshop);
+    packs_only_what_was_built(&workshop);
     fs::write(workshop.path("released/system.blob"), b"no blob").unwrap();
     let (status, _, stderr) = tool(&workshop, &["diff", folder, REFERENCE]);
     assert!(status == 1 && stderr.contains("is not a system blob"), "{stderr}");

@@ -147,7 +147,7 @@ fn a_reaction_that_comes_late_fails_the_run() {
         &[
             r#"partitions.adas.args="fault=20us@brake""#,
             "partitions.adas.restart_limit=0",
-            "partitions.adas.fault_tolerant_time={limit: 60ms, reaction: vehicle, timeout: 50ms}",
+            "partitions.adas.fault_tolerant_time={limit: 70ms, reaction: vehicle, timeout: 50ms}",
             "partitions.infotainment.autostart=false",
         ],
         Vec::new(),

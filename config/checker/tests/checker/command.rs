@@ -2,6 +2,7 @@
 //! The program: its exit codes, its output, and that it writes all or nothing.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use crate::encode::{BLOB_SIZE, Files, encode};
 use crate::model::good;
 
-fn directory(files: &Files) -> TempDir {
+pub(crate) fn directory(files: &Files) -> TempDir {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("hypervisor.bin"), &files.hypervisor).unwrap();
     fs::write(directory.path().join("system.blob"), &files.blob).unwrap();
@@ -20,7 +21,7 @@ fn directory(files: &Files) -> TempDir {
     directory
 }
 
-fn prove(directory: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn prove(directory: &Path, arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_bulkhead-checker");
     Command::new(program)
         .arg("prove")
@@ -45,7 +46,7 @@ fn a_proof_is_certified() {
     let files = encode(&good(BLOB_SIZE));
     let directory = directory(&files);
     let without = prove(directory.path(), &[]);
-    assert_eq!(without.status.code(), Some(0), "{without:?}");
+    assert_eq!(without.status.code(), Some(1), "there is no image: {without:?}");
     assert_eq!(
         names(directory.path()),
         ["grants.txt", "hypervisor.bin", "system.blob"]
@@ -121,6 +122,37 @@ fn what_cannot_be_read_is_not_judged() {
     }
     let output = prove(Path::new("nowhere"), &["--unknown"]);
     assert_eq!(output.status.code(), Some(2));
+    let output = prove(Path::new("nowhere"), &["--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&said["verdict"], &said["proved"]),
+        (&"fail".into(), &false.into())
+    );
+    assert!(
+        said["message"].as_str().unwrap().contains("hypervisor.bin"),
+        "{said}"
+    );
+}
+
+/// A reader that goes away changes neither what is told nor the exit status. Verifies: BH-CHK-071.
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let directory = directory(&encode(&good(BLOB_SIZE)));
+    for arguments in [&["--write"][..], &["--write", "--json"]] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_bulkhead-checker"))
+            .arg("prove")
+            .arg(directory.path())
+            .args(arguments)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
 }
 
 /// Truncated files are refused without a crash. Verifies: BH-CHK-001.

@@ -8,6 +8,7 @@ mod colours;
 mod command;
 mod descriptors;
 mod encode;
+mod finished;
 mod gicv2;
 mod masters;
 mod model;

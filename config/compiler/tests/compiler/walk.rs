@@ -87,7 +87,8 @@ impl Walker {
         let Ok(compiled) = compile(&system, &self.hypervisor) else {
             return Outcome::Refused(BTreeSet::new());
         };
-        let manifest = manifest::describe(&system, &compiled, &self.workshop.path("images"));
+        // Payloads are compared by their areas; no image is assembled for its digests.
+        let manifest = manifest::describe(&system, &compiled, &self.workshop.path("images"), &[]);
         let mut parts = vec![
             compiled.blob.clone(),
             compiled.text.clone().into_bytes(),
