@@ -38,10 +38,9 @@ pub(crate) fn run(args: &BenchArgs, format: Format) -> Result<(), Failure> {
     if report.breaches.is_empty() {
         return Ok(());
     }
-    Err(Failure::wrong(format_args!(
-        "tests/benches/bounds.toml:\n  {}",
-        report.breaches.join("\n  ")
-    )))
+    let breaches = report.breaches.join("\n  ");
+    let message = format!("tests/benches/bounds.toml:\n  {breaches}");
+    Err(Failure::reported(format, message))
 }
 
 fn text(report: &Report) -> Result<(), Failure> {

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use bulkhead_model::{Diagnostics, LoadError};
 
+use crate::cli::Format;
+
 /// Why a verb did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -46,6 +48,15 @@ impl Failure {
         })
     }
 
+    /// What a report that was printed in `format` ends with: in JSON the report itself says what is wrong, and a second
+    /// document behind it would be read by nobody.
+    pub(crate) fn reported(format: Format, message: impl fmt::Display) -> Self {
+        match format {
+            Format::Json => Failure::Told(1),
+            Format::Text => Failure::wrong(message),
+        }
+    }
+
     /// A file or folder could not be used.
     pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         Failure::unable(format_args!("{}: {error}", path.display()))
@@ -81,5 +92,17 @@ impl From<LoadError> for Failure {
                 Failure::unable(error).help("this is a defect of the tool: please report the spec")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_in_json_is_the_only_document() {
+        assert!(matches!(Failure::reported(Format::Json, "x"), Failure::Told(1)));
+        let text = Failure::reported(Format::Text, "x");
+        assert!(matches!(text, Failure::Wrong(words) if words.message == "x"));
     }
 }

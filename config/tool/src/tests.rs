@@ -132,10 +132,8 @@ fn conclude(title: &str, outcomes: Vec<Outcome>, args: &TestArgs, format: Format
     if failures.is_empty() {
         Ok(())
     } else {
-        Err(Failure::wrong(format_args!(
-            "tests failed:\n{}",
-            failures.join("\n")
-        )))
+        let message = format!("tests failed:\n{}", failures.join("\n"));
+        Err(Failure::reported(format, message))
     }
 }
 
