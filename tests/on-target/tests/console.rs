@@ -139,9 +139,6 @@ fn a_person_has_a_shell_in_linux_and_the_terminal_back() {
     let (a, b) = operands();
     user.types(&format!("echo $(({a}*{b}))\r"));
     shown += &user.sees(&format!("{}\r", a * b));
-    // The record that Linux shares with the cluster, under a lock.
-    user.types("settings brightness 70\r");
-    shown += &user.sees("settings: brightness 70, volume 0, change 1\r");
     // Ctrl-C is Linux's: it ends the program there, not the run.
     user.types(&format!("echo $(({a}+{b})) before; sleep 100000\r"));
     shown += &user.sees(&format!("{} before\r", a + b));
