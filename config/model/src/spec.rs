@@ -267,6 +267,11 @@ impl PartitionSpec {
         self.console.filter(|c| c.value == console).map(|c| c.span)
     }
 
+    /// Whether it has a safety level: it is not `qm`.
+    pub(crate) fn has_level(&self) -> bool {
+        self.criticality.is_some_and(|c| c.value != Criticality::Qm)
+    }
+
     /// Whether its payload is Linux.
     pub(crate) fn is_linux(&self) -> bool {
         matches!(self.payload, Some(PayloadSpec::Linux { .. }))

@@ -6,6 +6,7 @@ use bulkhead_abi::health::{Action, Error};
 use super::{Facts, meant};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::health::Reaction;
+use crate::span::Spanned;
 use crate::system::Console;
 use crate::units::show_time;
 
@@ -20,8 +21,8 @@ static NO_MONITOR: Rule = Rule {
 static MONITOR: Rule = Rule {
     number: "BH141",
     id: "health/monitor",
-    text: "The monitor is a bare-metal partition of the spec: notices are written into its window.",
-    fix: "Name a partition with an `elf` or `raw` payload.",
+    text: "The monitor is a bare-metal partition of the spec: notices are written into its window; none of `qm` is told of one with a safety level.",
+    fix: "Name a partition with an `elf` or `raw` payload, and with a safety level where one of such a level is to be told of.",
 };
 /// A sign of life that nobody can see.
 static NO_WINDOW: Rule = Rule {
@@ -100,10 +101,34 @@ fn monitor(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             "a Linux partition sees no window",
             "name a bare-metal partition".to_owned(),
         ),
+        Some((_, partition)) if !partition.has_level() => return of_qm(facts, name, diagnostics),
         Some(_) => return,
     };
     let message = format!("`{}` cannot be the monitor", name.value);
     diagnostics.push(Diagnostic::new(&MONITOR, name.span, message, cause, help));
+}
+
+/// A monitor without a safety level is told of no partition that has one. Implements: BH-HEALTH-013.
+fn of_qm(facts: &Facts<'_>, name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) {
+    for partition in facts.spec.partitions.iter().filter(|p| p.has_level()) {
+        let mut reactions = partition.health.reactions.iter();
+        let Some((_, action)) = reactions.find(|(_, action)| action.value == Action::Notify) else {
+            continue;
+        };
+        diagnostics.push(
+            Diagnostic::new(
+                &MONITOR,
+                name.span,
+                format!(
+                    "`{}` cannot be told of errors of `{}`",
+                    name.value, partition.name.value
+                ),
+                "it has no safety level, and a partition with one would depend on it",
+                "name a partition with a safety level, or write `log`",
+            )
+            .and(action.span, "it is to be told of this"),
+        );
+    }
 }
 
 /// Implements: BH-HEALTH-014.

@@ -13,8 +13,8 @@ use crate::units::show_time;
 static REACTION: Rule = Rule {
     number: "BH146",
     id: "tolerance/reaction",
-    text: "The partition that answers a fault is another one of the spec, bare-metal: its window shows when it did.",
-    fix: "Name another partition with an `elf` or `raw` payload.",
+    text: "The partition that answers a fault is another one of the spec, bare-metal: its window shows when it did; none of `qm` answers for one with a safety level.",
+    fix: "Name another partition with an `elf` or `raw` payload, and with a safety level.",
 };
 /// A hang that the hypervisor finds too late.
 static FOUND_LATE: Rule = Rule {
@@ -48,6 +48,10 @@ fn reaction(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             Some((_, other)) if other.is_linux() || other.has_console(Console::Uart).is_some() => (
                 "it has no window in which it could show its reaction",
                 "name a bare-metal partition".to_owned(),
+            ),
+            Some((_, other)) if !other.has_level() && partition.has_level() => (
+                "it has no safety level, and a partition with one would depend on it",
+                "name a partition with a safety level".to_owned(),
             ),
             Some(_) => continue,
         };
