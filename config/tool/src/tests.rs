@@ -38,6 +38,15 @@ struct Outcome {
     reason: Option<String>,
 }
 
+/// A test, or a breakage, that can be chosen.
+#[derive(Serialize)]
+struct Listed<'a> {
+    id: &'a str,
+    suite: &'a str,
+    /// What it shows, or breaks.
+    text: &'a str,
+}
+
 /// Results of a run.
 #[derive(Serialize)]
 struct Summary {
@@ -68,17 +77,23 @@ pub(crate) fn run(args: &TestArgs, format: Format) -> Result<(), Failure> {
         let root = place::root()?;
         let patches = sabotage::chosen(&root, &args.only)?;
         if args.list {
-            return patches
-                .iter()
-                .try_for_each(|p| output::line(&format!("{:<32} {}", p.name, p.breaks)));
+            let each = patches.iter().map(|patch| Listed {
+                id: &patch.name,
+                suite: "sabotage",
+                text: &patch.breaks,
+            });
+            return list(each.collect(), format, 32);
         }
         return conclude("sabotage: ", sabotage::run(&root, &patches)?, args, format);
     }
     let tests = chosen(args)?;
     if args.list {
-        return tests
-            .iter()
-            .try_for_each(|t| output::line(&format!("{:<20} {:<10} {}", t.id, t.suite, t.text)));
+        let each = tests.iter().map(|test| Listed {
+            id: test.id,
+            suite: test.suite,
+            text: test.text,
+        });
+        return list(each.collect(), format, 20);
     }
     let root = place::root()?;
     if args.only.is_empty() && args.suite.is_empty() {
@@ -95,6 +110,16 @@ pub(crate) fn run(args: &TestArgs, format: Format) -> Result<(), Failure> {
         outcomes.push(outcome);
     }
     conclude("", outcomes, args, format)
+}
+
+/// Shows what could be run; `width` is the room for names.
+fn list(tests: Vec<Listed<'_>>, format: Format, width: usize) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(&tests),
+        Format::Text => tests
+            .iter()
+            .try_for_each(|t| output::line(&format!("{:<width$} {:<10} {}", t.id, t.suite, t.text))),
+    }
 }
 
 /// Reports all results; `title` begins the closing line.

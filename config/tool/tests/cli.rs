@@ -106,6 +106,24 @@ fn machines_get_every_error_as_json() {
 
 // Verifies: BH-TOOL-001
 #[test]
+fn machines_get_the_list_of_tests_as_json() {
+    for (arguments, known) in [
+        (["test", "--list", "--json"].as_slice(), "reference"),
+        (
+            ["test", "--sabotage", "--list", "--json"].as_slice(),
+            "checker-vmid",
+        ),
+    ] {
+        let output = tool(&Fixture::new(), arguments);
+        assert_eq!(status(&output), 0, "{}", stderr(&output));
+        let listed: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let found = listed.iter().find(|test| test["id"] == known).unwrap();
+        assert!(found["suite"].is_string() && found["text"].is_string(), "{found}");
+    }
+}
+
+// Verifies: BH-TOOL-001
+#[test]
 fn nothing_is_written_for_a_bad_spec() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
