@@ -90,4 +90,13 @@ impl Diagnostic {
         });
         self
     }
+
+    /// Points at another place, too, where there is one.
+    #[must_use]
+    pub fn and_at(self, span: Option<Span>, text: impl Into<String>) -> Self {
+        match span {
+            Some(span) => self.and(span, text),
+            None => self,
+        }
+    }
 }

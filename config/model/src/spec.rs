@@ -267,6 +267,11 @@ impl PartitionSpec {
         self.console.filter(|c| c.value == console).map(|c| c.span)
     }
 
+    /// Where its first core is named.
+    pub(crate) fn first_core(&self) -> Option<Span> {
+        Some(self.cores.as_ref()?.cores.first()?.span)
+    }
+
     /// Whether it has a safety level: it is not `qm`.
     pub(crate) fn has_level(&self) -> bool {
         self.criticality.is_some_and(|c| c.value != Criticality::Qm)

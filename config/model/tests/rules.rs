@@ -170,6 +170,13 @@ const CONFLICTS: &[&str] = &[
     "schedule/not-its-core",
     "schedule/unaligned",
     "schedule/dedicated-core",
+    "health/direct-limit",
+    "health/too-short",
+    "tolerance/found-late",
+    "locks/dedicated",
+    "locks/less-critical",
+    "partitions/uart-dedicated",
+    "bandwidth/not-sliced",
 ];
 
 // Verifies: BH-LANG-005

@@ -74,13 +74,19 @@ fn not_sliced(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     };
     let has_table = |b: &&Bandwidth| schedule.cores.iter().any(|c| c.core.value == b.core.value);
     for budget in budgets(facts).filter(|b| !has_table(b)) {
-        diagnostics.push(Diagnostic::new(
-            &NOT_SLICED,
-            budget.core.span,
-            format!("core {} has a budget of memory traffic", budget.core.value),
-            "it has no slot table",
-            NOT_SLICED.fix,
-        ));
+        diagnostics.push(
+            Diagnostic::new(
+                &NOT_SLICED,
+                budget.core.span,
+                format!("core {} has a budget of memory traffic", budget.core.value),
+                "it has no slot table",
+                NOT_SLICED.fix,
+            )
+            .and_at(
+                schedule.cores.first().map(|c| c.core.span),
+                "slot tables begin here",
+            ),
+        );
     }
 }
 

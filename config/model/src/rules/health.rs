@@ -158,13 +158,16 @@ fn too_short(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         if let Some(heartbeat) = &partition.health.heartbeat
             && heartbeat.every.value < frame.value
         {
-            diagnostics.push(Diagnostic::new(
-                &TOO_SHORT,
-                heartbeat.every.span,
-                format!("the heartbeat of `{}` comes too often", partition.name.value),
-                format!("it is looked for every {}", show_time(frame.value)),
-                format!("write at least {}", show_time(frame.value)),
-            ));
+            diagnostics.push(
+                Diagnostic::new(
+                    &TOO_SHORT,
+                    heartbeat.every.span,
+                    format!("the heartbeat of `{}` comes too often", partition.name.value),
+                    format!("it is looked for every {}", show_time(frame.value)),
+                    format!("write at least {}", show_time(frame.value)),
+                )
+                .and(frame.span, "the major frame"),
+            );
         }
     }
 }
@@ -173,13 +176,16 @@ fn too_short(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn direct_limit(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for partition in facts.spec.partitions.iter().filter(|p| p.is_dedicated()) {
         if let Some(limit) = partition.health.interrupt_limit {
-            diagnostics.push(Diagnostic::new(
-                &DIRECT_LIMIT,
-                limit.span,
-                format!("nobody counts the interrupts of `{}`", partition.name.value),
-                "its cores are dedicated",
-                "leave `interrupt_limit` out",
-            ));
+            diagnostics.push(
+                Diagnostic::new(
+                    &DIRECT_LIMIT,
+                    limit.span,
+                    format!("nobody counts the interrupts of `{}`", partition.name.value),
+                    "its cores are dedicated",
+                    "leave `interrupt_limit` out",
+                )
+                .and_at(partition.first_core(), "dedicated here"),
+            );
         }
     }
 }

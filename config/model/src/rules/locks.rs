@@ -149,9 +149,11 @@ fn name(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Implements: BH-CFG-133.
 fn dedicated(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (lock, participant) in participants(facts) {
-        if partition(facts, participant).is_some_and(PartitionSpec::is_dedicated) {
-            let name = &participant.partition;
-            diagnostics.push(Diagnostic::new(
+        let taker = partition(facts, participant).filter(|p| p.is_dedicated());
+        let Some(taker) = taker else { continue };
+        let name = &participant.partition;
+        diagnostics.push(
+            Diagnostic::new(
                 &DEDICATED,
                 name.span,
                 format!(
@@ -160,8 +162,9 @@ fn dedicated(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 ),
                 "on dedicated cores",
                 DEDICATED.fix,
-            ));
-        }
+            )
+            .and_at(taker.first_core(), "dedicated here"),
+        );
     }
 }
 
@@ -169,8 +172,8 @@ fn dedicated(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn less_critical(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for lock in facts.spec.locks.iter().filter(|l| !l.less_critical) {
         let level = |p: &ParticipantSpec| partition(facts, p)?.criticality.map(|c| c.value);
-        let levels = lock.participants.iter().filter_map(level);
-        let Some(least) = levels.min_by_key(|level| rank(*level)) else {
+        let levels = lock.participants.iter().filter_map(|p| Some((p, level(p)?)));
+        let Some((below, least)) = levels.min_by_key(|(_, level)| rank(*level)) else {
             continue;
         };
         if let Some(above) = lock
@@ -179,17 +182,23 @@ fn less_critical(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             .find(|p| level(p).is_some_and(|l| l != least))
         {
             let word = level(above).map_or("", |l| l.word());
-            diagnostics.push(Diagnostic::new(
-                &LESS_CRITICAL,
-                above.partition.span,
-                format!(
-                    "lock `{}` lets `{word}` wait for `{}`",
-                    lock.name.value,
-                    least.word()
+            diagnostics.push(
+                Diagnostic::new(
+                    &LESS_CRITICAL,
+                    above.partition.span,
+                    format!(
+                        "lock `{}` lets `{word}` wait for `{}`",
+                        lock.name.value,
+                        least.word()
+                    ),
+                    format!("`{}` is `{word}`", above.partition.value),
+                    LESS_CRITICAL.fix,
+                )
+                .and(
+                    below.partition.span,
+                    format!("`{}` is `{}`", below.partition.value, least.word()),
                 ),
-                format!("`{}` is `{word}`", above.partition.value),
-                LESS_CRITICAL.fix,
-            ));
+            );
         }
     }
 }

@@ -134,13 +134,16 @@ fn too_many(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn uart_dedicated(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for partition in facts.spec.partitions.iter().filter(|p| p.is_dedicated()) {
         if let Some(span) = partition.has_console(Console::Uart) {
-            diagnostics.push(Diagnostic::new(
-                &UART_DEDICATED,
-                span,
-                format!("`{}` has dedicated cores and an emulated UART", partition.name.value),
-                "every access to it would enter EL2",
-                "write `console: text` or `console: defmt`, which need no EL2 entry, or make the cores `sliced`",
-            ));
+            diagnostics.push(
+                Diagnostic::new(
+                    &UART_DEDICATED,
+                    span,
+                    format!("`{}` has dedicated cores and an emulated UART", partition.name.value),
+                    "every access to it would enter EL2",
+                    "write `console: text` or `console: defmt`, which need no EL2 entry, or make the cores `sliced`",
+                )
+                .and_at(partition.first_core(), "dedicated here"),
+            );
         }
     }
 }

@@ -76,16 +76,19 @@ fn found_late(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         if latest <= tolerance.limit.value {
             continue;
         }
-        diagnostics.push(Diagnostic::new(
-            &FOUND_LATE,
-            heartbeat.every.span,
-            format!(
-                "that `{}` hangs may be found only after {}",
-                partition.name.value,
-                show_time(latest)
-            ),
-            format!("a fault is tolerated for {}", show_time(tolerance.limit.value)),
-            "lower `every`",
-        ));
+        diagnostics.push(
+            Diagnostic::new(
+                &FOUND_LATE,
+                heartbeat.every.span,
+                format!(
+                    "that `{}` hangs may be found only after {}",
+                    partition.name.value,
+                    show_time(latest)
+                ),
+                format!("a fault is tolerated for {}", show_time(tolerance.limit.value)),
+                "lower `every`",
+            )
+            .and(tolerance.limit.span, "tolerated for this time"),
+        );
     }
 }
