@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Records of what was placed: `FORMAT.md`, "Records", `memory`.
 
+use crate::blob::NONE;
 use crate::bytes::PAGE;
 use crate::descriptor::Kind;
 use crate::image::Range;
@@ -158,11 +159,13 @@ fn owned(case: &Case<'_>) -> Vec<(String, Range)> {
     for function in &blob.functions {
         let at = crate::bytes::index(function.partition.into());
         let name = blob.partitions.get(at).and_then(|p| p.name.as_deref());
+        // Nobody's function is EL2's watchdog.
+        let owner = match function.partition {
+            NONE => "el2".to_owned(),
+            _ => format!("partition:{}", name.unwrap_or("?")),
+        };
         for (address, size) in function.bars.iter().filter(|bar| bar.1 != 0) {
-            all.push((
-                format!("partition:{}", name.unwrap_or("?")),
-                sized(*address, *size),
-            ));
+            all.push((owner.clone(), sized(*address, *size)));
         }
     }
     all
