@@ -9,45 +9,13 @@ use bulkhead_partition::el1::Partition;
 use crate::Tried;
 use crate::code::{Code, run_at};
 use crate::edge::mask;
+use crate::random::Random;
 
 /// Steps of a program; each has at most [`STEP`] instructions.
 const STEPS: u64 = 140;
 const STEP: usize = 7;
 
 static CODE: Code = Code::new();
-
-/// xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        (self.next() >> 16) % end
-    }
-
-    fn of<const N: usize>(&mut self, all: [u32; N]) -> u32 {
-        let at = usize::try_from(self.below(N as u64)).unwrap_or(0);
-        all.get(at).copied().unwrap_or(0)
-    }
-
-    /// A value that is often near a border.
-    fn value(&mut self) -> u64 {
-        let value = self.next();
-        match self.below(6) {
-            0 => 0,
-            1 => u64::MAX,
-            2 => 1 << (value % 64),
-            3 => value & 0xffff,
-            _ => value,
-        }
-    }
-}
 
 /// Up to [`STEP`] instructions.
 #[derive(Default)]

@@ -11,6 +11,7 @@ use bulkhead_partition::el1::{Partition, console, time};
 
 use crate::Tried;
 use crate::edge::{call, read, wait, write};
+use crate::random::Random;
 
 /// Its part of the spec.
 const LOCK: &str = "record";
@@ -21,18 +22,6 @@ const KEPT: u64 = 20;
 /// How long the lock is kept at most, far beyond what the spec lets an owner hold it, and boosts are farmed.
 const KEPT_NS: u64 = 100_000_000;
 const FARM_NS: u64 = 400_000_000;
-
-/// xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-}
 
 /// Calls EL2 for every lock: to wait for those of others, to give back what it does not own.
 fn calls(tried: &mut Tried, own: u32, random: &mut Random) {

@@ -27,6 +27,8 @@ mod memory;
 #[cfg(target_os = "none")]
 mod psci;
 #[cfg(target_os = "none")]
+mod random;
+#[cfg(target_os = "none")]
 mod ranges;
 #[cfg(target_os = "none")]
 mod registers;
