@@ -21,7 +21,7 @@ use bulkhead_model::task::Task;
 use serde::Serialize;
 
 use crate::response::{Load, Question, Response, response};
-use crate::supply::{Supply, Window};
+use crate::supply::{Part, Supply, Window};
 
 /// Every vCPU that has tasks.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct VcpuAnalysis {
     pub core: usize,
     /// What the core gives it after all costs of slots.
     pub supply: Supply,
+    /// What each of its wake-ups costs in ns where others may be on the core in its slots.
+    pub wake: u64,
     /// What EL2 costs here.
     pub costs: Vec<Cost>,
     /// Why nothing is proved here even if all tasks are in time; empty on a board that was measured.
@@ -121,6 +123,7 @@ impl VcpuAnalysis {
         let partition = &system.partitions[index];
         let costs: Vec<Cost> = paths(&partition.cores).iter().map(|p| bounds.cost(*p)).collect();
         let supply = supply(system, &costs, index, vcpu, core);
+        let wake = wake(system, &costs, index, vcpu, core);
         let doubts = doubts(system, partition, vcpu, &costs);
         let mut result = VcpuAnalysis {
             locks: locks::load(
@@ -135,6 +138,7 @@ impl VcpuAnalysis {
             vcpu,
             core,
             supply,
+            wake,
             costs,
             doubts,
             tasks: Vec::new(),
@@ -202,7 +206,10 @@ impl VcpuAnalysis {
             task: Load { wcet, ..load(asked) },
             urgent: &loads(urgent),
             less_urgent: &[loads(less_urgent), self.bells.clone()].concat(),
-            interrupt: self.cost(CostPath::Interrupt) + self.cost(CostPath::GuardedWake),
+            interrupt: self
+                .cost(CostPath::Interrupt)
+                .saturating_add(self.cost(CostPath::GuardedWake))
+                .saturating_add(self.wake),
             locks: self.locks,
             blocking: self.cost(CostPath::LongestStay),
         })
@@ -267,15 +274,50 @@ fn supply(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: 
         return Supply::always();
     };
     let early = cost(costs, CostPath::TimerTick);
-    let mine = |run| run == Run::Vcpu { partition, vcpu };
-    let slots = table.slots.iter().filter(|s| mine(s.run.value));
-    let slots = slots.map(|s| Window {
-        begin: s.offset,
-        end: s.offset.saturating_add(s.length.value),
+    let overrun = overrun(costs);
+    let mine = Run::Vcpu { partition, vcpu };
+    let parts = table.slots.iter().filter_map(|slot| {
+        let users = slot.users();
+        let place = users.iter().position(|u| u.run.value == mine)?;
+        let (urgent, own) = (users.get(..place)?, users.get(place)?);
+        let urgent = urgent.iter().fold(0_u64, |sum, u| {
+            sum.saturating_add(u.budget).saturating_add(overrun)
+        });
+        Some(Part {
+            slot: Window {
+                begin: slot.offset,
+                end: slot.offset.saturating_add(slot.length.value),
+            },
+            budget: own.budget,
+            urgent,
+        })
     });
     // Slots fill the frame in order, so that none is out of place.
-    Supply::slots(system.schedule.major_frame.value, slots, late(costs), early)
+    Supply::parts(system.schedule.major_frame.value, parts, late(costs), early)
         .unwrap_or_else(Supply::nothing)
+}
+
+/// By how much a budget may be overrun: by the switches there and back, each from EL2's entry on, where nothing was left
+/// of it behind the first, and by what EL2 does between them before a boost, which delays a slot no less.
+fn overrun(costs: &[Cost]) -> u64 {
+    let switches = cost(costs, CostPath::WorldSwitch).saturating_mul(2);
+    cost(costs, CostPath::SlotLateness).saturating_add(switches)
+}
+
+/// What each wake-up of a vCPU costs where less urgent ones, or slack, may be on the core: the switches to it and back,
+/// from its own budget.
+fn wake(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: usize) -> u64 {
+    let mine = Run::Vcpu { partition, vcpu };
+    let mut slots = system.schedule.core(core).into_iter().flat_map(|t| &t.slots);
+    let is_followed = slots.any(|slot| {
+        let place = slot.shares.iter().position(|s| s.run.value == mine);
+        place.is_some_and(|place| place + 1 < slot.shares.len() || slot.slack.is_some())
+    });
+    if is_followed {
+        cost(costs, CostPath::WorldSwitch).saturating_mul(2)
+    } else {
+        0
+    }
 }
 
 fn doubts(system: &System, partition: &Partition, vcpu: usize, costs: &[Cost]) -> Vec<Doubt> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use bulkhead_model::bounds::{Basis, Cost};
 use bulkhead_model::system::System;
-use bulkhead_model::units::show_time;
+use bulkhead_model::units::read_time;
 use serde::Serialize;
 
 use crate::{Analysis, Doubt, TaskAnalysis, VcpuAnalysis, Verdict};
@@ -68,19 +68,19 @@ impl Analysis {
             return "no partition has tasks\n".to_owned();
         }
         let mut out = format!(
-            "{:<28} {:>10} {:>10} {:>10} {:>12}  verdict\n",
+            "{:<28} {:>12} {:>12} {:>12} {:>14}  verdict\n",
             "task", "period", "WCET", "deadline", "bound"
         );
         for vcpu in self.report(system) {
             for task in &vcpu.tasks {
-                let bound = task.response_ns.map_or_else(|| "none".to_owned(), show_time);
+                let bound = task.response_ns.map_or_else(|| "none".to_owned(), read_time);
                 let _ = writeln!(
                     out,
-                    "{:<28} {:>10} {:>10} {:>10} {bound:>12}  {}",
+                    "{:<28} {:>12} {:>12} {:>12} {bound:>14}  {}",
                     format!("{}/{}", vcpu.partition, task.name),
-                    show_time(task.period_ns),
-                    show_time(task.wcet_ns),
-                    show_time(task.deadline_ns),
+                    read_time(task.period_ns),
+                    read_time(task.wcet_ns),
+                    read_time(task.deadline_ns),
                     task.verdict.name()
                 );
             }
@@ -131,24 +131,24 @@ impl VcpuReport {
         if self.per_ns == 1 {
             out.push_str("its own:\n");
         } else {
-            let (supply, frame) = (show_time(self.supply_ns), show_time(self.per_ns));
+            let (supply, frame) = (read_time(self.supply_ns), read_time(self.per_ns));
             let _ = writeln!(out, "{supply} of {frame}:");
         }
         for cost in &self.costs {
             let _ = writeln!(
                 out,
-                "  {:<14} {:>10}  {}",
+                "  {:<14} {:>12}  {}",
                 cost.path.name(),
-                show_time(cost.ns),
+                read_time(cost.ns),
                 basis(cost.basis)
             );
         }
         if self.locks_ns > 0 {
             let _ = writeln!(
                 out,
-                "  {:<14} {:>10}  at any place of each frame",
+                "  {:<14} {:>12}  at any place of each frame",
                 "locks",
-                show_time(self.locks_ns)
+                read_time(self.locks_ns)
             );
         }
         for doubt in &self.doubts {

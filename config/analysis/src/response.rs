@@ -3,7 +3,7 @@
 //!
 //! The busy window of a task is a time in which code as urgent as it, or more, waits or runs without a pause. It is
 //! longest when it begins with a release of all of them, each as late after its activation as its jitter allows
-//! and all later ones at once, at one of [`Supply::worst_instants`]. The *q*-th activation of the task in
+//! and all later ones at once, at one of [`Supply::worst_starts`]. The *q*-th activation of the task in
 //! it ends when the supply since then covers
 //!
 //! > blocking + *q* × WCET + the interrupts of all tasks + the releases of more urgent tasks so far × their WCET
@@ -14,7 +14,7 @@
 //! sets with arbitrary deadlines" (RTSS 1990); Tindell, Burns and Wellings, "An extendible approach for
 //! analysing fixed priority hard real-time tasks" (1994), for jitter and blocking. Times are in ns.
 
-use crate::supply::Supply;
+use crate::supply::{Start, Supply};
 
 /// What a task asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub struct Question<'a> {
 pub struct Response {
     /// From activation to end.
     pub time: u64,
-    /// Instant of the major frame at which the busy window begins: a slot has just ended.
+    /// Instant of the major frame at which the busy window begins: a slot, or the budget in it, has just ended.
     pub instant: u64,
     /// Which activation in that busy window it is, from 1.
     pub activation: u64,
@@ -86,8 +86,8 @@ const STEPS: u32 = 200_000;
 pub fn response(question: &Question<'_>, supply: &Supply) -> Option<Response> {
     let mut steps = STEPS;
     let mut worst: Option<Response> = None;
-    for instant in supply.worst_instants() {
-        let found = from_instant(question, supply, instant, &mut steps)?;
+    for start in supply.worst_starts() {
+        let found = from_start(question, supply, start, &mut steps)?;
         if worst.is_none_or(|w| found.time > w.time) {
             worst = Some(found);
         }
@@ -95,19 +95,19 @@ pub fn response(question: &Question<'_>, supply: &Supply) -> Option<Response> {
     worst
 }
 
-/// The longest response time in the busy window that begins at `instant`.
-fn from_instant(q: &Question<'_>, supply: &Supply, instant: u64, steps: &mut u32) -> Option<Response> {
+/// The longest response time in the busy window that begins at `start`.
+fn from_start(q: &Question<'_>, supply: &Supply, start: Start, steps: &mut u32) -> Option<Response> {
     let Load { period, jitter, .. } = q.task;
     let mut worst: Option<Response> = None;
     let mut end = 0;
     for activation in 1.. {
-        end = end_of(q, supply, instant, activation, end, steps)?;
+        end = end_of(q, supply, start, activation, end, steps)?;
         let activated = period.checked_mul(activation - 1)?;
         let time = jitter.checked_add(end)?.checked_sub(activated)?;
         if worst.is_none_or(|w| time > w.time) {
             worst = Some(Response {
                 time,
-                instant,
+                instant: start.at,
                 activation,
             });
         }
@@ -123,7 +123,7 @@ fn from_instant(q: &Question<'_>, supply: &Supply, instant: u64, steps: &mut u32
 fn end_of(
     q: &Question<'_>,
     supply: &Supply,
-    instant: u64,
+    start: Start,
     activation: u64,
     known: u64,
     steps: &mut u32,
@@ -131,7 +131,7 @@ fn end_of(
     let mut end = known;
     loop {
         *steps = steps.checked_sub(1)?;
-        let next = supply.time_for(instant, demand(q, activation, end)?)?;
+        let next = supply.time_for(start, demand(q, activation, end)?)?;
         if next <= end {
             return Some(end);
         }

@@ -48,9 +48,38 @@ pub fn every() -> impl Iterator<Item = &'static Rule> {
 /// Reads a spec as [`bulkhead_model::load()`] does, and refuses it also when a task is not schedulable.
 ///
 /// # Errors
-/// See [`LoadError`]. The analysis needs a system that is otherwise right, so its breaches come alone.
+/// See [`LoadError`]: breaches of every rule but those on places.
 pub fn load(paths: &Paths, overrides: &[String]) -> Result<(System, Analysis), LoadError> {
-    admit(bulkhead_model::load(paths, overrides)?)
+    survey(paths, overrides).map_err(|refused| refused.error)
+}
+
+/// A spec that breaks rules, and what can be placed of it all the same.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub error: LoadError,
+    /// The system without what is broken; not to be built.
+    pub placing: Option<Box<System>>,
+}
+
+/// As [`load`], with what can still be placed of a spec that breaks rules. The tasks of what breaks no rule are judged
+/// in the same run ([`bulkhead_model::remains`]). Implements: BH-CFG-230.
+///
+/// # Errors
+/// See [`Refused`].
+pub fn survey(paths: &Paths, overrides: &[String]) -> Result<(System, Analysis), Refused> {
+    match bulkhead_model::survey(paths, overrides) {
+        Ok(system) => judge(system),
+        Err((mut error, remains)) => {
+            if let (LoadError::Invalid(found), Some(system)) = (&mut error, &remains.timing) {
+                let late = Analysis::of(system, &system.board.bounds).diagnostics(system);
+                found.list.extend(late);
+                found.sort();
+            }
+            let placing = remains.placing.map(Box::new);
+            Err(Refused { error, placing })
+        }
+    }
 }
 
 /// Analyses a system and refuses it when a task is not schedulable.
@@ -58,14 +87,22 @@ pub fn load(paths: &Paths, overrides: &[String]) -> Result<(System, Analysis), L
 /// # Errors
 /// [`LoadError::Invalid`].
 pub fn admit(system: System) -> Result<(System, Analysis), LoadError> {
+    judge(system).map_err(|refused| refused.error)
+}
+
+fn judge(system: System) -> Result<(System, Analysis), Refused> {
     let analysis = Analysis::of(&system, &system.board.bounds);
-    let mut list = analysis.diagnostics(&system);
+    let list = analysis.diagnostics(&system);
     if list.is_empty() {
         return Ok((system, analysis));
     }
-    list.sort_by_key(|d| (d.primary.span.source, d.primary.span.start));
-    let sources = system.sources;
-    Err(LoadError::Invalid(Diagnostics { sources, list }))
+    let sources = system.sources.clone();
+    let mut found = Diagnostics { sources, list };
+    found.sort();
+    Err(Refused {
+        error: LoadError::Invalid(found),
+        placing: Some(Box::new(system)),
+    })
 }
 
 impl Analysis {

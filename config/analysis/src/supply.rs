@@ -15,6 +15,32 @@ pub struct Window {
     pub end: u64,
 }
 
+/// A vCPU's part of a slot that others may use before it. Times are in ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The slot.
+    pub slot: Window,
+    /// How long it may run there.
+    pub budget: u64,
+    /// How long more urgent ones may keep it from running, at any time of the slot.
+    pub urgent: u64,
+}
+
+/// Where a busy window may begin, ns from the begin of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// When it begins.
+    pub at: u64,
+    /// From when on there is supply again, not before `at`.
+    pub after: u64,
+}
+
+impl From<u64> for Start {
+    fn from(at: u64) -> Self {
+        Start { at, after: at }
+    }
+}
+
 /// The time that a vCPU gets. Times are in ns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Supply(Kind);
@@ -27,6 +53,8 @@ enum Kind {
         windows: Vec<Window>,
         /// Supply from the begin of the frame to the end of each window.
         sums: Vec<u64>,
+        /// For each window, when its supply may be used up at the earliest; not after its end.
+        used_up: Vec<u64>,
     },
 }
 
@@ -42,6 +70,7 @@ impl Supply {
             frame: 1,
             windows: Vec::new(),
             sums: Vec::new(),
+            used_up: Vec::new(),
         })
     }
 
@@ -58,7 +87,39 @@ impl Supply {
             end = window.end;
             sums.push(sum);
         }
-        (frame > 0).then_some(Supply(Kind::Windows { frame, windows, sums }))
+        let used_up = windows.iter().map(|w| w.end).collect();
+        (frame > 0).then_some(Supply(Kind::Windows {
+            frame,
+            windows,
+            sums,
+            used_up,
+        }))
+    }
+
+    /// Parts of slots of which the first `late` ns and the last `early` ns may be lost; a budget, too, may end `early`.
+    /// `None` as for [`Supply::windows`].
+    ///
+    /// The least is supplied when less urgent code of the vCPU used its budget up as early as it could, and more urgent
+    /// partitions come first in each slot that follows; [`Supply::slots`] is the case without either.
+    /// Implements: BH-TASK-030.
+    pub fn parts(frame: u64, parts: impl Iterator<Item = Part>, late: u64, early: u64) -> Option<Self> {
+        let (mut windows, mut earliest) = (Vec::new(), Vec::new());
+        for Part { slot, budget, urgent } in parts {
+            let begin = slot.begin.saturating_add(late).saturating_add(urgent);
+            let budget = budget.saturating_sub(early);
+            let last = slot.end.saturating_sub(early);
+            let end = last.min(begin.saturating_add(budget));
+            if begin < end {
+                windows.push(Window { begin, end });
+                let spent = slot.begin.saturating_add(budget);
+                earliest.push(spent.min(last.saturating_sub(urgent)).min(end));
+            }
+        }
+        let mut supply = Self::windows(frame, windows)?;
+        if let Kind::Windows { used_up, .. } = &mut supply.0 {
+            *used_up = earliest;
+        }
+        Some(supply)
     }
 
     /// Slots of which the first `late` ns and the last `early` ns may be lost. A slot gives at least what is left of
@@ -87,38 +148,50 @@ impl Supply {
         }
     }
 
-    /// The instants of the frame from which on the supply is least: one of them is the worst to begin at,
-    /// whatever is asked for.
-    pub fn worst_instants(&self) -> Vec<u64> {
+    /// The starts from which on the supply is least: one of them is the worst to begin at, whatever is asked for.
+    pub fn worst_starts(&self) -> Vec<Start> {
         match &self.0 {
-            Kind::Always => vec![0],
-            Kind::Windows { windows, .. } => windows.iter().map(|w| w.end).collect(),
+            Kind::Always => vec![0.into()],
+            Kind::Windows { windows, used_up, .. } => {
+                let starts = used_up.iter().zip(windows);
+                starts
+                    .map(|(at, w)| Start {
+                        at: *at,
+                        after: w.end,
+                    })
+                    .collect()
+            }
         }
     }
 
-    /// Supply in the first `time` after the instant `from` of a frame.
-    pub fn within(&self, from: u64, time: u64) -> u64 {
+    /// Supply in the first `time` after a start, or an instant, of a frame.
+    pub fn within(&self, start: impl Into<Start>, time: u64) -> u64 {
+        let Start { at, after } = start.into();
         match &self.0 {
             Kind::Always => time,
             Kind::Windows { .. } => {
-                let total = self.since_begin(u128::from(from) + u128::from(time));
-                let before = self.since_begin(from.into());
+                let total = self.since_begin(u128::from(at) + u128::from(time));
+                let before = self.since_begin(after.into());
                 // No more than `time`.
-                u64::try_from(total - before).unwrap_or(time)
+                u64::try_from(total.saturating_sub(before)).unwrap_or(time)
             }
         }
     }
 
     /// The least supply in any interval of this length: the supply bound function. Implements: BH-TASK-020.
     pub fn bound(&self, time: u64) -> u64 {
-        let instants = self.worst_instants().into_iter();
-        instants.map(|from| self.within(from, time)).min().unwrap_or(0)
+        let starts = self.worst_starts().into_iter();
+        starts.map(|start| self.within(start, time)).min().unwrap_or(0)
     }
 
-    /// How long after the instant `from` of a frame `demand` has been supplied. `None` when that never happens or
+    /// How long after a start, or an instant, of a frame `demand` has been supplied. `None` when that never happens or
     /// is too far away for a `u64`.
-    pub fn time_for(&self, from: u64, demand: u64) -> Option<u64> {
-        let Kind::Windows { frame, windows, sums } = &self.0 else {
+    pub fn time_for(&self, start: impl Into<Start>, demand: u64) -> Option<u64> {
+        let Start { at, after } = start.into();
+        let Kind::Windows {
+            frame, windows, sums, ..
+        } = &self.0
+        else {
             return Some(demand);
         };
         let Some(last) = demand.checked_sub(1) else {
@@ -126,17 +199,20 @@ impl Supply {
         };
         let sum = u128::from(*sums.last()?);
         // The last ns that is asked for, counted from the begin of the frame.
-        let target = self.since_begin(from.into()) + u128::from(last);
+        let target = self.since_begin(after.into()) + u128::from(last);
         let (frames, rest) = (target / sum, u64::try_from(target % sum).ok()?);
         let index = sums.partition_point(|s| *s <= rest);
         let (window, until) = (windows.get(index)?, sums.get(index)?);
         let end = frames * u128::from(*frame) + u128::from(window.end - (until - rest) + 1);
-        u64::try_from(end.checked_sub(from.into())?).ok()
+        u64::try_from(end.checked_sub(at.into())?).ok()
     }
 
     /// Supply from the begin of the first frame to `time`.
     fn since_begin(&self, time: u128) -> u128 {
-        let Kind::Windows { frame, windows, sums } = &self.0 else {
+        let Kind::Windows {
+            frame, windows, sums, ..
+        } = &self.0
+        else {
             return time;
         };
         let sum = sums.last().copied().unwrap_or(0);

@@ -59,6 +59,7 @@ impl Analysis {
                 ),
                 "shorten them, or raise the limit if the plant allows it",
             )
+            .and(tolerance.reaction.span, "it answers")
         })
     }
 

@@ -51,9 +51,19 @@ pub fn json(proof: &Proof) -> Value {
     })
 }
 
-/// The same statement as `certificate.json` holds it.
-pub fn text(proof: &Proof) -> String {
-    format!("{:#}\n", json(proof))
+/// A statement as `certificate.json` holds it.
+pub fn text(statement: &Value) -> String {
+    format!("{statement:#}\n")
+}
+
+/// Writes `certificate.json`, whole or not at all.
+///
+/// # Errors
+/// What the file system reports.
+pub(crate) fn write_text(directory: &Path, statement: &Value) -> io::Result<()> {
+    let file = complete(directory, text(statement).as_bytes())?;
+    file.persist(directory.join("certificate.json"))?;
+    Ok(())
 }
 
 /// Writes both forms into `directory`; neither appears before both are complete. Implements: BH-CHK-071.
@@ -62,7 +72,7 @@ pub fn text(proof: &Proof) -> String {
 /// What the file system reports.
 pub fn write(directory: &Path, proof: &Proof) -> io::Result<()> {
     let binary = complete(directory, &binary(proof))?;
-    let text = complete(directory, text(proof).as_bytes())?;
+    let text = complete(directory, text(&json(proof)).as_bytes())?;
     text.persist(directory.join("certificate.json"))?;
     binary.persist(directory.join("certificate.bin"))?;
     Ok(())

@@ -13,6 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::certificate::{self, hex};
+use crate::contents;
 use crate::proof::{Failure, Inputs, Proof};
 use crate::range::{PAGE, Range, array, slice};
 
@@ -20,7 +21,7 @@ use crate::range::{PAGE, Range, array, slice};
 pub const FINISHED: &str = "BH-CHK-074";
 
 /// What holds of a finished build.
-pub const FINISHED_TEXT: &str = "image.bin consists of this hypervisor.bin, this blob, its certificate and payloads of the digests in manifest.json, zeros between them; certificate.bin and certificate.json are those of this proof.";
+pub const FINISHED_TEXT: &str = "image.bin consists of this hypervisor.bin, this blob, its certificate and payloads of the digests in manifest.json, zeros between them; certificate.bin and certificate.json are those of this proof, with the digests of image, manifest and payloads.";
 
 /// The only name of the image.
 const IMAGE: &str = "image.bin";
@@ -53,11 +54,18 @@ pub fn check(directory: &Path, inputs: &Inputs<'_>, proof: &Proof) -> io::Result
             ));
         }
     }
-    if let Some(found) = file(directory, "certificate.json", &mut out)? {
-        statement(&found, proof, &mut out);
-    }
     let manifest = file(directory, MANIFEST, &mut out)?;
     let image = file(directory, IMAGE, &mut out)?;
+    if let Some(found) = file(directory, "certificate.json", &mut out)? {
+        let mut expected = certificate::json(proof);
+        if let (Some(image), Some(manifest), Some(fields)) = (&image, &manifest, expected.as_object_mut()) {
+            let areas = proof.places.payloads.iter();
+            let areas = areas.map(|(owner, area)| (owner.as_str(), *area));
+            let digests = contents::of(image, manifest, proof.places.image, areas);
+            fields.insert(contents::FIELD.to_owned(), digests);
+        }
+        statement(&found, &expected, &mut out);
+    }
     if let (Some(manifest), Some(image)) = (manifest, image) {
         match Manifest::read(&manifest) {
             Ok(manifest) => manifest.check(&image, inputs, proof, &page, &mut out),
@@ -110,13 +118,13 @@ fn same(name: &str, found: &[u8], offset: u64, expected: &[u8], what: &str, out:
 }
 
 /// Compares the statement for people, byte for byte, and names the fields that differ.
-fn statement(found: &[u8], proof: &Proof, out: &mut Vec<String>) {
-    if found == certificate::text(proof).as_bytes() {
+fn statement(found: &[u8], expected: &Value, out: &mut Vec<String>) {
+    if found == certificate::text(expected).as_bytes() {
         return;
     }
     let before = out.len();
     match serde_json::from_slice::<Value>(found) {
-        Ok(value) => fields("", &value, &certificate::json(proof), out),
+        Ok(value) => fields("", &value, expected, out),
         Err(error) => out.push(format!("certificate.json: {error}: {AGAIN}")),
     }
     if out.len() == before {
@@ -278,7 +286,8 @@ impl Manifest {
         ];
         for (what, place) in all
             .into_iter()
-            .chain(payloads.map(|(owner, range)| (owner.as_str(), *range)))
+            .map(|(what, place)| (what.to_owned(), place))
+            .chain(payloads.map(|(owner, area)| (format!("the payload of {owner}"), *area)))
         {
             let place = Range {
                 start: place.start.saturating_sub(base),

@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 33] = [
+const KINDS: [&str; 35] = [
     "system",
     "board",
     "image",
@@ -25,9 +25,11 @@ const KINDS: [&str; 33] = [
     "partition",
     "vcpu",
     "slot",
+    "share",
     "health",
     "monitor",
     "watch",
+    "start",
     "watchdog",
     "root",
     "colours",

@@ -10,6 +10,7 @@
 mod blob;
 pub mod certificate;
 mod colours;
+pub mod contents;
 mod contest;
 pub mod finished;
 mod grants;

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bulkhead_checker::{Failure, Inputs, PROPERTIES, Proof, certificate, finished, prove};
+use bulkhead_checker::{Failure, Inputs, PROPERTIES, Proof, certificate, contents, finished, prove};
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -38,6 +38,11 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Adds the digests of image, manifest and payloads to the certificate of a build that was proved.
+    Seal {
+        /// Build directory.
+        directory: PathBuf,
+    },
     /// Lists the properties.
     Properties,
 }
@@ -61,6 +66,10 @@ fn main() -> ExitCode {
             let format = if json { Format::Json } else { format };
             (run(&directory, write, format), format)
         }
+        Verb::Seal { directory } => (
+            contents::seal(&directory).map(|()| ExitCode::SUCCESS),
+            Format::Text,
+        ),
         Verb::Properties => (list(), Format::Text),
     };
     match done {

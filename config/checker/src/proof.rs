@@ -5,6 +5,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::contents::payload_areas;
 use crate::properties::{FORM, PROPERTIES, masters};
 use crate::range::{PAGE, Range};
 use crate::system::System;
@@ -68,15 +69,13 @@ pub(crate) struct Places {
 impl Places {
     fn of(system: &System<'_>) -> Self {
         let image = system.image.extent.start;
-        let placed = system.grants.memory.iter().chain(&system.grants.coloured_memory);
-        let payloads = placed.filter(|placed| placed.name == "payload-area");
         let size = u64::try_from(system.hypervisor.len()).unwrap_or(u64::MAX);
         Self {
             image,
             hypervisor: Range::sized(image, size),
             blob: system.blob_area(),
-            payloads: payloads
-                .map(|placed| (format!("the payload of {}", placed.owner), placed.range))
+            payloads: payload_areas(&system.grants)
+                .map(|(owner, area)| (owner.to_owned(), area))
                 .collect(),
         }
     }

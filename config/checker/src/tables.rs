@@ -117,6 +117,19 @@ pub(crate) struct Slot {
     pub kind: u32,
     /// Global vCPU index or [`NONE`].
     pub vcpu: u32,
+    /// Who shares it.
+    pub shares: [Share; 5],
+}
+
+/// A part of a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Time in ns.
+    pub budget: u64,
+    /// Global vCPU index.
+    pub vcpu: u32,
+    /// 0 unused, 1 budget, 2 slack.
+    pub kind: u32,
 }
 
 impl Slot {
@@ -127,8 +140,21 @@ impl Slot {
             length: u64_at(e, 8)?,
             kind: u32_at(e, 16)?,
             vcpu: u32_at(e, 20)?,
+            shares: shares(e)?,
         })
     }
+}
+
+fn shares(e: &[u8]) -> Option<[Share; 5]> {
+    let mut all = [Share::default(); 5];
+    for (share, at) in all.iter_mut().zip((24..).step_by(16)) {
+        *share = Share {
+            budget: u64_at(e, at)?,
+            vcpu: u32_at(e, at + 8)?,
+            kind: u32_at(e, at + 12)?,
+        };
+    }
+    Some(all)
 }
 
 /// A partition.
@@ -164,6 +190,8 @@ pub(crate) struct Partition {
     pub reserved: u32,
     /// Owned SPIs, one bit each.
     pub spis: Vec<u32>,
+    /// Times that an error restarts it.
+    pub restart_limit: u32,
     /// Interrupts in a slot above which it is a storm.
     pub interrupt_limit: u32,
     /// Action on each error.
@@ -172,8 +200,14 @@ pub(crate) struct Partition {
     pub heartbeat: (u64, u64),
 }
 
+/// Marks the begin of the steady state.
+pub(crate) const FLAG_STEADY: u32 = 1;
 /// Emulated PL011.
 pub(crate) const FLAG_UART: u32 = 2;
+/// Started at boot.
+pub(crate) const FLAG_BOOT: u32 = 4;
+/// Seeds that are constants.
+pub(crate) const FLAG_FIXED: u32 = 8;
 /// All flags.
 pub(crate) const FLAGS: u32 = 31;
 /// A payload that gives a safe output.
@@ -197,6 +231,7 @@ impl Partition {
             uart_intid: u32_at(e, 112)?,
             spi_lines: u32_at(e, 116)?,
             reserved: u32_at(e, 252)?,
+            restart_limit: u32_at(e, 120)?,
             interrupt_limit: u32_at(e, 124)?,
             health: array(e, 256)?,
             heartbeat: (u64_at(e, 272)?, u64_at(e, 280)?),

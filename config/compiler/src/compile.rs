@@ -2,6 +2,7 @@
 //! From the model to everything that the build directory holds, in memory and without side effects.
 
 use bulkhead_model::system::System;
+use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::ImageInfo;
 
 use crate::access::Grant;
@@ -66,38 +67,107 @@ pub(crate) struct Placed {
 /// Finds a place for everything.
 ///
 /// # Errors
-/// The first thing that is wrong; see [`BuildError`].
-pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, BuildError> {
-    let info = hypervisor::read(hypervisor_bin, &system.board)?;
+/// Everything that is wrong with payloads, devices and device trees, each for itself, and the first place that cannot
+/// be given, with a page for a payload that is wrong. See [`BuildError`].
+pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, Vec<BuildError>> {
+    let mut errors = Vec::new();
+    let info = hypervisor::read(hypervisor_bin, &system.board).map_err(|e| errors.push(e.into()));
     let mut map = MemoryMap::default();
-    placement::claim_board(&system.board, &mut map)?;
-    let Devices {
+    placement::claim_board(system, &mut map).map_err(|e| vec![e.into()])?;
+    let assigned = devices::assign(system, &mut map).map_err(|e| errors.push(e.into()));
+    let devices = assigned.as_ref().map_or(&[][..], |d| &d.assigned);
+    let (mut trees, mut areas, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, partition) in system.partitions.iter().enumerate() {
+        // Without places for all devices only those that have none are judged.
+        if assigned.is_err() && !partition.devices.is_empty() {
+            continue;
+        }
+        match describe(system, index, devices) {
+            Ok((tree, area)) => {
+                sizes.push(area.size());
+                trees.push(tree);
+                areas.push(area);
+            }
+            Err(more) => {
+                sizes.push(PAGE);
+                errors.extend(more);
+            }
+        }
+    }
+    match (info, assigned) {
+        (Ok(info), Ok(assigned)) if errors.is_empty() => {
+            settle(system, info, assigned, map, trees, areas).map_err(|e| vec![e])
+        }
+        (Ok(info), Ok(_)) => {
+            let plan = Plan::new(system, &info, map, &sizes, 0, &TableSizes::none(system));
+            errors.extend(plan.err().map(BuildError::from));
+            Err(errors)
+        }
+        _ => Err(errors),
+    }
+}
+
+/// Device tree and payload area of a partition.
+///
+/// # Errors
+/// What is wrong with the payload, and with the device tree.
+fn describe(
+    system: &System,
+    index: usize,
+    devices: &[Assigned],
+) -> Result<(DeviceTree, Area), Vec<BuildError>> {
+    let partition = &system.partitions[index];
+    let program = payload::load(partition).map_err(BuildError::from);
+    let disk = program.as_ref().ok().and_then(|p| p.initrd);
+    let (program, tree) = match (program, tree_of(system, index, devices, disk)) {
+        (Ok(program), Ok(tree)) => (program, tree),
+        (program, tree) => return Err(program.err().into_iter().chain(tree.err()).collect()),
+    };
+    let registers: Vec<_> = devices
+        .iter()
+        .filter(|d| d.partition == index)
+        .map(|d| registers(system, d))
+        .collect();
+    let memory = partition.memory.size.value;
+    let packed = area::pack(&program, &tree, memory, partition.dump.is_some(), &registers);
+    let area = packed.map_err(|error| vec![BuildError::payload(partition, error)])?;
+    Ok((tree, area))
+}
+
+/// A partition's device tree, its own or one made for it; `initrd` as the payload says.
+fn tree_of(
+    system: &System,
+    index: usize,
+    devices: &[Assigned],
+    initrd: Option<(u64, u64)>,
+) -> Result<DeviceTree, BuildError> {
+    let partition = &system.partitions[index];
+    let mut tree = devicetree::build(system, index, devices, initrd)?;
+    if let Some(file) = &partition.device_tree {
+        let blame = |error| BuildError::OwnTree {
+            path: file.path.clone(),
+            span: file.name.span,
+            error,
+        };
+        let unreadable = |e: std::io::Error| blame(OwnTreeError::Unusable(e.to_string()));
+        let bytes = std::fs::read(&file.path).map_err(unreadable)?;
+        tree = devicetree::finish(own_tree::adopt(&bytes, &tree.tree).map_err(blame)?)?;
+    }
+    Ok(tree)
+}
+
+/// Plans until the tables fit into the space that the plan gives them.
+fn settle(
+    system: &System,
+    info: ImageInfo,
+    Devices {
         assigned: devices,
         watchdog,
-    } = devices::assign(system, &mut map)?;
-    let (mut trees, mut areas) = (Vec::new(), Vec::new());
-    for (index, partition) in system.partitions.iter().enumerate() {
-        let program = payload::load(partition)?;
-        let mut tree = devicetree::build(system, index, &devices, program.initrd)?;
-        if let Some(file) = &partition.device_tree {
-            let blame = |error| BuildError::OwnTree {
-                path: file.path.clone(),
-                span: file.name.span,
-                error,
-            };
-            let unreadable = |e: std::io::Error| blame(OwnTreeError::Unusable(e.to_string()));
-            let bytes = std::fs::read(&file.path).map_err(unreadable)?;
-            tree = devicetree::finish(own_tree::adopt(&bytes, &tree.tree).map_err(blame)?)?;
-        }
-        let registers: Vec<_> = devices
-            .iter()
-            .filter(|d| d.partition == index)
-            .map(|d| registers(system, d))
-            .collect();
-        let packed = area::pack(&program, &tree, partition.memory.size.value, &registers);
-        areas.push(packed.map_err(|error| BuildError::payload(partition, error))?);
-        trees.push(tree);
-    }
+    }: Devices,
+    map: MemoryMap,
+    trees: Vec<DeviceTree>,
+    areas: Vec<Area>,
+) -> Result<Placed, BuildError> {
     let sizes: Vec<u64> = areas.iter().map(Area::size).collect();
     let mut tables_size = TableSizes::none(system);
     let mut section_size = 0;
@@ -150,7 +220,7 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
         grants,
         sections,
         needed,
-    } = place(system, hypervisor_bin)?;
+    } = place(system, hypervisor_bin).map_err(first)?;
     let tables = Tables::build(system, &plan, &grants, &devices)?;
     let sources = Sources {
         system,
@@ -179,11 +249,19 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
     })
 }
 
+/// The first of some errors.
+fn first(errors: Vec<BuildError>) -> BuildError {
+    let first = errors.into_iter().next();
+    first.unwrap_or(BuildError::Tables { tries: TRIES })
+}
+
 fn registers(system: &System, assigned: &Assigned) -> Registers {
+    let device = &system.board.devices[assigned.device];
     Registers {
-        kind: system.board.devices[assigned.device].kind,
+        kind: device.kind,
         base: assigned.registers.start,
         size: assigned.registers.end - assigned.registers.start,
-        masters: system.board.devices[assigned.device].bus_master,
+        masters: device.bus_master,
+        recipe: device.reset.clone(),
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! `FORMAT.md` in this crate's folder defines it: one record a line, the first field says its kind, fields
 //! separated by spaces, addresses in hexadecimal, ranges end exclusive; kinds in the order `system`, `board`,
-//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `health`, `monitor`, `watch`, `watchdog`, `root`,
+//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `share`, `health`, `monitor`, `watch`, `start`,
+//! `watchdog`, `root`,
 //! `word`, `shared`, `grant`, `emulated`, `spi`, `pci`, `bar`, `stream`, `memory`. Implements: BH-CFG-015.
 
 mod health;
@@ -14,7 +15,7 @@ use std::fmt::Write;
 use bulkhead_model::lock::Lock;
 use bulkhead_model::system::{Console, System};
 use bulkhead_types::image::Range;
-use bulkhead_types::tables::{NONE, core_mode, predictors, slot_kind};
+use bulkhead_types::tables::{NONE, Share, core_mode, predictors, share_kind, slot_kind};
 
 use crate::access::{Grant, Root};
 use crate::grant_list::{Sources, shared};
@@ -51,6 +52,26 @@ fn root(system: &System, root: Root) -> String {
 fn name(system: &System, partition: u32) -> &str {
     let partition = system.partitions.get(partition as usize);
     partition.map_or("-", |p| p.name.value.as_str())
+}
+
+/// Who shares slots.
+fn shares(text: &mut Text, sections: &Sections) {
+    for (number, core) in sections.cores.iter().enumerate() {
+        let slots = sections.slots.iter().skip(core.slot_first as usize);
+        let slots = slots.take(core.slot_count as usize);
+        for (slot, share) in slots.flat_map(|slot| slot.shares().map(move |share| (slot, share))) {
+            let kind = if share.kind == share_kind::SLACK {
+                "slack"
+            } else {
+                "budget"
+            };
+            let Share { vcpu, budget_ns, .. } = share;
+            text.line(format!(
+                "share {number} {} {kind} {vcpu} {budget_ns}",
+                slot.offset_ns
+            ));
+        }
+    }
 }
 
 /// Lines under construction.
@@ -273,6 +294,7 @@ fn parties(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             ));
         }
     }
+    shares(text, sections);
     health::records(text, system, sections);
     text.title("translation roots: physical address in use, physical address in the blob");
     for number in 0..=sections.cores.len() {

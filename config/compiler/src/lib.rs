@@ -47,7 +47,7 @@ use bulkhead_model::manifest::Manifest;
 use bulkhead_model::system::System;
 
 pub use crate::error::BuildError;
-pub use crate::prove::{ProveError, run_checker};
+pub use crate::prove::{ProveError, Step, run_checker};
 
 use crate::output::Output;
 use crate::report::Report;
@@ -66,9 +66,8 @@ pub struct Summary {
 
 /// Builds a system into the folder `out`.
 ///
-/// `images` is the images folder; paths in the manifest are relative to it. `prove` is called with a folder
-/// that holds `system.blob`, `grants.txt` and `hypervisor.bin`, and adds `certificate.bin` and
-/// `certificate.json`: in production [`run_checker`]. When anything is wrong, nothing is written and an
+/// `images` is the images folder; paths in the manifest are relative to it. `prove` is called with each [`Step`] when
+/// the folder holds what it needs: in production [`run_checker`]. When anything is wrong, nothing is written and an
 /// earlier build stays as it was. Nothing is taken from time, place or environment.
 /// Implements: BH-CFG-016, BH-CFG-019.
 ///
@@ -78,7 +77,7 @@ pub fn build(
     system: &System,
     hypervisor_bin: &[u8],
     images: &Path,
-    prove: impl Fn(&Path) -> Result<(), ProveError>,
+    prove: impl Fn(&Path, Step) -> Result<(), ProveError>,
     out: &Path,
 ) -> Result<Summary, BuildError> {
     let compiled = compile::compile(system, hypervisor_bin)?;
@@ -86,7 +85,7 @@ pub fn build(
     output.write("hypervisor.bin", hypervisor_bin)?;
     output.write("system.blob", &compiled.blob)?;
     output.write("grants.txt", &compiled.text)?;
-    prove(output.folder())?;
+    prove(output.folder(), Step::Prove)?;
     let certificate = output.read("certificate.bin")?;
     prove::check_certificate(&certificate, &compiled.blob_hash)?;
     let image = image::assemble(&compiled, hypervisor_bin, &certificate);
@@ -104,6 +103,7 @@ pub fn build(
     output.write("image.bin", image)?;
     output.write("report.json", serde_json::to_string_pretty(&report)? + "\n")?;
     output.write("manifest.json", serde_json::to_string_pretty(&manifest)? + "\n")?;
+    prove(output.folder(), Step::Seal)?;
     output.finish()?;
     Ok(Summary {
         blob_hash: manifest.blob_hash.clone(),

@@ -9,7 +9,7 @@ use bulkhead_model::channel::Channel;
 use bulkhead_model::loss::losses;
 use bulkhead_model::manifest::{self, Manifest, Queue};
 use bulkhead_model::span::Spanned;
-use bulkhead_model::system::{self, Cores, MemoryRights, Origin, Payload, Run, System};
+use bulkhead_model::system::{self, Cores, MemoryRights, Origin, Payload, Run, Slot, System};
 
 use crate::blob::sha256;
 use crate::compile::Compiled;
@@ -117,6 +117,11 @@ fn partition(system: &System, compiled: &Compiled, images: &Path, index: usize) 
         },
         slots_per_frame: slots_per_frame(system, index),
         ram: ram(system, compiled, index),
+        dump: system.dump(partition).map(|kept| manifest::Ram {
+            ipa: machine::RAM,
+            address: kept.base,
+            size: partition.memory.size.value,
+        }),
         fault_tolerant_time: partition.fault_tolerant_time.map(|t| manifest::Tolerance {
             limit: t.limit.value,
             reaction: id(t.reaction.value),
@@ -143,7 +148,8 @@ fn ram(system: &System, compiled: &Compiled, index: usize) -> Option<manifest::R
 fn slots_per_frame(system: &System, partition: usize) -> u32 {
     let first = Run::Vcpu { partition, vcpu: 0 };
     let slots = system.schedule.cores.iter().flat_map(|c| &c.slots);
-    id(slots.filter(|s| s.run.value == first).count())
+    let uses = |s: &&Slot| s.users().iter().any(|u| u.run.value == first);
+    id(slots.filter(uses).count())
 }
 
 fn queues(system: &System, compiled: &Compiled) -> Vec<Queue> {

@@ -56,10 +56,15 @@ fn low_ram(board: &Board) -> Zone {
 ///
 /// # Errors
 /// [`LayoutError::Overlap`] when the board file contradicts itself.
-pub fn claim_board(board: &Board, map: &mut MemoryMap) -> Result<(), LayoutError> {
-    for reserved in &board.reserved {
+pub fn claim_board(system: &System, map: &mut MemoryMap) -> Result<(), LayoutError> {
+    let board = &system.board;
+    for (index, reserved) in board.reserved.iter().enumerate() {
         let Region { base, size } = reserved.region.value;
-        map.claim("board", &slug(&reserved.name), base, size)?;
+        let kept = system.partitions.iter().position(|p| p.dump == Some(index));
+        match kept {
+            Some(partition) => map.claim(&owner(system, partition), "dump", base, size)?,
+            None => map.claim("board", &slug(&reserved.name), base, size)?,
+        };
     }
     map.claim("el2", "gicd", board.gic.distributor, GICD_SIZE)?;
     match board.gic.version {
@@ -121,7 +126,7 @@ fn room(length: u64) -> u64 {
 }
 
 impl Plan {
-    /// Places everything.
+    /// Places everything; what the spec pins lies where it says. Implements: BH-CFG-227.
     ///
     /// `map` holds what the board fixes and the assigned BARs, `areas` are the bytes of each partition's
     /// payload area, `sections` those of the blob's section tables.
@@ -167,25 +172,50 @@ impl Plan {
                 *extent = Extent::whole(map.claim_in(&zone, &owner, "ram", at.value, memory.size.value)?);
             }
         }
+        // Pinned windows, channels and locks.
+        let window_size = WINDOW_SIZE as u64;
+        let mut windows = vec![Range { start: 0, end: 0 }; system.partitions.len()];
+        for (number, window) in windows.iter_mut().enumerate() {
+            if let Some(at) = system.partitions[number].window_at {
+                *window = map.claim_in(&low, &owner(system, number), "window", at.value, window_size)?;
+            }
+        }
+        let memories = system.channel_memories();
+        let mut channels = vec![Range { start: 0, end: 0 }; memories.len()];
+        for (range, memory) in channels.iter_mut().zip(&memories) {
+            if let Some(at) = memory.at {
+                *range = map.claim_in(&low, &memory.name, "memory", at, memory.size)?;
+            }
+        }
+        let mut locks = Vec::new();
+        for lock in &system.locks {
+            let owner = format!("channel:{}", lock.name.value);
+            let pinned = lock
+                .at
+                .map(|at| map.claim_in(&low, &owner, "lock", at.value, LOCK_SIZE));
+            locks.push((owner, pinned.transpose()?));
+        }
         let live_align = layout.live_align.max(BLOCK);
         let live = map.place_high(&low, "el2", "live", layout.live_size, live_align)?;
         let queues = match &system.board.smmu {
             Some(_) => Some(map.place_high(&low, "el2", "smmu-queues", 2 * PAGE, PAGE)?),
             None => None,
         };
-        let size = WINDOW_SIZE as u64;
-        let mut windows = vec![Range { start: 0, end: 0 }; system.partitions.len()];
-        for partition in by_criticality(system) {
-            windows[partition] = map.place_high(&low, &owner(system, partition), "window", size, size)?;
+        let floats = |p: &usize| system.partitions[*p].window_at.is_none();
+        for partition in by_criticality(system).into_iter().filter(floats) {
+            let (owner, size) = (owner(system, partition), window_size);
+            windows[partition] = map.place_high(&low, &owner, "window", size, size)?;
         }
-        let memories = system.channel_memories();
-        let mut channels = vec![Range { start: 0, end: 0 }; memories.len()];
-        for (range, port) in channels.iter_mut().zip(&memories).filter(|(_, m)| m.is_port) {
+        let floating = || memories.iter().enumerate().filter(|(_, m)| m.at.is_none());
+        for (range, port) in floating().filter(|(_, m)| m.is_port) {
+            let range = &mut channels[range];
             *range = map.place_high(&low, &port.name, "memory", port.size, port.size)?;
         }
-        for lock in &system.locks {
-            let owner = format!("channel:{}", lock.name.value);
-            channels.push(map.place_high(&low, &owner, "lock", LOCK_SIZE, LOCK_SIZE)?);
+        for (owner, pinned) in locks {
+            channels.push(match pinned {
+                Some(range) => range,
+                None => map.place_high(&low, &owner, "lock", LOCK_SIZE, LOCK_SIZE)?,
+            });
         }
         let mut stolen = vec![None; system.partitions.len()];
         for partition in by_criticality(system) {
@@ -207,7 +237,8 @@ impl Plan {
                 ram[partition] = Extent::whole(map.place_high(&zone, &owner, "ram", size, BLOCK)?);
             }
         }
-        for (range, memory) in channels.iter_mut().zip(&memories).filter(|(_, m)| !m.is_port) {
+        for (range, memory) in floating().filter(|(_, m)| !m.is_port) {
+            let range = &mut channels[range];
             let align = alignment(memory.size);
             *range = map.place_high(&low, &memory.name, "memory", memory.size, align)?;
         }

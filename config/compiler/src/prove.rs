@@ -32,20 +32,29 @@ pub enum ProveError {
     Certificate(&'static str),
 }
 
-/// Runs the checker that lies beside the current program on a folder with `system.blob`, `grants.txt` and
-/// `hypervisor.bin`; it adds `certificate.bin` and `certificate.json`.
+/// What the checker is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A proof of `system.blob`, `grants.txt` and `hypervisor.bin`: it adds `certificate.bin` and `certificate.json`.
+    Prove,
+    /// The digests of `image.bin`, `manifest.json` and payloads in `certificate.json`.
+    Seal,
+}
+
+/// Runs the checker that lies beside the current program on a folder.
 ///
 /// # Errors
 /// [`ProveError::Unavailable`], or [`ProveError::Refused`] with the checker's own words.
-pub fn run_checker(folder: &Path) -> Result<(), ProveError> {
+pub fn run_checker(folder: &Path, step: Step) -> Result<(), ProveError> {
     let unavailable = |program: PathBuf| move |error| ProveError::Unavailable { program, error };
     let own = std::env::current_exe().map_err(unavailable(PathBuf::from(CHECKER)))?;
     let program = own.with_file_name(CHECKER);
-    let output = Command::new(&program)
-        .arg("prove")
-        .arg(folder)
-        .arg("--write")
-        .output();
+    let mut command = Command::new(&program);
+    match step {
+        Step::Prove => command.arg("prove").arg(folder).arg("--write"),
+        Step::Seal => command.arg("seal").arg(folder),
+    };
+    let output = command.output();
     let output = output.map_err(unavailable(program))?;
     if output.status.success() {
         return Ok(());

@@ -9,6 +9,7 @@ use bulkhead_model::loss::{Loss, losses};
 use bulkhead_model::origin::Origin;
 use bulkhead_model::system::{Run, Seed, System};
 use bulkhead_types::blob::PAGE;
+use bulkhead_views::Stated;
 use serde::Serialize;
 
 use crate::colour::Pattern;
@@ -18,7 +19,7 @@ use crate::layout::Area;
 use crate::units::length;
 
 /// Version of the report.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A build report. Addresses and sizes in bytes, times in ns.
 #[derive(Serialize, Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Report {
     pub schedule: Vec<CoreSlots>,
     /// Response times of all tasks.
     pub tasks: Vec<VcpuReport>,
+    /// What is argued on and enforced by no table.
+    pub stated: Stated,
     /// Partitions whose random seeds are constants.
     pub fixed_seeds: Vec<String>,
     /// What the system does not isolate, and why that is accepted.
@@ -104,6 +107,21 @@ pub struct SlotEntry {
     pub offset_ns: u64,
     /// Length.
     pub length_ns: u64,
+    /// Who shares it, the most urgent first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<ShareEntry>,
+    /// Who runs when none of these can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slack: Option<String>,
+}
+
+/// A part of a slot.
+#[derive(Serialize, Clone, Debug)]
+pub struct ShareEntry {
+    /// Partition.
+    pub partition: String,
+    /// Time that it may use in the slot.
+    pub budget_ns: u64,
 }
 
 /// Sums over the system.
@@ -140,6 +158,7 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
     let coloured = map.coloured().iter().map(|c| placed(&c.area, Some(&c.pattern)));
     let memory = map.areas().iter().map(|area| placed(area, None)).chain(coloured);
     let fixed = system.partitions.iter().filter(|p| p.seed == Seed::Fixed);
+    let analysis = Analysis::of(system, &system.board.bounds);
     Report {
         version: VERSION,
         system: system.name.value.clone(),
@@ -148,7 +167,8 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
         hypervisor_id: hex(&compiled.info.build_id),
         memory: memory.collect(),
         schedule: schedule(system),
-        tasks: Analysis::of(system, &system.board.bounds).report(system),
+        tasks: analysis.report(system),
+        stated: Stated::of(system, &analysis),
         fixed_seeds: fixed.map(|p| p.name.value.clone()).collect(),
         isolation_lost: losses(system),
         unsanitised_cores: unsanitised(system),
@@ -192,6 +212,11 @@ fn errata(system: &System) -> Vec<Erratum> {
 }
 
 fn schedule(system: &System) -> Vec<CoreSlots> {
+    let name = |run| match run {
+        Run::Vcpu { partition, .. } => system.partitions[partition].name.value.clone(),
+        Run::System => "system".to_owned(),
+        Run::Idle => "idle".to_owned(),
+    };
     let tables = system.schedule.cores.iter().map(|table| CoreSlots {
         core: table.core.value,
         frame_ns: system.schedule.major_frame.value,
@@ -199,13 +224,18 @@ fn schedule(system: &System) -> Vec<CoreSlots> {
             .slots
             .iter()
             .map(|slot| SlotEntry {
-                run: match slot.run.value {
-                    Run::Vcpu { partition, .. } => system.partitions[partition].name.value.clone(),
-                    Run::System => "system".to_owned(),
-                    Run::Idle => "idle".to_owned(),
-                },
+                run: name(slot.run.value),
                 offset_ns: slot.offset,
                 length_ns: slot.length.value,
+                shares: slot
+                    .shares
+                    .iter()
+                    .map(|share| ShareEntry {
+                        partition: name(share.run.value),
+                        budget_ns: share.budget,
+                    })
+                    .collect(),
+                slack: slot.slack.map(|slack| name(slack.value)),
             })
             .collect(),
     });

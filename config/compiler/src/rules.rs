@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the compiler refuses, as breaches of [`placement`](bulkhead_model::rules::placement) rules at places in the
-//! spec. Placing ends at the first breach.
+//! spec.
 //! Implements: BH-CFG-110, BH-CFG-111, BH-CFG-112, BH-CFG-113, BH-CFG-114, BH-CFG-115, BH-CFG-116, BH-CFG-117,
 //! BH-CFG-118, BH-CFG-146, BH-CFG-147.
 
@@ -23,9 +23,23 @@ use crate::own_tree::OwnTreeError;
 /// Refuses a system that finds no place. Reads payloads, writes nothing.
 ///
 /// # Errors
-/// [`LoadError::Invalid`] for a breach of a rule, with the place in the spec; otherwise the error itself.
+/// [`LoadError::Invalid`] for breaches of rules, with their places in the spec; an error that is none is returned alone.
 pub fn admit(system: &System, hypervisor_bin: &[u8]) -> Result<(), Refusal> {
-    compile::place(system, hypervisor_bin).map_or_else(|e| Err(Refusal::of(e, system)), |_| Ok(()))
+    let errors = match compile::place(system, hypervisor_bin) {
+        Ok(_) => return Ok(()),
+        Err(errors) => errors,
+    };
+    let mut list = Vec::new();
+    for error in errors {
+        match diagnose(&error, system) {
+            Some(diagnostic) => list.push(diagnostic),
+            None => return Err(Refusal::Other(error)),
+        }
+    }
+    let sources = system.sources.clone();
+    let mut found = Diagnostics { sources, list };
+    found.sort();
+    Err(Refusal::Rule(LoadError::Invalid(found)))
 }
 
 /// Why the compiler refuses a system.
@@ -124,7 +138,8 @@ fn layout(error: &LayoutError, system: &System) -> Diagnostic {
 
 /// Pinned memory is claimed after the image: the image is then what has no room.
 fn overlap(error: &LayoutError, new: &Area, old: &Area, system: &System) -> Diagnostic {
-    let rule = rule_of(if new.name == "ram" { &old.name } else { &new.name });
+    let is_pinned = ["ram", "window", "memory", "lock"].contains(&new.name.as_str());
+    let rule = rule_of(if is_pinned { &old.name } else { &new.name });
     let (span, cause) = place(&new.owner, &new.name, system);
     let diagnostic = Diagnostic::new(rule, span, error.to_string(), cause, rule.fix);
     match place(&old.owner, &old.name, system) {
@@ -139,8 +154,21 @@ fn place(owner: &str, name: &str, system: &System) -> (Span, String) {
     let Some(partition) = system.partitions.iter().find(of) else {
         let memory = system.channel_memories().into_iter().find(|m| m.name == owner);
         return match memory.and_then(|m| system.channels.get(m.channel)) {
-            Some(channel) => (channel.name.span, "this channel".to_owned()),
-            None => (system.board.name.span, "this board".to_owned()),
+            Some(channel) => {
+                let span = channel.at.map_or(channel.name.span, |at| at.span);
+                (span, "this channel".to_owned())
+            }
+            None => match system
+                .locks
+                .iter()
+                .find(|l| owner == format!("channel:{}", l.name.value))
+            {
+                Some(lock) => (
+                    lock.at.map_or(lock.name.span, |at| at.span),
+                    "this lock".to_owned(),
+                ),
+                None => (system.board.name.span, "this board".to_owned()),
+            },
         };
     };
     match name {
@@ -148,6 +176,10 @@ fn place(owner: &str, name: &str, system: &System) -> (Span, String) {
             let memory = &partition.memory;
             let span = memory.at.as_ref().map_or(memory.size.span, |at| at.span);
             (span, format!("{} of memory", show_bytes(memory.size.value)))
+        }
+        "window" => {
+            let span = partition.window_at.map_or(partition.name.span, |at| at.span);
+            (span, "this window".to_owned())
         }
         "payload-area" => {
             let file = match &partition.payload {

@@ -7,8 +7,9 @@ use bulkhead_model::lock::Lock;
 use bulkhead_model::system::{Bandwidth, Console, Run, Seed, System};
 use bulkhead_types::image::Range;
 use bulkhead_types::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, MAX_PARTICIPANTS, NONE, Participant, Partition, PciBar,
-    PciFunction, RamBank, SPI_WORDS, Slot, Spi, Vcpu, channel_flag, core_mode, partition_flag, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, MAX_PARTICIPANTS, MAX_SHARES, NONE, Participant, Partition,
+    PciBar, PciFunction, RamBank, SPI_WORDS, Share, Slot, Spi, Vcpu, channel_flag, core_mode, partition_flag,
+    share_kind, slot_kind,
 };
 
 use crate::devices::{Assigned, OwnWatchdog};
@@ -216,6 +217,7 @@ fn core_slots(system: &System, core: usize) -> Vec<Slot> {
             length_ns: IDLE_FRAME_NS,
             kind: slot_kind::IDLE,
             vcpu: NONE,
+            shares: [Share::UNUSED; MAX_SHARES],
         }];
     };
     let slots = table.slots.iter().map(|slot| {
@@ -229,9 +231,32 @@ fn core_slots(system: &System, core: usize) -> Vec<Slot> {
             length_ns: slot.length.value,
             kind,
             vcpu,
+            shares: shares(system, slot),
         }
     });
     slots.collect()
+}
+
+/// The shares of a slot: budgets in order of urgency, then slack.
+fn shares(system: &System, slot: &bulkhead_model::system::Slot) -> [Share; MAX_SHARES] {
+    let budgets = slot.shares.iter().map(|share| (share.run.value, share.budget));
+    let slack = slot.slack.iter().map(|slack| (slack.value, 0));
+    let mut shares = [Share::UNUSED; MAX_SHARES];
+    for (entry, (run, budget_ns)) in shares.iter_mut().zip(budgets.chain(slack)) {
+        // Only vCPUs share a slot.
+        if let Run::Vcpu { partition, vcpu } = run {
+            *entry = Share {
+                budget_ns,
+                vcpu: global_vcpu(system, partition, vcpu),
+                kind: if budget_ns == 0 {
+                    share_kind::SLACK
+                } else {
+                    share_kind::BUDGET
+                },
+            };
+        }
+    }
+    shares
 }
 
 /// No IPA: where a partition with a GICv2 has its redistributors.

@@ -119,6 +119,8 @@ pub enum ReservedUse {
     Other,
     /// The board's device tree lies there; boot reads it as evidence.
     DeviceTree,
+    /// A partition's RAM is kept there when it crashes.
+    Dump,
 }
 
 /// What keeps the predictions that one partition trained from steering another one's speculation on a core.
@@ -293,7 +295,7 @@ pub struct Controller {
     /// Its name.
     pub name: Spanned<String>,
     /// What it controls.
-    pub kind: ControllerKind,
+    pub kinds: Vec<ControllerKind>,
     /// Its registers.
     pub registers: Spanned<Region>,
 }

@@ -30,6 +30,8 @@ pub struct Channel {
     pub writer: Spanned<usize>,
     /// Partition indices, each once, never the writer.
     pub readers: Vec<Spanned<usize>>,
+    /// Physical address of the memory that the writer writes, if the spec pins it.
+    pub at: Option<Spanned<u64>>,
 }
 
 /// What a channel carries, and how.
@@ -85,6 +87,20 @@ pub struct ChannelMemory {
     pub readers: Vec<usize>,
     /// Whether it is that of a sampling port.
     pub is_port: bool,
+    /// Physical address, if the spec pins it.
+    pub at: Option<u64>,
+}
+
+impl ChannelKind {
+    /// Where the memory that the writer writes has to be aligned.
+    pub fn alignment(&self) -> u64 {
+        match self {
+            ChannelKind::Sampling { .. } => PORT_SIZE,
+            ChannelKind::Queuing { .. } | ChannelKind::Doorbell { .. } | ChannelKind::Shared { .. } => {
+                alignment(self.size())
+            }
+        }
+    }
 }
 
 impl ChannelMemory {
@@ -142,6 +158,7 @@ impl Channel {
             writer: self.writer.value,
             readers: self.readers.iter().map(|r| r.value).collect(),
             is_port: matches!(self.kind, ChannelKind::Sampling { .. }),
+            at: self.at.map(|at| at.value),
         };
         let ChannelKind::Queuing { overflow, .. } = self.kind else {
             return vec![memory];
@@ -150,6 +167,7 @@ impl Channel {
         let reader = ChannelMemory {
             name: format!("{}.reader", memory.name),
             size: READER_SIZE as u64,
+            at: None,
             writer: memory.readers.first().copied().unwrap_or(memory.writer),
             readers: match overflow.value {
                 Overflow::DropOldest => Vec::new(),

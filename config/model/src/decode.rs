@@ -13,7 +13,7 @@ pub(crate) struct Decoder<'d> {
 }
 
 /// The entries of a map.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Fields<'n> {
     entries: &'n [Entry],
 }
@@ -114,6 +114,11 @@ pub(crate) fn bytes(node: &Node) -> Option<Spanned<u64>> {
 
 pub(crate) fn nanoseconds(node: &Node) -> Option<Spanned<u64>> {
     parsed(node, units::nanoseconds)
+}
+
+/// A frequency in Hz.
+pub(crate) fn hertz(node: &Node) -> Option<u32> {
+    u32::try_from(parsed(node, units::hertz)?.value).ok()
 }
 
 /// One of fixed words.

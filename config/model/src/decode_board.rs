@@ -2,16 +2,18 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Controller, ControllerKind, Deterministic, Device, DeviceKind, Gic, GicV2, GicVersion, Interrupt,
-    PciFunction, Pcie, Qemu, Region, Registers, Reserved, ReservedUse, Smmu, SmmuKind, Traffic, TreeMaker,
-    Trigger, Uart, UartKind,
+    Board, Deterministic, Device, DeviceKind, Gic, GicV2, GicVersion, Interrupt, PciFunction, Pcie, Qemu,
+    Region, Registers, Reserved, ReservedUse, Smmu, SmmuKind, Traffic, TreeMaker, Trigger, Uart, UartKind,
 };
 use crate::colours::Colouring;
-use crate::decode::{Decoder, Fields, boolean, bytes, choice, key, number, present, small, text};
+use crate::decode::{
+    Decoder, Fields, boolean, bytes, choice, hertz, key, list, number, present, small, text,
+};
 use crate::decode_boot::firmware;
 use crate::decode_cores;
 use crate::release::Release;
-use crate::rules::{document, hardware};
+use crate::reset;
+use crate::rules::{document, hardware, partitions};
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
 
@@ -45,8 +47,15 @@ impl Decoder<'_> {
             .get("boot")
             .map(|n| self.boot(n, ram.as_deref().unwrap_or_default()));
         let qemu = fields.get("qemu").map(|n| self.qemu(n, &names));
+        let name = fields.get("name").and_then(text);
+        let things = fields
+            .entries("devices")
+            .iter()
+            .chain(fields.entries("controllers"));
+        let given = name.iter().chain(things.map(|e| &e.key));
+        self.diagnostics.extend(given.filter_map(partitions::not_a_name));
         Some(Board {
-            name: fields.get("name").and_then(text)?,
+            name: name?,
             id: value(fields, "id")?,
             title: words(fields, "title")?,
             ram: ram?,
@@ -113,7 +122,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn region(&mut self, node: &Node, span: Span) -> Option<Region> {
+    pub(crate) fn region(&mut self, node: &Node, span: Span) -> Option<Region> {
         let fields = Fields::of(node)?;
         let region = Region {
             base: value(fields, "base")?,
@@ -133,7 +142,10 @@ impl Decoder<'_> {
 
     fn reserved(&mut self, node: &Node) -> Option<Reserved> {
         let fields = Fields::of(node)?;
-        let uses = [("device-tree", ReservedUse::DeviceTree)];
+        let uses = [
+            ("device-tree", ReservedUse::DeviceTree),
+            ("dump", ReservedUse::Dump),
+        ];
         let purpose = fields.get("use").and_then(|n| choice(n, &uses));
         Some(Reserved {
             name: words(fields, "name")?,
@@ -188,6 +200,8 @@ impl Decoder<'_> {
         let masters = fields.get("bus_master").and_then(boolean);
         let interrupt_key = fields.key_span("interrupt").unwrap_or(entry.key.span);
         let interrupt = fields.get("interrupt").map(|n| interrupt(n, interrupt_key));
+        let reset = fields.get("reset").and_then(list);
+        let reset = reset.map(|steps| steps.iter().map(reset::step).collect());
         let mut controlled_by = Vec::new();
         for name in fields.items("controlled_by").iter().filter_map(text) {
             match controllers.iter().position(|c| *c == name.value) {
@@ -203,10 +217,11 @@ impl Decoder<'_> {
                 .value,
             pci,
             registers,
-            clock: value(fields, "clock"),
+            clock: fields.get("clock").and_then(hertz),
             interrupt: present(interrupt)?,
             can: fields.get("can").and_then(boolean).is_some_and(|c| c.value),
             bus_master: masters.is_some_and(|b| b.value),
+            reset: present(reset)?,
             controlled_by,
         })
     }
@@ -230,18 +245,6 @@ impl Decoder<'_> {
         Some(Registers::Bar(bar.value))
     }
 
-    fn controller(&mut self, entry: &Entry) -> Option<Controller> {
-        let fields = Fields::of(&entry.value)?;
-        Some(Controller {
-            name: entry.key.clone(),
-            kind: fields
-                .get("kind")
-                .and_then(|n| choice(n, &ControllerKind::NAMED))?
-                .value,
-            registers: Spanned::new(self.region(&entry.value, entry.key.span)?, entry.key.span),
-        })
-    }
-
     fn pci(&mut self, node: &Node) -> Option<PciFunction> {
         let fields = Fields::of(node)?;
         let mut bars = [0; 6];
@@ -257,6 +260,7 @@ impl Decoder<'_> {
         }
         let (vendor, device) = fields.get("id").and_then(|n| self.pci_id(n))?;
         Some(PciFunction {
+            bus: present(fields.get("bus").map(small))?.map_or(0, |b| b.value),
             slot: value(fields, "slot")?,
             vendor,
             device,

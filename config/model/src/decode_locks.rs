@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From nodes to locks, and from those to typed ones.
 
-use crate::decode::{Fields, choice, nanoseconds, present, small};
+use crate::decode::{Fields, choice, nanoseconds, number, present, small};
 use crate::decode_spec::ACCEPTED;
 use crate::lock::{Lock, Participant};
 use crate::resolve::partition_index;
@@ -17,6 +17,7 @@ pub(crate) struct LockSpec {
     pub(crate) name: Name,
     pub(crate) participants: Vec<ParticipantSpec>,
     pub(crate) hold: Spanned<u64>,
+    pub(crate) at: Option<Spanned<u64>>,
     pub(crate) inherits: bool,
     /// Whether participants accept less critical ones.
     pub(crate) less_critical: bool,
@@ -40,6 +41,7 @@ pub(crate) fn lock(entry: &Entry) -> Option<LockSpec> {
         name: entry.key.clone(),
         participants: participants.collect::<Option<_>>()?,
         hold: fields.get("hold").and_then(nanoseconds)?,
+        at: fields.get("at").and_then(number),
         inherits: inherits.is_none_or(|i| i.value),
         less_critical: less_critical.is_some_and(|l| l.value),
     })
@@ -72,6 +74,7 @@ pub(crate) fn resolve(spec: &Spec) -> Option<Vec<Lock>> {
                 .map(participant)
                 .collect::<Option<_>>()?,
             hold: written.hold,
+            at: written.at,
             inherits: written.inherits,
         })
     };

@@ -14,7 +14,7 @@ use crate::rules::{channels, payload};
 use crate::span::{Span, Spanned};
 use crate::spec::{
     ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, DmaSpec, ExpectationSpec, InitrdSpec, MemorySpec,
-    Mode, PartitionSpec, PayloadSpec, ScheduleSpec, SlotSpec, Spec, WireSpec,
+    Mode, PartitionSpec, PayloadSpec, ScheduleSpec, SharerSpec, SlotSpec, Spec, WireSpec,
 };
 use crate::system::{Bandwidth, Console, Criticality, Interrupts, MemoryRights, Seed};
 use crate::tree::{Entry, Node, Value};
@@ -60,13 +60,14 @@ impl Decoder<'_> {
             expect: fields.items("expect").iter().filter_map(expectation).collect(),
             never: fields.items("never").iter().filter_map(expectation).collect(),
             health: fields.get("health").and_then(health::system).unwrap_or_default(),
-            watchdog: present(fields.get("watchdog").map(watchdog))?,
+            watchdog: fields.get("watchdog").and_then(watchdog),
         })
     }
 
     fn partition(&mut self, entry: &Entry) -> Option<PartitionSpec> {
         let owner = entry.key.span;
-        let fields = Fields::of(&entry.value)?;
+        // Whoever names it finds it, whatever is wrong in it.
+        let fields = Fields::of(&entry.value).unwrap_or_default();
         let payload_key = fields.key_span("payload").unwrap_or(owner);
         let payload = fields.get("payload").and_then(|n| self.payload(n, payload_key));
         let console = match fields.get("console") {
@@ -83,6 +84,7 @@ impl Decoder<'_> {
             cores: fields.get("cores").and_then(cores),
             memory: fields.get("memory").and_then(memory),
             payload,
+            window_at: fields.get("window_at").and_then(number),
             args: fields.get("args").and_then(text),
             console,
             devices: fields.get("devices").and_then(texts).unwrap_or_default(),
@@ -94,11 +96,15 @@ impl Decoder<'_> {
             dma: fields.entries("dma").iter().map(dma).collect(),
             device_tree: fields.get("device_tree").and_then(text),
             restart_limit: fields.get("restart_limit").and_then(small).map_or(0, |l| l.value),
+            dump: fields
+                .get("dump")
+                .and_then(Fields::of)
+                .and_then(|dump| text(dump.get("full")?)),
             marks_steady: fields.get("marks_steady").and_then(boolean),
             seed: seed.map_or(Seed::Board, |s| s.value),
             autostart: autostart.is_none_or(|a| a.value),
             tasks: fields.entries("tasks").iter().filter_map(task).collect(),
-            health: health::partition(fields)?,
+            health: health::partition(fields),
         })
     }
 
@@ -109,7 +115,8 @@ impl Decoder<'_> {
             (None, Some(linux), None) => self.linux(linux, fields.key_span("linux").unwrap_or(owner)),
             (None, None, Some(raw)) => text(raw).map(PayloadSpec::Raw),
             _ => {
-                self.report(payload::not_one(owner));
+                let keys = ["elf", "linux", "raw"].into_iter();
+                self.report(payload::not_one(owner, keys.filter_map(|k| fields.key_span(k))));
                 None
             }
         }
@@ -145,6 +152,7 @@ impl Decoder<'_> {
             kind: channel_kind(&fields),
             writer: fields.get("writer").and_then(text),
             readers: fields.get("readers").and_then(texts).unwrap_or_default(),
+            at: fields.get("at").and_then(number),
             from_qm: from_qm.is_some_and(|f| f.value),
         })
     }
@@ -283,9 +291,9 @@ fn bandwidth(entry: &Entry) -> Option<Bandwidth> {
 
 fn core_schedule(entry: &Entry) -> Option<CoreScheduleSpec> {
     let core = key(entry)?;
-    let items = list(&entry.value)?;
+    let items = list(&entry.value);
     let mut slots: Vec<SlotSpec> = Vec::new();
-    for item in items {
+    for item in items.unwrap_or_default() {
         let offset = slots
             .last()
             .map_or(0, |s| s.offset.saturating_add(s.length.value));
@@ -293,7 +301,7 @@ fn core_schedule(entry: &Entry) -> Option<CoreScheduleSpec> {
     }
     Some(CoreScheduleSpec {
         core,
-        complete: slots.len() == items.len(),
+        complete: items.is_some_and(|i| i.len() == slots.len()),
         slots,
     })
 }
@@ -304,6 +312,23 @@ fn slot(node: &Node, offset: u64) -> Option<SlotSpec> {
         run: fields.get("run").and_then(text)?,
         offset,
         length: fields.get("for").and_then(nanoseconds)?,
+        budget: fields.get("budget").and_then(nanoseconds),
+        priority: fields.get("priority").and_then(small),
+        share: fields.get("share").and_then(sharers).unwrap_or_default(),
+        slack: fields.get("slack").and_then(text),
+    })
+}
+
+fn sharers(node: &Node) -> Option<Vec<SharerSpec>> {
+    list(node)?.iter().map(sharer).collect()
+}
+
+fn sharer(node: &Node) -> Option<SharerSpec> {
+    let fields = Fields::of(node)?;
+    Some(SharerSpec {
+        partition: fields.get("partition").and_then(text)?,
+        budget: fields.get("budget").and_then(nanoseconds),
+        priority: fields.get("priority").and_then(small)?,
     })
 }
 

@@ -2,6 +2,7 @@
 //! Devices of a board that a partition can own, and what guards memory from those that master the bus.
 
 use crate::board::{Board, Interrupt, PciFunction, Region};
+use crate::reset::ResetStep;
 use crate::span::Spanned;
 
 /// A device that can be assigned.
@@ -23,6 +24,8 @@ pub struct Device {
     pub can: bool,
     /// Whether it masters the bus: its owner's RAM is then its too, through the SMMU, or all of memory without one.
     pub bus_master: bool,
+    /// How it is reset before each start of its partition; nothing where its kind says it.
+    pub reset: Option<Vec<ResetStep>>,
     /// Controllers that it depends on, indices into [`Board::controllers`].
     pub controlled_by: Vec<Spanned<usize>>,
 }
@@ -44,6 +47,15 @@ pub enum Registers {
 }
 
 impl Board {
+    /// Bytes of a device's registers.
+    pub fn register_size(device: &Device) -> u64 {
+        match (device.registers, &device.pci) {
+            (Registers::At(region), _) => region.size,
+            (Registers::Bar(bar), Some(pci)) => pci.bars.get(bar).copied().unwrap_or(0),
+            (Registers::Bar(_), None) => 0,
+        }
+    }
+
     /// Whether its SMMU keeps a bus master to what its partition may write. Only a PCI function has a StreamID that the
     /// board file knows.
     pub fn guards(&self, device: &Device) -> bool {

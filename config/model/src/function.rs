@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How a device is reached: its PCI function and its interrupt.
 
-/// A PCI function on bus 0.
+/// A PCI function.
 #[derive(Clone, Debug)]
 pub struct PciFunction {
+    /// Number of its bus, 0 to 255.
+    pub bus: u32,
     /// Device number, 0 to 31; the function is 0.
     pub slot: u32,
     /// Vendor ID.
@@ -17,7 +19,7 @@ pub struct PciFunction {
 impl PciFunction {
     /// Bus, device, function: bits 15:8, 7:3, 2:0. Also its StreamID.
     pub fn bdf(&self) -> u32 {
-        self.slot << 3
+        self.bus << 8 | self.slot << 3
     }
 }
 

@@ -116,16 +116,25 @@ pub(crate) fn system(node: &Node) -> Option<HealthSpec> {
 }
 
 /// The keys of a partition that concern its health.
-pub(crate) fn partition(fields: Fields<'_>) -> Option<PartitionHealthSpec> {
+pub(crate) fn partition(fields: Fields<'_>) -> PartitionHealthSpec {
     const SAFE_STATES: &[(&str, SafeState)] = &[("silent", SafeState::Silent), ("output", SafeState::Output)];
     let safe_state = fields.get("safe_state").and_then(|n| choice(n, SAFE_STATES));
-    Some(PartitionHealthSpec {
-        reactions: fields.get("health").map(reactions).unwrap_or_default(),
-        heartbeat: present(fields.get("heartbeat").map(heartbeat))?,
+    let heartbeat = fields.get("heartbeat").map(heartbeat);
+    let interrupt_limit = fields.get("interrupt_limit").map(small);
+    let mut reactions = fields.get("health").map(reactions).unwrap_or_default();
+    // What cannot be read is there all the same.
+    reactions.retain(|(error, _)| match error.value {
+        Error::Heartbeat => !matches!(heartbeat, Some(None)),
+        Error::InterruptStorm => !matches!(interrupt_limit, Some(None)),
+        _ => true,
+    });
+    PartitionHealthSpec {
+        reactions,
+        heartbeat: heartbeat.flatten(),
         safe_state: safe_state.map_or(SafeState::Silent, |s| s.value),
-        interrupt_limit: present(fields.get("interrupt_limit").map(small))?,
-        tolerance: present(fields.get("fault_tolerant_time").map(tolerance))?,
-    })
+        interrupt_limit: interrupt_limit.flatten(),
+        tolerance: fields.get("fault_tolerant_time").and_then(tolerance),
+    }
 }
 
 fn tolerance(node: &Node) -> Option<ToleranceSpec> {

@@ -63,6 +63,7 @@ fn inside(kind: Kind, path: &str, is_refused: bool, rows: &mut Vec<Row>) {
         | Kind::Core
         | Kind::Bytes
         | Kind::Time
+        | Kind::Frequency
         | Kind::Boolean
         | Kind::Text(_)
         | Kind::Word(_) => {}
@@ -91,6 +92,7 @@ fn takes(kind: Kind) -> String {
         Kind::Core => "core".to_owned(),
         Kind::Bytes => "size".to_owned(),
         Kind::Time => "time".to_owned(),
+        Kind::Frequency => "frequency".to_owned(),
         Kind::Boolean => "`true`, `false`".to_owned(),
         Kind::Text(meaning) => placeholder(meaning).to_lowercase(),
         Kind::Word(words) => {

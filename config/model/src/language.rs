@@ -10,6 +10,7 @@ mod board;
 mod boot;
 mod channel;
 mod cores;
+mod device;
 mod health;
 mod partition;
 mod qemu;
@@ -103,6 +104,8 @@ pub enum Kind {
     Bytes,
     /// A time.
     Time,
+    /// A frequency from 1 Hz up to what 32 bits hold.
+    Frequency,
     /// `true` or `false`.
     Boolean,
     /// A text.

@@ -11,6 +11,7 @@ use crate::bounds::Bounds;
 use crate::decode::Decoder;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Paths};
+use crate::remains::{self, Found, Remains};
 use crate::resolve::resolve;
 use crate::rules::{self, Facts, boards};
 use crate::span::{Sources, Spanned};
@@ -45,6 +46,14 @@ pub struct Diagnostics {
     pub list: Vec<Diagnostic>,
 }
 
+impl Diagnostics {
+    /// Brings them into the order of the sources.
+    pub fn sort(&mut self) {
+        self.list
+            .sort_by_key(|d| (d.primary.span.source, d.primary.span.start));
+    }
+}
+
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,6 +84,25 @@ pub fn load(paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
 /// # Errors
 /// See [`LoadError`].
 pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System, LoadError> {
+    survey_text(text, paths, overrides).map_err(|(error, _)| error)
+}
+
+/// As [`load()`], with what can still be judged of a spec that breaks rules.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn survey(paths: &Paths, overrides: &[String]) -> Result<System, (LoadError, Box<Remains>)> {
+    let unreadable = |e| LoadError::Unreadable {
+        path: paths.spec.clone(),
+        reason: files::reason(&e),
+    };
+    match fs::read_to_string(&paths.spec) {
+        Ok(text) => survey_text(&text, paths, overrides),
+        Err(error) => Err((unreadable(error), Box::default())),
+    }
+}
+
+fn survey_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System, (LoadError, Box<Remains>)> {
     let mut sources = Sources::default();
     let mut list = Vec::new();
     let root = read_document(text, &paths.spec, overrides, &mut sources, &mut list);
@@ -88,6 +116,7 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
         }
         .spec(root)
     });
+    let of_spec = sources.len();
     let board = spec.as_ref().and_then(|s| s.board.as_ref());
     let board = board.and_then(|name| read_board(name, paths, &mut sources, &mut list, &mut values));
     let payloads = spec
@@ -106,9 +135,23 @@ pub fn load_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<Syst
     }
     if !list.is_empty() {
         list.sort_by_key(|d| (d.primary.span.source, d.primary.span.start));
-        return Err(LoadError::Invalid(Diagnostics { sources, list }));
+        let remains = root.as_ref().zip(board.as_ref()).map(|(root, board)| {
+            let found = Found {
+                root,
+                board,
+                paths,
+                sources: &sources,
+                of_board: of_spec..sources.len(),
+            };
+            remains::of(&found, &list)
+        });
+        let invalid = LoadError::Invalid(Diagnostics { sources, list });
+        return Err((invalid, Box::new(remains.unwrap_or_default())));
     }
-    let diagnostics = |sources| LoadError::Defect(Diagnostics { sources, list });
+    let diagnostics = |sources| {
+        let defect = LoadError::Defect(Diagnostics { sources, list });
+        (defect, Box::default())
+    };
     match (spec, board) {
         (Some(spec), Some(board)) => {
             let folder = paths.spec.parent().unwrap_or(Path::new(""));

@@ -12,6 +12,8 @@ pub struct Lock {
     pub participants: Vec<Participant>,
     /// Longest time that it is held while somebody waits, in ns.
     pub hold: Spanned<u64>,
+    /// Physical address of its page, if the spec pins it.
+    pub at: Option<Spanned<u64>>,
     /// Whether its owner runs ahead of the slot table while somebody waits.
     pub inherits: bool,
 }

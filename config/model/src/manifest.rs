@@ -93,6 +93,9 @@ pub struct Partition {
     /// Where its RAM lies; absent where its pages have colours.
     #[serde(default)]
     pub ram: Option<Ram>,
+    /// Where its RAM is kept when an error ends it: behind a page that says of which start it is.
+    #[serde(default)]
+    pub dump: Option<Ram>,
     /// How long a fault of it may go unanswered.
     #[serde(default)]
     pub fault_tolerant_time: Option<Tolerance>,

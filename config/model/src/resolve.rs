@@ -3,7 +3,7 @@
 
 use bulkhead_abi::health::Level;
 
-use crate::board::Board;
+use crate::board::{Board, Reserved, ReservedUse};
 use crate::channel::Channel;
 use crate::colours::ColourSet;
 use crate::decode::present;
@@ -14,12 +14,12 @@ use crate::health::{self, Health, Heartbeat, Tolerance};
 use crate::rules;
 use crate::span::{Sources, Spanned};
 use crate::spec::{
-    ChannelSpec, CoreScheduleSpec, ExpectationSpec, MemorySpec, Mode, Name, PartitionSpec, SYSTEM, SlotSpec,
-    Spec,
+    ChannelSpec, ClaimSpec, CoreScheduleSpec, ExpectationSpec, MemorySpec, Mode, Name, PartitionSpec, SYSTEM,
+    SlotSpec, Spec,
 };
 use crate::system::{
     CoreSchedule, Cores, Criticality, Expectation, Memory, MemoryRights, Partition, Payload, Run, Schedule,
-    Slot, System, Watchdog, Wire,
+    Share, Slot, System, Watchdog, Wire,
 };
 
 /// Resolves every name. Nothing only when a rule was broken.
@@ -141,6 +141,7 @@ fn partition(
             colours,
         },
         payload,
+        window_at: spec.window_at,
         args: spec.args.clone(),
         console: spec.console?,
         devices: spec
@@ -160,6 +161,10 @@ fn partition(
             .collect::<Option<_>>()?,
         device_tree: None,
         restart_limit: spec.restart_limit,
+        dump: present(spec.dump.as_ref().map(|name| {
+            let named = |r: &Reserved| r.name == name.value && r.purpose == ReservedUse::Dump;
+            board.reserved.iter().position(named)
+        }))?,
         marks_steady: spec.marks_steady.is_some_and(|m| m.value),
         seed: spec.seed,
         autostart: spec.autostart,
@@ -185,6 +190,7 @@ fn channel(channel: &ChannelSpec, spec: &Spec) -> Option<Channel> {
     Some(Channel {
         name: channel.name.clone(),
         kind: channel.kind?,
+        at: channel.at,
         writer: partition_index(channel.writer.as_ref()?, spec)?,
         readers: channel
             .readers
@@ -202,7 +208,8 @@ fn schedule(spec: &Spec) -> Option<Schedule> {
         .map(|c| core_schedule(c, spec))
         .collect::<Option<_>>()?;
     let has_system = |c: &&CoreSchedule| c.slots.iter().any(|s| s.run.value == Run::System);
-    let system_core = cores.iter().find(has_system)?.core.value;
+    // The rule `schedule/system-core` holds, unless this is what remains of a spec.
+    let system_core = cores.iter().find(has_system).map_or(0, |c| c.core.value);
     Some(Schedule {
         major_frame: written.major_frame?,
         system_core,
@@ -224,19 +231,36 @@ fn core_schedule(table: &CoreScheduleSpec, spec: &Spec) -> Option<CoreSchedule> 
 }
 
 fn slot(slot: &SlotSpec, core: usize, spec: &Spec) -> Option<Slot> {
+    let vcpu = |name: &Name| {
+        let (partition, found) = spec.partition(name)?;
+        let vcpu = found.core_list().iter().position(|c| c.value == core)?;
+        Some(Spanned::new(Run::Vcpu { partition, vcpu }, name.span))
+    };
     let run = match slot.partition() {
-        Some(name) => {
-            let (partition, found) = spec.partition(name)?;
-            let vcpu = found.core_list().iter().position(|c| c.value == core)?;
-            Run::Vcpu { partition, vcpu }
-        }
-        None if slot.run.value == SYSTEM => Run::System,
-        None => Run::Idle,
+        Some(name) => vcpu(name)?,
+        None if slot.run.value == SYSTEM => Spanned::new(Run::System, slot.run.span),
+        None => Spanned::new(Run::Idle, slot.run.span),
+    };
+    let mut claims: Vec<ClaimSpec<'_>> = slot.claims().collect();
+    claims.sort_by_key(|claim| claim.priority.map(|p| p.value));
+    let is_plain = slot.budget.is_none() && slot.share.is_empty() && slot.slack.is_none();
+    let share = |claim: &ClaimSpec<'_>| {
+        Some(Share {
+            run: vcpu(claim.partition)?,
+            budget: claim.budget.map_or(slot.length.value, |b| b.value),
+        })
+    };
+    let shares = claims.iter().filter(|_| !is_plain).map(share);
+    let slack = match &slot.slack {
+        Some(name) => Some(vcpu(name)?),
+        None => None,
     };
     Some(Slot {
-        run: Spanned::new(run, slot.run.span),
+        run,
         offset: slot.offset,
         length: slot.length,
+        shares: shares.collect::<Option<_>>()?,
+        slack,
     })
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod devices;
 mod dma;
 pub(crate) mod document;
 mod doorbells;
+mod dump;
 mod errata;
 mod flows;
 pub(crate) mod hardware;
@@ -22,9 +23,11 @@ pub(crate) mod locks;
 pub(crate) mod memory;
 pub(crate) mod partitions;
 pub(crate) mod payload;
+mod pins;
 pub mod placement;
 pub(crate) mod rights;
 pub(crate) mod schedule;
+mod sharing;
 pub(crate) mod tasks;
 mod tolerance;
 mod watchdog;
@@ -54,15 +57,18 @@ const CHECKS: &[&[Check]] = &[
     cores::CHECKS,
     colours::CHECKS,
     memory::CHECKS,
+    pins::CHECKS,
     payload::CHECKS,
     rights::CHECKS,
     dma::CHECKS,
+    dump::CHECKS,
     devices::CHECKS,
     assignment::CHECKS,
     channels::CHECKS,
     flows::CHECKS,
     doorbells::CHECKS,
     schedule::CHECKS,
+    sharing::CHECKS,
     locks::CHECKS,
     bandwidth::CHECKS,
     health::CHECKS,
@@ -92,11 +98,13 @@ pub fn all() -> Vec<&'static Rule> {
         cores::ALL,
         colours::ALL,
         memory::ALL,
+        pins::ALL,
         payload::ALL,
         devices::ALL,
         assignment::ALL,
         channels::ALL,
         schedule::ALL,
+        sharing::ALL,
         locks::ALL,
         bandwidth::ALL,
         health::ALL,
@@ -107,6 +115,7 @@ pub fn all() -> Vec<&'static Rule> {
         doorbells::ALL,
         rights::ALL,
         dma::ALL,
+        dump::ALL,
         errata::ALL,
     ];
     let mut rules: Vec<_> = groups.into_iter().flatten().copied().collect();

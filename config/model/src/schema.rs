@@ -40,13 +40,24 @@ pub fn spec(board: Option<&Board>) -> Value {
     Value::Object(schema)
 }
 
-/// The schema of a file that a spec includes.
-pub fn fragment() -> Value {
+/// The schema of a file that a spec includes; with a board, for specs that use it.
+pub fn fragment(board: Option<&Board>) -> Value {
     let writer = Writer {
-        board: None,
+        board,
         is_partial: true,
     };
-    Value::Object(writer.document(&SPEC, "urn:bulkhead:fragment:1", "A part of a Bulkhead system"))
+    let (id, title) = ("urn:bulkhead:fragment:1", "A part of a Bulkhead system");
+    Value::Object(match board {
+        None => writer.document(&SPEC, id, title),
+        Some(board) => {
+            let name = &board.name.value;
+            writer.document(
+                &SPEC,
+                &format!("{id}:{name}"),
+                &format!("{title} on the board {name}"),
+            )
+        }
+    })
 }
 
 /// The schema of a board file.
@@ -122,7 +133,7 @@ impl Writer<'_> {
 
     fn kind(&self, kind: Kind) -> Map<String, Value> {
         object(match kind {
-            Kind::Version => json!({ "const": VERSION }),
+            Kind::Version => json!({ "enum": [VERSION, VERSION.to_string()] }),
             Kind::Number {
                 least,
                 most,
@@ -133,11 +144,14 @@ impl Writer<'_> {
                 None => number(0, u64::from(u32::MAX), 1),
             },
             Kind::Bytes => json!({ "anyOf": [
-                { "type": "integer", "minimum": 0 },
+                { "type": "integer", "minimum": 0, "maximum": u64::MAX },
                 { "type": "string", "pattern": format!("^({HEXADECIMAL}|{DECIMAL} *(B|KiB|MiB|GiB)?)$") },
             ] }),
             Kind::Time => {
-                json!({ "type": "string", "pattern": format!("^{DECIMAL} *(ns|us|µs|ms|s)$") })
+                json!({ "type": "string", "pattern": decimals(&["ns", "(us|µs)", "ms", "s"]) })
+            }
+            Kind::Frequency => {
+                json!({ "type": "string", "pattern": decimals(&["Hz", "kHz", "MHz", "GHz"]) })
             }
             Kind::Boolean => json!({ "enum": [true, false, "true", "false"] }),
             Kind::Text(meaning) => self.text(meaning),
@@ -219,7 +233,10 @@ impl Writer<'_> {
                 .filter_map(|core| {
                     let mut value = value.clone();
                     value.insert("description".to_owned(), core.get("description")?.clone());
-                    Some((core.get("const")?.to_string(), Value::Object(value)))
+                    Some((
+                        core.get("enum")?.get(1)?.as_str()?.to_owned(),
+                        Value::Object(value),
+                    ))
                 })
                 .collect();
             return json!({ "type": "object", "properties": properties, "additionalProperties": false });
@@ -235,7 +252,7 @@ impl Writer<'_> {
                 "Core {index}: cluster {}, capacity {}, MIDR {:#x}.",
                 core.cluster, core.capacity, core.midr
             );
-            json!({ "const": index, "description": text })
+            json!({ "enum": [index, index.to_string()], "description": text })
         };
         cores.iter().enumerate().map(describe).collect()
     }
@@ -245,6 +262,16 @@ impl Writer<'_> {
 const NAME: &str = "^[a-z][a-z0-9-]{0,30}$";
 /// What a reader of YAML makes of a single value.
 const SCALAR: [&str; 3] = ["string", "number", "boolean"];
+
+/// A number with one of these units, each a thousand times the one before it, without more decimals than there are.
+fn decimals(units: &[&str]) -> String {
+    let one = |(index, unit): (usize, &&str)| match index {
+        0 => format!(" *{unit}"),
+        index => format!("(\\.[0-9]{{1,{}}})? *{unit}", 3 * index),
+    };
+    let units: Vec<String> = units.iter().enumerate().map(one).collect();
+    format!("^{DECIMAL}({})$", units.join("|"))
+}
 
 fn object(value: Value) -> Map<String, Value> {
     match value {

@@ -85,6 +85,11 @@ pub struct Position {
 }
 
 impl Sources {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// Adds a source and returns its index.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> usize {
         self.list.push(Source {

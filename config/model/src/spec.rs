@@ -38,6 +38,8 @@ pub(crate) struct PartitionSpec {
     pub(crate) cores: Option<CoresSpec>,
     pub(crate) memory: Option<MemorySpec>,
     pub(crate) payload: Option<PayloadSpec>,
+    /// Where its window is pinned.
+    pub(crate) window_at: Option<Spanned<u64>>,
     pub(crate) args: Option<Name>,
     /// Absent when it could not be read.
     pub(crate) console: Option<Spanned<Console>>,
@@ -48,6 +50,8 @@ pub(crate) struct PartitionSpec {
     pub(crate) dma: Vec<DmaSpec>,
     pub(crate) device_tree: Option<Name>,
     pub(crate) restart_limit: u32,
+    /// Name of the reserved range in which its RAM is kept.
+    pub(crate) dump: Option<Name>,
     pub(crate) marks_steady: Option<Spanned<bool>>,
     pub(crate) seed: Seed,
     pub(crate) autostart: bool,
@@ -156,6 +160,8 @@ pub(crate) struct ChannelSpec {
     /// Absent when the spec names none.
     pub(crate) writer: Option<Name>,
     pub(crate) readers: Vec<Name>,
+    /// Where its memory is pinned.
+    pub(crate) at: Option<Spanned<u64>>,
     /// Whether readers with a safety level accept a writer without one.
     pub(crate) from_qm: bool,
 }
@@ -183,6 +189,27 @@ pub(crate) struct SlotSpec {
     pub(crate) run: Name,
     pub(crate) offset: u64,
     pub(crate) length: Spanned<u64>,
+    /// Its key, where there is one.
+    pub(crate) budget: Option<Spanned<u64>>,
+    pub(crate) priority: Option<Spanned<u8>>,
+    pub(crate) share: Vec<SharerSpec>,
+    pub(crate) slack: Option<Name>,
+}
+
+/// A partition beside the slot's own.
+#[derive(Debug)]
+pub(crate) struct SharerSpec {
+    pub(crate) partition: Name,
+    pub(crate) budget: Option<Spanned<u64>>,
+    pub(crate) priority: Spanned<u8>,
+}
+
+/// A partition with a budget in a slot, as written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClaimSpec<'a> {
+    pub(crate) partition: &'a Name,
+    pub(crate) budget: Option<Spanned<u64>>,
+    pub(crate) priority: Option<Spanned<u8>>,
 }
 
 /// The word for EL2's housekeeping in a slot.
@@ -194,6 +221,26 @@ impl SlotSpec {
     /// The partition that runs, if one does.
     pub(crate) fn partition(&self) -> Option<&Name> {
         (self.run.value != SYSTEM && self.run.value != IDLE).then_some(&self.run)
+    }
+
+    /// The partitions that have a part of the slot of their own, the slot's first.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = ClaimSpec<'_>> {
+        let own = self.partition().map(|partition| ClaimSpec {
+            partition,
+            budget: self.budget,
+            priority: self.priority,
+        });
+        let others = self.share.iter().map(|sharer| ClaimSpec {
+            partition: &sharer.partition,
+            budget: sharer.budget,
+            priority: Some(sharer.priority),
+        });
+        own.into_iter().chain(others)
+    }
+
+    /// The partitions that it names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.claims().map(|c| c.partition).chain(&self.slack)
     }
 }
 
@@ -277,8 +324,26 @@ impl PartitionSpec {
         self.criticality.is_some_and(|c| c.value != Criticality::Qm)
     }
 
+    /// Whether it says that it has none.
+    pub(crate) fn is_qm(&self) -> bool {
+        self.criticality.is_some_and(|c| c.value == Criticality::Qm)
+    }
+
     /// Whether its payload is Linux.
     pub(crate) fn is_linux(&self) -> bool {
         matches!(self.payload, Some(PayloadSpec::Linux { .. }))
+    }
+
+    /// Where it names the kernel of its Linux.
+    pub(crate) fn kernel(&self) -> Option<Span> {
+        match self.payload.as_ref()? {
+            PayloadSpec::Linux { kernel, .. } => Some(kernel.as_ref()?.span),
+            PayloadSpec::Elf(_) | PayloadSpec::Raw(_) => None,
+        }
+    }
+
+    /// Where it says what leaves it without a window: a kernel of Linux, or an emulated UART.
+    pub(crate) fn without_window(&self) -> Option<Span> {
+        self.kernel().or(self.has_console(Console::Uart))
     }
 }

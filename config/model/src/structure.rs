@@ -8,7 +8,7 @@ use crate::language::{Choose, Count, Key, Kind, Meaning, Need, Status, Table, VE
 use crate::rules::{document, language};
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node, Value, find};
-use crate::units::{self, QuantityError};
+use crate::units::{self, Quantity};
 
 /// Checks a whole document but for its version, see [`check_version`].
 pub(crate) fn check(root: &Node, table: &'static Table, diagnostics: &mut Vec<Diagnostic>) {
@@ -55,7 +55,7 @@ impl Check<'_> {
             self.report(document::missing_key(owner, table.what, key.name));
             return false;
         };
-        let Some(version) = self.quantity(&entry.value, key.name, NUMBER, units::number) else {
+        let Some(version) = self.quantity(&entry.value, key.name, &units::NUMBER) else {
             return false;
         };
         if version != VERSION {
@@ -110,10 +110,19 @@ impl Check<'_> {
             } => self.number(node, name, (least, most, multiple)),
             Kind::Core => self.number(node, name, (0, u64::from(u32::MAX), 1)),
             Kind::Bytes => {
-                self.quantity(node, name, "a size like 64MiB, 32KiB or 4096", units::bytes);
+                self.quantity(node, name, &units::SIZE);
             }
             Kind::Time => {
-                self.quantity(node, name, "a time like 10ms, 250us or 1s", units::nanoseconds);
+                self.quantity(node, name, &units::TIME);
+            }
+            Kind::Frequency => {
+                let most = u64::from(u32::MAX);
+                if let Some(hz) = self.quantity(node, name, &units::FREQUENCY)
+                    && !(1..=most).contains(&hz)
+                {
+                    let wanted = format!("from 1Hz to {}", units::show_frequency(most));
+                    self.report(document::out_of_range(node.span, name, &wanted));
+                }
             }
             Kind::Boolean => self.word(node, name, &["true", "false"]),
             Kind::Word(words) => {
@@ -198,21 +207,15 @@ impl Check<'_> {
         None
     }
 
-    fn quantity(
-        &mut self,
-        node: &Node,
-        name: &str,
-        wanted: &str,
-        parse: fn(&str) -> Result<u64, QuantityError>,
-    ) -> Option<u64> {
+    fn quantity(&mut self, node: &Node, name: &str, quantity: &Quantity) -> Option<u64> {
         let text = self.scalar(node, name)?;
-        parse(text)
-            .map_err(|error| self.report(document::quantity(node.span, text, &error, wanted)))
+        (quantity.read)(text)
+            .map_err(|error| self.report(document::quantity(node.span, text, &error, quantity)))
             .ok()
     }
 
     fn number(&mut self, node: &Node, name: &str, (least, most, multiple): (u64, u64, u64)) {
-        let Some(number) = self.quantity(node, name, NUMBER, units::number) else {
+        let Some(number) = self.quantity(node, name, &units::NUMBER) else {
             return;
         };
         if (least..=most).contains(&number) && number.is_multiple_of(multiple) {
@@ -233,9 +236,6 @@ impl Check<'_> {
         }
     }
 }
-
-/// What a number looks like.
-const NUMBER: &str = "a whole number like 3, 100_000 or 0x4000_0000";
 
 /// The form whose first key is given; the first form when none is.
 fn form(entries: &[Entry], forms: &[&'static Table]) -> Option<&'static Table> {

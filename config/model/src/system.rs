@@ -115,6 +115,8 @@ pub struct Partition {
     pub memory: Memory,
     /// What it executes.
     pub payload: Payload,
+    /// Physical address of its window, if the spec pins it.
+    pub window_at: Option<Spanned<u64>>,
     /// `bootargs` of a bare-metal payload; Linux has its own [`Linux::command_line`].
     pub args: Option<Spanned<String>>,
     /// Its console.
@@ -129,6 +131,8 @@ pub struct Partition {
     pub device_tree: Option<FileRef>,
     /// Times that an error may restart it before it stays stopped.
     pub restart_limit: u32,
+    /// The reserved range in which its RAM is kept when an error ends it, by its index in [`Board::reserved`].
+    pub dump: Option<usize>,
     /// Whether it may mark the begin of the steady state; at most one partition.
     pub marks_steady: bool,
     /// Where its random seeds come from.
@@ -150,6 +154,12 @@ pub struct Partition {
 }
 
 impl System {
+    /// The range in which the RAM of a partition is kept when an error ends it.
+    pub fn dump(&self, partition: &Partition) -> Option<Region> {
+        let reserved = self.board.reserved.get(partition.dump?)?;
+        Some(reserved.region.value)
+    }
+
     /// Index of the partition that owns a device of the board.
     pub fn owner(&self, device: &Device) -> Option<usize> {
         let owns = |p: &Partition| {
@@ -417,6 +427,34 @@ pub struct Slot {
     pub offset: u64,
     /// Length in ns.
     pub length: Spanned<u64>,
+    /// The vCPUs that have a part of it, the most urgent first; none where it is one vCPU's, without more ado.
+    pub shares: Vec<Share>,
+    /// The vCPU that runs when none of these can, or has budget left.
+    pub slack: Option<Spanned<Run>>,
+}
+
+/// A vCPU's part of a slot.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// The vCPU.
+    pub run: Spanned<Run>,
+    /// Time in ns that it may use, above 0 and at most the slot.
+    pub budget: u64,
+}
+
+impl Slot {
+    /// The vCPUs to which the slot gives time, the most urgent first, with how much: [`Slot::shares`], or the whole
+    /// slot.
+    pub fn users(&self) -> Vec<Share> {
+        if self.shares.is_empty() {
+            vec![Share {
+                run: self.run,
+                budget: self.length.value,
+            }]
+        } else {
+            self.shares.clone()
+        }
+    }
 }
 
 /// What a slot is for.

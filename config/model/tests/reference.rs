@@ -258,21 +258,19 @@ fn a_spec_is_laid_over_what_it_includes() {
         .find(|p| p.name.value == "panel")
         .unwrap();
     // The fragment adds `args`; the spec, which comes later, replaces the fragment's `criticality`.
-    let args = panel.args.as_ref().unwrap();
     assert_eq!(
-        (args.value.as_str(), panel.criticality.value),
-        ("from=fragment", Criticality::AsilA)
+        (panel.restart_limit, panel.criticality.value),
+        (2, Criticality::AsilA)
     );
     let file = |span| system.sources.file(span).unwrap().to_owned();
-    assert!(file(args.span).ends_with("every-key/panel.yaml"));
     assert!(file(panel.criticality.span).ends_with("systems/every-key.yaml"));
 
     let from = |path: &str| {
         let origin = system.origins.iter().find(|o| o.path == path).unwrap();
         (origin.value.as_str(), origin.from.as_str())
     };
-    let (value, place) = from("partitions.panel.args");
-    assert_eq!(value, "from=fragment");
+    let (value, place) = from("partitions.panel.restart_limit");
+    assert_eq!(value, "2");
     assert!(place.ends_with("every-key/panel.yaml:5"), "{place}");
     assert_eq!(
         from("partitions.linux.restart_limit"),

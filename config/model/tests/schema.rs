@@ -25,7 +25,7 @@ fn committed() -> Vec<(String, Value)> {
     let mut all = vec![
         ("spec.json".to_owned(), schema::spec(None)),
         ("board.json".to_owned(), schema::board()),
-        ("fragment.json".to_owned(), schema::fragment()),
+        ("fragment.json".to_owned(), schema::fragment(None)),
     ];
     for path in files("config/boards") {
         let name = path.file_stem().unwrap().to_str().unwrap();
@@ -139,7 +139,7 @@ fn valid_documents_are_accepted() {
     let mut fragments = files("tests/systems/every-key");
     fragments.extend(["empty", "back"].map(|f| root().join(format!("tests/invalid/fragments/{f}.yaml"))));
     for path in &fragments {
-        accept(&schema::fragment(), path, &instance(path).unwrap());
+        accept(&schema::fragment(None), path, &instance(path).unwrap());
     }
     let mut boards = files("config/boards");
     boards.push(root().join("tests/invalid/boards/controllers.yaml"));
@@ -164,7 +164,7 @@ fn structural_errors_are_rejected() {
         of(schema::spec(None)),
         of(schema::spec(Some(&board("qemu-virt")))),
     );
-    let (board, fragment) = (of(schema::board()), of(schema::fragment()));
+    let (board, fragment) = (of(schema::board()), of(schema::fragment(None)));
     let mut judged = 0;
     for path in files("tests/invalid") {
         let rule = rule(&path);

@@ -13,12 +13,12 @@ use bulkhead_model::system::System;
 
 use crate::cli::{BuildArgs, Format};
 use crate::failure::Failure;
-use crate::{output, place};
+use crate::{admit, output, place};
 
 /// Builds a spec.
 pub(crate) fn run(args: &BuildArgs, format: Format) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
-    let (system, _) = bulkhead_analysis::rules::load(&paths, &args.spec.changes())?;
+    let system = admit::load(&paths, &args.spec.changes())?.0;
     let summary = compile(&system, &paths, &args.output)?;
     match format {
         Format::Json => output::json(&summary.report),

@@ -2,13 +2,11 @@
 //! `check`: a spec against every rule.
 
 use bulkhead_analysis::report::VcpuReport;
-use bulkhead_model::Paths;
-use bulkhead_model::system::System;
 use serde::Serialize;
 
 use crate::cli::{CheckArgs, Format};
 use crate::failure::Failure;
-use crate::{build, output, place};
+use crate::{admit, build, output, place};
 
 #[derive(Serialize)]
 struct Verdict<'a> {
@@ -26,8 +24,11 @@ struct Verdict<'a> {
 /// Checks a spec.
 pub(crate) fn run(args: &CheckArgs, format: Format) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
-    let (system, analysis) = bulkhead_analysis::rules::load(&paths, &args.spec.changes())?;
-    let placed = placed(&system, &paths)?;
+    let (system, analysis) = admit::load(&paths, &args.spec.changes())?;
+    let placed = admit::place(&system, &paths)?
+        .transpose()
+        .map_err(build::refused)?
+        .is_some();
     let (board, partitions) = (&system.board.name.value, system.partitions.len());
     match format {
         Format::Json => output::json(&Verdict {
@@ -54,14 +55,4 @@ pub(crate) fn run(args: &CheckArgs, format: Format) -> Result<(), Failure> {
             Ok(())
         }
     }
-}
-
-/// Looks for a place for everything, when the hypervisor was built.
-fn placed(system: &System, paths: &Paths) -> Result<bool, Failure> {
-    if !build::hypervisor_path(system, paths).is_file() {
-        return Ok(false);
-    }
-    let hypervisor = build::hypervisor(system, paths)?;
-    bulkhead_compiler::rules::admit(system, &hypervisor).map_err(build::refused)?;
-    Ok(true)
 }

@@ -19,6 +19,7 @@ use bulkhead_model::manifest::Manifest;
 use serde::Serialize;
 
 use self::args::FlashArgs;
+use crate::built::certified;
 use crate::cli::Format;
 use crate::failure::Failure;
 use crate::{build, output, place};
@@ -111,11 +112,13 @@ impl Built {
                     .help("give a spec, or a folder that `build` wrote")
             })
         };
-        let manifest: Manifest = serde_json::from_slice(&read("manifest.json")?).map_err(|e| {
+        let described = read("manifest.json")?;
+        let manifest: Manifest = serde_json::from_slice(&described).map_err(|e| {
             Failure::wrong(format_args!("{}: {e}", folder.join("manifest.json").display()))
                 .help("build the system again")
         })?;
         let image = read(&manifest.image)?;
+        certified(folder, &image, &described)?;
         Ok(Built {
             manifest,
             image,

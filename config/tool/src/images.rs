@@ -2,7 +2,7 @@
 //! `images`: everything that runs on the target, built by cargo and put into the images folder.
 //!
 //! Which packages are built follows from their folders: `bsp/BOARD` and `BOARD/board` hold the boot and run-time
-//! parts of EL2 (a binary may be called after its board, `BOARD-boot`), `hypervisor/loader` the loader, `partitions/*`, `tests/partitions/*` and `tests/conformance` the partitions. A program of
+//! parts of EL2 (a binary may be called after its board, `BOARD-boot`), `hypervisor/loader` the loader, `partitions/*`, `tests/partitions/*` and `tests/conformance` the partitions, `tests/chain-loader` a boot loader. A program of
 //! `partitions/infotainment` runs in Linux and keeps its bare name.
 
 mod cargo;
@@ -14,9 +14,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use object::{Object, ObjectSymbol};
+use serde::Serialize;
 
 pub(crate) use self::cargo::TARGET;
-use crate::cli::ImagesArgs;
+use crate::cli::{Format, ImagesArgs};
 use crate::failure::Failure;
 use crate::{output, place, prove};
 
@@ -28,8 +29,13 @@ const LINUX: &str = "partitions/infotainment";
 const LOADER: &str = "hypervisor/loader";
 /// Folder of boards.
 const BSP: &str = "bsp";
-/// Folders that are partitions, or whose subfolders are.
-const PARTITIONS: [&str; 3] = ["partitions", "tests/partitions", "tests/conformance"];
+/// Folders that are partitions or a boot loader, or whose subfolders are partitions.
+const PROGRAMS: [&str; 4] = [
+    "partitions",
+    "tests/partitions",
+    "tests/conformance",
+    "tests/chain-loader",
+];
 
 /// A binary of the workspace and its place in the images folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,8 +45,36 @@ struct Image {
     binary: String,
 }
 
+/// An image for machines.
+#[derive(Serialize)]
+struct Listed<'i> {
+    path: PathBuf,
+    package: &'i str,
+    binary: &'i str,
+    built: bool,
+}
+
+/// Prints where the images are or will be.
+fn list(images: &[Image], folder: &Path, format: Format) -> Result<(), Failure> {
+    let path = |image: &Image| folder.join(&image.file);
+    match format {
+        Format::Text => images
+            .iter()
+            .try_for_each(|i| output::line(&path(i).display().to_string())),
+        Format::Json => {
+            let all = images.iter().map(|image| Listed {
+                path: path(image),
+                package: &image.package,
+                binary: &image.binary,
+                built: path(image).is_file(),
+            });
+            output::json(&all.collect::<Vec<_>>())
+        }
+    }
+}
+
 /// Builds or lists the images.
-pub(crate) fn run(args: &ImagesArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &ImagesArgs, format: Format) -> Result<(), Failure> {
     let root = place::root()?;
     let all = images_of(cargo::binaries(&root)?);
     let images: Vec<Image> = match &args.board {
@@ -55,32 +89,39 @@ pub(crate) fn run(args: &ImagesArgs) -> Result<(), Failure> {
     }
     let folder = place::images(&root);
     if !args.build {
-        return images
-            .iter()
-            .try_for_each(|i| output::line(&folder.join(&i.file).display().to_string()));
+        return list(&images, &folder, format);
     }
-    let target = place::target(&root);
+    build(&root, &folder, &images, args.board.is_some())?;
+    match format {
+        Format::Text => Ok(()),
+        Format::Json => list(&images, &folder, format),
+    }
+}
+
+/// Builds the images; `is_part` when they are not all.
+fn build(root: &Path, folder: &Path, images: &[Image], is_part: bool) -> Result<(), Failure> {
+    let target = place::target(root);
     // One at a time: packages that are built together share the features of what they depend on.
     for package in images.iter().map(|i| i.package.as_str()).collect::<BTreeSet<_>>() {
-        cargo::build_image(&root, package)?;
+        cargo::build_image(root, package)?;
     }
-    let mut store = Store { folder: &folder };
+    let mut store = Store { folder };
     let built = target.join(TARGET).join(cargo::PROFILE);
-    for image in &images {
+    for image in images {
         let path = built.join(&image.binary);
         store.put(
             &image.file,
             &fs::read(&path).map_err(|e| Failure::file(&path, &e))?,
         )?;
     }
-    for board in boards(&images) {
-        let binary = pack(&root, &folder, &board)?;
+    for board in boards(images) {
+        let binary = pack(root, folder, &board)?;
         store.put(&Path::new(&board).join("hypervisor.bin"), &binary)?;
     }
-    if args.board.is_some() {
+    if is_part {
         return Ok(());
     }
-    cargo::build_checker(&root)?;
+    cargo::build_checker(root)?;
     put_checker(&target)?;
     let names: Vec<String> = images.iter().map(|i| format!("{}\n", i.file.display())).collect();
     store.put(Path::new(COMPLETE), names.concat().as_bytes())
@@ -101,7 +142,7 @@ fn images_of(binaries: Vec<cargo::Binary>) -> Vec<Image> {
         let elf = format!("{}.elf", binary.name);
         if binary.folder == LINUX {
             Some(PathBuf::from(&binary.name))
-        } else if binary.folder == LOADER || [parent, &binary.folder].iter().any(|f| PARTITIONS.contains(f)) {
+        } else if binary.folder == LOADER || [parent, &binary.folder].iter().any(|f| PROGRAMS.contains(f)) {
             Some(PathBuf::from(elf))
         } else {
             let board = match (parent, name) {

@@ -5,6 +5,7 @@
 //! the input or the system is wrong, 2 when the tool could not do it. Implements: BH-TOOL-001.
 #![forbid(unsafe_code)]
 
+mod admit;
 mod bench;
 mod board;
 mod build;
@@ -69,8 +70,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Diff(args) => diff::run(&args, format),
         Verb::Flash(args) => flash::run(&args, format),
         Verb::Test(args) => tests::run(&args, format),
-        Verb::Needs(args) => needs::run(&args),
-        Verb::Images(args) => images::run(&args),
+        Verb::Needs(args) => needs::run(&args, format),
+        Verb::Images(args) => images::run(&args, format),
         Verb::Board(args) => board::run(&args),
         Verb::Rules => rules::run(format),
         Verb::Schema(args) => schema::run(&args),

@@ -8,13 +8,43 @@ use bulkhead_model::board::Qemu;
 use bulkhead_model::release::Release;
 use bulkhead_runner::cli::BootPath;
 use clap::Parser;
+use serde::Serialize;
+use serde_json::json;
 
-use crate::cli::{Cli, DiffArgs, NeedsArgs, SpecArgs, Verb};
+use crate::cli::{Cli, DiffArgs, Format, NeedsArgs, SpecArgs, Verb};
 use crate::failure::Failure;
 use crate::{explain, output, place};
 
-/// Prints the Debian packages that the spec of a command line names. Implements: BH-TOOL-002.
-pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
+/// Something from outside the tree.
+#[derive(Serialize)]
+struct Need {
+    /// `debian-arm64`: a package of Debian for arm64; `qemu`: the first release of QEMU that is new enough.
+    kind: &'static str,
+    name: String,
+}
+
+impl Need {
+    fn package(name: String) -> Self {
+        Need {
+            kind: "debian-arm64",
+            name,
+        }
+    }
+}
+
+/// Prints what a command line needs. Implements: BH-TOOL-002, BH-EXPL-010.
+pub(crate) fn run(args: &NeedsArgs, format: Format) -> Result<(), Failure> {
+    let needs = of(args)?;
+    match format {
+        Format::Json => output::json(&json!({ "version": 1, "needs": needs })),
+        Format::Text => needs
+            .iter()
+            .try_for_each(|need| output::line(&format!("{} {}", need.kind, need.name))),
+    }
+}
+
+/// The Debian packages that the spec of a command line names, and the emulator's release.
+fn of(args: &NeedsArgs) -> Result<Vec<Need>, Failure> {
     let line = iter::once("bulkhead").chain(args.line.iter().map(String::as_str));
     let Ok(cli) = Cli::try_parse_from(line) else {
         // The verb itself says what is wrong with its line.
@@ -52,7 +82,7 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
         | Verb::Board(_)
         | Verb::Rules
         | Verb::Sdk(_)
-        | Verb::Schema(_) => return Ok(()),
+        | Verb::Schema(_) => return Ok(Vec::new()),
     };
     let path = place::spec(spec.spec.as_deref(), spec.board.as_deref())?;
     let mut all = packages(&path, &spec.changes())?;
@@ -64,18 +94,17 @@ pub(crate) fn run(args: &NeedsArgs) -> Result<(), Failure> {
     if from_medium {
         all.extend(boot_loader(&path, &spec.changes())?);
     }
-    for package in all {
-        output::line(&format!("debian-arm64 {package}"))?;
-    }
+    let mut needs: Vec<Need> = all.into_iter().map(Need::package).collect();
     let since = match &cli.verb {
         Verb::Run(_) | Verb::Trace(_) | Verb::Crash(_) => emulator(&path, &spec.changes())?,
         Verb::Test(_) => of_all_boards()?,
         _ => None,
     };
-    if let Some(since) = since {
-        output::line(&format!("qemu {since}"))?;
-    }
-    Ok(())
+    needs.extend(since.map(|since| Need {
+        kind: "qemu",
+        name: since.to_string(),
+    }));
+    Ok(needs)
 }
 
 /// The first release of QEMU that models the board of a spec or of a build folder well enough.
@@ -121,15 +150,12 @@ fn emulated(spec: &Path, changes: &[String]) -> Result<Option<Qemu>, Failure> {
 }
 
 /// Packages of two specs, each once.
-fn of_both(diff: &DiffArgs) -> Result<(), Failure> {
+fn of_both(diff: &DiffArgs) -> Result<Vec<Need>, Failure> {
     let mut all = packages(&diff.before, &[])?;
     for package in packages(&diff.after, &diff.overrides)? {
         if !all.contains(&package) {
             all.push(package);
         }
     }
-    for package in all {
-        output::line(&format!("debian-arm64 {package}"))?;
-    }
-    Ok(())
+    Ok(all.into_iter().map(Need::package).collect())
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `schema`: the language as JSON Schema, for editors and other tools; or its keys as a table.
 
+use bulkhead_model::board::Board;
 use bulkhead_model::language::{BOARD, SPEC};
 use bulkhead_model::{keys, load_board, schema};
 
@@ -17,18 +18,24 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<(), Failure> {
         };
         return output::line(keys::markdown(table).trim_end());
     }
-    let value = match (args.document, &args.board) {
-        (Document::Board, _) => schema::board(),
-        (Document::Fragment, _) => schema::fragment(),
-        (Document::Spec, None) => schema::spec(None),
-        (Document::Spec, Some(name)) => {
-            let path = if name.contains('/') || name.ends_with(".yaml") {
-                name.into()
-            } else {
-                place::board(&place::root()?, name)
-            };
-            schema::spec(Some(&load_board(&path)?))
+    let board = args.board.as_deref().map(board).transpose()?;
+    let value = match (args.document, board) {
+        (Document::Board, None) => schema::board(),
+        (Document::Board, Some(_)) => {
+            return Err(Failure::wrong("the schema of board files knows no board").help("leave --board out"));
         }
+        (Document::Fragment, board) => schema::fragment(board.as_ref()),
+        (Document::Spec, board) => schema::spec(board.as_ref()),
     };
     output::json(&value)
+}
+
+/// Reads a board: a name, or the path of a board file.
+fn board(name: &str) -> Result<Board, Failure> {
+    let path = if name.contains('/') || name.ends_with(".yaml") {
+        name.into()
+    } else {
+        place::board(&place::root()?, name)
+    };
+    Ok(load_board(&path)?)
 }

@@ -188,11 +188,11 @@ fn buses_are_followed_and_controllers_named() {
     };
     assert_eq!(
         (
-            controller.kind,
+            &controller.kinds[..],
             controller.registers.value.base,
             can.controlled_by.len()
         ),
-        (ControllerKind::Reset, 0x3001_0000, 1)
+        (&[ControllerKind::Reset][..], 0x3001_0000, 1)
     );
     for line in [
         "its StreamID is 0x21",

@@ -122,6 +122,76 @@ fn machines_get_the_list_of_tests_as_json() {
     }
 }
 
+// Verifies: BH-LANG-002
+#[test]
+fn the_schema_of_fragments_knows_a_board() {
+    let output = tool(&Fixture::new(), &["schema", "fragment", "--board", "qemu-virt"]);
+    let schema: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(schema["$id"], "urn:bulkhead:fragment:1:qemu-virt");
+    assert!(stdout(&output).contains("\"can0\"") && schema.get("required").is_some());
+    assert_eq!(
+        status(&tool(
+            &Fixture::new(),
+            &["schema", "board", "--board", "qemu-virt"]
+        )),
+        1
+    );
+}
+
+// Verifies: BH-TOOL-001
+#[test]
+fn images_are_listed_for_machines() {
+    let output = tool(&Fixture::new(), &["images", "--json"]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let images: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let of = |name: &str| {
+        let named = |i: &&Value| i["path"].as_str().unwrap().ends_with(name);
+        images.as_array().unwrap().iter().find(named).unwrap()["built"].clone()
+    };
+    assert_eq!(
+        (of("/adas.elf"), of("/qemu-virt/boot.elf")),
+        (true.into(), false.into())
+    );
+}
+
+// Verifies: BH-CFG-230
+#[test]
+fn one_run_finds_errors_of_form_model_times_and_places() {
+    let fixture = Fixture::new();
+    let hypervisor = fixture.paths("").images.join("qemu-virt/hypervisor.bin");
+    fs::create_dir_all(hypervisor.parent().unwrap()).unwrap();
+    fs::write(hypervisor, [0; 4096]).unwrap();
+    let late = "partitions.panel.tasks={ draw: { period: 10ms, wcet: 1ms, deadline: 5ms } }";
+    let changes = [
+        late,
+        "partitions.linux.memory=3MiB",
+        "partitions.control.sede=fixed",
+    ];
+    let mut line = vec!["check", "tests/invalid/valid.yaml", "--json"];
+    line.extend(changes.iter().flat_map(|change| ["--set", change]));
+    let output = tool(&fixture, &line);
+    assert_eq!(status(&output), 1);
+    let found: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let rules: Vec<&str> = found["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["rule"].as_str().unwrap())
+        .collect();
+    for rule in [
+        "document/unknown-key",
+        "memory/alignment",
+        "tasks/not-schedulable",
+        "board/hypervisor",
+    ] {
+        assert_eq!(
+            rules.iter().filter(|r| **r == rule).count(),
+            1,
+            "{rule}: {rules:?}"
+        );
+    }
+}
+
 // Verifies: BH-TOOL-001
 #[test]
 fn nothing_is_written_for_a_bad_spec() {
@@ -147,7 +217,7 @@ fn what_the_tool_cannot_do_ends_with_2() {
     assert_eq!(status(&tool(&Fixture::new(), &["check", "no-such.yaml"])), 1);
 }
 
-// Verifies: BH-TOOL-002
+// Verifies: BH-TOOL-002, BH-EXPL-010
 #[test]
 fn needs_are_those_of_the_spec_in_the_line() {
     let fixture = Fixture::new();
@@ -157,6 +227,19 @@ fn needs_are_those_of_the_spec_in_the_line() {
     };
     let both = "debian-arm64 linux-image-cloud-arm64\ndebian-arm64 busybox-static\n".to_owned();
     assert_eq!(needs(&["run", "--headless", "--for", "60s"]), (0, both.clone()));
+    let as_json = tool(&fixture, &["--json", "needs", "run"]);
+    let value: Value = serde_json::from_str(stdout(&as_json)).unwrap();
+    let package = |name: &str| serde_json::json!({ "kind": "debian-arm64", "name": name });
+    let all = [package("linux-image-cloud-arm64"), package("busybox-static")];
+    assert_eq!((status(&as_json), &value["version"]), (0, &serde_json::json!(1)));
+    assert_eq!(value["needs"].as_array().unwrap()[..], all);
+    assert_eq!(
+        stdout(&tool(&fixture, &["needs", "--json", "run"])),
+        stdout(&as_json)
+    );
+    let nothing = tool(&fixture, &["--json", "needs", "rules"]);
+    let nothing: Value = serde_json::from_str(stdout(&nothing)).unwrap();
+    assert_eq!(nothing["needs"], serde_json::json!([]));
     // And the emulator that the most demanding board asks for.
     let tests = format!("{both}debian-arm64 u-boot-qemu\nqemu 10.0.3\n");
     assert_eq!(needs(&["test"]), (0, tests));

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use bulkhead_compiler::Step;
 use serde_json::Value;
 
 use support::{Workshop, certify, hypervisor_bin, repository};
@@ -172,13 +173,17 @@ fn refuses_what_belongs_to_another_blob(workshop: &Workshop) {
         b"{\"blob_hash\": \"00\"}",
         "is of another blob",
     );
+    let report = fs::read_to_string(folder.join("report.json")).unwrap();
+    let other = report.replacen("\"blob_hash\": \"", "\"blob_hash\": \"f", 1);
+    refused("report.json", other.as_bytes(), "is of another blob");
+    refused("report.json", b"{}", "build it again");
     image[at + 60] ^= 1;
     refused("image.bin", &image, "its certificate is not certificate.bin");
     image[at - 1] ^= 1;
     refused("image.bin", &image, "its blob is not system.blob");
 }
 
-/// A medium is made of what was built. Verifies: BH-FLSH-011.
+/// A medium is made of what was built. Verifies: BH-FLSH-011, BH-FLSH-012.
 fn packs_only_what_was_built(workshop: &Workshop) {
     let folder = workshop.path("released");
     let manifest: Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
@@ -203,11 +208,31 @@ fn packs_only_what_was_built(workshop: &Workshop) {
         let (status, _, stderr) = tool(workshop, &flash);
         assert_eq!(status, 1, "{stderr}");
         assert!(
+            stderr.contains("certificate.json: it states another SHA-256 of image.bin"),
+            "{stderr}"
+        );
+        // A certificate of that image does not help: the manifest has another digest of the part.
+        let sealed = fs::read(folder.join("certificate.json")).unwrap();
+        certify(&folder, Step::Seal).unwrap();
+        let (status, _, stderr) = tool(workshop, &flash);
+        assert_eq!(status, 1, "{stderr}");
+        assert!(
             stderr.contains(&format!("the part `{}`", part["name"].as_str().unwrap())),
             "{stderr}"
         );
+        fs::write(folder.join("certificate.json"), sealed).unwrap();
     }
     fs::write(folder.join("image.bin"), right).unwrap();
+    let described = fs::read_to_string(folder.join("manifest.json")).unwrap();
+    let other = described.replacen("CRASHED", "BROKEN", 1);
+    assert_ne!(other, described);
+    fs::write(folder.join("manifest.json"), other).unwrap();
+    let (status, _, stderr) = tool(workshop, &flash);
+    assert!(
+        status == 1 && stderr.contains("it states another SHA-256 of manifest.json"),
+        "{stderr}"
+    );
+    fs::write(folder.join("manifest.json"), described).unwrap();
 }
 
 // Verifies: BH-EXPL-005, BH-TOOL-001
@@ -252,6 +277,16 @@ fn differences_end_with_1_between_specs_and_folders() {
         ["partition:infotainment"]
     );
     assert_eq!(status, 1);
+    // A folder keeps what is argued on and enforced by no table.
+    let (status, stdout, _) = tool(
+        &workshop,
+        &["diff", folder, REFERENCE, "--set", "wiring.can1=other-bus"],
+    );
+    let argued = "\nvehicle: unchanged\n  stated, and enforced by no table:\n    bus that `can1` is wired to: vehicle-bus -> other-bus\n";
+    assert!(
+        status == 1 && stdout.starts_with("identical: ") && stdout.contains(argued),
+        "{stdout}"
+    );
     let who = tool(&workshop, &["explain", folder, "who-can", "can0"]);
     assert!(who.0 == 0 && who.1.contains("read     adas\n"));
     assert_eq!(tool(&workshop, &["explain", folder, "at", "3", "1ms"]).0, 0);

@@ -6,12 +6,15 @@
 use std::fmt::Write;
 
 use bulkhead_model::units;
-use bulkhead_types::tables::{Core, NONE, Slot, Vcpu, core_mode, partition_flag, slot_kind};
+use bulkhead_types::tables::{
+    Core, NONE, Slot, Spi, Vcpu, channel_flag, core_mode, partition_flag, slot_kind,
+};
 use serde::Serialize;
 
-use crate::built::Built;
+use crate::built::{Built, participants};
+use crate::share::slot_use;
 use crate::target::AskError;
-use crate::words::{listed, numbers, time};
+use crate::words::{budget, listed, numbers, time};
 
 /// `HCR_EL2.IMO`: physical IRQs are taken to EL2.
 const IMO: u64 = 1 << 4;
@@ -27,6 +30,9 @@ pub struct SlotAt {
     pub length_ns: u64,
     /// Partition, `system` or `idle`.
     pub owner: String,
+    /// Who shares it and how; none where it is its owner's alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<String>,
 }
 
 /// Whose a core is.
@@ -132,6 +138,7 @@ fn shown(built: &Built<'_>, index: usize, slot: &Slot) -> SlotAt {
         offset_ns: slot.offset_ns,
         length_ns: slot.length_ns,
         owner: slot_owner(built, slot).to_owned(),
+        shared: slot.shares().next().map(|_| slot_use(built, slot)),
     }
 }
 
@@ -155,6 +162,65 @@ fn spis(built: &Built<'_>, core: usize, wanted: impl Fn(u32) -> bool) -> Vec<u32
     here.filter(|s| wanted(s.partition)).map(|s| s.intid).collect()
 }
 
+fn own_spis<'a>(built: &'a Built<'_>, core: usize, vcpu: &Vcpu) -> impl Iterator<Item = &'a Spi> {
+    let partition = vcpu.partition;
+    let here = built
+        .spis
+        .iter()
+        .filter(move |s| usize::try_from(s.core) == Ok(core));
+    here.filter(move |s| s.partition == partition)
+}
+
+/// An interrupt of a partition, by what raises it.
+fn of_whom(built: &Built<'_>, spi: &Spi) -> String {
+    match spi.ringer {
+        NONE => format!("INTID {} of its device", spi.intid),
+        _ => doorbell(built, spi),
+    }
+}
+
+/// A doorbell in words.
+pub(crate) fn doorbell(built: &Built<'_>, spi: &Spi) -> String {
+    let name = |partition: u32| usize::try_from(partition).map_or("?", |p| built.partition_name(p));
+    format!(
+        "INTID {}, the doorbell of {} that {} may ring at most once in {}",
+        spi.intid,
+        name(spi.partition),
+        name(spi.ringer),
+        time(spi.interval_ns)
+    )
+}
+
+/// What may take the time of a sliced core from the owner of a slot, or give the core to somebody else in it.
+fn thieves(built: &Built<'_>, core: usize, owner: Option<&Vcpu>) -> Vec<String> {
+    let mut list = Vec::new();
+    if let Some(entry) = built.cores.get(core).filter(|c| c.budget != 0) {
+        list.push(format!(
+            "INTID {} of the core's performance counter when its budget is spent ({}): the core then stands still until the period ends",
+            entry.budget_intid,
+            budget(entry)
+        ));
+    }
+    for (name, lock) in built
+        .locks()
+        .filter(|(_, l)| l.flags & channel_flag::INHERITS != 0)
+    {
+        for party in participants(lock) {
+            let is_here = |v: &Vcpu| v.partition == party.partition && usize::try_from(v.core) == Ok(core);
+            let is_other = owner.is_none_or(|o| o.partition != party.partition);
+            if is_other && built.vcpus.iter().any(is_here) {
+                let who = usize::try_from(party.partition).map_or("?", |p| built.partition_name(p));
+                list.push(format!(
+                    "a boost of {who}, while it owns lock `{name}` and somebody waits: at most {} times {} a frame",
+                    party.acquisitions,
+                    time(lock.hold_ns)
+                ));
+            }
+        }
+    }
+    list
+}
+
 fn other_vcpus(built: &Built<'_>, vcpu: &Vcpu) -> Option<String> {
     let others = built
         .vcpus
@@ -166,8 +232,8 @@ fn other_vcpus(built: &Built<'_>, vcpu: &Vcpu) -> Option<String> {
 
 fn dedicated(built: &Built<'_>, core: usize, vcpu: &Vcpu) -> Vec<String> {
     let mut list = vec!["its virtual timer (INTID 27) and physical timer (INTID 30), without EL2".to_owned()];
-    for intid in spis(built, core, |p| p == vcpu.partition) {
-        list.push(format!("INTID {intid} of its device, without EL2"));
+    for spi in own_spis(built, core, vcpu) {
+        list.push(format!("{}, without EL2", of_whom(built, spi)));
     }
     list.extend(other_vcpus(built, vcpu).map(|sgis| format!("{sgis}; sending one traps to EL2")));
     list.push("EL2 only to stop or restart it: the kick, SGI 15 of Group 0, which it cannot mask".to_owned());
@@ -184,6 +250,7 @@ fn sliced(built: &Built<'_>, core: usize, slot: &Slot, vcpu: Option<&Vcpu>) -> V
         "EL2's slot timer (INTID 26) at {}, the end of the slot",
         time(end)
     )];
+    list.extend(thieves(built, core, vcpu));
     let Some(vcpu) = vcpu else {
         list.push("the kick of another core: SGI 15 of Group 0".to_owned());
         let pending = spis(built, core, |_| true);
@@ -195,9 +262,12 @@ fn sliced(built: &Built<'_>, core: usize, slot: &Slot, vcpu: Option<&Vcpu>) -> V
         }
         return list;
     };
+    if slot.shares().next().is_some() {
+        list.push("the end of a budget, and what wakes a more urgent partition of the slot: by EL2's timer (INTID 26), its device or the kick".to_owned());
+    }
     list.push("its virtual timer (INTID 27) and physical timer (INTID 30), by way of EL2".to_owned());
-    for intid in spis(built, core, |p| p == vcpu.partition) {
-        list.push(format!("INTID {intid} of its device, by way of EL2"));
+    for spi in own_spis(built, core, vcpu) {
+        list.push(format!("{}, by way of EL2", of_whom(built, spi)));
     }
     let partition = usize::try_from(vcpu.partition)
         .ok()
@@ -249,6 +319,9 @@ impl At {
                 time(moment.saturating_sub(slot.offset_ns)),
                 time(end.saturating_sub(moment))
             );
+            if let Some(shared) = &slot.shared {
+                let _ = writeln!(text, "  shared: {shared}");
+            }
         }
         if let Some(next) = &self.next {
             let _ = writeln!(text, "  then: {} for {}", next.owner, time(next.length_ns));

@@ -8,7 +8,8 @@ use std::mem::size_of;
 
 use bulkhead_types::blob::{BlobHeader, MAGIC, MAJOR, MINOR, Section};
 use bulkhead_types::tables::{
-    BoardDevices, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, RamBank, Slot, Spi, Vcpu,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, Participant, Partition, PciFunction, RamBank, Slot,
+    Spi, Vcpu, channel_flag,
 };
 use sha2::{Digest, Sha256};
 use zerocopy::FromBytes;
@@ -73,6 +74,8 @@ pub struct Built<'a> {
     pub ram: Vec<RamBank>,
     /// Devices of EL2.
     pub board: BoardDevices,
+    /// Memory of channels and locks.
+    pub channels: Vec<Channel>,
     /// The text form.
     pub records: Records,
 }
@@ -119,6 +122,7 @@ impl<'a> Built<'a> {
             pci_functions: section(blob, header.pci_functions, "pci_functions")?,
             ram: section(blob, header.ram, "ram")?,
             board: *board.first().ok_or(BuiltError::Section("board"))?,
+            channels: section(blob, header.channels, "channels")?,
             records: Records::parse(grants)?,
             header,
         };
@@ -187,6 +191,17 @@ impl<'a> Built<'a> {
         self.vcpus.get(usize::try_from(global).ok()?)
     }
 
+    /// Locks with their names.
+    pub fn locks(&self) -> impl Iterator<Item = (&str, &Channel)> {
+        let locks = self.channels.iter().filter(|c| c.flags & channel_flag::LOCK != 0);
+        locks.map(|lock| {
+            let placed = self.records.memory.iter();
+            let mut here = placed.filter(|p| p.physical.start == lock.base);
+            let name = here.find_map(|p| p.owner.strip_prefix("channel:"));
+            (name.unwrap_or("?"), lock)
+        })
+    }
+
     /// What the image puts at physical addresses, as far as it reaches.
     pub fn content(&self, at: Span) -> Option<&'a [u8]> {
         let offset = |address: u64| usize::try_from(address.checked_sub(self.records.image.start)?).ok();
@@ -202,6 +217,13 @@ fn range<T>(list: &[T], first: u32, count: u32) -> &[T] {
     };
     let found = bounds().and_then(|(first, end)| list.get(first..end));
     found.unwrap_or_default()
+}
+
+/// Who may take a lock.
+pub(crate) fn participants(lock: &Channel) -> &[Participant] {
+    let used = usize::try_from(lock.participant_count).ok();
+    used.and_then(|used| lock.participants.get(..used))
+        .unwrap_or_default()
 }
 
 /// Lower-case hexadecimal digits.

@@ -17,6 +17,8 @@ mod errata;
 pub mod html;
 pub mod overview;
 pub mod records;
+mod share;
+pub mod stated;
 mod target;
 pub mod walk;
 pub mod who_can;
@@ -24,4 +26,5 @@ pub mod why;
 mod words;
 
 pub use built::{Built, BuiltError};
+pub use stated::Stated;
 pub use target::AskError;

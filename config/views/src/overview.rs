@@ -8,11 +8,11 @@ use bulkhead_model::health::Tolerance;
 use bulkhead_model::system::{Console, Cores, Criticality, Interrupts, Partition, Payload, System};
 use serde::Serialize;
 
-use crate::at::slot_owner;
 use crate::built::{Built, BuiltError};
 use crate::channel::carries;
 use crate::devices;
 use crate::records::Span;
+use crate::share::slot_use;
 use crate::walk::{Use, roots, runs};
 use crate::words::{count, listed, numbers, size, time};
 
@@ -215,7 +215,7 @@ fn cores(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
         } else {
             let slots = slots
                 .iter()
-                .map(|s| format!("{} {}", slot_owner(built, s), time(s.length_ns)));
+                .map(|s| format!("{} {}", slot_use(built, s), time(s.length_ns)));
             format!(
                 "every {}: {}",
                 time(core.major_frame_ns),

@@ -107,6 +107,9 @@ pub(crate) fn find(built: &Built<'_>, board: Option<&Board>, text: &str) -> Resu
             notes: Vec::new(),
         });
     }
+    if built.partition(text).is_some() {
+        return everything(built, text);
+    }
     let wanted = text.replacen(':', "/", 1);
     let wanted = wanted.strip_prefix("partition/").unwrap_or(&wanted);
     let placed = built.records.memory.iter();
@@ -119,17 +122,39 @@ pub(crate) fn find(built: &Built<'_>, board: Option<&Board>, text: &str) -> Resu
             device: None,
             notes: Vec::new(),
         }),
-        None => match coloured(built, wanted)?.or_else(|| from_grants(built, text)) {
+        None => match coloured(built, |p| short(p) == wanted)?.or_else(|| from_grants(built, text)) {
             Some(target) => Ok(target),
             None => Err(no_thing(built, board, text)),
         },
     }
 }
 
+/// Everything that was placed for a partition.
+fn everything(built: &Built<'_>, name: &str) -> Result<Target, AskError> {
+    let owner = format!("partition:{name}");
+    let mut physical: Vec<Span> = Vec::new();
+    physical.extend(
+        built
+            .records
+            .memory
+            .iter()
+            .filter(|p| p.owner == owner)
+            .map(|p| p.physical),
+    );
+    let of_colours = coloured(built, |p| p.owner == owner)?;
+    physical.extend(of_colours.into_iter().flat_map(|target| target.physical));
+    Ok(Target {
+        what: format!("everything that was placed for partition `{name}`"),
+        physical,
+        device: None,
+        notes: Vec::new(),
+    })
+}
+
 /// A thing in pages of colours: where its owner's tables find it.
-fn coloured(built: &Built<'_>, wanted: &str) -> Result<Option<Target>, BuiltError> {
+fn coloured(built: &Built<'_>, is_meant: impl Fn(&Placed) -> bool) -> Result<Option<Target>, BuiltError> {
     let all = built.records.coloured_memory.iter();
-    let parts: Vec<&Placed> = all.filter(|p| short(p) == wanted).collect();
+    let parts: Vec<&Placed> = all.filter(|p| is_meant(p)).collect();
     let Some(placed) = parts.first() else {
         return Ok(None);
     };
@@ -201,6 +226,13 @@ fn no_thing(built: &Built<'_>, board: Option<&Board>, text: &str) -> AskError {
     let devices = board.into_iter().flat_map(|b| &b.devices);
     let mut known: Vec<String> = devices.map(|d| d.name.value.clone()).collect();
     known.extend(built.records.all_memory().map(short));
+    known.extend(built.records.partitions.iter().cloned());
+    let channels = built
+        .records
+        .memory
+        .iter()
+        .filter_map(|p| p.owner.strip_prefix("channel:"));
+    known.extend(channels.map(str::to_owned));
     let names = known.iter().map(String::as_str);
     let help = match nearest(text, names.clone()) {
         Some(meant) => format!("did you mean `{meant}`?"),

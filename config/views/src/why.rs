@@ -5,7 +5,7 @@
 
 mod effect;
 mod evidence;
-mod health;
+pub(crate) mod health;
 mod rule;
 mod task;
 mod value;
@@ -60,6 +60,9 @@ impl Fact {
     }
 }
 
+/// Sections of a spec whose names may be asked for as they are.
+const SECTIONS: [&str; 3] = ["partitions", "channels", "locks"];
+
 /// Answers `why` for a system that breaks no rule.
 ///
 /// # Errors
@@ -80,6 +83,11 @@ pub fn why(system: &System, analysis: &Analysis, built: &Built<'_>, text: &str) 
     if let Some(answer) = task::find(system, analysis, text) {
         return answer;
     }
+    for section in SECTIONS {
+        if let Some(answer) = value::written(system, built, &format!("{section}.{text}")) {
+            return Ok(answer);
+        }
+    }
     Err(unknown(system, built, text))
 }
 
@@ -87,7 +95,13 @@ fn unknown(system: &System, built: &Built<'_>, text: &str) -> AskError {
     let rules = rule::all();
     let mut known: Vec<String> = system.values.iter().map(path).collect();
     known.extend(built.records.all_memory().map(crate::target::short));
-    known.extend(task::names(system));
+    for name in task::names(system) {
+        known.extend(name.split_once('/').map(|(_, task)| task.to_owned()));
+        known.push(name);
+    }
+    known.extend(system.partitions.iter().map(|p| p.name.value.clone()));
+    known.extend(system.channels.iter().map(|c| c.name.value.clone()));
+    known.extend(system.locks.iter().map(|l| l.name.value.clone()));
     known.extend(rules.iter().flat_map(|r| [r.id.to_owned(), r.number.to_owned()]));
     let help = match nearest(text, known.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),

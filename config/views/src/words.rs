@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Numbers and lists as people write them.
 
+pub(crate) use bulkhead_model::units::read_time as time;
 use bulkhead_types::tables::Core;
 
 /// `a, b and c`.
@@ -48,24 +49,6 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
-/// A time, exactly, in the largest unit that needs no more than three decimals.
-pub(crate) fn time(ns: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)];
-    for (unit, factor) in UNITS {
-        if ns >= factor && ns.is_multiple_of(factor / 1_000) {
-            let rest = ns % factor * 1_000 / factor;
-            return match rest {
-                0 => format!("{} {unit}", ns / factor),
-                rest => {
-                    let decimals = format!("{rest:03}");
-                    format!("{}.{} {unit}", ns / factor, decimals.trim_end_matches('0'))
-                }
-            };
-        }
-    }
-    format!("{ns} ns")
-}
-
 /// A core's budget of memory traffic.
 pub(crate) fn budget(core: &Core) -> String {
     format!(
@@ -81,13 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_sizes_are_short_and_exact() {
-        assert_eq!(time(10_000_000), "10 ms");
-        assert_eq!(time(2_500_000), "2.5 ms");
-        assert_eq!(time(1_000), "1 µs");
-        assert_eq!(time(999), "999 ns");
-        assert_eq!(time(1_000_000_001), "1000000.001 µs");
-        assert_eq!(time(0), "0 ns");
+    fn sizes_are_short() {
         assert_eq!(size(2 << 20), "2 MiB");
         assert_eq!(size((3 << 20) + (1 << 19)), "3.5 MiB");
         assert_eq!(size(40), "40 B");

@@ -32,6 +32,8 @@ pub struct CrashRecord {
     pub pstate: u64,
     /// EL1 and EL0 registers, in the order of [`EL1_REGISTERS`].
     pub el1: [u64; EL1_REGISTERS.len()],
+    /// `Q0` to `Q31`, the low half of each first, then `FPCR` and `FPSR`.
+    pub fp: [u64; 66],
 }
 const _: () = assert!(size_of::<CrashRecord>() <= CRASH_SIZE);
 const _: () =
@@ -57,6 +59,23 @@ pub struct El2Crash {
     pub pstate: u64,
 }
 const _: () = assert!(EL2_CRASH_OFFSET + size_of::<El2Crash>() <= crate::stats::CORE_STATS_SIZE);
+
+/// Bytes before the copy of a partition's RAM in its reserved range; [`DumpHead`] is their begin.
+pub const DUMP_HEAD: u64 = 4096;
+/// [`DumpHead::magic`] of a whole copy.
+pub const DUMP_MAGIC: u64 = u64::from_le_bytes(*b"BH DUMP\x01");
+
+/// What a copied RAM is. The loader writes it in the partition's name, so its partition can forge it, and nobody else.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DumpHead {
+    /// [`DUMP_MAGIC`]; anything else while the RAM is being copied, and before the first time.
+    pub magic: u64,
+    /// Start of the partition whose RAM it is ([`CrashRecord::start`]).
+    pub start: u64,
+    /// Bytes.
+    pub size: u64,
+}
 
 /// Names of the registers in [`CrashRecord::el1`].
 pub const EL1_REGISTERS: [&str; 14] = [

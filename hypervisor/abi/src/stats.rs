@@ -203,7 +203,9 @@ pub struct VcpuStats {
     pub rings: u64,
     /// Rings that were refused because they came too early.
     pub rings_refused: u64,
+    /// Slots in which it used its budget up.
+    pub budgets_used_up: u64,
     /// Reserved, zero.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 4],
 }
 const _: () = assert!(size_of::<VcpuStats>() <= VCPU_STATS_SIZE);

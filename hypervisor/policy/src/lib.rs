@@ -7,6 +7,7 @@
 //! - [`health`]: signs of life of partitions. [`watchdog`]: those of cores.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
+//! - [`sharing`]: partitions that share a slot: priorities, budgets, slack.
 //! - [`bandwidth`]: how much memory traffic a core may make.
 //! - [`steal`]: how long a vCPU could have executed and did not.
 //! - [`lock`]: locks with priority inheritance, and the jobs inside EL2 in which a waiter helps.
@@ -40,6 +41,7 @@ pub mod registers;
 pub mod ring;
 pub mod root;
 pub mod schedule;
+pub mod sharing;
 pub mod smccc;
 pub mod steal;
 pub mod sysreg;

@@ -17,6 +17,8 @@ const SECOND: u64 = 1_000_000_000;
 pub enum Occupant {
     /// A vCPU runs, named by its global index.
     Vcpu(u32),
+    /// A vCPU that shares the slot, or has a budget in it.
+    Shared(u32),
     /// EL2's housekeeping runs.
     System,
     /// The core sleeps.
@@ -150,6 +152,7 @@ impl<const N: usize> Timetable<N> {
             }
             last = Some(offset);
             let occupant = match slot.kind {
+                slot_kind::VCPU if slot.shares().next().is_some() => Occupant::Shared(slot.vcpu),
                 slot_kind::VCPU => Occupant::Vcpu(slot.vcpu),
                 slot_kind::SYSTEM => Occupant::System,
                 slot_kind::IDLE => Occupant::Idle,

@@ -4,7 +4,7 @@
 
 use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Position, Timetable};
-use bulkhead_types::tables::{Core, Slot, core_mode, slot_kind};
+use bulkhead_types::tables::{Core, MAX_SHARES, Share, Slot, core_mode, slot_kind};
 use proptest::prelude::*;
 
 /// Nanoseconds in a second.
@@ -40,6 +40,7 @@ fn slots(lengths_ns: &[u64]) -> Vec<Slot> {
             length_ns: *length_ns,
             kind: slot_kind::IDLE,
             vcpu: u32::MAX,
+            shares: [Share::UNUSED; MAX_SHARES],
         };
         offset_ns += length_ns;
         slot

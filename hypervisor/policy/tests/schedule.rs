@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use bulkhead_policy::schedule::{Occupant, Position, Timetable, ticks};
-use bulkhead_types::tables::{NONE, Slot, slot_kind};
+use bulkhead_types::tables::{MAX_SHARES, NONE, Share, Slot, slot_kind};
 use proptest::prelude::*;
 
 const SECOND: u128 = 1_000_000_000;
@@ -23,6 +23,7 @@ fn slots(lengths: &[(u64, u32)]) -> (Vec<Slot>, u64) {
             length_ns: *length,
             kind: *kind,
             vcpu,
+            shares: [Share::UNUSED; MAX_SHARES],
         };
         offset += length;
         slot

@@ -94,12 +94,12 @@ impl PerCore {
         value
     }
 
-    /// At a slot's begin: gives the vCPU's emulated UART what the host typed since.
-    pub fn feed_console(&mut self) {
+    /// At a slot's begin: gives the emulated UART of the vCPU at `local` what the host typed since.
+    pub fn feed_console(&mut self, local: Option<usize>) {
         let Some(running) = self.running.as_ref() else {
             return;
         };
-        let Some(Some(vcpu)) = running.owner.and_then(|o| self.vcpus.get(o)) else {
+        let Some(Some(vcpu)) = local.and_then(|o| self.vcpus.get(o)) else {
             return;
         };
         if vcpu.entry.index != 0 || vcpu.partition.flags & partition_flag::EMULATED_UART == 0 {

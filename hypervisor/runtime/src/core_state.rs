@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One core's state, and what dedicated and sliced cores share.
 
-use core::sync::atomic::Ordering;
-
 use bulkhead_abi::health::Error;
 use bulkhead_abi::stats::{self, MAX_VCPUS_PER_CORE, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, core_state};
-use bulkhead_abi::trace::{CLASS_START, CLASS_WAKE, NO_VCPU};
-use bulkhead_arch::barrier::{counter, wait_for_interrupt};
+use bulkhead_abi::trace::{CLASS_START, NO_VCPU};
+use bulkhead_arch::barrier::counter;
 use bulkhead_arch::context::{Control, VcpuContext};
 use bulkhead_arch::registers;
 use bulkhead_arch::words::SharedBlock;
@@ -17,13 +15,13 @@ use bulkhead_policy::steal::Stolen;
 use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 
-use crate::errors::Errors;
 use crate::park::park;
 use crate::path::Path;
 use crate::shared::{self, PARTITIONS, PartitionState};
+use crate::sharing::SlotShares;
 use crate::sliced::Work;
-use crate::stats::{Account, Ledger};
-use crate::{core_field, entry, gic_cpu, vcpu_field, view};
+use crate::stats::Ledger;
+use crate::{core_field, dma, entry, gic_cpu, vcpu_field, view};
 
 /// Slots of a major frame for which a core has room.
 pub const MAX_SLOTS: usize = 32;
@@ -105,8 +103,11 @@ pub struct Running {
     pub position: Option<Position>,
     /// Index in `PerCore::vcpus` of the vCPU whose turn it is: that of the slot, or the owner of a lock.
     pub owner: Option<usize>,
-    /// Index of the vCPU whose slot it is (sliced cores).
+    /// Index of the vCPU whose slot it is (sliced cores); in a shared slot that which has the turn, `None` while it is to
+    /// be decided.
     pub slot: Option<usize>,
+    /// Who shares the current slot, when somebody does.
+    pub sharing: Option<SlotShares>,
     /// The owner of a contended lock whose time is measured.
     pub clock: Option<crate::locks::Clock>,
     /// Index of the vCPU whose registers are loaded.
@@ -123,6 +124,8 @@ pub struct Running {
     pub step: Option<u64>,
     /// What the system slot does then.
     pub work: Work,
+    /// What the system slot has taken from the SMMU.
+    pub faults: dma::Slot,
     /// Physical SPIs taken in the current slot (sliced cores).
     pub interrupts: u32,
 }
@@ -202,6 +205,7 @@ impl PerCore {
             position: None,
             owner: None,
             slot: None,
+            sharing: None,
             clock: None,
             loaded: None,
             distributor,
@@ -210,6 +214,7 @@ impl PerCore {
             keeper,
             step: None,
             work: Work::Consoles,
+            faults: dma::Slot::NEW,
             interrupts: 0,
         });
         Some(())
@@ -249,137 +254,6 @@ impl PerCore {
         let running = self.running.as_mut()?;
         let vcpu = self.vcpus.get_mut(running.loaded?)?.as_mut()?;
         Some((vcpu, running))
-    }
-
-    /// Finds what runs next, sleeping while nothing can, and ends the EL2 entry.
-    #[inline]
-    pub fn resume(&mut self) -> &VcpuContext {
-        let next = match self.unchanged() {
-            Some(next) => next,
-            None => self.find(),
-        };
-        self.leave(next)
-    }
-
-    /// Finds what runs next, when something asks for more; apart, so that it costs nothing when nothing does.
-    ///
-    /// The loop ends at the next interrupt that makes a vCPU ready; a sliced core has one at every slot begin.
-    #[inline(never)]
-    fn find(&mut self) -> usize {
-        loop {
-            if let Some(next) = self.pick() {
-                return next;
-            }
-            self.sleep();
-            if let Some(next) = self.unchanged() {
-                return next;
-            }
-        }
-    }
-
-    /// Index of the vCPU that goes on because nothing asks for more: what [`Self::pick`] would find by changing
-    /// nothing.
-    pub fn unchanged(&self) -> Option<usize> {
-        let running = self.running.as_ref()?;
-        let owner = running.owner?;
-        let vcpu = self.vcpus.get(owner)?.as_ref()?;
-        let goes_on = running.loaded == Some(owner)
-            && vcpu.readiness == Readiness::Ready
-            && !running.is_out_of_budget()
-            && crate::lifecycle::life(vcpu.shared).is_running()
-            && vcpu.shared.refresh.load(Ordering::SeqCst) & vcpu.bit() == 0
-            && self.locks_quiet();
-        goes_on.then_some(owner)
-    }
-
-    /// Index of the vCPU to run now, loaded and refreshed.
-    fn pick(&mut self) -> Option<usize> {
-        self.take_turn();
-        let owner = self.running.as_ref()?.owner?;
-        self.follow_life(owner);
-        if self.running.as_ref()?.is_out_of_budget() {
-            return None;
-        }
-        let vcpu = self.vcpus.get(owner)?.as_ref()?;
-        match vcpu.readiness {
-            Readiness::Ready => {
-                self.make_loaded(owner);
-                self.refresh(owner);
-                Some(owner)
-            }
-            Readiness::Waiting => {
-                self.make_loaded(owner);
-                self.refresh(owner);
-                (self.lock_woken(owner) || self.wakes(owner)).then_some(owner)
-            }
-            Readiness::Off => None,
-        }
-    }
-
-    /// Sleeps until an interrupt, and takes it. An error that is pending is settled instead: the caller looks at
-    /// the partition's life before it sleeps.
-    pub fn sleep(&mut self) {
-        if self.settle_errors() == Errors::Blamed {
-            return;
-        }
-        if let Some(running) = self.running.as_mut() {
-            let slept = running.ledger.charge(Account::El2);
-            running.path_ends(slept, NO_VCPU);
-            gic_cpu::suspend(running.core);
-            let owner = running
-                .owner
-                .and_then(|o| self.vcpus.get(o))
-                .and_then(Option::as_ref);
-            let woke = running.ledger.charge(Account::Idle(owner.map(|v| v.stats)));
-            if running.is_out_of_budget() {
-                running
-                    .stats
-                    .add64(core_field!(budget_ticks), woke.saturating_sub(slept));
-                let loaded = running.loaded.and_then(|local| self.vcpus.get_mut(local));
-                if let Some(Some(vcpu)) = loaded
-                    && vcpu.readiness == Readiness::Ready
-                {
-                    vcpu.stolen.leaves(slept);
-                    vcpu.returns(woke);
-                }
-            }
-            running.path = Path {
-                begin: woke,
-                from: NO_VCPU,
-                class: CLASS_WAKE,
-            };
-        } else {
-            wait_for_interrupt();
-        }
-        self.take_interrupts();
-    }
-
-    /// Takes what is pending for EL2: its own interrupts first, then the guest's.
-    fn take_interrupts(&mut self) {
-        self.take_group0();
-        let sliced = self
-            .running
-            .as_ref()
-            .is_some_and(|r| r.core.mode == core_mode::SLICED);
-        if sliced {
-            self.take_group1(0);
-        }
-    }
-
-    /// Takes EL2's own interrupts, at most one of each kind.
-    pub fn take_group0(&mut self) {
-        for _ in 0..3 {
-            let Some(intid) = gic_cpu::acknowledge0() else {
-                return;
-            };
-            // A kick only makes the core look: `pick` sees life, power and refresh requests.
-            if intid == gic_cpu::EL2_TIMER_PPI {
-                self.on_slot_timer();
-            } else if self.is_budget_interrupt(intid) {
-                self.on_budget_spent();
-            }
-            gic_cpu::end0(intid);
-        }
     }
 }
 

@@ -16,7 +16,8 @@ use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::gic_cpu;
 use crate::physical::{change, set_spis};
 use crate::predictors;
-use crate::shared::{self, Machine};
+use crate::shared::{self, Machine, SHARED};
+use crate::sharing;
 
 /// PPI of the virtual timer.
 const CNTV_PPI: u32 = 27;
@@ -92,16 +93,20 @@ fn notify_others(vcpu: &LocalVcpu, running: &Running, others: VcpuSet) {
     }
 }
 
-/// Calls the core of a vCPU, if it is that vCPU's slot; otherwise its next slot begin is early enough.
+/// Calls the core of a vCPU, if it is that vCPU's slot, or one that it shares; otherwise its next slot begin is early enough.
 pub fn kick_if_running(running: &Running, first: u32, index: u32, core: u32) {
     let global = first.wrapping_add(index);
-    if core == running.index || shared::running(core) != global {
+    let runs = shared::running(core);
+    if core == running.index || runs != global && runs & SHARED == 0 {
         return;
     }
     let entry = usize::try_from(core)
         .ok()
         .and_then(|c| running.system.cores.get(c));
     if let Some(entry) = entry {
+        if runs != global && !sharing::calls(&running.system, entry, runs, global) {
+            return;
+        }
         running.note(Kind::Kick, global, core, 0);
         gic_cpu::kick(&running.distributor, entry);
     }
@@ -235,6 +240,7 @@ impl PerCore {
     }
 
     /// Shows the loaded vCPU what other cores put into the model.
+    #[inline(always)]
     pub fn refresh(&mut self, local: usize) {
         let Some(running) = self.running.as_ref() else {
             return;
@@ -262,6 +268,7 @@ impl PerCore {
     }
 
     /// Whether the loaded vCPU, waiting for an interrupt, has one; it is ready then.
+    #[inline(always)]
     pub fn wakes(&mut self, local: usize) -> bool {
         let Some(running) = self.running.as_ref() else {
             return false;

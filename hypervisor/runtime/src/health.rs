@@ -20,6 +20,7 @@ use crate::core_state::{PerCore, Running};
 use crate::crash;
 use crate::lifecycle::end;
 use crate::park::park;
+use crate::physical::owns;
 use crate::view;
 
 impl PerCore {
@@ -28,7 +29,15 @@ impl PerCore {
         let Some((vcpu, running)) = self.current() else {
             return;
         };
-        running.interrupts = running.interrupts.wrapping_add(1);
+        if let Some(sharing) = running.sharing.as_mut() {
+            let own = running.loaded.filter(|_| owns(vcpu, intid));
+            running.interrupts = match own {
+                Some(local) => sharing.count_interrupt(local),
+                None => return,
+            };
+        } else {
+            running.interrupts = running.interrupts.wrapping_add(1);
+        }
         let limit = vcpu.partition.interrupt_limit;
         if limit > 0 && running.interrupts == limit.wrapping_add(1) {
             self.blame(Error::InterruptStorm, [u64::from(intid), 0, u64::from(limit)]);

@@ -47,7 +47,10 @@ impl PerCore {
                     gic_cpu::deactivate(gic_cpu::EL2_TIMER_PPI);
                     0
                 }
-                Some(Taken::Kick) => 0,
+                Some(Taken::Kick) => {
+                    self.decide_again();
+                    0
+                }
             };
         }
         listed
@@ -116,8 +119,11 @@ impl PerCore {
         intid
     }
 
-    /// An interrupt without a vCPU to give it to: off, until its partition is loaded again.
+    /// An interrupt that is not the loaded vCPU's: of one that shares the slot, or without a vCPU to give it to: off, until its partition is loaded again.
     fn mask_unowned(&mut self, intid: u32) {
+        if self.deliver_watched(intid) {
+            return;
+        }
         let Some(running) = self.running.as_ref() else {
             return;
         };

@@ -3,7 +3,8 @@
 //!
 //! - [`entry`]: the functions that the vectors call; the only `unsafe` of this crate beside [`view`].
 //! - [`core`](mod@core_state): one core's state and what dedicated and sliced cores share.
-//! - [`sliced`]: the slot table at work. [`budget`]: memory traffic. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
+//!   `next`: what runs next.
+//! - [`sliced`]: the slot table at work. [`sharing`]: slots that several vCPUs share. [`budget`]: memory traffic. [`trap`]: one trap's life. [`gic`]: the vGIC between model and hardware;
 //!   [`interrupts`]: physical ones of a sliced core; [`direct`]: the same for dedicated cores; [`gic_cpu`]: what differs between GIC versions. [`predictors`]: what the switch does about them.
 //! - [`streams`]: a partition's bus masters, open and closed. [`dma`]: their faults.
 //! - [`lifecycle`], [`reload`]: start, restart and stop of partitions. [`locks`]: locks between partitions.
@@ -33,6 +34,7 @@ pub mod interrupts;
 pub mod lifecycle;
 pub mod locks;
 pub mod log;
+mod next;
 mod park;
 pub mod path;
 pub mod physical;
@@ -40,6 +42,7 @@ pub mod predictors;
 pub mod psci;
 pub mod reload;
 pub mod shared;
+pub mod sharing;
 pub mod sliced;
 pub mod stats;
 mod steal;

@@ -103,6 +103,7 @@ impl PerCore {
     }
 
     /// Acts on the life of the partition whose vCPU `local` is about to run.
+    #[inline(always)]
     pub fn follow_life(&mut self, local: usize) {
         let Some(Some(vcpu)) = self.vcpus.get(local) else {
             return;
@@ -199,7 +200,7 @@ impl PerCore {
         if !reload::carry_on(vcpu, running, starts) {
             return;
         }
-        vcpu.shared.crash.store(0, Ordering::SeqCst);
+        let ended = vcpu.shared.crash.swap(0, Ordering::SeqCst);
         if let Some(own) = vcpu.shared.power.first() {
             own.set(Power::On);
         }
@@ -207,11 +208,11 @@ impl PerCore {
         let secret = usize::try_from(vcpu.entry.partition)
             .ok()
             .and_then(|p| view::handoff().seeds.get(p));
-        let [_, x1, x2, x3, x4, x5, ..] = &mut vcpu.context.x;
+        let [_, x1, x2, x3, x4, x5, x6, ..] = &mut vcpu.context.x;
         if let Some([a, b, c, d]) = secret {
             (*x1, *x2, *x3, *x4) = (*a, *b, *c, *d);
         }
-        *x5 = u64::from(starts);
+        (*x5, *x6) = (u64::from(starts), u64::from(ended));
         vcpu.readiness = Readiness::Ready;
         vcpu.stats.write64(vcpu_field!(restarts), u64::from(starts));
         let state = if life(vcpu.shared).gives_safe_output() {

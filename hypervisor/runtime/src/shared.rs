@@ -23,6 +23,9 @@ pub const MAX_PARTITIONS: usize = bulkhead_types::image::MAX_PARTITIONS;
 pub const MAX_CORES: usize = 32;
 /// In [`RUNNING`]: no vCPU's slot.
 pub const NOBODY: u32 = u32::MAX;
+/// In [`RUNNING`], and not [`NOBODY`]: bit *n* is the vCPU at place *n* of the core's list, which has the turn in a shared
+/// slot, or takes it as soon as it can run.
+pub const SHARED: u32 = 1 << 31;
 
 /// Emulated hardware of one partition.
 pub struct Machine {
@@ -34,8 +37,8 @@ pub struct Machine {
     pub direct: Direct,
     /// Console of a partition with an emulated UART.
     pub uart: Pl011,
-    /// Whether vCPU 0 of a sliced partition is loaded: its core takes the partition's physical SPIs, and they
-    /// are enabled only then.
+    /// Whether vCPU 0 of a sliced partition is loaded, or watched in a shared slot: its core takes the partition's
+    /// physical SPIs, and they are enabled only then.
     pub takes_spis: bool,
 }
 
@@ -118,7 +121,8 @@ impl PartitionState {
 /// All partitions, by index.
 pub static PARTITIONS: [PartitionState; MAX_PARTITIONS] = [const { PartitionState::new() }; MAX_PARTITIONS];
 
-/// For each core the global index of the vCPU whose slot it is, whether it can run or not; else [`NOBODY`].
+/// For each core the global index of the vCPU whose slot it is, whether it can run or not; a set of its vCPUs with
+/// [`SHARED`]; else [`NOBODY`].
 pub static RUNNING: [AtomicU32; MAX_CORES] = [const { AtomicU32::new(NOBODY) }; MAX_CORES];
 
 /// For each doorbell the counter value before which it does not ring.

@@ -10,7 +10,6 @@ use bulkhead_abi::trace::{self, Kind};
 use bulkhead_arch::aarch64_cpu::registers::{CNTHP_CTL_EL2, Writeable};
 use bulkhead_arch::barrier::{counter, isb};
 use bulkhead_arch::registers;
-use bulkhead_policy::bandwidth::Regulator;
 use bulkhead_policy::schedule::{Occupant, Position, ticks};
 
 use crate::core_state::{PerCore, Running};
@@ -25,55 +24,42 @@ const STEP_NS: u64 = 5_000;
 /// What the system slot does next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Work {
-    /// Takes the SMMU's records, publishes the counts of locks.
-    Faults,
     /// Looks at signs of life, tells the monitor.
     Signs,
     /// Looks at the cores, pets the watchdog.
     Watchdog,
+    /// Takes the SMMU's records, a few a step, then publishes the counts of locks.
+    Faults,
     /// Moves bytes of consoles, as often as there is time.
     Consoles,
 }
 
-/// Programs EL2's timer for the end of the slot, of the budget's period, or for the system slot's next step.
-fn arm(position: &Position, regulator: Option<&Regulator>, step: Option<u64>) {
-    let epoch = crate::view::handoff().epoch;
-    let look = regulator.map_or(position.end(), |r| r.look_at(position));
-    let look = epoch.wrapping_add(look);
-    registers::cnthp_cval::write(step.map_or(look, |step| step.min(look)));
-    CNTHP_CTL_EL2.set(1);
-    isb();
-}
-
-/// Programs EL2's timer for the end of the slot, for the system slot's next step, or for counter value `limit`,
-/// whichever is earliest.
+/// Programs EL2's timer for the end of the slot, of the budget's period, for the system slot's next step, or for
+/// counter value `limit`, whichever is earliest.
+#[inline(always)]
 pub fn arm_until(running: &Running, limit: Option<u64>) {
     let Some(position) = running.position else { return };
-    let end = crate::view::handoff().epoch.wrapping_add(position.end());
-    let look = limit.map_or(end, |limit| limit.min(end));
-    registers::cnthp_cval::write(running.step.map_or(look, |step| step.min(look)));
+    let look = running.regulator.as_ref();
+    let look = look.map_or(position.end(), |r| r.look_at(&position));
+    let look = crate::view::handoff().epoch.wrapping_add(look);
+    let look = running.step.map_or(look, |step| step.min(look));
+    registers::cnthp_cval::write(limit.map_or(look, |limit| limit.min(look)));
     CNTHP_CTL_EL2.set(1);
     isb();
 }
 
 /// Takes the next step of the system slot's work, and says when the one after it is due: first what asks for a
-/// reaction, then the consoles, a chunk a step. Each step is a path through EL2 of its own, so that none is long.
+/// reaction, then faults of bus masters and the consoles, a chunk a step. Each step is a path through EL2 of its own, so that none is long.
 fn housekeep(running: &mut Running) {
     if running.step.take().is_none() {
         return;
     }
     let more = match running.work {
-        Work::Faults => {
-            crate::dma::take_faults(running);
-            crate::locks::publish(running);
-            running.work = Work::Signs;
-            true
-        }
         Work::Signs => {
             crate::supervise::step(running);
             running.work = match running.keeper {
                 Some(_) => Work::Watchdog,
-                None => Work::Consoles,
+                None => Work::Faults,
             };
             true
         }
@@ -81,7 +67,14 @@ fn housekeep(running: &mut Running) {
             if let Some(keeper) = &running.keeper {
                 keeper.look(running);
             }
-            running.work = Work::Consoles;
+            running.work = Work::Faults;
+            true
+        }
+        Work::Faults => {
+            if !crate::dma::take_faults(running) {
+                crate::locks::publish(running);
+                running.work = Work::Consoles;
+            }
             true
         }
         Work::Consoles => running.drainer.step(&running.system, running.stats),
@@ -134,7 +127,7 @@ impl PerCore {
         let mut passed: u64 = 0;
         let next = timetable.arrive(&position, now, |occupant, count| {
             passed = passed.saturating_add(count);
-            if let Occupant::Vcpu(global) = occupant
+            if let Occupant::Vcpu(global) | Occupant::Shared(global) = occupant
                 && let Some(vcpu) = vcpus.iter().flatten().find(|v| v.global == global)
             {
                 vcpu.stats.add64(vcpu_field!(slots_missed), count);
@@ -151,15 +144,20 @@ impl PerCore {
         if next == position {
             running.renew_budget(now);
             housekeep(running);
-            arm(&position, running.regulator.as_ref(), running.step);
+            arm_until(running, None);
+            self.decide_again();
         } else {
             self.begin_slot(next);
         }
     }
 
     fn begin_slot(&mut self, position: Position) {
-        self.end_slot();
-        self.unload();
+        if self.running.as_ref().is_some_and(|r| r.sharing.is_some()) {
+            self.end_sharing();
+        } else {
+            self.end_slot();
+            self.unload();
+        }
         let Some(running) = self.running.as_mut() else {
             return;
         };
@@ -183,15 +181,16 @@ impl PerCore {
                 .drainer
                 .begin(&running.system, crate::view::handoff().epoch.wrapping_add(until));
             running.step = Some(after_a_pause(now));
-            running.work = Work::Faults;
+            running.work = Work::Signs;
+            running.faults = crate::dma::Slot::NEW;
         }
-        arm(&position, running.regulator.as_ref(), running.step);
+        arm_until(running, None);
         let lateness = position.lateness(now.wrapping_sub(crate::view::handoff().epoch));
         if lateness > running.stats.read64(core_field!(worst_slot_lateness)) {
             running.stats.write64(core_field!(worst_slot_lateness), lateness);
         }
         let (owner, global) = match position.occupant() {
-            Occupant::Vcpu(global) => (
+            Occupant::Vcpu(global) | Occupant::Shared(global) => (
                 self.vcpus
                     .iter()
                     .position(|v| v.as_ref().is_some_and(|v| v.global == global)),
@@ -214,7 +213,7 @@ impl PerCore {
         }
         let shown = match position.occupant() {
             Occupant::System => u32::from(trace::SYSTEM),
-            Occupant::Vcpu(_) | Occupant::Idle => global,
+            Occupant::Vcpu(_) | Occupant::Shared(_) | Occupant::Idle => global,
         };
         running.note(
             Kind::Slot,
@@ -223,7 +222,11 @@ impl PerCore {
             lateness,
         );
         health::takes_global(running);
-        self.feed_console();
+        if let Occupant::Shared(_) = position.occupant() {
+            self.begin_sharing(&position);
+        } else {
+            self.feed_console(owner);
+        }
     }
 
     /// Accounts for the slot that ends.

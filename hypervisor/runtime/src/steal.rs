@@ -19,27 +19,33 @@ impl LocalVcpu {
     /// It left its core at `now`, its registers are saved; `ppis` are the PPIs that are enabled.
     #[inline]
     pub fn leaves(&mut self, now: u64, ppis: u32) {
-        let state = &self.context.el1;
         let from = match self.readiness {
             Readiness::Ready => now,
-            Readiness::Waiting => woken_at(
-                now,
-                [
-                    Timer {
-                        control: state.cntv_ctl,
-                        due: state.cntv_cval.wrapping_add(self.entry.cntvoff),
-                        enabled: ppis & VIRTUAL_TIMER != 0,
-                    },
-                    Timer {
-                        control: state.cntp_ctl,
-                        due: state.cntp_cval,
-                        enabled: ppis & PHYSICAL_TIMER != 0,
-                    },
-                ],
-            ),
+            Readiness::Waiting => self.due(now, ppis),
             Readiness::Off => u64::MAX,
         };
         self.stolen.leaves(from);
+    }
+
+    /// The counter value, not before `now`, at which its saved timers would wake it; `u64::MAX` is never.
+    #[inline]
+    pub fn due(&self, now: u64, ppis: u32) -> u64 {
+        let state = &self.context.el1;
+        woken_at(
+            now,
+            [
+                Timer {
+                    control: state.cntv_ctl,
+                    due: state.cntv_cval.wrapping_add(self.entry.cntvoff),
+                    enabled: ppis & VIRTUAL_TIMER != 0,
+                },
+                Timer {
+                    control: state.cntp_ctl,
+                    due: state.cntp_cval,
+                    enabled: ppis & PHYSICAL_TIMER != 0,
+                },
+            ],
+        )
     }
 
     /// It goes on at `now`.

@@ -102,7 +102,7 @@ impl PerCore {
             }
             Trap::WalkAbort { .. } | Trap::Other { .. } => self.fault(esr),
         }
-        self.resume()
+        self.resume_trap()
     }
 
     /// A physical interrupt while the guest ran (sliced cores).

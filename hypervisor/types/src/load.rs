@@ -2,7 +2,8 @@
 //! The load list: what the EL1 loader does before a partition's own first instruction.
 //!
 //! EL2 enters the loader, MMU off, at [`LOADER_IPA`] on vCPU 0 at the first start and at every restart, with
-//! `x0` = [`LIST_IPA`], `x1`..`x4` = the partition's secret, `x5` = starts so far. The loader executes the
+//! `x0` = [`LIST_IPA`], `x1`..`x4` = the partition's secret, `x5` = starts so far, `x6` = whether an error ended the
+//! life before (0: none did). The loader executes the
 //! list from its first [`Step`] to a [`step::JUMP`]. It is the same program for every partition.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -15,6 +16,8 @@ pub const LIST_IPA: u64 = 0x7f_0010_0000;
 pub const PAYLOAD_IPA: u64 = 0x7f_4000_0000;
 /// IPA of the page from which a partition of sliced cores reads its stolen time: read-only, never executable.
 pub const STOLEN_TIME_IPA: u64 = 0x7f_0020_0000;
+/// IPA of the range in which the RAM of a partition is kept when an error ends it: to read and write.
+pub const DUMP_IPA: u64 = 0x60_0000_0000;
 /// Steps that fit into the list's pages.
 pub const MAX_STEPS: usize = 256;
 
@@ -33,6 +36,9 @@ pub mod step {
     /// Cleans and invalidates the whole of what was written to the point of coherency, turns the MMU off, and
     /// jumps to `target` with `x0` = `source`, all other registers zero.
     pub const JUMP: u64 = 6;
+    /// After an error, copies `size` bytes from `source` to behind the head at `target`; the list's first step, if it
+    /// has one.
+    pub const DUMP: u64 = 7;
 }
 
 /// One step.

@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 use crate::blob::{BlobHeader, Certificate, MAGIC, MAJOR, MINOR, Section};
 use crate::tables::{
     BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, MAX_DOORBELLS, NONE, Partition, PciFunction, RamBank,
-    Slot, Spi, Vcpu, core_mode, predictors, slot_kind,
+    Share, Slot, Spi, Vcpu, core_mode, predictors, share_kind, slot_kind,
 };
 
 /// Why a blob is refused. The display text is what the console shows.
@@ -213,11 +213,35 @@ impl<'a> System<'a> {
                     slot_kind::SYSTEM | slot_kind::IDLE => slot.vcpu == NONE,
                     _ => false,
                 };
-                check(vcpu_ok, BlobError::Index("slots"))?;
+                check(vcpu_ok && self.shares_fit(core, slot), BlobError::Index("slots"))?;
             }
             check(end == core.major_frame_ns && end > 0, BlobError::Slots)?;
         }
         Ok(())
+    }
+
+    /// The shares of a slot name different vCPUs of the core, its own among them, with budgets that fit; slack comes
+    /// last. Implements: BH-SCHED-020.
+    fn shares_fit(&self, core: &Core, slot: &Slot) -> bool {
+        let used = slot.shares().count();
+        let listed = |vcpu| self.vcpus_of(core).iter().any(|v| v.vcpu == vcpu);
+        let own = slot.kind == slot_kind::VCPU
+            && slot
+                .shares()
+                .any(|s| s.kind == share_kind::BUDGET && s.vcpu == slot.vcpu);
+        let each = slot.shares.iter().enumerate().all(|(i, share)| match share.kind {
+            share_kind::UNUSED => i >= used && *share == Share::UNUSED,
+            share_kind::BUDGET => {
+                let again = slot.shares().skip(i.saturating_add(1));
+                let twice = again
+                    .filter(|s| s.kind == share_kind::BUDGET)
+                    .any(|s| s.vcpu == share.vcpu);
+                listed(share.vcpu) && share.budget_ns > 0 && share.budget_ns <= slot.length_ns && !twice
+            }
+            share_kind::SLACK => i.saturating_add(1) == used && listed(share.vcpu) && share.budget_ns == 0,
+            _ => false,
+        });
+        each && (used == 0 || own)
     }
 
     /// Slots of a core, in time order.

@@ -9,6 +9,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Participants that a lock can have.
 pub const MAX_PARTICIPANTS: usize = 8;
+/// Entries of a slot's shares: four with a budget, and slack.
+pub const MAX_SHARES: usize = 5;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Words of a bit per SPI: INTID 32 + *n* is bit *n* mod 32 of word *n* / 32.
@@ -110,6 +112,46 @@ pub struct Slot {
     pub kind: u32,
     /// Global vCPU index, or [`NONE`].
     pub vcpu: u32,
+    /// Who may run in the slot, the most urgent first, `vcpu` among them; all unused where it is `vcpu` alone.
+    pub shares: [Share; MAX_SHARES],
+}
+
+/// What a vCPU may do in a slot ([`Share::kind`]).
+pub mod share_kind {
+    /// The entry is unused, and so are those after it.
+    pub const UNUSED: u32 = 0;
+    /// It runs when it can, ahead of those after it, for its budget.
+    pub const BUDGET: u32 = 1;
+    /// It runs when nobody with budget left can; the last entry that is used.
+    pub const SLACK: u32 = 2;
+}
+
+/// A vCPU's part of a slot.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// How long it may run in the slot, ns, above 0 and at most the slot; 0 for slack.
+    pub budget_ns: u64,
+    /// Global vCPU index; 0 where unused.
+    pub vcpu: u32,
+    /// One of [`share_kind`].
+    pub kind: u32,
+}
+
+impl Share {
+    /// An entry that is not used.
+    pub const UNUSED: Share = Share {
+        budget_ns: 0,
+        vcpu: 0,
+        kind: share_kind::UNUSED,
+    };
+}
+
+impl Slot {
+    /// The entries of `shares` that are used.
+    pub fn shares(&self) -> impl Iterator<Item = &Share> {
+        self.shares.iter().take_while(|s| s.kind != share_kind::UNUSED)
+    }
 }
 
 /// A global vCPU index in a core's list.

@@ -8,8 +8,8 @@ use bulkhead_abi::health::{Action, ERRORS, Error, Level};
 use bulkhead_types::blob::{BlobHeader, MAGIC, MAJOR, MINOR, Section};
 use bulkhead_types::system::{BlobError, System};
 use bulkhead_types::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, RamBank, Slot, Spi, Vcpu,
-    core_mode, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, RamBank, Share, Slot, Spi,
+    Vcpu, core_mode, share_kind, slot_kind,
 };
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
@@ -23,6 +23,15 @@ struct Tables {
     spis: Vec<Spi>,
     pci_functions: Vec<PciFunction>,
     board: BoardDevices,
+}
+
+/// An entry of a slot's shares.
+fn share(kind: u32, vcpu: u32, budget_ns: u64) -> Share {
+    Share {
+        budget_ns,
+        vcpu,
+        kind,
+    }
 }
 
 /// A reaction to each error of a level.
@@ -136,6 +145,37 @@ fn an_index_out_of_range_is_refused() {
     ];
     for (number, (change, table)) in cases.into_iter().enumerate() {
         assert_eq!(verdict(change), Err(BlobError::Index(table)), "case {number}");
+    }
+}
+
+// Verifies: BH-SCHED-020
+#[test]
+fn shares_that_do_not_fit_their_slot_are_refused() {
+    use share_kind::{BUDGET, SLACK};
+    type Change = fn(&mut Slot);
+    let good: [Change; 3] = [
+        |s| s.shares[0] = share(BUDGET, 0, 1_000),
+        |s| (s.shares[0], s.shares[1]) = (share(BUDGET, 0, 1), share(SLACK, 0, 0)),
+        |_| (),
+    ];
+    for (number, change) in good.into_iter().enumerate() {
+        assert_eq!(verdict(|t| change(&mut t.slots[0])), Ok(()), "case {number}");
+    }
+    let bad: [Change; 10] = [
+        |s| s.shares[0] = share(BUDGET, 0, 1_001),
+        |s| s.shares[0] = share(BUDGET, 0, 0),
+        |s| s.shares[0] = share(BUDGET, 1, 1),
+        |s| s.shares[0] = share(SLACK, 0, 0),
+        |s| (s.shares[0], s.shares[1]) = (share(BUDGET, 0, 1), share(BUDGET, 0, 1)),
+        |s| (s.shares[0], s.shares[1]) = (share(BUDGET, 0, 1), share(SLACK, 0, 1)),
+        |s| (s.shares[0], s.shares[1]) = (share(SLACK, 0, 0), share(BUDGET, 0, 1)),
+        |s| (s.shares[0], s.shares[2]) = (share(BUDGET, 0, 1), share(SLACK, 0, 0)),
+        |s| (s.shares[0], s.shares[1].kind) = (share(BUDGET, 0, 1), 3),
+        |s| (s.kind, s.vcpu, s.shares[0]) = (slot_kind::IDLE, u32::MAX, share(BUDGET, 0, 1)),
+    ];
+    for (number, change) in bad.into_iter().enumerate() {
+        let refused = Err(BlobError::Index("slots"));
+        assert_eq!(verdict(|t| change(&mut t.slots[0])), refused, "case {number}");
     }
 }
 

@@ -63,15 +63,18 @@ pub(crate) fn attack() -> Tried {
 
 /// `HVC #0`, `SMC #0`.
 const INSTRUCTIONS: [u32; 2] = [0xd400_0002, 0xd400_0003];
+/// `ORN X1, X1, X0`: remembers an answer that is not -1.
+const REMEMBER: u32 = 0xaa20_0021;
 static CODE: Code = Code::new();
 
-/// HVC and SMC with each immediate, in programs of many; each leaves NOT_SUPPORTED for the next to ask for.
+/// HVC and SMC with each immediate, in programs of many, which remember any other answer than NOT_SUPPORTED; each leaves
+/// that for the next to ask for.
 pub(crate) fn immediates() -> Tried {
     let mut tried = Tried::default();
     for instruction in INSTRUCTIONS {
-        for first in (0..0x1_0000u32).step_by(MOST) {
-            let last = (first + MOST as u32).min(0x1_0000);
-            CODE.put((first..last).map(|immediate| instruction | immediate << 5));
+        for first in (0..0x1_0000u32).step_by(MOST / 2) {
+            let last = (first + MOST as u32 / 2).min(0x1_0000);
+            CODE.put((first..last).flat_map(|immediate| [instruction | immediate << 5, REMEMBER]));
             let ran = run_at(CODE.address(), u64::MAX, 0);
             let succeeded = ran.exception.is_some() || ran.values != [u64::MAX, 0];
             for _ in first..last - 1 {

@@ -55,6 +55,8 @@ const STORE: u64 = LOAD | 1 << 6;
 const FETCH: u64 = 0x21 << 26 | 1 << 25 | 0x10;
 /// Where the partition has nothing.
 const NOTHING: u64 = 0x20_0000_0000;
+/// Where the first port of a partition's channels is: this one has none.
+const PORT: u64 = 0x0b10_0000;
 /// MSR TTBR0_EL1, X0; ISB; TLBI VMALLE1; DSB SY; ISB; MRS X2, SCTLR_EL1; ORR X2, X2, #1; MSR SCTLR_EL1, X2; ISB.
 const WALK: [u32; 9] = [
     0xd518_2000,
@@ -113,6 +115,9 @@ fn ending(partition: &Partition, n: usize) -> Option<Ran> {
         2 => Some(run_at(machine.edu?.start, 0, 0)),
         3 => Some(walk(NOTHING)),
         4 => Some(walk(machine.distributor.start)),
+        // A pair loaded, a pair stored.
+        5 => Some(run_at(form(0), PORT, 0)),
+        6 => Some(run_at(form(2), PORT, 0)),
         _ => None,
     }
 }
@@ -144,4 +149,14 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
         attempts: attempts.load(Ordering::SeqCst) - 1,
         succeeded: succeeded.load(Ordering::SeqCst),
     }
+}
+
+/// FMOV D7, X0; FMOV D31, X0; MOV V31.D[1], X0; LDR X1, [X0].
+const HELD: [u32; 4] = [0x9e67_0007, 0x9e67_001f, 0x4e18_1c1f, 0xf940_0001];
+
+/// No attempt: ends the partition with floating-point registers that a test looks for in its crash record.
+pub(crate) fn registers_at_the_end() -> Tried {
+    CODE.put(HELD.into_iter());
+    let _ = run_at(CODE.address(), NOTHING, 0);
+    Tried::default()
 }

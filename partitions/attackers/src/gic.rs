@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Every register of the interrupt controller, and SGIs to everybody.
+//! Every register of the interrupt controller, SGIs to everybody, every SPI enabled.
 
 use bulkhead_partition::el1::Partition;
 use bulkhead_partition::machine::{Gic, Range};
@@ -9,6 +9,12 @@ use crate::edge::{Operation, attempt, mask, read, write};
 
 /// `MSR ICC_SGI1R_EL1, X0` and its siblings `ICC_ASGI1R_EL1`, `ICC_SGI0R_EL1`.
 const SGI: [u64; 3] = [0xd518_cba0, 0xd518_cbc0, 0xd518_cbe0];
+/// Distributor: `GICD_CTLR` and its EnableGrp bits, `GICD_IGROUPR<0>`, `GICD_ISENABLER<0>`; words of SPIs.
+const CTLR: u64 = 0;
+const BOTH_GROUPS: u64 = 3;
+const GROUP: u64 = 0x80;
+const ENABLE: u64 = 0x100;
+const SPI_WORDS: core::ops::Range<u64> = 1..32;
 /// Distributor: `GICD_IROUTER<32>`, and where the identification registers begin.
 const IROUTER: u64 = 0x6100;
 const IDENTIFICATION: u64 = 0xffd0;
@@ -35,6 +41,14 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
     match partition.machine.gic {
         Gic::V2 { .. } => older(&mut tried, distributor),
         Gic::V3 { redistributors } => newer(&mut tried, distributor, redistributors),
+    }
+    // All of them on: which ones the physical distributor then lets through is seen from outside.
+    write::<false>(distributor.start + CTLR, BOTH_GROUPS);
+    for word in SPI_WORDS {
+        for register in [GROUP, ENABLE] {
+            write::<false>(distributor.start + register + 4 * word, u64::MAX);
+            tried.note(false);
+        }
     }
     tried
 }

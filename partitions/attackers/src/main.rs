@@ -78,6 +78,7 @@ mod target {
             "immediates" => crate::calls::immediates(),
             "psci" => crate::psci::attack(&partition),
             "forms" => crate::forms::attack(&partition),
+            "fp" => crate::forms::registers_at_the_end(),
             "canary" => crate::canary::attack(number("seed=")),
             "fuzz" => crate::fuzz::attack(&partition, number("seed="), number("programs=")),
             "gic" => crate::gic::attack(&partition),

@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering;
 use bulkhead_partition::el1::{Partition, console};
 
 use crate::Tried;
+use crate::code::Code;
 use crate::edge::{call, kept};
 
 const CPU_ON: [u64; 2] = [0x8400_0003, 0xC400_0003];
@@ -57,6 +58,10 @@ const RESETS: [[u64; 4]; 6] = [
     [0xC400_0012, u64::MAX, 1, 2],
 ];
 
+/// `B .`: what a CPU that is granted after all executes.
+const PARK: u32 = 0x1400_0000;
+static CODE: Code = Code::new();
+
 /// Who gets a CPU that it has not, or learns of one, has succeeded; what a reset did to others is judged outside.
 pub(crate) fn attack(partition: &Partition) -> Tried {
     let Some((window, _)) = partition.machine.window else {
@@ -72,8 +77,9 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
     };
     let is_error = |result: u64| i64::from_le_bytes(result.to_le_bytes()) < 0;
     if next.fetch_add(1, Ordering::SeqCst) == 0 {
+        CODE.put([PARK].into_iter());
         for target in TARGETS {
-            for entry in ENTRIES {
+            for entry in ENTRIES.into_iter().chain([CODE.address()]) {
                 for function in CPU_ON {
                     let arguments = [function, target, entry, 0];
                     note(!is_error(call(false, arguments)), arguments);

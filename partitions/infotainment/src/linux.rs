@@ -87,7 +87,7 @@ impl fmt::Display for Errno {
 
 /// # Safety
 /// The arguments are those of system call `number`; memory that they name is valid for what it does.
-unsafe fn call(number: usize, arguments: [usize; 6]) -> Result<usize, Errno> {
+pub(crate) unsafe fn call(number: usize, arguments: [usize; 6]) -> Result<usize, Errno> {
     let [a, b, c, d, e, f] = arguments;
     let result: isize;
     // SAFETY: the kernel preserves all registers but x0; what it does to memory is the caller's duty.

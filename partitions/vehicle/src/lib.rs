@@ -8,3 +8,4 @@ pub mod bus;
 pub mod car;
 pub mod plant;
 pub mod scenario;
+pub mod stamps;

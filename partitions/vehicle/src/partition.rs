@@ -9,25 +9,28 @@ use bulkhead_partition::periodic::Periodic;
 use bulkhead_vehicle::bus::{BRAKE_REQUEST, Kind, RADAR_DISTANCE, Receiver, Sender, Signal, WHEEL_SPEED};
 use bulkhead_vehicle::car::{Car, Event, Pace, Verdict};
 use bulkhead_vehicle::plant::km_h;
+use bulkhead_vehicle::stamps::Stamps;
 use embedded_can::{Frame as _, Id, StandardId};
 
 bulkhead_partition::entry!(run);
 
 const PERIOD_NS: u64 = 10_000_000;
 
-fn seed(arguments: &str) -> Option<u64> {
-    let mut seed = 1;
+/// The scenarios' seed, and whether answers to the sensors' frames are timed.
+fn read(arguments: &str) -> Option<(u64, Option<Stamps>)> {
+    let (mut seed, mut stamps) = (1, None);
     for word in pairs(arguments) {
         match word {
             Ok(("seed", value)) => seed = value.parse().ok()?,
+            Ok(("measure", "answers")) => stamps = Some(Stamps::default()),
             Ok(_) | Err(_) => return None,
         }
     }
-    Some(seed)
+    Some((seed, stamps))
 }
 
 fn run(partition: Partition) -> ! {
-    let Some(seed) = seed(partition.machine.arguments) else {
+    let Some((seed, stamps)) = read(partition.machine.arguments) else {
         defmt::error!("unknown arguments: {}", partition.machine.arguments);
         stop()
     };
@@ -48,6 +51,7 @@ fn run(partition: Partition) -> ! {
             ..Metrics::default()
         },
         heard: false,
+        stamps,
     };
     let mut pace = Pace::new(start);
     loop {
@@ -75,6 +79,8 @@ struct Vehicle {
     metrics: Metrics,
     /// Whether a valid request came since the last time-out.
     heard: bool,
+    /// Times of answers, where they are measured.
+    stamps: Option<Stamps>,
 }
 
 impl Vehicle {
@@ -87,6 +93,7 @@ impl Vehicle {
                 Ok(request) => {
                     self.first_request(partition);
                     self.heard = true;
+                    self.answered();
                     if self.requests.were_missing() {
                         self.metrics.resumed_ns = time::now();
                         defmt::warn!("brake requests were missing");
@@ -100,6 +107,15 @@ impl Vehicle {
                     self.metrics.can_e2e_errors += 1;
                 }
             }
+        }
+    }
+
+    /// A valid request answers the newest frames of the sensors.
+    fn answered(&mut self) {
+        let Some(stamps) = &mut self.stamps else { return };
+        if stamps.answered(time::now()) {
+            stamps.for_each(|value, times| defmt::info!("bench sensor_to_brake {} {}", value, times));
+            defmt::info!("bench done");
         }
     }
 
@@ -171,6 +187,9 @@ impl Vehicle {
     }
 
     fn send_sensors(&mut self) {
+        if let Some(stamps) = &mut self.stamps {
+            stamps.sent(time::now());
+        }
         let (speed, distance) = (self.car.wheel_speed(), self.car.radar_distance());
         send(WHEEL_SPEED, &mut self.speeds, speed);
         send(RADAR_DISTANCE, &mut self.distances, distance);

@@ -35,6 +35,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) judge: &'a Judge,
     /// Why the run ended.
     pub(crate) ended: String,
+    /// How the emulator failed, if it did.
+    pub(crate) failed: Option<String>,
     /// The statistics at the end.
     pub(crate) stats: &'a Snapshot,
     /// Partitions by index.
@@ -47,7 +49,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) stray_bytes: u64,
 }
 
-/// Makes the report. Implements: BH-REP-001, BH-REP-003.
+/// Makes the report. Implements: BH-REP-001, BH-REP-003, BH-REP-005.
 pub(crate) fn report(facts: Facts<'_>) -> Report {
     let Facts {
         manifest,
@@ -59,6 +61,7 @@ pub(crate) fn report(facts: Facts<'_>) -> Report {
     let to_ns = stats.now_ns();
     let reactions = tolerance::reactions(manifest, stats, facts.known);
     let mut reasons = judge.reasons(&manifest.blob_hash);
+    reasons.extend(facts.failed);
     reasons.extend(reactions.iter().filter_map(|r| r.reason(to_ns)));
     let name = |(index, partition): (usize, &bulkhead_model::manifest::Partition)| {
         let known = facts.known.get(index).cloned().unwrap_or_default();
@@ -134,6 +137,7 @@ fn partition_report(
         slots.granted += counts.slots_granted;
         slots.used += counts.slots_used;
         slots.missed += counts.slots_missed;
+        slots.budgets_used_up += counts.budgets_used_up;
         doorbells.rings += counts.rings;
         doorbells.refused += counts.rings_refused;
         if vcpu.index == 0 {

@@ -95,7 +95,8 @@ impl Counts {
         for _ in 0..TRIES {
             self.qmp.stop()?;
             self.read(manifest)?;
-            if self.snapshot.is_between_charges() {
+            // A machine that has ended does not go on: a charge that was half done stays so.
+            if self.snapshot.is_between_charges() || self.halted().is_some() {
                 break;
             }
             self.qmp.resume()?;
@@ -109,5 +110,70 @@ impl Counts {
         }
         self.qmp.quit()?;
         Ok(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::manifest;
+    use crate::stats::tests::{area, core};
+    use bulkhead_abi::stats::VcpuStats;
+    use serde_json::{Value, json};
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
+    use std::{fs, thread};
+    use zerocopy::FromZeros;
+
+    /// A machine that its watchdog ends as it is stopped, in the middle of a charge; QEMU lets none such go on.
+    fn ended(far: UnixStream, memory: Vec<u8>) {
+        let mut writer = far.try_clone().expect("clone");
+        let mut say = |line: Value| writeln!(writer, "{line}").expect("said");
+        say(json!({ "QMP": { "version": {}, "capabilities": [] } }));
+        for line in BufReader::new(far).lines() {
+            let request: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+            let answer = match request["execute"].as_str().expect("a command") {
+                "query-status" => json!({ "return": { "status": "running" } }),
+                "cont" => json!({ "error": { "desc": "Resetting the Virtual Machine is required" } }),
+                "pmemsave" => {
+                    let size = usize::try_from(request["arguments"]["size"].as_u64().expect("a size"));
+                    let mut bytes = memory.clone();
+                    bytes.resize(size.expect("small"), 0);
+                    let file = request["arguments"]["filename"].as_str().expect("a name");
+                    fs::write(file, bytes).expect("written");
+                    json!({ "return": {} })
+                }
+                "stop" => {
+                    say(json!({ "event": "WATCHDOG", "data": { "action": "reset" } }));
+                    json!({ "return": {} })
+                }
+                _ => json!({ "return": {} }),
+            };
+            say(answer);
+        }
+    }
+
+    /// Verifies: BH-REP-002.
+    #[test]
+    fn a_machine_that_ended_in_the_middle_of_a_charge_is_read_as_it_is() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut vcpu = VcpuStats::new_zeroed();
+        vcpu.run_ticks = 11;
+        let other = VcpuStats {
+            vcpu: 1,
+            ..VcpuStats::new_zeroed()
+        };
+        let memory = area(&[(core(0, 1, 10), vec![vcpu]), (core(1, 1, 10), vec![other])]);
+        let (near, far) = UnixStream::pair().expect("pair");
+        let peer = thread::spawn(move || ended(far, memory));
+        let qmp = Qmp::new(near, &folder.path().join("memory")).expect("greeted");
+        let manifest = manifest();
+        let mut counts = Counts::new(qmp, &manifest);
+        let left = counts.collect(&manifest).expect("read");
+        assert_eq!(left.len(), manifest.partitions.len());
+        assert!(!counts.snapshot.is_between_charges());
+        assert_eq!(counts.halted(), Some(crate::qmp::WATCHDOG));
+        drop(counts);
+        peer.join().expect("the peer");
     }
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Crash records of partitions, read from EL2's memory. Implements: BH-HEALTH-034.
 
-use bulkhead_abi::crash::{CRASH_OFFSET, CRASH_SIZE, CrashRecord, EL2_CRASH_OFFSET, El2Crash};
+use bulkhead_abi::crash::{
+    CRASH_OFFSET, CRASH_SIZE, CrashRecord, DUMP_HEAD, DUMP_MAGIC, DumpHead, EL2_CRASH_OFFSET, El2Crash,
+};
 use bulkhead_abi::stats::{CORE_STATS_SIZE, core_state, partition_state};
+use bulkhead_model::manifest::Ram;
 use zerocopy::FromBytes;
 
 use crate::{RunnerError, Session};
@@ -21,7 +24,8 @@ pub struct Crashed {
 pub struct Crash {
     /// The vCPUs that were taken off at the end of that life, by index.
     pub vcpus: Vec<Crashed>,
-    /// First address and content of its RAM, if no later life has begun and its RAM is one piece.
+    /// First address and content of its RAM, if it was kept, or no later life has begun and its
+    /// RAM is one piece.
     pub ram: Option<(u64, Vec<u8>)>,
 }
 
@@ -90,7 +94,17 @@ impl Session {
         if restarts < newest || restarts == newest && !stopped {
             return Ok(None);
         }
-        let ram = self.manifest.partitions.get(index).and_then(|p| p.ram);
+        let partition = self.manifest.partitions.get(index);
+        let (ram, kept) = partition.map_or((None, None), |p| (p.ram, p.dump));
+        if let Some(kept) = kept.filter(|_| restarts > newest) {
+            let bytes = self.kept(&kept, newest)?;
+            // The next life's loader keeps it before anything else.
+            if bytes.is_none() && restarts == newest + 1 {
+                return Ok(None);
+            }
+            let ram = bytes.map(|bytes| (kept.ipa, bytes));
+            return Ok(Some(Crash { vcpus: found, ram }));
+        }
         let ram = match ram.filter(|_| restarts == newest && stopped) {
             Some(ram) => {
                 let size = usize::try_from(ram.size).unwrap_or(usize::MAX);
@@ -99,6 +113,21 @@ impl Session {
             None => None,
         };
         Ok(Some(Crash { vcpus: found, ram }))
+    }
+
+    /// The RAM that a partition's start `start` held at its end, if it is that which is kept. Implements: BH-HEALTH-063.
+    fn kept(&mut self, kept: &Ram, start: u64) -> Result<Option<Vec<u8>>, RunnerError> {
+        let bytes = self.memory(kept.address, size_of::<DumpHead>())?;
+        let wanted = DumpHead {
+            magic: DUMP_MAGIC,
+            start,
+            size: kept.size,
+        };
+        if DumpHead::read_from_prefix(&bytes).ok().map(|(head, _)| head) != Some(wanted) {
+            return Ok(None);
+        }
+        let size = usize::try_from(kept.size).unwrap_or(usize::MAX);
+        self.memory(kept.address + DUMP_HEAD, size).map(Some)
     }
 
     /// State and restarts of a partition, as its vCPU 0's core keeps them.

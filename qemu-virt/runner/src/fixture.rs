@@ -17,6 +17,7 @@ fn partition(name: &str, metrics: bool) -> Partition {
         mode: "dedicated".to_owned(),
         slots_per_frame: 0,
         ram: None,
+        dump: None,
         fault_tolerant_time: None,
     }
 }

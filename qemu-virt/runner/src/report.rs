@@ -156,6 +156,9 @@ pub struct Slots {
     pub used: u64,
     /// That began too late or not at all.
     pub missed: u64,
+    /// In which it used its budget up.
+    #[serde(default)]
+    pub budgets_used_up: u64,
 }
 
 /// CAN traffic.

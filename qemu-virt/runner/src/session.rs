@@ -19,6 +19,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -76,7 +77,7 @@ pub struct Session {
     pub(crate) judge: Judge,
     pub(crate) counts: Counts,
     /// Exit status of QEMU when it ended by itself.
-    exited: Option<String>,
+    exited: Option<ExitStatus>,
     /// Whether the user asked for the end.
     pub(crate) quit: bool,
     pub(crate) events: Sender<Event>,
@@ -114,7 +115,7 @@ impl Session {
         let tell = events.clone();
         let qemu = Qemu::start(&program, &arguments, run, move |status| {
             // The session may be gone, which is why QEMU ends.
-            let _ = tell.send(Event::Exited(status.to_string()));
+            let _ = tell.send(Event::Exited(status));
         })?;
         let (line, control) = qemu.connect()?;
         let serial = serial::start(line, events.clone()).map_err(RunnerError::Start)?;
@@ -366,6 +367,8 @@ impl Session {
     /// # Errors
     /// QEMU does not answer, or the statistics are damaged.
     pub fn finish(mut self, why: &str) -> Result<Report, RunnerError> {
+        // An emulator that fails proves nothing, however much was seen before.
+        let failed = self.exited.filter(|status| !status.success());
         let mut left = Vec::new();
         if self.exited.is_none() {
             match self.counts.collect(&self.manifest) {
@@ -397,6 +400,7 @@ impl Session {
             manifest: &self.manifest,
             judge: &self.judge,
             ended: why.to_owned(),
+            failed: failed.map(|status| format!("QEMU failed ({status})")),
             stats: &self.counts.snapshot,
             known: &known,
             queues: &self.counts.queues,

@@ -235,6 +235,33 @@ fn signals_end_the_run_in_order() {
     }
 }
 
+/// Verifies: BH-REP-005.
+#[test]
+fn a_run_whose_emulator_fails_is_no_success() {
+    let folder = guest::build();
+    let mut child = command(
+        folder.path(),
+        Mode::Nothing,
+        &["--headless", "--for", "60s", "--min", "50s"],
+    )
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("run");
+    let mut lines = BufReader::new(child.stdout.take().expect("output"))
+        .lines()
+        .map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("scenario 3: STOPPED")));
+    let rest = lines;
+    thread::spawn(move || rest.for_each(drop));
+    let qemu = Pid::from_raw(only_child_of(child.id())).expect("a process");
+    kill_process(qemu, Signal::ABORT).expect("signal");
+    let output = child.wait_with_output().expect("end");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("QEMU failed (signal: 6"), "{said}");
+}
+
 /// Verifies: BH-QEMU-007.
 #[test]
 fn qemu_dies_with_a_killed_runner() {

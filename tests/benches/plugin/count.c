@@ -34,7 +34,7 @@ struct path {
 static struct cpu {
     struct path *paths;
     struct path now;
-    uint64_t el2, loaded, lost;
+    uint64_t below[2], el2, loaded, lost;
     int inside;
 } cpus[MOST_CPUS];
 
@@ -62,7 +62,6 @@ static unsigned int cpu_count;
 static const char *out;
 static uint64_t loader;
 static int lower;
-static qemu_plugin_u64 levels[2];
 
 static uint64_t get(int name)
 {
@@ -91,8 +90,8 @@ static struct cpu *self(unsigned int index)
 
 static void counts(unsigned int index, uint64_t *now)
 {
-    now[0] = lower ? qemu_plugin_u64_get(levels[0], index) : 0;
-    now[1] = lower ? qemu_plugin_u64_get(levels[1], index) : 0;
+    now[0] = cpus[index].below[0];
+    now[1] = cpus[index].below[1];
     now[2] = cpus[index].el2;
 }
 
@@ -193,10 +192,9 @@ static void reached(unsigned int index, void *data)
     counts(mark->cpu, mark->counts);
 }
 
-static void translate_lower(struct qemu_plugin_insn *insn, uint64_t level)
+static void below(unsigned int index, void *level)
 {
-    if (lower)
-        qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, INLINE_ADD, levels[level], 1);
+    self(index)->below[(uintptr_t)level]++;
 }
 
 static void translate_el2(struct qemu_plugin_insn *insn)
@@ -232,8 +230,8 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         }
         if (level == 2)
             translate_el2(insn);
-        else if (level < 2)
-            translate_lower(insn, level);
+        else if (lower && level < 2)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, below, NO_REGISTERS, (void *)(uintptr_t)level);
     }
 }
 
@@ -352,11 +350,6 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
         fprintf(stderr, "count: out=FILE [lower=on] [loader=ADDRESS] [mark=NAME:LEVEL:ADDRESS]... [last=NAME:LEVEL:ADDRESS]... "
                         "[range=NAME:START:END]...\n");
         return -1;
-    }
-    if (lower) {
-        struct qemu_plugin_scoreboard *board = qemu_plugin_scoreboard_new(2 * sizeof(uint64_t));
-        levels[0] = (qemu_plugin_u64){board, 0};
-        levels[1] = (qemu_plugin_u64){board, sizeof(uint64_t)};
     }
     qemu_plugin_register_vcpu_init_cb(id, start);
     qemu_plugin_register_vcpu_tb_trans_cb(id, translate);

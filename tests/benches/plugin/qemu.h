@@ -15,15 +15,6 @@ struct qemu_plugin_register;
 
 /* Whether a callback reads the CPU's registers. */
 enum { NO_REGISTERS = 0, READS_REGISTERS = 1 };
-/* The inline operation that adds. */
-enum { INLINE_ADD = 0 };
-
-struct qemu_plugin_scoreboard;
-/* A 64-bit word of each CPU in a scoreboard. */
-typedef struct {
-    struct qemu_plugin_scoreboard *score;
-    size_t offset;
-} qemu_plugin_u64;
 
 typedef struct {
     struct qemu_plugin_register *handle;
@@ -63,15 +54,11 @@ extern void qemu_plugin_register_vcpu_init_cb(qemu_plugin_id_t, vcpu_cb);
 extern void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, trans_cb);
 extern void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, udata_cb, void *);
 extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, exec_cb, int, void *);
-extern void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *, int, qemu_plugin_u64,
-                                                                uint64_t);
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 extern size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
 extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 extern GArray *qemu_plugin_get_registers(void);
 extern int qemu_plugin_read_register(struct qemu_plugin_register *, GByteArray *);
-extern struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t);
-extern uint64_t qemu_plugin_u64_get(qemu_plugin_u64, unsigned int);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Systems that are run for the length of their paths through EL2 alone: Linux boots while a partition fails and is
-//! restarted, attackers do their worst, events and interrupts come in floods.
+//! restarted, partitions share slots, attackers do their worst, events and interrupts come in floods.
 //!
 //! Implements: BH-BENCH-008.
 
@@ -11,7 +11,7 @@ use crate::rows::Found;
 use crate::run::{Builder, System};
 use crate::{Error, Place};
 
-const REFERENCE: &str = "config/systems/adas-infotainment.yaml";
+pub(crate) const REFERENCE: &str = "config/systems/adas-infotainment.yaml";
 const ATTACKERS: &str = "tests/systems/attackers.yaml";
 
 /// A run: its name, its spec, what is changed, what ends it, and for how long it goes on then, ms.
@@ -23,7 +23,7 @@ type Elsewhere = (
     u64,
 );
 
-const RUNS: [Elsewhere; 6] = [
+const RUNS: [Elsewhere; 7] = [
     (
         "linux-and-restart",
         REFERENCE,
@@ -35,6 +35,13 @@ const RUNS: [Elsewhere; 6] = [
             "partitions.adas.args=\"fault=20us@brake\"",
         ],
         ("infotainment", "infotainment: ready"),
+        500,
+    ),
+    (
+        "shared-slots",
+        "tests/systems/sharing.yaml",
+        &[],
+        ("ringer", " rung"),
         500,
     ),
     attack("faults", &["partitions.attacker.args=\"attack=memory\""], 200),
@@ -77,6 +84,7 @@ pub(crate) fn run(
             until: (partition, text, Duration::from_secs(60)),
             then: Duration::from_millis(ms),
             count: &[],
+            memory: false,
         };
         let ran = system.run(place, builder, plugin)?;
         found.paths_of(&ran);

@@ -10,12 +10,16 @@
 pub mod bounds;
 pub mod counts;
 mod elsewhere;
+mod linux;
+mod memory;
+mod native;
 pub mod plugin;
 pub mod report;
 mod rows;
 mod run;
 mod sizes;
 pub mod table;
+mod waits;
 
 use std::path::{Path, PathBuf};
 

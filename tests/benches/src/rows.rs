@@ -7,28 +7,12 @@ use std::time::Duration;
 
 use crate::bounds::Bounds;
 use crate::counts::{Counts, Histogram};
+use crate::native::Native;
 use crate::report::{Missing, Path as PathRow, Report, Row, Run, Spread};
-use crate::run::{Builder, GUEST, Printed, Ran, System, hash, native};
-use crate::{Error, Place, elsewhere, plugin, sizes};
+use crate::run::{Builder, GUEST, Printed, Ran, System, hash, printed};
+use crate::{Error, Place, elsewhere, linux, plugin, sizes, waits};
 
 const INSTRUCTIONS: &str = "instructions";
-/// Figures of parts that this version does not have.
-const NOT_BUILT: [(&str, &str); 4] = [
-    ("cyclictest", "the guest packages have no cyclictest yet"),
-    (
-        "linux_first_user",
-        "no system with Linux on a core of its own is measured yet",
-    ),
-    (
-        "linux_cpu_bound",
-        "no system with Linux on a core of its own is measured yet",
-    ),
-    (
-        "sensor_to_brake",
-        "the reference system does not stamp its frames with the counter yet",
-    ),
-];
-
 /// What has been found so far.
 pub(crate) struct Found {
     rows: Vec<Row>,
@@ -38,7 +22,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn row(&mut self, id: &'static str, native: Option<&Histogram>, values: Option<&Histogram>) {
+    pub(crate) fn row(&mut self, id: &'static str, native: Option<&Histogram>, values: Option<&Histogram>) {
         match values.and_then(|v| Some((v.samples(), Spread::of(v)?))) {
             Some((samples, bulkhead)) => self.rows.push(Row {
                 id,
@@ -63,13 +47,20 @@ impl Found {
         });
     }
 
-    fn note(&mut self, id: &str, note: &str) {
+    /// What a figure is natively.
+    pub(crate) fn natively(&mut self, id: &str, native: Spread) {
+        if let Some(row) = self.rows.iter_mut().find(|r| r.id == id) {
+            row.native = Some(native);
+        }
+    }
+
+    pub(crate) fn note(&mut self, id: &str, note: &str) {
         if let Some(row) = self.rows.iter_mut().find(|r| r.id == id) {
             row.note = Some(note.to_owned());
         }
     }
 
-    fn lacks(&mut self, id: &'static str, reason: &str) {
+    pub(crate) fn lacks(&mut self, id: &'static str, reason: &str) {
         self.missing.push(Missing {
             id,
             reason: reason.to_owned(),
@@ -77,7 +68,7 @@ impl Found {
     }
 
     /// Keeps a run, and takes its paths into the sum.
-    fn ran(&mut self, ran: Ran, guest: &str) -> (Printed, Option<Counts>) {
+    pub(crate) fn ran(&mut self, ran: Ran, guest: &str) -> (Printed, Option<Counts>) {
         self.runs.push(Run {
             guest: Some(guest.to_owned()),
             ..ran.run.clone()
@@ -109,10 +100,12 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     };
     primitives(place, builder, library, &guest, &mut found)?;
     boot(place, builder, library, &guest, &mut found)?;
+    linux::rows(place, builder, library, &mut found)?;
     if library.is_some() {
         elsewhere::run(place, builder, library, &mut found)?;
     }
-    inversion(place, builder, library, &mut found)?;
+    waits::inversion(place, builder, library, &mut found)?;
+    waits::answer(place, builder, &mut found)?;
     size(place, &mut found)?;
     if let Err(reason) = &built {
         for id in [
@@ -122,13 +115,11 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
             "longest_el2_path",
             "boot_to_guest",
             "boot_verify",
+            "linux_first_user",
         ] {
             found.missing.retain(|m| m.id != id);
             found.lacks(id, reason);
         }
-    }
-    for (id, reason) in NOT_BUILT {
-        found.lacks(id, reason);
     }
     Ok(Report {
         bench: 1,
@@ -171,7 +162,15 @@ fn primitives(
     guest: &str,
     found: &mut Found,
 ) -> Result<(), Error> {
-    let (bare, run) = native(place, "bench primitives")?;
+    let bare = Native {
+        name: "native",
+        kernel: &place.images.join(GUEST),
+        guest: guest.to_owned(),
+        memory: 128,
+        arguments: ["-append", "bench primitives"].map(str::to_owned).to_vec(),
+    };
+    let (text, run) = bare.run()?;
+    let bare = printed(text.lines());
     found.runs.push(run);
     let system = |name, partition, text, then| System {
         name,
@@ -180,6 +179,7 @@ fn primitives(
         until: (partition, text, Duration::from_secs(60)),
         then,
         count: &[],
+        memory: false,
     };
     let done = |name| system(name, "guest", "bench done", Duration::ZERO).run(place, builder, library);
     let (direct, _) = found.ran(done("dedicated")?, guest);
@@ -249,7 +249,7 @@ fn primitives(
     if let Some(worst) = late.get("worst").and_then(Histogram::max) {
         found.note(
             "sliced_timer_lateness",
-            "of a 1 ms timer beside a spinning partition, rounded down to 4096 ns but for the worst; slot bound 700000 ns",
+            "of a 1 ms timer beside a Linux that boots and then spins, whose slot is the one before, rounded down to 4096 ns but for the worst; slot bound: 700000 ns of other slots and a world switch",
         );
         if let Some(row) = found.rows.iter_mut().find(|r| r.id == "sliced_timer_lateness") {
             row.bulkhead.max = worst;
@@ -259,40 +259,6 @@ fn primitives(
         "world_switch",
         "slot timer's vector to the ERET into the next slot's partition",
     );
-    Ok(())
-}
-
-/// How long `high` waits for a lock that `low` holds while `medium` hogs the core, with inheritance and without.
-fn inversion(
-    place: Place<'_>,
-    builder: &Builder<'_>,
-    library: Option<&Path>,
-    found: &mut Found,
-) -> Result<(), Error> {
-    let none = "locks.record.inheritance=none".to_owned();
-    for (id, inheritance, waits) in [
-        ("pi_inversion_with", None, place.periods / 10),
-        ("pi_inversion_without", Some(none), place.periods / 50),
-    ] {
-        let waits = format!("partitions.high.args=role=high waits={waits}");
-        let overrides: Vec<String> = inheritance.into_iter().chain([waits]).collect();
-        let system = System {
-            name: id,
-            spec: "tests/systems/inversion.yaml".to_owned(),
-            overrides: &overrides,
-            until: ("high", "bench done", Duration::from_secs(60)),
-            then: Duration::ZERO,
-            count: &[],
-        };
-        let ran = system.run(place, builder, library)?;
-        found.paths_of(&ran);
-        found.row(id, None, ran.printed.get("wait"));
-        found.note(
-            id,
-            "ticks from the call to the lock, by the waiter's counter; the lock may be held for 500000, and is held for half of that",
-        );
-        found.runs.push(ran.run);
-    }
     Ok(())
 }
 
@@ -319,6 +285,7 @@ fn boot(
         until: ("guest", "bench done", Duration::from_secs(60)),
         then: Duration::ZERO,
         count: &count,
+        memory: false,
     };
     let (_, counts) = found.ran(system.run(place, builder, library)?, guest);
     let Some(counts) = counts else { return Ok(()) };

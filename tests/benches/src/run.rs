@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One run of a guest: natively, or in a system under Bulkhead.
+//! One run of a system under Bulkhead, and what a guest prints of its measurements.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bulkhead_runner::command::{self, LaunchOptions, Line, Timing};
@@ -12,6 +11,7 @@ use bulkhead_runner::{Session, SessionOptions, manifest_of, qemu};
 use sha2::{Digest, Sha256};
 
 use crate::counts::{self, Counts, Histogram};
+use crate::memory::{self, Memory};
 use crate::report::Run;
 use crate::{Error, Place};
 
@@ -33,76 +33,18 @@ pub(crate) fn hash(path: &Path) -> Result<String, Error> {
     Ok(Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect())
 }
 
-/// Reads `bench ROW VALUE TIMES` lines.
+/// Reads `bench ROW VALUE TIMES` lines, whatever is before that.
 pub(crate) fn printed<'a>(lines: impl Iterator<Item = &'a str>) -> Printed {
     let mut rows = Printed::new();
     for line in lines {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        if let ["bench", name, value, times] = words.as_slice()
+        if let [.., "bench", name, value, times] = words.as_slice()
             && let (Ok(value), Ok(times)) = (value.parse(), times.parse())
         {
             rows.entry((*name).to_owned()).or_default().add(value, times);
         }
     }
     rows
-}
-
-/// The program natively at EL1 of the same machine with one CPU.
-pub(crate) fn native(place: Place<'_>, arguments: &str) -> Result<(Printed, Run), Error> {
-    let failed = |why: String| Error::Run("native".to_owned(), why);
-    let program = qemu::program().map_err(|e| failed(e.to_string()))?;
-    let guest = place.images.join(GUEST);
-    let mut words: Vec<String> = [
-        "-M",
-        "virt,gic-version=3,dtb-randomness=off",
-        "-cpu",
-        "cortex-a72,cntfrq=1000000000",
-        "-smp",
-        "1",
-        "-m",
-        "128M",
-        "-nic",
-        "none",
-        "-display",
-        "none",
-        "-monitor",
-        "none",
-        "-icount",
-        "shift=0,sleep=off",
-        "-rtc",
-        "base=2026-01-01,clock=vm",
-        "-serial",
-        "stdio",
-        "-append",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    words.extend([
-        arguments.to_owned(),
-        "-kernel".to_owned(),
-        guest.display().to_string(),
-    ]);
-    let output = Command::new("timeout")
-        .arg("300")
-        .arg(&program)
-        .args(&words)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| failed(e.to_string()))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() || !text.contains("bench done") {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(failed(format!("{}: {text}{said}", output.status)));
-    }
-    let words: Vec<_> = words.into_iter().map(Into::into).collect();
-    let hash = hash(&guest)?;
-    let run = Run {
-        name: "native".to_owned(),
-        command: command::shell_line(&program, &words),
-        image: hash.clone(),
-        guest: Some(hash),
-    };
-    Ok((printed(text.lines()), run))
 }
 
 /// A system to run.
@@ -119,6 +61,9 @@ pub(crate) struct System<'a> {
     pub(crate) then: Duration,
     /// Additional arguments of the plugin.
     pub(crate) count: &'a [String],
+    /// Whether the memory of the partition of `until` is wanted, as its first instruction finds it; that is then
+    /// the mark `entry`.
+    pub(crate) memory: bool,
 }
 
 /// What a run of a system gave.
@@ -131,6 +76,8 @@ pub(crate) struct Ran {
     pub(crate) first_frame: Option<u64>,
     /// What the plugin counted, if there is one.
     pub(crate) counts: Option<Counts>,
+    /// The partition's memory as its own first instruction found it, if that was asked for.
+    pub(crate) memory: Option<Memory>,
     /// The run.
     pub(crate) run: Run,
 }
@@ -149,14 +96,18 @@ impl System<'_> {
         let built = folder.path().join("built");
         builder(&spec, self.overrides, &built).map_err(|why| Error::Build(self.name.to_owned(), why))?;
         let file = folder.path().join("counts");
+        let (partition, text, within) = self.until;
+        let memory = self.memory.then(|| memory::of(&built, partition)).transpose();
+        let memory = memory.map_err(failed)?;
         let mut options = SessionOptions::new(place.images);
         options.launch = LaunchOptions {
             timing: Timing::Deterministic,
-            extra: plugin.map_or_else(Vec::new, |library| self.plugin_arguments(library, &file)),
+            extra: plugin.map_or_else(Vec::new, |library| {
+                self.plugin_arguments(library, &file, memory.as_ref())
+            }),
             ..LaunchOptions::default()
         };
         let run = describe(self.name, &built, &options.launch).map_err(failed)?;
-        let (partition, text, within) = self.until;
         let mut session = Session::start(&built, options).map_err(|e| failed(e.to_string()))?;
         session
             .wait_for(partition, text, within)
@@ -178,6 +129,7 @@ impl System<'_> {
             first_frame,
             charged: used.map(|used| used.ns).sum(),
             counts,
+            memory,
             run: Run {
                 image: hash(&built.join("image.bin"))?,
                 ..run
@@ -185,13 +137,14 @@ impl System<'_> {
         })
     }
 
-    fn plugin_arguments(&self, library: &Path, file: &Path) -> Vec<String> {
+    fn plugin_arguments(&self, library: &Path, file: &Path, memory: Option<&Memory>) -> Vec<String> {
         let mut words = vec![
             format!("file={}", library.display()),
             format!("out={}", file.display()),
             format!("loader={LOADER:#x}"),
         ];
         words.extend(self.count.iter().cloned());
+        words.extend(memory.map(Memory::mark));
         vec!["-plugin".to_owned(), words.join(",")]
     }
 }

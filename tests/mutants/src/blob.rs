@@ -9,7 +9,7 @@ pub const HEADER: u64 = 256;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Sizes of the structures of this version, in the order in which their hash covers them.
-const SIZES: [u64; 11] = [HEADER, 88, 288, 112, 8, 24, 32, 112, 16, 120, 168];
+const SIZES: [u64; 11] = [HEADER, 88, 288, 112, 8, 104, 32, 112, 16, 120, 168];
 
 /// Offset of each section record in the header, and the bytes of an entry.
 pub const SECTIONS: [(&str, u64, u64); 10] = [
@@ -17,7 +17,7 @@ pub const SECTIONS: [(&str, u64, u64); 10] = [
     ("partitions", 184, 288),
     ("vcpus", 192, 112),
     ("core_vcpus", 200, 8),
-    ("slots", 208, 24),
+    ("slots", 208, 104),
     ("spis", 216, 32),
     ("pci_functions", 224, 112),
     ("ram", 232, 16),

@@ -41,6 +41,8 @@ pub struct Slot {
     pub kind: u32,
     /// Global vCPU index.
     pub vcpu: u32,
+    /// Who shares it: kind (1 budget, 2 slack), vCPU, budget in ns; all zero where unused.
+    pub shares: [(u32, u32, u64); 5],
 }
 
 /// A partition.
@@ -78,6 +80,8 @@ pub struct Partition {
     pub reserved: u32,
     /// Owned SPIs.
     pub spis: Vec<u32>,
+    /// Times that an error restarts it.
+    pub restart_limit: u32,
     /// Interrupts that are no storm yet.
     pub interrupt_limit: u32,
     /// What is done about each error.
@@ -278,6 +282,14 @@ pub(crate) fn slot(b: &[u8], e: u64) -> Option<Slot> {
         length: u64_at(b, e + 8)?,
         kind: u32_at(b, e + 16)?,
         vcpu: u32_at(b, e + 20)?,
+        shares: {
+            let mut shares = [(0, 0, 0); 5];
+            for (place, share) in (0u64..).zip(&mut shares) {
+                let at = e + 24 + 16 * place;
+                *share = (u32_at(b, at + 12)?, u32_at(b, at + 8)?, u64_at(b, at)?);
+            }
+            shares
+        },
     })
 }
 
@@ -298,6 +310,7 @@ pub(crate) fn partition(b: &[u8], e: u64) -> Option<Partition> {
         uart_intid: u32_at(b, e + 112)?,
         spi_lines: u32_at(b, e + 116)?,
         reserved: u32_at(b, e + 252)?,
+        restart_limit: u32_at(b, e + 120)?,
         interrupt_limit: u32_at(b, e + 124)?,
         health: array(b, e + 256)?,
         heartbeat: (u64_at(b, e + 272)?, u64_at(b, e + 280)?),

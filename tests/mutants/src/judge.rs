@@ -88,6 +88,7 @@ pub fn judge(files: &Files) -> Found {
     rules::el2::check(&case, &mut found);
     rules::sharing::check(&case, &mut found);
     rules::placed::check(&case, &mut found);
+    rules::colours::check(&case, &mut found);
     found
 }
 

@@ -11,6 +11,7 @@
 
 pub mod blob;
 pub mod bytes;
+pub mod colours;
 pub mod descriptor;
 pub mod entries;
 pub mod files;

@@ -4,6 +4,7 @@
 //! A mutation changes one thing, as a wrong compiler, a wrong edit or a flipped bit would, or writes the same
 //! system differently. Whether it is harmful is not known here: [`crate::judge`] says it.
 
+mod colours;
 mod rewrite;
 mod sections;
 mod tables;
@@ -49,6 +50,8 @@ pub enum Class {
     Line,
     /// The same system written differently.
     Rewrite,
+    /// Pages, tables, roots and claims of page colours, where a system has some.
+    Colour,
 }
 
 /// All classes; what decides isolation most stands more than once.
@@ -81,6 +84,8 @@ pub struct Base {
     pub files: Files,
     blob: Blob,
     reach: Reach,
+    /// Whether a partition has page colours.
+    coloured: bool,
     /// Every descriptor that is not zero.
     seen: Vec<Seen>,
 }
@@ -105,11 +110,12 @@ impl Base {
         let case = open(&files, &mut Found::default())?;
         let bits = u32::try_from(case.text.address_bits).unwrap_or(0);
         let (reach, seen) = Reach::with(&case.blob, &files.blob, bits, Some(Vec::new()));
-        let blob = case.blob.clone();
+        let (blob, coloured) = (case.blob.clone(), case.text.colours.is_some());
         Ok(Self {
             files,
             blob,
             reach,
+            coloured,
             seen,
         })
     }
@@ -117,7 +123,12 @@ impl Base {
     /// The mutation of number `seed`.
     pub fn mutate(&self, seed: u64) -> Mutant {
         let mut rng = Rng::new(seed);
-        let class = rng.pick(&DRAW).copied().unwrap_or(Class::AnyBit);
+        let colour = self.coloured && rng.below(4) == 0;
+        let class = rng
+            .pick(&DRAW)
+            .copied()
+            .filter(|_| !colour)
+            .unwrap_or(Class::Colour);
         let mut files = self.files.clone();
         let text = self.apply(class, &mut files, &mut rng);
         files.seal();
@@ -149,6 +160,7 @@ impl Base {
             Class::Granted => self.granted(files, rng),
             Class::Line => text::line(&mut files.text, rng),
             Class::Rewrite => self.rewrite(files, rng),
+            Class::Colour => self.colour(files, rng),
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Reach {
     pub idle: Vec<u64>,
     /// Table pages, roots among them: how often they were reached.
     pub tables: BTreeMap<u64, u32>,
+    /// Table pages with the numbers of the roots that reached them: EL2's, partitions', those of streams.
+    pages: Vec<(usize, u64)>,
     /// What is wrong with descriptors and where tables lie.
     pub wrong: Vec<String>,
     /// Whether a table lies outside the blob, so that what it maps is not known.
@@ -48,6 +50,12 @@ impl Reach {
         Self::with(blob, bytes, address_bits, None).0
     }
 
+    /// Table pages that the root of a number reached, itself first.
+    pub fn pages_of(&self, root: usize) -> impl Iterator<Item = u64> {
+        let own = self.pages.iter().filter(move |(number, _)| *number == root);
+        own.map(|(_, page)| *page)
+    }
+
     /// As [`Reach::of`]; also every descriptor when `seen` holds a list.
     pub fn with(blob: &Blob, bytes: &[u8], address_bits: u32, seen: Option<Vec<Seen>>) -> (Self, Vec<Seen>) {
         let mut walker = Walker {
@@ -55,6 +63,7 @@ impl Reach {
             base: blob.base,
             address_bits,
             tables: BTreeMap::new(),
+            pages: Vec::new(),
             wrong: Vec::new(),
             seen,
             roots: 0,
@@ -112,7 +121,8 @@ impl Reach {
                 maps,
             });
         }
-        let (tables, wrong, lost) = (walker.tables, walker.wrong, walker.lost);
+        let (tables, pages) = (walker.tables, walker.pages);
+        let (wrong, lost) = (walker.wrong, walker.lost);
         let seen = walker.seen.unwrap_or_default();
         (
             Self {
@@ -121,6 +131,7 @@ impl Reach {
                 streams,
                 idle,
                 tables,
+                pages,
                 wrong,
                 lost,
             },

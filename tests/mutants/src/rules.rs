@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The rules, by topic. Each names the document that it is read from.
 
+pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod el2;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `grants.txt` by the grammar of `config/compiler/FORMAT.md`.
 
+use crate::colours::{Colours, Set};
 use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 28] = [
+const KINDS: [(&str, usize, usize); 33] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -18,14 +19,19 @@ const KINDS: [(&str, usize, usize); 28] = [
     ("partition", 3, 3),
     ("vcpu", 4, 4),
     ("slot", 5, 5),
+    ("share", 5, 5),
     ("health", 3, 3),
     ("monitor", 1, 1),
     ("watch", 5, 5),
+    ("start", 5, 5),
     ("watchdog", 1, 1),
     ("root", 3, 3),
+    ("colours", 2, 2),
+    ("colour", 2, 2),
     ("word", 3, 3),
     ("shared", 3, usize::MAX),
     ("grant", 6, 6),
+    ("coloured", 6, 6),
     ("lock", 4, usize::MAX),
     ("emulated", 3, 3),
     ("spi", 4, 4),
@@ -91,10 +97,16 @@ pub struct Text {
     pub board: String,
     /// Grants.
     pub grants: Vec<Grant>,
+    /// Grants of pages of their partition's colours.
+    pub coloured: Vec<Grant>,
+    /// Page colours, when a partition has some.
+    pub colours: Option<Colours>,
     /// Shared ranges.
     pub shared: Vec<Shared>,
     /// Placed things.
     pub placed: Vec<Placed>,
+    /// Things of which only pages of their owner's colours were placed.
+    pub coloured_placed: Vec<Placed>,
     /// Bus masters that are excepted: PCI function, or name of a grant, and partition.
     pub unguarded: Vec<(Excepted, String)>,
     /// All records that the blob determines, one string each, fields separated by one space.
@@ -153,6 +165,13 @@ fn is_name(field: &str) -> bool {
     !field.is_empty() && field.bytes().all(plain)
 }
 
+fn placed(fields: &[&str]) -> Option<Placed> {
+    let [place, owner, name] = fields else { return None };
+    let (range, owner) = (range(place)?, (*owner).to_owned());
+    let name = is_name(name).then(|| (*name).to_owned())?;
+    Some(Placed { range, owner, name })
+}
+
 impl Text {
     /// Reads the text form.
     ///
@@ -169,7 +188,7 @@ impl Text {
         }
         let mut text = Self::default();
         let (mut reached, mut count) = (0, [0usize; KINDS.len()]);
-        let mut memory = false;
+        let mut memory = 0;
         for (number, line) in lines.enumerate() {
             let bad = |why: &str| format!("line {}: {why}", number + 2);
             let odd = |b: u8| b.is_ascii_control();
@@ -184,15 +203,25 @@ impl Text {
                 return Err(bad("a comment after a record"));
             };
             let rest = fields.get(1..).unwrap_or_default();
-            if *first == "memory" {
-                memory = true;
-                text.memory(rest).ok_or_else(|| bad("a `memory` record"))?;
+            if let Some(stage) = ["memory", "coloured-memory"]
+                .iter()
+                .position(|kind| kind == first)
+            {
+                let placed = placed(rest).ok_or_else(|| bad("a record of what was placed"))?;
+                if memory > stage + 1 {
+                    return Err(bad("out of order"));
+                }
+                memory = stage + 1;
+                match stage {
+                    0 => text.placed.push(placed),
+                    _ => text.coloured_placed.push(placed),
+                }
                 continue;
             }
             let place = KINDS.iter().position(|(name, _, _)| name == first);
             let place = place.ok_or_else(|| bad("an unknown kind"))?;
             let (_, least, most) = KINDS[place];
-            if place < reached || memory || !(least..=most).contains(&rest.len()) {
+            if place < reached || memory > 0 || !(least..=most).contains(&rest.len()) {
                 return Err(bad("out of order, or another number of fields"));
             }
             reached = place;
@@ -213,7 +242,7 @@ impl Text {
                 self.address_bits = decimal(bits)?;
                 (is_name(name) && decimal(number).is_some()).then_some(())
             }
-            ("grant", [root, name, place, allowed, memory, input]) => {
+            ("grant" | "coloured", [root, name, place, allowed, memory, input]) => {
                 let grant = Grant {
                     root: (*root).to_owned(),
                     name: (*name).to_owned(),
@@ -222,7 +251,25 @@ impl Text {
                     kind: kind(memory)?,
                     input: hex(input)?,
                 };
-                is_name(name).then(|| self.grants.push(grant))
+                let all = match first {
+                    "grant" => &mut self.grants,
+                    _ => &mut self.coloured,
+                };
+                is_name(name).then(|| all.push(grant))
+            }
+            ("colours", [count, granule]) => {
+                let once = self.colours.is_none();
+                self.colours = Colours::read(count, granule).filter(|_| once);
+                self.colours.is_some().then_some(())
+            }
+            ("colour", [partition, set]) => {
+                let colours = self.colours.as_mut()?;
+                let set = match *set {
+                    "any" => None,
+                    some => Some(Set::read(some, colours.count)?),
+                };
+                colours.claims.push(((*partition).to_owned(), set));
+                Some(())
             }
             ("shared", [name, place, parties @ ..]) => {
                 let party = |p: &&str| {
@@ -245,13 +292,5 @@ impl Text {
                 Some(())
             }
         }
-    }
-
-    fn memory(&mut self, rest: &[&str]) -> Option<()> {
-        let [place, owner, name] = rest else { return None };
-        let (range, owner) = (range(place)?, (*owner).to_owned());
-        let name = is_name(name).then(|| (*name).to_owned())?;
-        self.placed.push(Placed { range, owner, name });
-        Some(())
     }
 }

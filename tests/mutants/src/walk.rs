@@ -69,6 +69,8 @@ pub struct Walker<'a> {
     pub address_bits: u32,
     /// Table pages by address: how often they were reached.
     pub tables: BTreeMap<u64, u32>,
+    /// Table pages with the numbers of the roots that reached them, in the order of the walks.
+    pub pages: Vec<(usize, u64)>,
     /// What is wrong, in the order in which it was seen.
     pub wrong: Vec<String>,
     /// Every descriptor, when somebody wants to know.
@@ -100,6 +102,7 @@ impl Walker<'_> {
         maps: &mut Vec<Map>,
     ) {
         *self.tables.entry(page).or_insert(0) += 1;
+        self.pages.push((self.roots - 1, page));
         let size = 1u64 << (39 - 9 * level);
         for entry in 0..512u64 {
             let offset = page.wrapping_sub(self.base).wrapping_add(entry * 8);

@@ -10,7 +10,10 @@ use serde_json::Value;
 /// The longest path of Xen.
 const XEN: u64 = 5_657;
 /// Rows that need no plugin.
-const WITHOUT_PLUGIN: [&str; 8] = [
+const WITHOUT_PLUGIN: [&str; 11] = [
+    "sensor_to_brake",
+    "cyclictest",
+    "linux_cpu_bound",
     "timer_irq_dedicated",
     "null_hypercall",
     "gicd_read",
@@ -21,7 +24,8 @@ const WITHOUT_PLUGIN: [&str; 8] = [
     "source_lines",
 ];
 /// Rows that need it.
-const WITH_PLUGIN: [&str; 7] = [
+const WITH_PLUGIN: [&str; 8] = [
+    "linux_first_user",
     "metering",
     "timer_irq_shared_el2",
     "world_switch",
@@ -37,7 +41,31 @@ fn row<'a>(report: &'a Value, id: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no row {id}"))
 }
 
-/// Verifies: BH-SCHED-006, BH-BENCH-001, BH-BENCH-002, BH-BENCH-003, BH-BENCH-008, BH-CON-005.
+/// Linux alone on a core costs a hundredth more than natively at most. A timer that wakes it from sleep passes through
+/// EL2, which is more than a tenth of what Linux needs for it: the aim that is missed.
+fn linux(report: &Value) {
+    for (id, figure, parts) in [
+        ("linux_first_user", "max", 10),
+        ("linux_cpu_bound", "max", 10),
+        ("cyclictest", "max", 100),
+        ("cyclictest", "median", 140),
+    ] {
+        let row = row(report, id);
+        let [native, own] = ["native", "bulkhead"].map(|side| row[side][figure].as_u64().expect("a number"));
+        assert!(native > 0 && own >= native, "{row}");
+        assert!((own - native) * 1000 <= native * parts, "{row}");
+    }
+    let runs = report["runs"].as_array().expect("runs");
+    let guest = |name| {
+        runs.iter()
+            .find(|run| run["name"] == name)
+            .map(|run| &run["guest"])
+    };
+    assert!(guest("linux").is_some());
+    assert_eq!(guest("linux"), guest("native-linux"), "the same memory");
+}
+
+/// Verifies: BH-BENCH-009, BH-SCHED-006, BH-BENCH-001, BH-BENCH-002, BH-BENCH-003, BH-BENCH-008, BH-CON-005.
 #[test]
 fn the_gate_holds() {
     let output = Command::new(tool())
@@ -63,6 +91,8 @@ fn the_gate_holds() {
         "gicd_read",
         "gicd_enable_write",
         "self_sgi",
+        "cyclictest",
+        "sensor_to_brake",
     ] {
         assert_eq!(row(&report, id)["samples"], 1000, "{id}");
     }
@@ -70,19 +100,14 @@ fn the_gate_holds() {
     let timer = row(&report, "timer_irq_dedicated");
     assert_eq!(timer["bulkhead"], timer["native"]);
     assert_eq!(timer["bulkhead"]["max"], 1);
-    let worst = row(&report, "sliced_timer_lateness")["bulkhead"]["max"].as_u64();
-    assert!(
-        worst.expect("a number") < 702_300,
-        "700 us of other slots, the switch, and what the slot's end had interrupted in the handler of the tick before"
-    );
+    // Other slots of 700 us, the switch, and a microsecond: Linux may have entered EL2 just before its slot's end.
+    let most = |id| row(&report, id)["bulkhead"]["max"].as_u64().expect("a number");
+    let (worst, switch) = (most("sliced_timer_lateness"), most("world_switch"));
+    assert!(worst <= 700_000 + switch + 1_000, "{worst}");
 
-    let missing = report["missing"].as_array().expect("missing");
-    assert!(
-        missing
-            .iter()
-            .all(|m| m["reason"].as_str().is_some_and(|r| !r.is_empty()))
-    );
-    // There is a C compiler wherever Rust links: paths are always counted.
+    linux(&report);
+    // There is a C compiler wherever Rust links: nothing is missing.
+    assert_eq!(report["missing"], Value::Array(Vec::new()));
     assert_eq!(report["no_plugin"], Value::Null);
     for id in WITH_PLUGIN {
         println!("{}", row(&report, id));

@@ -6,9 +6,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use bulkhead_on_target::{REFERENCE, System, images, in_tree, says, succeeded, tool};
+use bulkhead_on_target::{REFERENCE, System, gdb, images, in_tree, says, succeeded, tool};
+use bulkhead_runner::command::{Start, Timing};
 use bulkhead_runner::crash::Crash;
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
+
+/// Where a partition's loader begins (`hypervisor/types/src/load.rs`).
+const LOADER_IPA: u64 = 0x7f_0000_0000;
 
 /// `crash PARTITION` of the reference system with changed values.
 fn crash(partition: &str, core: &Path, changes: &[&str], seconds: u32) -> Output {
@@ -98,6 +102,74 @@ fn a_debugger_finds_registers_and_stack_of_a_stopped_partition() {
     let line = found.lines().find(|line| line.starts_with("#0"));
     assert!(line.is_some_and(|line| line.contains("trespass")), "{found}");
     assert!(found.contains("adas::partition::run ("), "{found}");
+}
+
+/// The next life's loader keeps every byte as it was, those where its own stack lies among them.
+///
+/// Verifies: BH-HEALTH-061, BH-HEALTH-063.
+#[test]
+fn ram_is_kept_over_a_restart() {
+    const CORE: u32 = 3;
+    let system = System::build(
+        REFERENCE,
+        &[
+            r#"partitions.adas.args="fault=20us@brake""#,
+            "partitions.adas.dump={ full: crash dump }",
+            "partitions.infotainment.autostart=false",
+        ],
+    );
+    let port = gdb::free_port();
+    let mut session = system.start(|options| {
+        options.launch.start = Start::WaitForDebugger;
+        options.launch.gdb = Some(port);
+    });
+    let partitions = &session.manifest().partitions;
+    let adas = partitions.iter().position(|p| p.name == "adas").expect("adas");
+    let ram = partitions[adas].ram.expect("RAM in one piece");
+    let mut debugger = gdb::Debugger::connect(port);
+    let mut starts = 0;
+    debugger.run_until(CORE, LOADER_IPA, |_| {
+        starts += 1;
+        starts == 2
+    });
+    let size = usize::try_from(ram.size).expect("size");
+    let there = session.memory(ram.address, size).expect("memory");
+    debugger.release();
+    says(&mut session, "vehicle", "brake requests were missing", 30);
+    let found = session.crash(adas).expect("memory").expect("a crash");
+    session.finish("seen").expect("report");
+    assert_eq!(found.vcpus[0].record.start, 0);
+    let (from, kept) = found.ram.expect("the RAM of the life before");
+    assert_eq!((from, there.len()), (ram.ipa, kept.len()));
+    let differ = (0..kept.len()).filter(|at| there[*at] != kept[*at]);
+    let differ: Vec<usize> = differ.take(8).collect();
+    assert!(differ.is_empty(), "not as it was at {differ:x?}");
+    assert!(there.iter().any(|byte| *byte != 0));
+}
+
+/// Floating-point registers of a partition that executes an access to nothing with known ones.
+///
+/// Verifies: BH-HEALTH-060.
+#[test]
+fn a_record_has_the_floating_point_registers() {
+    /// What the attacker puts there: where nothing is.
+    const NOTHING: u64 = 0x20_0000_0000;
+    let system = System::build(
+        "tests/systems/attackers.yaml",
+        &[
+            r#"partitions.attacker.args="attack=fp""#,
+            "partitions.attacker.restart_limit=0",
+        ],
+    );
+    let mut session = system.start(|options| options.launch.timing = Timing::Deterministic);
+    session.run_for(Duration::from_millis(200)).expect("time passes");
+    let partitions = &session.manifest().partitions;
+    let attacker = partitions.iter().position(|p| p.name == "attacker");
+    let found = session.crash(attacker.expect("attacker")).expect("memory");
+    let record = found.expect("a crash").vcpus[0].record;
+    let held = [7, 31].map(|n: usize| [record.fp[2 * n], record.fp[2 * n + 1]]);
+    assert_eq!(held, [[NOTHING, 0], [NOTHING, NOTHING]]);
+    session.finish("seen").expect("report");
 }
 
 /// The record of a life outlives the restart; its RAM does not. Nobody else has one.

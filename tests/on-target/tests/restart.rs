@@ -16,8 +16,8 @@ const LOADER_IPA: u64 = 0x7f_0000_0000;
 const AIM_NS: u64 = 10_000_000;
 /// Period of the sensors' frames: a life that begins just after them waits for the next ones.
 const SENSORS_NS: u64 = 10_000_000;
-/// Instructions of EL2 from the fault to the entry of the next life, measured 6 856: the record and its log lines, the
-/// closing and opening of streams, the reset of the emulated machine, the root page. Beside Linux 7 697, since the longest
+/// Instructions of EL2 from the fault to the entry of the next life, measured 6 679: the record and its log lines, the
+/// closing and opening of streams, the reset of the emulated machine, the root page. Beside Linux 7 534, since the longest
 /// start of any partition is counted there.
 const EL2_BOUND: u64 = 8_000;
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 mod random;
+mod sharing;
 mod simulator;
 
 use bulkhead_analysis::response::{Load, Question, Response, overloads, response};

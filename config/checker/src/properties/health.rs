@@ -2,7 +2,7 @@
 //! The health table is complete: every error of every level has one reaction, and one that fits the level.
 
 use crate::system::System;
-use crate::tables::{FLAG_OUTPUT, NONE};
+use crate::tables::{FLAG_BOOT, FLAG_FIXED, FLAG_OUTPUT, FLAG_STEADY, NONE};
 
 /// Errors by code.
 const ERRORS: [&str; 11] = [
@@ -88,8 +88,8 @@ pub(crate) fn complete(system: &System<'_>, out: &mut Vec<String>) {
     }
 }
 
-/// The records of the text form that the blob determines: `health`, `monitor`, `watch`.
-pub(super) fn records(system: &System<'_>) -> [Vec<String>; 3] {
+/// The records of the text form that the blob determines: `health`, `monitor`, `watch`, `start`.
+pub(super) fn records(system: &System<'_>) -> [Vec<String>; 4] {
     let mut health = Vec::new();
     for (whose, errors, table) in tables(system) {
         for code in errors {
@@ -115,5 +115,18 @@ pub(super) fn records(system: &System<'_>) -> [Vec<String>; 3] {
             p.interrupt_limit
         )
     });
-    [health, vec![format!("monitor {monitor}")], watch.collect()]
+    let start = system.blob.partitions.iter().enumerate().map(|(i, p)| {
+        let has = |flag: u32| p.flags & flag != 0;
+        let first = if has(FLAG_BOOT) { "boot" } else { "off" };
+        let seed = if has(FLAG_FIXED) { "fixed" } else { "board" };
+        let steady = if has(FLAG_STEADY) { "steady" } else { "-" };
+        let name = system.name(i);
+        format!("start {name} {first} {} {seed} {steady}", p.restart_limit)
+    });
+    [
+        health,
+        vec![format!("monitor {monitor}")],
+        watch.collect(),
+        start.collect(),
+    ]
 }

@@ -13,8 +13,18 @@ use super::text::name;
 const LIST_IPA: u64 = 0x7f_0010_0000;
 /// IPA from which payloads are mapped.
 const PAYLOAD_IPA: u64 = 0x7f_4000_0000;
+/// IPA of the range in which the RAM of a partition is kept when an error ends it (`hypervisor/types/src/load.rs`).
+const DUMP_IPA: u64 = 0x60_0000_0000;
 /// Names of grants that say what they are.
-const KINDS: [&str; 6] = ["ram", "loader", "load-list", "payload", "window", "stolen-time"];
+const KINDS: [&str; 7] = [
+    "ram",
+    "loader",
+    "load-list",
+    "payload",
+    "window",
+    "stolen-time",
+    "dump",
+];
 
 /// Implements: BH-CHK-061.
 pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
@@ -160,6 +170,7 @@ fn called(system: &System<'_>, index: usize, run: &Run) -> Option<&'static str> 
         MemoryType::NormalWb if system.is_loader(run.physical(), run.access) => Some("loader"),
         MemoryType::NormalWb if system.windows().into_iter().any(of_window) => Some("window"),
         MemoryType::NormalWb if system.stolen().into_iter().any(of_stolen) => Some("stolen-time"),
+        MemoryType::NormalWb if run.access == Access::WRITE && run.input.start == DUMP_IPA => Some("dump"),
         MemoryType::NormalWb if run.access != Access::READ => Some("(nothing that is known)"),
         MemoryType::NormalWb if run.input.start == LIST_IPA => Some("load-list"),
         MemoryType::NormalWb if run.input.start >= PAYLOAD_IPA => Some("payload"),

@@ -2,7 +2,7 @@
 //! Who runs where and when.
 
 use crate::system::System;
-use crate::tables::{Budget, Core, Mode, NONE};
+use crate::tables::{Budget, Core, Mode, NONE, Share, Slot};
 
 /// vCPUs for which a core's statistics have room (`hypervisor/abi/src/stats.rs`).
 const MAX_VCPUS_PER_CORE: usize = 7;
@@ -163,6 +163,40 @@ fn is_budget(core: &Core) -> bool {
         && (16..=31).contains(&budget.intid)
 }
 
+/// Whether a slot gives time to a vCPU.
+fn uses(slot: &Slot, vcpu: u32) -> bool {
+    let own = slot.kind == 0 && slot.vcpu == vcpu;
+    own || slot.shares.iter().any(|s| s.kind == 1 && s.vcpu == vcpu)
+}
+
+/// Whether a slot is not shared, or by different vCPUs of the core with budgets inside it, its own among them, and
+/// slack last.
+fn shares_fit(slot: &Slot, vcpus: &[u32]) -> bool {
+    let used = slot.shares.iter().take_while(|s| s.kind != 0).count();
+    let (shares, rest) = slot.shares.split_at(used);
+    if used == 0 || rest.iter().any(|s| *s != Share::default()) {
+        return slot.shares == [Share::default(); 5];
+    }
+    let (slack, budgets): (Vec<&Share>, Vec<&Share>) = shares.iter().partition(|s| s.kind == 2);
+    let mut named: Vec<u32> = budgets.iter().map(|s| s.vcpu).collect();
+    named.sort_unstable();
+    let different = named.windows(2).all(|pair| pair.first() != pair.last());
+    let inside = budgets
+        .iter()
+        .all(|s| s.kind == 1 && s.budget > 0 && s.budget <= slot.length);
+    let last = match slack.as_slice() {
+        [] => true,
+        [one] => one.budget == 0 && shares.last() == Some(one),
+        _ => false,
+    };
+    slot.kind == 0
+        && named.contains(&slot.vcpu)
+        && shares.iter().all(|s| vcpus.contains(&s.vcpu))
+        && different
+        && inside
+        && last
+}
+
 /// Implements: BH-CHK-051.
 pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {
     let blob = &system.blob;
@@ -210,6 +244,10 @@ pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {
                     "core {k}: slot {s} has kind {kind} and vCPU {vcpu:#x}, not for this core"
                 ));
             }
+            if !shares_fit(slot, &vcpus) {
+                let shares = slot.shares;
+                out.push(format!("core {k}: slot {s} cannot be shared as {shares:?} say"));
+            }
         }
         if next != Some(core.major_frame) || core.major_frame == 0 {
             out.push(format!(
@@ -217,10 +255,7 @@ pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {
                 core.major_frame
             ));
         }
-        for vcpu in vcpus
-            .iter()
-            .filter(|vcpu| !slots.iter().any(|s| s.kind == 0 && s.vcpu == **vcpu))
-        {
+        for vcpu in vcpus.iter().filter(|vcpu| !slots.iter().any(|s| uses(s, **vcpu))) {
             out.push(format!("core {k}: vCPU {vcpu} has no slot"));
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::range::Range;
 use crate::system::{System, Use};
-use crate::tables::{NONE, WORDS};
+use crate::tables::{NONE, Share, WORDS};
 
 use super::stage2::frames;
 
@@ -57,10 +57,12 @@ pub(crate) fn records(system: &System<'_>, out: &mut Vec<String>) {
     compare(system, "partition", partitions(system), out);
     compare(system, "vcpu", vcpus(system), out);
     compare(system, "slot", slots(system), out);
-    let [health, monitor, watch] = super::health::records(system);
+    compare(system, "share", shares(system), out);
+    let [health, monitor, watch, start] = super::health::records(system);
     compare(system, "health", health, out);
     compare(system, "monitor", monitor, out);
     compare(system, "watch", watch, out);
+    compare(system, "start", start, out);
     let watchdog = Some(system.blob.board.watchdog).filter(|count| *count != 0);
     let watchdog = watchdog.map(|count| format!("watchdog {count}"));
     compare(system, "watchdog", watchdog.into_iter().collect(), out);
@@ -161,6 +163,26 @@ fn slots(system: &System<'_>) -> Vec<String> {
                 other => format!("? {other}"),
             };
             all.push(format!("slot {k} {} {} {what}", slot.offset, slot.length));
+        }
+    }
+    all
+}
+
+fn shares(system: &System<'_>) -> Vec<String> {
+    let mut all = Vec::new();
+    for (k, core) in system.blob.cores.iter().enumerate() {
+        let first = usize::try_from(core.slots.0).unwrap_or(usize::MAX);
+        let count = usize::try_from(core.slots.1).unwrap_or(0);
+        for slot in system.blob.slots.iter().skip(first).take(count) {
+            for share in slot.shares.iter().filter(|s| **s != Share::default()) {
+                let what = match share.kind {
+                    1 => "budget",
+                    2 => "slack",
+                    _ => "?",
+                };
+                let (vcpu, budget) = (share.vcpu, share.budget);
+                all.push(format!("share {k} {} {what} {vcpu} {budget}", slot.offset));
+            }
         }
     }
     all

@@ -15,7 +15,7 @@ use crate::text;
 pub(crate) const BLOB_SIZE: u64 = 0x7_0000;
 const LIVE_IMAGE: u64 = BLOB_SIZE - 0x5000;
 /// Sizes of the header and of the entries of each table, as `tables.rs` hashes them.
-const SIZES: [u64; 11] = [256, 88, 288, 112, 8, 24, 32, 112, 16, 120, 168];
+const SIZES: [u64; 11] = [256, 88, 288, 112, 8, 104, 32, 112, 16, 120, 168];
 pub(crate) const SECTIONS: [&str; 10] = [
     "cores",
     "partitions",
@@ -304,6 +304,14 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
     for (offset, length, kind, vcpu) in &model.slots {
         w64(slots, &[*offset, *length]);
         w32(slots, &[*kind, *vcpu]);
+        let shares = model.shares.iter().filter(|s| s.0 == *offset);
+        let mut room = 5;
+        for (_, kind, vcpu, budget) in shares {
+            w64(slots, &[*budget]);
+            w32(slots, &[*vcpu, *kind]);
+            room -= 1;
+        }
+        w64(slots, &vec![0; 2 * room]);
     }
     for spi in &model.spis {
         let (ringer, doorbell, interval) = spi.bell.unwrap_or((u32::MAX, 0, 0));

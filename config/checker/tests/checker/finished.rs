@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -78,7 +79,14 @@ impl Build {
         };
         build.write("image.bin", &build.image);
         build.write("manifest.json", build.manifest.to_string().as_bytes());
+        build.seal();
         build
+    }
+
+    fn seal(&self) {
+        let mut checker = Command::new(env!("CARGO_BIN_EXE_bulkhead-checker"));
+        let output = checker.arg("seal").arg(self.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
 
     fn path(&self) -> &Path {
@@ -306,4 +314,70 @@ fn each_field_of_the_certificates_is_compared() {
         "certificate.bin: 8192 bytes",
     );
     build.is_accepted();
+}
+
+/// Whoever changes image and manifest so that they agree is betrayed by the certificate. Verifies: BH-CHK-075.
+#[test]
+fn the_certificate_states_the_image() {
+    let build = Build::new();
+    let mut image = build.image.clone();
+    let (_, offset, _) = parts(&build.files)[3];
+    image[index(offset) + 5] ^= 4;
+    build.write(
+        "manifest.json",
+        manifest(&build.files, &image).to_string().as_bytes(),
+    );
+    build.refuses(
+        "image.bin",
+        &image,
+        "certificate.json: field /contents/image_sha256 is ",
+    );
+    build.write("manifest.json", build.manifest.to_string().as_bytes());
+    build.is_accepted();
+}
+
+/// The same change, named by the payload that it is in. Verifies: BH-CHK-075.
+#[test]
+fn the_certificate_states_each_payload() {
+    let build = Build::new();
+    for (number, (_, offset, size)) in parts(&build.files).into_iter().skip(2).enumerate() {
+        let mut image = build.image.clone();
+        image[index(offset + size) - 1] ^= 0x80;
+        build.write(
+            "manifest.json",
+            manifest(&build.files, &image).to_string().as_bytes(),
+        );
+        let begin = format!("certificate.json: field /contents/payloads/{number}/sha256 is ");
+        build.refuses("image.bin", &image, &begin);
+    }
+}
+
+/// A field of the manifest that no other comparison reads, such as what a run must show. Verifies: BH-CHK-075.
+#[test]
+fn the_certificate_states_the_manifest() {
+    let build = Build::new();
+    let mut changed = build.manifest.clone();
+    changed["expect"] = json!([{ "partition": "a", "text": "anything" }]);
+    let found = "certificate.json: field /contents/manifest_sha256 is ";
+    build.refuses("manifest.json", changed.to_string().as_bytes(), found);
+    build.is_accepted();
+}
+
+/// A certificate without digests is none of a finished build; none is added to that of another blob. Verifies: BH-CHK-075.
+#[test]
+fn a_build_that_is_not_sealed_is_refused() {
+    let build = Build::new();
+    let mut statement: Value = serde_json::from_slice(&build.read("certificate.json")).unwrap();
+    statement.as_object_mut().unwrap().remove("contents");
+    let open = format!("{statement:#}\n");
+    build.refuses(
+        "certificate.json",
+        open.as_bytes(),
+        "certificate.json: field /contents is null",
+    );
+    statement["blob_hash"] = json!("00");
+    build.write("certificate.json", statement.to_string().as_bytes());
+    let mut checker = Command::new(env!("CARGO_BIN_EXE_bulkhead-checker"));
+    let output = checker.arg("seal").arg(build.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
 }

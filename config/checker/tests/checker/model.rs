@@ -128,6 +128,8 @@ pub(crate) struct Model {
     pub vcpus: Vec<Vcpu>,
     pub core_vcpus: Vec<(u32, Vec<u32>)>,
     pub slots: Vec<Slot>,
+    /// Parts of shared slots: offset of the slot, kind (1 budget, 2 slack), vCPU, budget.
+    pub shares: Vec<(u64, u32, u32, u64)>,
     pub spis: Vec<Spi>,
     pub functions: Vec<Function>,
     /// StreamID, partition, what it reaches.
@@ -311,6 +313,7 @@ pub(crate) fn good(blob_size: u64) -> Model {
             (9000, 500, 1, !0),
             (9500, 500, 2, !0),
         ],
+        shares: vec![(0, 1, 2, 1000), (0, 1, 1, 4000), (0, 2, 3, 0)],
         spis: vec![
             spi(36, 0, 1, 0, None),
             spi(37, 3, 2, 1, None),

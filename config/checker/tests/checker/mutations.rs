@@ -63,12 +63,11 @@ fn two_of_each(bytes: impl IntoIterator<Item = usize>, seed: u64) -> Vec<Bit> {
     bytes.into_iter().flat_map(pair).collect()
 }
 
-/// What decides nothing about isolation, as byte ranges of an entry: restart limits, which permissions to
-/// report and to start a partition has, the INTIDs that it is shown without owning them, bounds of polls and
+/// What decides nothing about isolation, as byte ranges of an entry: the INTIDs that a partition is shown without owning them, bounds of polls and
 /// the time of the epoch, RAM that nobody reaches, and where the empty slot list of a dedicated core begins.
 fn is_indifferent(table: &str, byte: usize) -> bool {
     match table {
-        "partitions" => (40..44).contains(&(byte % 288)) || (112..124).contains(&(byte % 288)),
+        "partitions" => (112..120).contains(&(byte % 288)),
         "board" => (52..56).contains(&byte) || (64..72).contains(&byte) || (76..80).contains(&byte),
         "cores" => byte >= 88 && (44..48).contains(&(byte % 88)),
         "ram" => true,

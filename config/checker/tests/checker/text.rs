@@ -33,6 +33,12 @@ fn health(model: &Model, line: &mut impl FnMut(String)) {
     for p in &model.partitions {
         line(format!("watch {} silent 50 20 3", p.name));
     }
+    for p in &model.partitions {
+        let boot = if p.flags & 4 == 0 { "off" } else { "boot" };
+        let seed = if p.flags & 8 == 0 { "board" } else { "fixed" };
+        let steady = if p.flags & 1 == 0 { "-" } else { "steady" };
+        line(format!("start {} {boot} 3 {seed} {steady}", p.name));
+    }
 }
 
 /// `VTTBR_EL2` of a vCPU: root and VMID of its partition.
@@ -87,6 +93,10 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
             _ => "idle -".to_owned(),
         };
         line(format!("slot 0 {offset} {length} {what}"));
+    }
+    for (offset, kind, vcpu, budget) in &model.shares {
+        let what = if *kind == 2 { "slack" } else { "budget" };
+        line(format!("share 0 {offset} {what} {vcpu} {budget}"));
     }
     health(model, &mut line);
     let mut partition = 0;

@@ -77,6 +77,15 @@ fn tables() {
     refused("BH-CHK-051", |model| model.slots[1].3 = 0);
     refused("BH-CHK-051", |model| model.slots.truncate(4));
     refused("BH-CHK-051", |model| model.slots[2].3 = 1);
+    refused("BH-CHK-051", |model| model.shares[0].2 = 1);
+    refused("BH-CHK-051", |model| model.shares[0].2 = 4);
+    refused("BH-CHK-051", |model| model.shares[0].3 = 4001);
+    refused("BH-CHK-051", |model| model.shares[0].3 = 0);
+    refused("BH-CHK-051", |model| model.shares[1].2 = 3);
+    refused("BH-CHK-051", |model| model.shares[2].3 = 1);
+    refused("BH-CHK-051", |model| model.shares.swap(1, 2));
+    refused("BH-CHK-051", |model| model.shares[2].1 = 3);
+    refused("BH-CHK-051", |model| model.shares.push((9500, 1, 1, 500)));
     refused("BH-CHK-052", |model| model.spis[1].intid = 36);
     refused("BH-CHK-052", |model| model.spis[1].core = 1);
     refused("BH-CHK-052", |model| model.partitions[3].spis.push(36));

@@ -99,7 +99,7 @@ pub(super) fn boot(sources: Sources<'_>) -> Vec<Grant> {
         let (start, end) = (region.base, region.end());
         match reserved.purpose {
             ReservedUse::DeviceTree => list.normal("board-device-tree", Range { start, end }, Rights::Read),
-            ReservedUse::Other => {}
+            ReservedUse::Other | ReservedUse::Dump => {}
         }
     }
     list.device("gicd", board.gic.distributor, GICD_SIZE);

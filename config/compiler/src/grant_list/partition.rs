@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a partition reaches, and its bus masters.
 
+use bulkhead_abi::crash::DUMP_HEAD;
 use bulkhead_model::board::{Board, GicV2, Region};
 use bulkhead_model::system::{Cores, Partition};
 use bulkhead_types::image::Range;
-use bulkhead_types::load::{LIST_IPA, LOADER_IPA, PAYLOAD_IPA, STOLEN_TIME_IPA};
+use bulkhead_types::load::{DUMP_IPA, LIST_IPA, LOADER_IPA, PAYLOAD_IPA, STOLEN_TIME_IPA};
 
 use super::{List, Sources, locks};
 use crate::access::{Grant, MemoryType, Rights, Root};
@@ -94,6 +95,14 @@ pub(super) fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
     }
     if let Some(page) = plan.stolen[index] {
         list.at("stolen-time", page, Rights::Read, wb, STOLEN_TIME_IPA);
+    }
+    if let Some(kept) = system.dump(&system.partitions[index]) {
+        let end = kept.base + DUMP_HEAD + plan.ram[index].size();
+        let range = Range {
+            start: kept.base,
+            end,
+        };
+        list.at("dump", range, Rights::ReadWrite, wb, DUMP_IPA);
     }
     if let Some((name, range)) = interface(&system.board, &system.partitions[index]) {
         list.at(name, range, Rights::ReadWrite, MemoryType::Device, machine::GICC);

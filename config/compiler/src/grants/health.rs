@@ -40,6 +40,20 @@ pub(super) fn records(text: &mut Text, system: &System, sections: &Sections) {
             partition.interrupt_limit,
         ));
     }
+    for (number, partition) in sections.partitions.iter().enumerate() {
+        let says = |flag: u32, set: &'static str, clear: &'static str| match partition.flags & flag {
+            0 => clear,
+            _ => set,
+        };
+        text.line(format!(
+            "start {} {} {} {} {}",
+            name(system, id(number)),
+            says(partition_flag::AUTOSTART, "boot", "off"),
+            partition.restart_limit,
+            says(partition_flag::FIXED_SEED, "fixed", "board"),
+            says(partition_flag::MAY_MARK, "steady", "-"),
+        ));
+    }
     if sections.board.watchdog != 0 {
         text.line(format!("watchdog {}", sections.board.watchdog));
     }

@@ -4,8 +4,9 @@
 use std::cmp::Reverse;
 
 use bulkhead_model::board::{DeviceKind, Region};
+use bulkhead_model::reset::ResetStep;
 use bulkhead_types::blob::PAGE;
-use bulkhead_types::load::{MAX_STEPS, PAYLOAD_IPA, Step, step};
+use bulkhead_types::load::{DUMP_IPA, MAX_STEPS, PAYLOAD_IPA, Step, step};
 use zerocopy::IntoBytes;
 
 use super::parts::{self, Part};
@@ -17,7 +18,7 @@ use crate::machine::RAM;
 use crate::units::{length, pad, page_up};
 
 /// Registers of an owned device, which the loader resets before each start.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Registers {
     /// Programming model.
     pub kind: DeviceKind,
@@ -27,6 +28,8 @@ pub struct Registers {
     pub size: u64,
     /// Whether it masters the bus.
     pub masters: bool,
+    /// The board file's own recipe.
+    pub recipe: Option<Vec<ResetStep>>,
 }
 
 /// A finished payload area.
@@ -105,7 +108,7 @@ fn place_device_tree(
 
 /// Packs a program and its device tree.
 ///
-/// The order of the steps: reset the bus masters, which may still write what is about to be filled; zero all RAM that
+/// The order of the steps: keep RAM where it `dumps`; reset the bus masters, which may still write what is about to be filled; zero all RAM that
 /// is written (the largest part first, in which the loader finds its stack), copy, fill the seeds, reset the other
 /// devices, jump with `x0` = IPA of the device tree.
 ///
@@ -115,6 +118,7 @@ pub fn pack(
     program: &Program,
     tree: &DeviceTree,
     memory: u64,
+    dumps: bool,
     devices: &[Registers],
 ) -> Result<Area, PayloadError> {
     let map = place_pieces(program, memory)?;
@@ -136,7 +140,14 @@ pub fn pack(
         size: part.size(),
     };
     let (masters, others): (Vec<&Registers>, Vec<&Registers>) = devices.iter().partition(|d| d.masters);
-    let mut steps: Vec<Step> = masters.into_iter().flat_map(reset::steps).collect();
+    let dump = Step {
+        kind: step::DUMP,
+        target: DUMP_IPA,
+        source: RAM,
+        size: memory,
+    };
+    let mut steps: Vec<Step> = dumps.then_some(dump).into_iter().collect();
+    steps.extend(masters.into_iter().flat_map(reset::steps));
     steps.extend(written.into_iter().map(zero));
     let mut payload = Vec::new();
     for piece in program.pieces.iter().chain([&tree_piece]) {

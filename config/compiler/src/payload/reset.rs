@@ -9,6 +9,7 @@
 //! i.MX 8M Plus reference manual, "System Control (SYS_CTRL)" of the uSDHC, "Reset Register (RESET)" of the SDMA.
 
 use bulkhead_model::board::DeviceKind;
+use bulkhead_model::reset::{ResetAction, ResetStep, TRIES};
 use bulkhead_types::load::{Step, step};
 
 use super::area::Registers;
@@ -35,8 +36,6 @@ const SDHCI_CLOCK_AND_RESET: u64 = 0x2c;
 const SDHCI_RESET_ALL: u64 = 1 << 24;
 /// Offset of the reset register of an SDMA; bit 0 (RESET) clears itself.
 const SDMA_RESET: u64 = 0x24;
-/// Reads of a register until a reset must be over.
-const TRIES: u64 = 1000;
 
 fn write(target: u64, value: u64) -> Step {
     Step {
@@ -49,16 +48,35 @@ fn write(target: u64, value: u64) -> Step {
 
 /// Until the bits of `mask` read as `value`.
 fn poll(target: u64, mask: u64, value: u64) -> Step {
+    poll_at_most(target, mask, value, TRIES)
+}
+
+fn poll_at_most(target: u64, mask: u64, value: u64, tries: u32) -> Step {
     Step {
         kind: step::POLL32,
         target,
         source: mask | value << 32,
-        size: TRIES,
+        size: tries.into(),
     }
 }
 
-/// Steps that bring a device into its reset state; a bus master transfers nothing afterwards. Implements: BH-CFG-171.
+/// A step of a board file.
+fn written(base: u64, step: &ResetStep) -> Step {
+    let target = base + u64::from(step.offset.value);
+    match step.action {
+        ResetAction::Write(value) => write(target, value.into()),
+        ResetAction::Poll { mask, until, tries } => {
+            poll_at_most(target, mask.into(), until.value.into(), tries)
+        }
+    }
+}
+
+/// Steps that bring a device into its reset state: those of the board file, else those of its kind; a bus master
+/// transfers nothing afterwards. Implements: BH-CFG-171, BH-CFG-221.
 pub(super) fn steps(registers: &Registers) -> Vec<Step> {
+    if let Some(recipe) = &registers.recipe {
+        return recipe.iter().map(|step| written(registers.base, step)).collect();
+    }
     let base = registers.base;
     match registers.kind {
         DeviceKind::CtuCanFd => (0..2)

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::{ONE, Workshop, certify, hypervisor_bin};
 use bulkhead_compiler::compile::compile;
-use bulkhead_compiler::{BuildError, ProveError, build};
+use bulkhead_compiler::{BuildError, ProveError, Step, build};
 use bulkhead_types::blob::EARLY_START;
 use bulkhead_types::system;
 use bulkhead_types::tables::{NONE, core_mode, partition_flag, slot_kind};
@@ -52,6 +52,7 @@ fn two_builds_are_byte_identical_and_complete() {
         "adas.dtb",
         "adas.dts",
         "certificate.bin",
+        "certificate.json",
         "cluster.dtb",
         "cluster.dts",
         "grants.txt",
@@ -177,11 +178,11 @@ fn nothing_is_written_when_anything_is_wrong() {
     let (hypervisor, images, out) = (hypervisor_bin(), workshop.path("images"), workshop.path("out"));
     let entries = || fs::read_dir(workshop.path("")).unwrap().count();
     let before = entries();
-    let refuse = |_: &Path| Err(ProveError::Refused("page reachable twice".to_owned()));
+    let refuse = |_: &Path, _: Step| Err(ProveError::Refused("page reachable twice".to_owned()));
     let error = build(&system, &hypervisor, &images, refuse, &out).unwrap_err();
     assert!(error.to_string().contains("page reachable twice"), "{error}");
-    let foreign = |folder: &Path| {
-        certify(folder)?;
+    let foreign = |folder: &Path, step: Step| {
+        certify(folder, step)?;
         let path = folder.join("certificate.bin");
         let mut bytes = fs::read(&path).unwrap();
         bytes[20] ^= 1;
@@ -190,11 +191,17 @@ fn nothing_is_written_when_anything_is_wrong() {
     };
     let error = build(&system, &hypervisor, &images, foreign, &out).unwrap_err();
     assert!(error.to_string().contains("for another blob"), "{error}");
-    let silent = |_: &Path| Ok(());
+    let silent = |_: &Path, _: Step| Ok(());
     assert!(matches!(
         build(&system, &hypervisor, &images, silent, &out),
         Err(BuildError::Io { .. })
     ));
+    let unsealed = |folder: &Path, step: Step| match step {
+        Step::Prove => certify(folder, step),
+        Step::Seal => Err(ProveError::Refused("no image".to_owned())),
+    };
+    let error = build(&system, &hypervisor, &images, unsealed, &out).unwrap_err();
+    assert!(error.to_string().contains("no image"), "{error}");
     assert_eq!(entries(), before, "no trace of a failed build");
 
     build(&system, &hypervisor, &images, certify, &out).unwrap();

@@ -6,7 +6,7 @@ use bulkhead_types::system;
 
 use crate::support::{Workshop, hypervisor_bin};
 
-const KINDS: [&str; 26] = [
+const KINDS: [&str; 27] = [
     "system",
     "board",
     "image",
@@ -21,6 +21,7 @@ const KINDS: [&str; 26] = [
     "health",
     "monitor",
     "watch",
+    "start",
     "watchdog",
     "root",
     "word",
@@ -78,6 +79,28 @@ fn the_health_table_is_stated_as_the_blob_has_it() {
     assert_eq!(records(&compiled.text, "watch").len(), system.partitions.len());
 }
 
+/// Verifies: BH-HEALTH-018.
+#[test]
+fn the_text_says_how_each_partition_starts() {
+    let workshop = Workshop::new();
+    let mut system = workshop.reference();
+    for partition in &mut system.partitions {
+        match partition.name.value.as_str() {
+            "adas" => partition.restart_limit = 7,
+            "vehicle" => partition.autostart = false,
+            "cluster" => partition.seed = bulkhead_model::system::Seed::Fixed,
+            _ => {}
+        }
+    }
+    let compiled = compile(&system, &hypervisor_bin()).unwrap();
+    let start = records(&compiled.text, "start");
+    let of = |name: &str| start.iter().find(|r| r[0] == name).expect("a record")[1..].to_vec();
+    assert_eq!(of("adas"), ["boot", "7", "board", "-"]);
+    assert_eq!(of("vehicle"), ["off", "3", "board", "steady"]);
+    assert_eq!(of("cluster"), ["boot", "3", "fixed", "-"]);
+    assert_eq!(start.len(), 4);
+}
+
 fn hex(text: &str) -> u64 {
     let digits = text.strip_prefix("0x").expect("0x");
     assert!(
@@ -117,7 +140,7 @@ fn lines_follow_the_grammar() {
             "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory"
             | "health" => 4..=4,
             "vcpu" | "spi" => 5..=5,
-            "core" | "slot" | "pci" | "watch" => 6..=6,
+            "core" | "slot" | "pci" | "watch" | "start" => 6..=6,
             "shared" => 4..=usize::MAX,
             _ => 7..=7,
         };

@@ -309,3 +309,42 @@ fn a_raw_binary_starts_at_the_begin_of_ram() {
     assert_eq!((loaded.entry, &loaded.ram[..5000]), (RAM, [9; 5000].as_slice()));
     assert!(tree(&loaded).find_node("/window@b000000").is_some());
 }
+
+/// The board file's recipe takes the place of the kind's. Verifies: BH-CFG-221.
+#[test]
+fn a_device_is_reset_as_the_board_file_says() {
+    use bulkhead_model::reset::{ResetAction, ResetStep};
+    use bulkhead_model::span::Spanned;
+    let workshop = Workshop::new();
+    let mut system = workshop.reference();
+    let span = system.board.name.span;
+    let owned = system.partitions[0].devices[0].value;
+    let poll = ResetAction::Poll {
+        mask: 0x30,
+        until: Spanned::new(0x10, span),
+        tries: 7,
+    };
+    let steps = [(0x8, ResetAction::Write(5)), (0xc, poll)];
+    let steps = steps.map(|(offset, action)| ResetStep {
+        offset: Spanned::new(offset, span),
+        action,
+    });
+    system.board.devices[owned].reset = Some(steps.to_vec());
+    let compiled = compile(&system, &hypervisor_bin()).unwrap();
+    let registers = compiled.devices[0].registers.start;
+    let on_registers = |s: &&Step| (registers..registers + 0x1_0000).contains(&s.target);
+    let found: Vec<_> = compiled.areas[0]
+        .steps
+        .iter()
+        .filter(on_registers)
+        .map(|s| (s.kind, s.target, s.source, s.size))
+        .collect();
+    use bulkhead_types::load::step::{POLL32, WRITE32};
+    assert_eq!(
+        found,
+        [
+            (WRITE32, registers + 8, 5, 0),
+            (POLL32, registers + 0xc, 0x30 | 0x10 << 32, 7),
+        ]
+    );
+}

@@ -15,8 +15,8 @@ use crate::support::{Workshop, hypervisor_bin};
 
 const PAGE: u64 = 4096;
 
-/// Slots of the bus masters of each partition.
-const MASTERS: [(usize, u32); 3] = [(0, 4), (1, 5), (0, 6)];
+/// Bus and slot of the bus masters of each partition.
+const MASTERS: [(usize, u32, u32); 3] = [(0, 0, 4), (1, 0, 5), (0, 1, 6)];
 
 /// Two partitions with bus masters, in these colours of 16 of 4 KiB.
 fn system(workshop: &Workshop, colours: [Option<&[u32]>; 2]) -> System {
@@ -38,7 +38,9 @@ fn system(workshop: &Workshop, colours: [Option<&[u32]>; 2]) -> System {
     for (partition, colours) in system.partitions.iter_mut().zip(colours) {
         partition.memory.colours = colours.map(|set| set.iter().copied().collect());
     }
-    for (partition, slot) in MASTERS {
+    system.board.pcie.as_mut().unwrap().buses = 2;
+    system.board.smmu.as_mut().unwrap().stream_bits = 9;
+    for (partition, bus, slot) in MASTERS {
         let name = system.partitions[partition].name.clone();
         let owned = &mut system.partitions[partition].devices;
         owned.push(Spanned::new(system.board.devices.len(), name.span));
@@ -46,6 +48,7 @@ fn system(workshop: &Workshop, colours: [Option<&[u32]>; 2]) -> System {
             name: Spanned::new(format!("edu{slot}"), name.span),
             kind: DeviceKind::Edu,
             pci: Some(PciFunction {
+                bus,
                 slot,
                 vendor: 0x1234,
                 device: 0x11e8,
@@ -56,6 +59,7 @@ fn system(workshop: &Workshop, colours: [Option<&[u32]>; 2]) -> System {
             interrupt: None,
             can: false,
             bus_master: true,
+            reset: None,
             controlled_by: Vec::new(),
         });
     }
@@ -110,8 +114,8 @@ fn judge(workshop: &Workshop, colours: [Option<&[u32]>; 2]) {
     }
     let found = roots(&compiled);
     let ids: Vec<u64> = found.iter().map(|(id, _)| *id).collect();
-    assert_eq!(ids, [4 << 3, 5 << 3, 6 << 3]);
-    for ((id, root), (owner, _)) in found.into_iter().zip(MASTERS) {
+    assert_eq!(ids, [4 << 3, 5 << 3, 1 << 8 | 6 << 3]);
+    for ((id, root), (owner, ..)) in found.into_iter().zip(MASTERS) {
         let walk = leaves(&read, root, Stage::Two);
         let own = leaves(&read, base + parsed.partitions[owner].pristine_root, Stage::Two);
         assert_eq!(ram(&walk), ram(&own), "stream {id:#x}");
@@ -145,6 +149,21 @@ fn judge(workshop: &Workshop, colours: [Option<&[u32]>; 2]) {
     );
     let tables = base + compiled.plan.layout.stage2..base + compiled.plan.layout.live;
     assert!(taken.iter().all(|page| tables.contains(page)));
+}
+
+/// EL2 reaches the page of the configuration space of a function on bus 1.
+/// Verifies: BH-CFG-222.
+#[test]
+fn a_function_on_another_bus_is_assigned() {
+    let hypervisor = hypervisor_bin();
+    let compiled = compile(&system(&Workshop::new(), [None, None]), &hypervisor).unwrap();
+    let page = 0x40_1000_0000_u64 + (1 << 8 | 6 << 3) * PAGE;
+    let line = compiled.text.lines().find(|l| l.contains("config:edu6")).unwrap();
+    assert!(line.contains(&format!("{page:#x}-{:#x}", page + PAGE)), "{line}");
+    assert!(
+        compiled.text.contains("\nstream 0x130 p0\n"),
+        "the text form grants it"
+    );
 }
 
 /// Verifies: BH-DMA-010.

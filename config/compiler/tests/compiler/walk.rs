@@ -10,11 +10,14 @@ use std::fs;
 use crate::own_tree::device_tree;
 use crate::support::{Workshop, hypervisor_bin, kernel, partition_elf, repository};
 use bulkhead_analysis::rules::admit;
-use bulkhead_compiler::compile::compile;
+use bulkhead_compiler::compile::{Compiled, compile};
+use bulkhead_compiler::image::assemble;
 use bulkhead_compiler::manifest;
 use bulkhead_model::LoadError;
 use bulkhead_model::keys::{Row, rows};
 use bulkhead_model::language::{Choose, Kind, Meaning, Need, SPEC, Status, Table};
+use bulkhead_views::diff::{Side, Subject, UNNAMED, Verdict, diff};
+use bulkhead_views::{Built, Stated};
 use serde_json::{Value, json};
 
 /// Keys of which a change alone is always refused: the version, lengths that must fit together, and
@@ -30,15 +33,61 @@ const ONLY_REFUSED: [&str; 7] = [
 ];
 
 /// Keys of which only the order counts, so that some changes mean nothing.
-const ORDINAL: [&str; 1] = ["partitions.NAME.tasks.NAME.priority"];
+const ORDINAL: [&str; 3] = [
+    "partitions.NAME.tasks.NAME.priority",
+    "schedule.cores.NUMBER.N.priority",
+    "schedule.cores.NUMBER.N.share.N.priority",
+];
+
+/// Changes of a key of which is looked what `diff` says.
+const COMPARED: usize = 1;
 
 /// What becomes of a spec.
-#[derive(PartialEq)]
 enum Outcome {
     /// Rules that it breaks.
     Refused(BTreeSet<&'static str>),
+    /// It is built.
+    Built(Box<Product>),
+}
+
+/// What was built of a spec.
+struct Product {
     /// Blob, flat text, device trees, payload areas, manifest and analysis.
-    Built(Vec<Vec<u8>>),
+    parts: Vec<Vec<u8>>,
+    compiled: Compiled,
+    stated: Stated,
+}
+
+impl Product {
+    fn image(&self, hypervisor: &[u8]) -> Vec<u8> {
+        assemble(&self.compiled, hypervisor, &[0; 4096])
+    }
+
+    fn built<'a>(&'a self, image: &'a [u8]) -> Built<'a> {
+        Built::decode(&self.compiled.blob, &self.compiled.text, image).unwrap()
+    }
+}
+
+/// What is wrong with what `diff` says of a change that has an effect.
+fn said(base: &Side<'_>, product: &Product, hypervisor: &[u8]) -> Option<String> {
+    let image = product.image(hypervisor);
+    let built = product.built(&image);
+    let difference = diff(base, &Side::of(&built, &product.stated).unwrap());
+    let text = difference.text();
+    let is_silent = |s: &Subject| {
+        let lists = [&s.changes, &s.moves, &s.stated];
+        s.verdict == Verdict::Unchanged && lists.iter().all(|l| l.is_empty())
+    };
+    if difference.is_empty() {
+        return Some("`diff` ends with 0".to_owned());
+    }
+    if difference.subjects.iter().all(is_silent) || text.contains(UNNAMED) {
+        return Some(format!("`diff` does not say what: {text}"));
+    }
+    let is_raw = |l: &&str| l.contains(": [") || l.contains("-> [");
+    text.lines()
+        .find(is_raw)
+        .map(|line| format!("`diff` prints a raw list: {line}"))
 }
 
 struct Walker {
@@ -63,7 +112,9 @@ impl Walker {
         put("other.yaml", other.as_bytes());
         let of_can1 = "    interrupt: { intid: 37, trigger: level }\n";
         let master = board.replace(of_can1, &format!("{of_can1}    bus_master: true\n"));
-        put("master.yaml", master.as_bytes());
+        let range = "  - { name: crash dump, base: 0x4a";
+        let twice = format!("  - {{ name: crash dumpx, base: 0x4b00_0000, size: 8MiB, use: dump }}\n{range}");
+        put("master.yaml", master.replace(range, &twice).as_bytes());
         fs::write(self.workshop.path("images/own-tree"), device_tree(4 << 20, 0, 11)).unwrap();
         let bare = fs::read(repository().join("tests/invalid/boards/no-smmu.yaml")).unwrap();
         put("no-smmu.yaml", &bare);
@@ -97,7 +148,11 @@ impl Walker {
         ];
         parts.extend(compiled.trees.iter().map(|t| t.dtb.clone()));
         parts.extend(compiled.areas.iter().map(|a| format!("{a:?}").into_bytes()));
-        Outcome::Built(parts)
+        Outcome::Built(Box::new(Product {
+            parts,
+            stated: Stated::of(&system, &analysis),
+            compiled,
+        }))
     }
 }
 
@@ -136,7 +191,9 @@ fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
         Kind::Version => vec![json!(2)],
         Kind::Number { .. } | Kind::Core => {
             let number = value.as_u64().or(bulkhead_model::units::number(text).ok());
-            vec![json!(number.unwrap() + 0x20_0000), json!(number.unwrap() + 1)]
+            // The second passes a neighbour in an order.
+            let steps = [0x20_0000, 16, 1];
+            steps.map(|step| json!(number.unwrap() + step)).to_vec()
         }
         Kind::Bytes => {
             let size = value.as_u64().or(bulkhead_model::units::bytes(text).ok());
@@ -145,6 +202,10 @@ fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
         Kind::Time => {
             let time = bulkhead_model::units::nanoseconds(text).unwrap();
             vec![json!(format!("{}ns", time * 2))]
+        }
+        Kind::Frequency => {
+            let hz = bulkhead_model::units::hertz(text).unwrap();
+            vec![json!(format!("{}Hz", hz * 2))]
         }
         Kind::Boolean => vec![json!(value != &json!(true))],
         Kind::Word(words) => names(&words.iter().map(|w| w.name).collect::<Vec<_>>()),
@@ -204,6 +265,7 @@ fn sample(kind: Kind) -> Value {
         Kind::Core => json!(0),
         Kind::Bytes => json!("4KiB"),
         Kind::Time => json!("1ms"),
+        Kind::Frequency => json!("1MHz"),
         Kind::Boolean => json!(true),
         Kind::Word(words) => json!(words[0].name),
         Kind::Text(_) => json!("control"),
@@ -285,6 +347,7 @@ fn documents() -> [Value; 4] {
     third["schedule"].as_object_mut().unwrap().remove("bandwidth");
     third["channels"].as_object_mut().unwrap().remove("ready");
     third.as_object_mut().unwrap().remove("watchdog");
+    third["partitions"]["car"]["dump"] = json!("registers");
     third["partitions"]["car"]["unguarded_dma"] = json!({ "can1": "its bridge confines it" });
     let mut fourth = first.clone();
     fourth["board"] = json!("master.yaml");
@@ -294,7 +357,7 @@ fn documents() -> [Value; 4] {
     [first, second, third, fourth]
 }
 
-// Verifies: BH-LANG-003, BH-LANG-004
+// Verifies: BH-LANG-003, BH-LANG-004, BH-EXPL-005, BH-EXPL-009
 #[test]
 fn every_key_has_an_effect_or_is_refused() {
     let walker = Walker {
@@ -304,11 +367,21 @@ fn every_key_has_an_effect_or_is_refused() {
     walker.furnish();
     let documents = documents();
     let bases = documents.each_ref().map(|d| walker.outcome(d));
-    for base in &bases {
-        if let Outcome::Refused(rules) = base {
-            panic!("the walk begins at a spec that breaks {rules:?}");
-        }
-    }
+    let bases = bases.map(|base| match base {
+        Outcome::Built(product) => product,
+        Outcome::Refused(rules) => panic!("the walk begins at a spec that breaks {rules:?}"),
+    });
+    let images = bases.each_ref().map(|base| base.image(&walker.hypervisor));
+    let decoded: Vec<Built<'_>> = bases
+        .iter()
+        .zip(&images)
+        .map(|(base, image)| base.built(image))
+        .collect();
+    let sides: Vec<Side<'_>> = decoded
+        .iter()
+        .zip(&bases)
+        .map(|(b, base)| Side::of(b, &base.stated).unwrap())
+        .collect();
     let mut wrong = Vec::new();
     for row in rows(&SPEC) {
         if row.is_refused {
@@ -332,13 +405,22 @@ fn every_key_has_an_effect_or_is_refused() {
         }
         let is_container = others_are_inside(row.key.value);
         let (mut built, mut refused) = (0, 0);
-        for (document, base) in documents.iter().zip(&bases) {
+        for ((document, base), side) in documents.iter().zip(&bases).zip(&sides) {
             for (change, changed) in changes(document, &row) {
                 match walker.outcome(&changed) {
                     Outcome::Refused(_) => refused += 1,
-                    same if same == *base && ORDINAL.contains(&row.path.as_str()) => {}
-                    same if same == *base => wrong.push(format!("{change}: accepted without effect")),
-                    Outcome::Built(_) => built += 1,
+                    Outcome::Built(product) if product.parts == base.parts => {
+                        if !ORDINAL.contains(&row.path.as_str()) {
+                            wrong.push(format!("{change}: accepted without effect"));
+                        }
+                    }
+                    Outcome::Built(product) => {
+                        built += 1;
+                        if built <= COMPARED {
+                            let wrongs = said(side, &product, &walker.hypervisor);
+                            wrong.extend(wrongs.map(|why| format!("{change}: {why}")));
+                        }
+                    }
                 }
             }
             if built > 0 {

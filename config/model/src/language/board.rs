@@ -5,6 +5,7 @@ use crate::colours::MAX_COLOURS;
 
 use super::boot::BOOT;
 use super::cores::{CORE, ERRATUM};
+use super::device::{CONTROLLER, DEVICE};
 use super::qemu::QEMU;
 use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
@@ -104,8 +105,8 @@ const KEYS: &[Key] = &[
     optional("qemu", Kind::Map(&QEMU), "none", "How QEMU models the board."),
 ];
 
-const BASE: Key = needed("base", Kind::U64, "First address.");
-const SIZE: Key = needed("size", Kind::Bytes, "Bytes.");
+pub(super) const BASE: Key = needed("base", Kind::U64, "First address.");
+pub(super) const SIZE: Key = needed("size", Kind::Bytes, "Bytes.");
 
 const REGION: Table = table("a range", &[BASE, SIZE]);
 
@@ -124,10 +125,16 @@ const RESERVED: Table = table(
     ],
 );
 
-const USES: &[Word] = &[word(
-    "device-tree",
-    "The board's device tree lies there; boot compares the board with it.",
-)];
+const USES: &[Word] = &[
+    word(
+        "device-tree",
+        "The board's device tree lies there; boot compares the board with it.",
+    ),
+    word(
+        "dump",
+        "The RAM of a partition whose `dump` names it is kept there when it crashes.",
+    ),
+];
 
 const TRAFFIC: Table = table(
     "`traffic`",
@@ -271,122 +278,3 @@ const COLOURS: Table = table(
         ),
     ],
 );
-
-const DEVICE: Table = table(
-    "a device",
-    &[
-        needed("kind", Kind::Word(DEVICES), "What it is."),
-        optional(
-            "pci",
-            Kind::Map(&PCI),
-            "none: it is at fixed addresses",
-            "Its PCI function.",
-        ),
-        needed(
-            "registers",
-            Kind::Forms(&[&IN_BAR, &AT_ADDRESS]),
-            "Where the registers for its partition are.",
-        ),
-        optional(
-            "clock",
-            Kind::U32,
-            "unknown to the partition",
-            "Frequency in Hz of the clock that its driver divides.",
-        ),
-        optional("interrupt", Kind::Map(&INTERRUPT), "none", "Its interrupt."),
-        optional(
-            "can",
-            Kind::Boolean,
-            "`false`",
-            "Whether it is a CAN controller: `wiring` may name it.",
-        ),
-        optional(
-            "bus_master",
-            Kind::Boolean,
-            "`false`",
-            "Whether it reads and writes memory by itself: its partition's RAM, where it is a PCI function behind the SMMU; else all of memory.",
-        ),
-        optional(
-            "controlled_by",
-            Kind::List(&Kind::Text(Meaning::Free), Count::Any),
-            "none",
-            "The controllers of its clock, reset, power and pins.",
-        ),
-    ],
-);
-
-const CONTROLLER: Table = table(
-    "a controller",
-    &[
-        needed("kind", Kind::Word(CONTROLLERS), "What it controls."),
-        BASE,
-        SIZE,
-    ],
-);
-
-const CONTROLLERS: &[Word] = &[
-    word("clock", "Clocks."),
-    word("reset", "Resets."),
-    word("power", "Power domains."),
-    word("pins", "Pins and their functions."),
-];
-
-const DEVICES: &[Word] = &[
-    word("ctucanfd", "CTU CAN FD controller."),
-    word("xilinx-can", "AMD (Xilinx) CAN controller of the Zynq."),
-    word("xilinx-canfd", "AMD (Xilinx) CAN FD controller 2.0."),
-    word(
-        "m-can",
-        "Bosch M_CAN of TI's K3 SoCs; 60KiB from its registers to the end of its message RAM.",
-    ),
-    word(
-        "edu",
-        "QEMU's `edu` function, which copies memory by DMA; for tests.",
-    ),
-    word("xilinx-gem", "AMD (Xilinx) gigabit Ethernet controller."),
-    word("xilinx-dma", "AMD (Xilinx) channel of a DMA controller."),
-    word("xilinx-sdhci", "AMD (Xilinx) SD host controller."),
-    word("imx-usdhc", "NXP i.MX SD host controller (uSDHC)."),
-    word("imx-sdma", "NXP i.MX smart DMA controller (SDMA)."),
-    word(
-        "i6300esb",
-        "Watchdog of the Intel 6300ESB: the hypervisor drives it where a system's `watchdog` asks for it.",
-    ),
-];
-
-const PCI: Table = table(
-    "`pci`",
-    &[
-        needed(
-            "slot",
-            Kind::range(0, 31),
-            "Device number on bus 0; the function is 0.",
-        ),
-        needed("id", Kind::Text(Meaning::PciId), "Vendor and device ID."),
-        needed(
-            "bars",
-            Kind::Numbered(&Kind::range(0, 5), &Kind::Bytes),
-            "Size of each BAR, a power of two.",
-        ),
-    ],
-);
-
-const IN_BAR: Table = table(
-    "`registers`",
-    &[needed("bar", Kind::range(0, 5), "One of the BARs under `pci`.")],
-);
-
-const AT_ADDRESS: Table = table("`registers`", &[BASE, SIZE]);
-
-const INTERRUPT: Table = table(
-    "`interrupt`",
-    &[
-        needed("intid", Kind::range(32, 1019), "INTID of the SPI."),
-        needed("trigger", Kind::Word(TRIGGERS), "When it is pending."),
-    ],
-);
-
-const TRIGGERS: &[Word] = &[
-    word("level", "As long as the line is active."),
-    word("edge", "Once for each rising edge."),
-];

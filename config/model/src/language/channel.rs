@@ -44,6 +44,12 @@ const KEYS: &[Key] = &[
         "The partitions that read.",
     ),
     optional(
+        "at",
+        Kind::U64,
+        "the compiler finds a place",
+        "Physical address of the memory that the writer writes, below 4GiB, a multiple of 64KiB, of 2MiB if it is that large.",
+    ),
+    optional(
         "from_qm",
         Kind::Word(FROM_QM),
         "`refused`",

@@ -27,6 +27,12 @@ const KEYS: &[Key] = &[
     ),
     needed("payload", Kind::Map(&PAYLOAD), "What it executes."),
     optional(
+        "window_at",
+        Kind::U64,
+        "the compiler finds a place",
+        "Physical address of the window that it shares with the hypervisor, below 4GiB, a multiple of 32KiB.",
+    ),
+    optional(
         "args",
         Kind::Text(Meaning::Free),
         "none",
@@ -104,12 +110,11 @@ const KEYS: &[Key] = &[
         "none",
         "Interrupts of its devices in one slot; more are a storm; sliced partitions.",
     ),
-    refused(
+    optional(
         "dump",
-        Kind::Word(DUMPS),
-        "What is kept when it crashes.",
-        "the keeping of RAM over a restart",
-        "leave it out: registers are always kept, and RAM while the partition stays stopped (`bulkhead crash`)",
+        Kind::Either(&Kind::Word(DUMPS), &Kind::Map(&DUMP)),
+        "`registers`",
+        "What is kept when an error ends it; `bulkhead crash` reads it.",
     ),
     refused(
         "smc",
@@ -410,11 +415,19 @@ const SAFE_STATES: &[Word] = &[
     ),
 ];
 
-const DUMPS: &[Word] = &[
-    word("none", "Nothing."),
-    word("registers", "The registers of its vCPUs."),
-    word("memory", "The registers of its vCPUs and its RAM."),
-];
+const DUMPS: &[Word] = &[word(
+    "registers",
+    "The registers of its vCPUs, and RAM as long as it stays stopped.",
+)];
+
+const DUMP: Table = table(
+    "`dump`",
+    &[needed(
+        "full",
+        Kind::Text(Meaning::Something),
+        "Its RAM too, over a restart: the range of the board file's `reserved` with `use: dump` in which it is kept. The copy is outside all bounds of a restart.",
+    )],
+);
 
 const DMA: Table = table(
     "a range of RAM",

@@ -4,7 +4,7 @@
 use super::channel::CHANNEL;
 use super::health::HEALTH;
 use super::partition::PARTITION;
-use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
+use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A spec.
 pub static SPEC: Table = table("a spec", KEYS);
@@ -137,26 +137,51 @@ const SLOT: Table = table(
             "The partition whose vCPU may use the core, `system` for the hypervisor's housekeeping, or `idle`.",
         ),
         needed("for", Kind::Time, "Length of the slot."),
-        refused(
+        optional(
             "budget",
             Kind::Time,
-            "Time that the partition may use in the slot.",
-            "a budget inside a slot",
-            "make the slot as long as the budget",
+            "the whole slot",
+            "Time that the partition may use in the slot; what it does not need is left to the others.",
         ),
-        refused(
+        optional(
             "priority",
             Kind::range(0, 255),
-            "Priority among the partitions that share the slot.",
-            "priorities inside a slot",
-            "give each partition a slot of its own",
+            "none",
+            "Its place among the partitions that share the slot; 0 is the most urgent, and runs as soon as it can.",
         ),
-        refused(
+        optional(
+            "share",
+            Kind::List(&Kind::Map(&SHARER), Count::Some),
+            "none",
+            "Other partitions that may use the core in the slot; at most four share one.",
+        ),
+        optional(
             "slack",
             Kind::Text(Meaning::Partition),
-            "The partition that receives what the slot's owner leaves over.",
-            "the use of slack",
-            "let the core sleep for the rest of the slot",
+            "none",
+            "The partition that runs when nobody with budget left can; the core sleeps without one.",
+        ),
+    ],
+);
+
+const SHARER: Table = table(
+    "a partition that shares a slot",
+    &[
+        needed(
+            "partition",
+            Kind::Text(Meaning::Partition),
+            "The partition whose vCPU of this core takes part.",
+        ),
+        optional(
+            "budget",
+            Kind::Time,
+            "the whole slot",
+            "Time that it may use in the slot.",
+        ),
+        needed(
+            "priority",
+            Kind::range(0, 255),
+            "Its place among the partitions that share the slot; 0 is the most urgent.",
         ),
     ],
 );
@@ -189,6 +214,12 @@ const LOCK: Table = table(
             "hold",
             Kind::Time,
             "Longest time that it is held while somebody waits; past it the lock is revoked.",
+        ),
+        optional(
+            "at",
+            Kind::U64,
+            "the compiler finds a place",
+            "Physical address of its page, below 4GiB, a multiple of 4KiB.",
         ),
         optional(
             "inheritance",

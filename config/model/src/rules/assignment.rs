@@ -2,7 +2,7 @@
 //! Rules for what comes with a device: its interrupt, its DMA, and the controllers that it depends on.
 
 use super::Facts;
-use super::devices::{find, is_controller, owned};
+use super::devices::{find, is_controller, names_unknown, owned};
 use crate::board::Device;
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Spanned;
@@ -165,44 +165,46 @@ fn unguarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Implements: BH-LANG-021.
 fn not_unguarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    for partition in &facts.spec.partitions {
+    let partitions = facts.spec.partitions.iter();
+    for partition in partitions.filter(|p| !names_unknown(board, p)) {
         for (name, reason) in &partition.unguarded {
             let is_own = partition.devices.iter().any(|d| d.value == name.value);
             let master = find(board, name).filter(|d| d.bus_master);
-            let (span, message, cause) = if !is_own {
+            let device = find(board, name).map(|d| d.name.span);
+            let smmu = board.smmu.as_ref().map(|s| s.span);
+            let (span, message, cause, other) = if !is_own {
                 (
                     name.span,
                     format!("`{}` owns no device `{}`", partition.name.value, name.value),
                     "named here",
+                    (partition.devices.first().map(|d| d.span), "its devices"),
                 )
             } else if master.is_none() {
                 (
                     name.span,
                     format!("`{}` does not master the bus", name.value),
                     "needs no exception",
+                    (device, "no bus master"),
                 )
             } else if master.is_some_and(|d| board.guards(d)) {
                 (
                     name.span,
                     format!("the SMMU guards `{}`", name.value),
                     "needs no exception",
+                    (smmu, "the SMMU"),
                 )
             } else if !reason.value.contains(char::is_alphanumeric) {
                 (
                     reason.span,
                     format!("no reason is given why the DMA of `{}` is accepted", name.value),
                     "no words",
+                    (device, "a bus master that no SMMU guards"),
                 )
             } else {
                 continue;
             };
-            diagnostics.push(Diagnostic::new(
-                &NOT_UNGUARDED,
-                span,
-                message,
-                cause,
-                NOT_UNGUARDED.fix,
-            ));
+            let diagnostic = Diagnostic::new(&NOT_UNGUARDED, span, message, cause, NOT_UNGUARDED.fix);
+            diagnostics.push(diagnostic.and_at(other.0, other.1));
         }
     }
 }
@@ -247,6 +249,8 @@ fn controller(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             "a controller",
             CONTROLLER.fix,
         );
+        let known = board.controllers.iter().find(|c| c.name == *name);
+        diagnostic = diagnostic.and_at(known.map(|c| c.name.span), "the board says what it is");
         for (_, other, device) in owned(facts).filter(|(_, o, _)| *o != owner) {
             let controls = |d: &Device| {
                 let mut controllers = d

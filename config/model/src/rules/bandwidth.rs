@@ -57,13 +57,14 @@ fn budgets<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Bandwidth> {
 fn uncounted(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
     for budget in budgets(facts).filter(|_| board.traffic.is_none()) {
-        diagnostics.push(Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             &UNCOUNTED,
             budget.core.span,
             format!("core {} has a budget of memory traffic", budget.core.value),
-            format!("the file of `{}` has no `traffic`", board.name.value),
+            "nobody counts it",
             UNCOUNTED.fix,
-        ));
+        );
+        diagnostics.push(diagnostic.and(board.name.span, "the file of this board has no `traffic`"));
     }
 }
 
@@ -127,10 +128,10 @@ fn nothing(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Implements: BH-BW-014.
 fn counters(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let traffic = facts.board.and_then(|b| b.traffic);
-    let too_many = traffic.filter(|t| u32::from(t.kept) >= t.counters);
+    let Some(board) = facts.board else { return };
+    let too_many = board.traffic.filter(|t| u32::from(t.kept) >= t.counters);
     for (budget, traffic) in budgets(facts).zip(too_many.into_iter().cycle()) {
-        diagnostics.push(Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             &COUNTERS,
             budget.core.span,
             format!("core {} has a budget of memory traffic", budget.core.value),
@@ -139,6 +140,7 @@ fn counters(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 traffic.counters, traffic.kept
             ),
             COUNTERS.fix,
-        ));
+        );
+        diagnostics.push(diagnostic.and(board.name.span, "the `traffic` of this board's file says so"));
     }
 }

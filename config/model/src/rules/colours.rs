@@ -106,15 +106,17 @@ fn not_on_board(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
     let board_name = &board.name.value;
     for coloured in coloured(facts) {
-        let mut report = |span: Span, message: String, cause: String, help: &str| {
-            diagnostics.push(Diagnostic::new(&NOT_ON_BOARD, span, message, cause, help));
+        let mut report = |span: Span, message: String, cause: String, help: &str, other: (Span, &str)| {
+            let diagnostic = Diagnostic::new(&NOT_ON_BOARD, span, message, cause, help);
+            diagnostics.push(diagnostic.and(other.0, other.1));
         };
         let Some(colouring) = board.colouring else {
             report(
                 coloured.colours.span(),
                 format!("`{}` has colours, board `{board_name}` has none", coloured.name),
-                "its file has no `colours`".to_owned(),
+                "wanted here".to_owned(),
                 "leave `colours` out, or declare the board's in its file",
+                (board.name.span, "the file of this board has no `colours`"),
             );
             continue;
         };
@@ -128,13 +130,15 @@ fn not_on_board(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     format!("board `{board_name}` has no colour {}", colour.value),
                     format!("it has {} colours, 0 to {}", colouring.count, colouring.count - 1),
                     "use a colour that the board has, or write how many you want: the compiler chooses them",
+                    (board.name.span, "the board"),
                 );
-            } else if colours.iter().take(index).any(|c| c.value == colour.value) {
+            } else if let Some(first) = colours.iter().take(index).find(|c| c.value == colour.value) {
                 report(
                     colour.span,
                     format!("`{}` lists colour {} twice", coloured.name, colour.value),
                     "listed again here".to_owned(),
                     "list it once",
+                    (first.span, "first listed here"),
                 );
             }
         }
@@ -190,18 +194,25 @@ fn overlap(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn too_many(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(colouring) = colouring(facts) else { return };
     let mut used: u64 = 0;
-    for coloured in coloured(facts) {
+    for (index, coloured) in coloured(facts).enumerate() {
         let before = used;
         used = used.saturating_add(coloured.colours.count().into());
         let limit = u64::from(colouring.count);
         if used > limit && before <= limit {
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &TOO_MANY,
                 coloured.colours.span(),
                 format!("the partitions use more colours than the {limit} of the board"),
                 format!("{before} are in use before `{}`", coloured.name),
                 "give some partition fewer colours",
-            ));
+            );
+            let earlier = self::coloured(facts).take(index);
+            let with_earlier = earlier.fold(diagnostic, |d, c| {
+                let uses = format!("`{}` uses {}", c.name, c.colours.count());
+                d.and(c.colours.span(), uses)
+            });
+            let board = facts.board.map(|b| b.name.span);
+            diagnostics.push(with_earlier.and_at(board, format!("the board has {limit}")));
         }
     }
 }
@@ -284,21 +295,28 @@ fn not_uncoloured(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             let found = facts.spec.partition(name);
             let has_colours =
                 |p: &crate::spec::PartitionSpec| p.memory.as_ref().is_some_and(|m| m.colours.is_some());
-            let (cause, help) = match found {
+            let (cause, help, other) = match found {
                 _ if memory.colours.is_none() => (
                     format!("`{}` has no colours itself", partition.name.value),
                     "remove `uncoloured`, or add `colours`".to_owned(),
+                    Some(memory.size.span),
                 ),
                 None => (
                     "there is no such partition".to_owned(),
                     meant(name, "partitions", facts.spec.partition_names()),
+                    None,
                 ),
                 Some((_, other)) if has_colours(other) => {
-                    ("it has colours".to_owned(), "take the name away".to_owned())
+                    let colours = other.memory.as_ref().and_then(|m| m.colours.as_ref());
+                    (
+                        "it has colours".to_owned(),
+                        "take the name away".to_owned(),
+                        colours.map(ColoursSpec::span),
+                    )
                 }
                 Some(_) => continue,
             };
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &NOT_UNCOLOURED,
                 name.span,
                 format!(
@@ -307,7 +325,13 @@ fn not_uncoloured(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 ),
                 cause,
                 help,
-            ));
+            );
+            let which = if memory.colours.is_none() {
+                "memory without colours"
+            } else {
+                "its colours"
+            };
+            diagnostics.push(diagnostic.and_at(other, which));
         }
     }
 }

@@ -101,13 +101,14 @@ fn not_on_board(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         .iter()
         .flat_map(|p| p.core_list().iter().copied());
     for core in listed.chain(scheduled).filter(|c| c.value >= count) {
-        diagnostics.push(Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             &NOT_ON_BOARD,
             core.span,
             format!("board `{}` has no core {}", board.name.value, core.value),
             format!("it has {count} cores, 0 to {}", count - 1),
             "use a core that the board has, or a board with more cores",
-        ));
+        );
+        diagnostics.push(diagnostic.and_at(board.cores.last().map(|c| c.span), "the last core"));
     }
 }
 

@@ -5,6 +5,7 @@ use super::{Facts, meant};
 use crate::board::{Board, Device};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Spanned;
+use crate::spec::PartitionSpec;
 
 /// No such device.
 static UNKNOWN: Rule = Rule {
@@ -45,6 +46,12 @@ pub(super) fn owned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (usize, &'
 
 pub(super) fn find<'a>(board: &'a Board, name: &str) -> Option<&'a Device> {
     board.devices.iter().find(|d| d.name.value == name)
+}
+
+/// Whether a partition names a device that there is not: then it may mean any that it is said not to own.
+pub(super) fn names_unknown(board: &Board, partition: &PartitionSpec) -> bool {
+    let mut devices = partition.devices.iter();
+    devices.any(|d| find(board, d).is_none() && !is_controller(board, d))
 }
 
 pub(super) fn is_controller(board: &Board, name: &str) -> bool {
@@ -124,7 +131,7 @@ fn not_can(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             .iter()
             .filter(|d| d.can)
             .map(|d| d.name.value.as_str());
-        diagnostics.push(Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             &NOT_CAN,
             wire.device.span,
             format!(
@@ -133,6 +140,8 @@ fn not_can(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             ),
             "not a CAN controller",
             meant(&wire.device, "its CAN controllers are", names),
-        ));
+        );
+        let device = find(board, &wire.device).map(|d| d.name.span);
+        diagnostics.push(diagnostic.and_at(device, "another kind of device"));
     }
 }

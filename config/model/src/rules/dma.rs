@@ -5,9 +5,10 @@ use super::Facts;
 use crate::board::{Board, Region};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Spanned;
-use crate::system::MemoryRights;
+use crate::system::{MemoryRights, Payload};
 use crate::units::show_bytes;
 
+use super::devices::names_unknown;
 use super::rights::read_only;
 
 /// Ranges of something that reaches nothing, or everything.
@@ -71,18 +72,21 @@ fn unguarded(board: &Board, devices: &[Spanned<String>], name: &str) -> Option<S
 /// Implements: BH-CFG-142.
 fn not_guarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    for partition in &facts.spec.partitions {
+    let partitions = facts.spec.partitions.iter();
+    for partition in partitions.filter(|p| !names_unknown(board, p)) {
         for dma in &partition.dma {
             let Some(cause) = unguarded(board, &partition.devices, &dma.device.value) else {
                 continue;
             };
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &NOT_GUARDED,
                 dma.device.span,
                 format!("no SMMU keeps `{}` to ranges", dma.device.value),
                 cause,
                 NOT_GUARDED.fix,
-            ));
+            );
+            let device = board.devices.iter().find(|d| d.name == dma.device);
+            diagnostics.push(diagnostic.and_at(device.map(|d| d.name.span), "the device"));
         }
     }
 }
@@ -148,7 +152,7 @@ fn only_read(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             let Some(segment) = segments.iter().find(|s| s.overlaps(&wanted)) else {
                 continue;
             };
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &READ_ONLY,
                 range.span,
                 format!("`{}` may not write all of this range", partition.name.value),
@@ -157,7 +161,14 @@ fn only_read(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     segment.base.saturating_sub(RAM)
                 ),
                 READ_ONLY.fix,
-            ));
+            );
+            let rights = partition.memory.as_ref().and_then(|m| m.rights);
+            let payload = match payload {
+                Payload::Elf(file) => Some(file.name.span),
+                Payload::Linux(_) | Payload::Raw(_) => None,
+            };
+            let with_rights = diagnostic.and_at(rights.map(|r| r.span), "rights of its segments");
+            diagnostics.push(with_rights.and_at(payload, "it has the segment"));
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::{Span, Spanned};
 use crate::tree::{Node, listed, nearest};
-use crate::units::QuantityError;
+use crate::units::{Quantity, QuantityError};
 
 /// Not YAML.
 static SYNTAX: Rule = Rule {
@@ -146,19 +146,27 @@ pub(crate) fn wrong_type(node: &Node, what: &str, wanted: &str) -> Diagnostic {
     )
 }
 
-pub(crate) fn quantity(span: Span, text: &str, error: &QuantityError, wanted: &str) -> Diagnostic {
+pub(crate) fn quantity(span: Span, text: &str, error: &QuantityError, quantity: &Quantity) -> Diagnostic {
+    let wanted = quantity.wanted;
+    let meant = quantity
+        .meant(text)
+        .filter(|_| matches!(error, QuantityError::Unit(_)));
     let cause = match error {
         QuantityError::Number => "not a whole number".to_owned(),
         QuantityError::TooLarge => "too large".to_owned(),
         QuantityError::UnitMissing => "the unit is missing".to_owned(),
         QuantityError::Unit(unit) => format!("`{unit}` is no unit here"),
+        QuantityError::Fraction => "more decimals than can be told apart".to_owned(),
     };
     Diagnostic::new(
         &QUANTITY,
         span,
         format!("`{text}` is not {wanted}"),
         cause,
-        format!("write {wanted}"),
+        meant.map_or_else(
+            || format!("write {wanted}"),
+            |meant| format!("did you mean `{meant}`?"),
+        ),
     )
 }
 

@@ -6,6 +6,7 @@ use bulkhead_types::tables::MAX_DOORBELLS;
 use super::Facts;
 use crate::channel::ChannelKind;
 use crate::diagnostic::{Diagnostic, Rule};
+use crate::span::Span;
 
 /// More doorbells than interrupts.
 static DOORBELLS: Rule = Rule {
@@ -70,20 +71,32 @@ fn interval(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Implements: BH-CFG-152.
 fn unwired(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    let devices = board.devices.iter().filter_map(|d| d.interrupt.as_ref());
-    let mut used: Vec<u32> = devices.map(|i| i.value.intid).collect();
-    used.push(board.uart.interrupt);
-    used.extend(board.smmu.iter().flat_map(|s| s.interrupts.iter().copied()));
+    let mut used: Vec<(u32, Span, String)> = Vec::new();
+    for device in &board.devices {
+        let whose = format!("that of `{}`", device.name.value);
+        used.extend(device.interrupt.map(|i| (i.value.intid, i.span, whose)));
+    }
+    used.push((
+        board.uart.interrupt,
+        board.uart.span,
+        "the UART has it".to_owned(),
+    ));
+    if let Some(smmu) = &board.smmu {
+        let all = smmu.interrupts.iter();
+        used.extend(all.map(|i| (*i, smmu.span, "the SMMU has it".to_owned())));
+    }
     for intid in &board.gic.unwired {
-        if used.contains(&intid.value) || !(32..32 + board.gic.spi_lines).contains(&intid.value) {
-            diagnostics.push(Diagnostic::new(
-                &UNWIRED,
-                intid.span,
-                format!("interrupt {} cannot be a doorbell's", intid.value),
-                "named twice, a device's, or none of the controller's",
-                UNWIRED.fix,
-            ));
+        let owner = used.iter().find(|(other, ..)| *other == intid.value);
+        let report = |cause: &str| {
+            let message = format!("interrupt {} cannot be a doorbell's", intid.value);
+            Diagnostic::new(&UNWIRED, intid.span, message, cause, UNWIRED.fix)
+        };
+        if let Some((_, span, whose)) = owner {
+            diagnostics.push(report("something is wired to it").and(*span, whose.as_str()));
+        } else if !(32..32 + board.gic.spi_lines).contains(&intid.value) {
+            let last = format!("its SPIs are 32 to {}", 31 + board.gic.spi_lines);
+            diagnostics.push(report("no SPI of the controller").and(board.gic.span, last));
         }
-        used.push(intid.value);
+        used.push((intid.value, intid.span, "named before".to_owned()));
     }
 }

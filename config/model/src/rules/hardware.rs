@@ -52,7 +52,24 @@ static GUARDED: Rule = Rule {
     fix: "Write `interrupts: direct`, or make the partition `sliced`.",
 };
 
+/// A recipe that cannot work.
+static RESET: Rule = Rule {
+    number: "BH290",
+    id: "board/reset",
+    text: "The steps of a device's reset lie in its registers, at multiples of 4, and what a poll waits for can be.",
+    fix: "Correct the step in the board file: `write` and `poll` are offsets of 32-bit registers, `until` has bits of `mask` only.",
+};
+/// A function on no bus.
+static NO_SUCH_BUS: Rule = Rule {
+    number: "BH291",
+    id: "board/no-such-bus",
+    text: "The bus of each PCI function is one of the buses of the host bridge.",
+    fix: "Correct `bus` or `buses` in the board file.",
+};
+
 pub(super) static ALL: &[&Rule] = &[
+    &RESET,
+    &NO_SUCH_BUS,
     &SHARED_PAGE,
     &SAME_FUNCTION,
     &VIRTIO_BYPASS,
@@ -60,7 +77,15 @@ pub(super) static ALL: &[&Rule] = &[
     &GIC,
     &GUARDED,
 ];
-pub(super) const CHECKS: &[super::Check] = &[shared_page, same_function, virtio_bypass, same_core, guarded];
+pub(super) const CHECKS: &[super::Check] = &[
+    shared_page,
+    same_function,
+    virtio_bypass,
+    same_core,
+    guarded,
+    reset,
+    no_such_bus,
+];
 
 /// Translation granule.
 const PAGE: u64 = 4096;
@@ -190,10 +215,13 @@ fn same_function(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                         "`{}` and `{}` are one PCI function",
                         other.name.value, device.name.value
                     ),
-                    format!("slot {}", function.slot),
+                    format!("bus {}, slot {}", function.bus, function.slot),
                     SAME_FUNCTION.fix,
                 )
-                .and(other.name.span, format!("slot {}", function.slot)),
+                .and(
+                    other.name.span,
+                    format!("bus {}, slot {}", function.bus, function.slot),
+                ),
             );
         }
     }
@@ -258,16 +286,58 @@ fn guarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         if let Some(Mode::Dedicated(Some(interrupts))) = mode
             && interrupts.value == Interrupts::Guarded
         {
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &GUARDED,
                 interrupts.span,
                 format!(
                     "`{}` cannot be guarded on board `{}`",
                     partition.name.value, board.name.value
                 ),
-                "its GIC is a GICv2",
+                "EL2 has no interrupt that its guest cannot mask",
                 GUARDED.fix,
-            ));
+            );
+            diagnostics.push(diagnostic.and(board.gic.span, "a GICv2"));
         }
+    }
+}
+
+/// Implements: BH-CFG-221.
+fn reset(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let devices = facts.board.map_or(&[][..], |b| &b.devices);
+    for device in devices {
+        let size = Board::register_size(device);
+        for (span, flaw) in device.reset.iter().flatten().filter_map(|step| step.flaw(size)) {
+            diagnostics.push(
+                Diagnostic::new(
+                    &RESET,
+                    span,
+                    format!("`{}` cannot be reset so", device.name.value),
+                    flaw,
+                    RESET.fix,
+                )
+                .and(device.name.span, "this device"),
+            );
+        }
+    }
+}
+
+/// Implements: BH-CFG-222.
+fn no_such_bus(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board else { return };
+    let Some(pcie) = &board.pcie else { return };
+    for device in &board.devices {
+        let Some(function) = device.pci.as_ref().filter(|f| f.bus >= pcie.buses) else {
+            continue;
+        };
+        diagnostics.push(
+            Diagnostic::new(
+                &NO_SUCH_BUS,
+                device.name.span,
+                format!("`{}` is on bus {}", device.name.value, function.bus),
+                "its bus does not exist",
+                NO_SUCH_BUS.fix,
+            )
+            .and(pcie.span, format!("the last bus is {}", pcie.buses - 1)),
+        );
     }
 }

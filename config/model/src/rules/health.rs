@@ -92,20 +92,23 @@ fn monitor(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(name) = &facts.spec.health.monitor else {
         return;
     };
-    let (cause, help) = match facts.spec.partition(name) {
+    let (cause, help, kernel) = match facts.spec.partition(name) {
         None => (
             "there is no such partition",
             meant(name, "partitions are", facts.spec.partition_names()),
+            None,
         ),
         Some((_, partition)) if partition.is_linux() => (
             "a Linux partition sees no window",
             "name a bare-metal partition".to_owned(),
+            partition.kernel(),
         ),
-        Some((_, partition)) if !partition.has_level() => return of_qm(facts, name, diagnostics),
+        Some((_, partition)) if partition.is_qm() => return of_qm(facts, name, diagnostics),
         Some(_) => return,
     };
     let message = format!("`{}` cannot be the monitor", name.value);
-    diagnostics.push(Diagnostic::new(&MONITOR, name.span, message, cause, help));
+    let diagnostic = Diagnostic::new(&MONITOR, name.span, message, cause, help);
+    diagnostics.push(diagnostic.and_at(kernel, "Linux"));
 }
 
 /// A monitor without a safety level is told of no partition that has one. Implements: BH-HEALTH-013.
@@ -138,13 +141,14 @@ fn no_window(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         if let Some(heartbeat) = &partition.health.heartbeat
             && (partition.is_linux() || uart)
         {
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &NO_WINDOW,
                 heartbeat.every.span,
                 format!("`{}` shows no heartbeat", partition.name.value),
                 "it has no window in which to count its activations",
                 "leave `heartbeat` out",
-            ));
+            );
+            diagnostics.push(diagnostic.and_at(partition.without_window(), "leaves it without one"));
         }
     }
 }

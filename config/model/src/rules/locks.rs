@@ -8,6 +8,7 @@ use crate::decode_locks::{LockSpec, ParticipantSpec};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::spec::PartitionSpec;
 use crate::system::Criticality;
+use crate::units::show_time;
 
 /// No such partition.
 static UNKNOWN_PARTITION: Rule = Rule {
@@ -209,7 +210,11 @@ fn hold_fits(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         diagnostics.push(Diagnostic::new(
             &HOLD,
             lock.hold.span,
-            format!("lock `{}` is held for {}ns", lock.name.value, lock.hold.value),
+            format!(
+                "lock `{}` is held for {}",
+                lock.name.value,
+                show_time(lock.hold.value)
+            ),
             "shorter than EL2 can measure",
             "write at least 1us",
         ));
@@ -237,7 +242,8 @@ fn hold_fits(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                         &HOLD,
                         participant.acquisitions.span,
                         format!(
-                            "boosts may take {total}ns of each frame of core {}",
+                            "boosts may take {} of each frame of core {}",
+                            show_time(total),
                             table.core.value
                         ),
                         format!("{} times `hold` more", participant.acquisitions.value),

@@ -52,7 +52,7 @@ fn memories<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a str, &'a Memo
 }
 
 /// Pinned ranges that are aligned; the others break [`ALIGNMENT`].
-fn pinned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a str, Spanned<Region>)> {
+pub(super) fn pinned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a str, Spanned<Region>)> {
     memories(facts).filter_map(|(name, memory)| {
         let at = memory.at?;
         let region = Region {
@@ -100,8 +100,8 @@ fn alignment(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether a block is RAM that is neither reserved nor where the hypervisor begins.
-fn taken_by(board: &Board, region: &Region) -> Option<(String, Option<Span>)> {
+/// Why a range is not RAM that is neither reserved nor where the hypervisor begins.
+pub(super) fn taken_by(board: &Board, region: &Region) -> Option<(String, Option<Span>)> {
     if !board.ram.iter().any(|ram| ram.contains(region)) {
         return Some(("the board has no RAM there".to_owned(), None));
     }
@@ -149,7 +149,7 @@ fn too_large(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let wanted = memories(facts).fold(0_u64, |sum, (_, m)| sum.saturating_add(m.size.value));
     let largest = memories(facts).max_by_key(|(_, m)| m.size.value);
     if let Some((name, memory)) = largest.filter(|_| wanted > free) {
-        diagnostics.push(Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             &TOO_LARGE,
             memory.size.span,
             format!(
@@ -163,7 +163,8 @@ fn too_large(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 "take away {} in all, or use a board with more RAM",
                 show_bytes(wanted - free)
             ),
-        ));
+        );
+        diagnostics.push(diagnostic.and_at(board.ram.first().map(|r| r.span), "the RAM of the board"));
     }
 }
 

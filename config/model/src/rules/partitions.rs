@@ -11,7 +11,7 @@ use crate::system::Console;
 static NAME: Rule = Rule {
     number: "BH030",
     id: "partitions/name",
-    text: "A name is 1 to 31 lower-case letters, digits and hyphens, begins with a letter, and is no word of the schedule.",
+    text: "A name is 1 to 31 lower-case letters, digits and hyphens, begins with a letter, and is no word of the schedule or of YAML.",
     fix: "Choose a name like `engine-control`.",
 };
 /// More than EL2 has room for.
@@ -79,13 +79,15 @@ pub(super) const CHECKS: &[super::Check] = &[
 /// Longest name; the blob has room for it and a zero byte.
 const LONGEST: usize = 31;
 
+/// Words of the schedule, and those that are no text to other readers of YAML.
+const WORDS: [&str; 5] = [SYSTEM, IDLE, "true", "false", "null"];
+
 pub(super) fn is_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     name.len() <= LONGEST
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(good)
-        && name != SYSTEM
-        && name != IDLE
+        && !WORDS.contains(&name)
 }
 
 /// Implements: BH-CFG-005.
@@ -96,24 +98,32 @@ fn name(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         .channels
         .iter()
         .map(|c| &c.name)
+        .chain(spec.locks.iter().map(|l| &l.name))
         .chain(spec.wiring.iter().map(|w| &w.bus));
     let names: Vec<&Spanned<String>> = spec.name.iter().chain(partitions).chain(others).collect();
-    for name in names.into_iter().filter(|n| !is_name(n)) {
-        let cause = match name.value.as_str() {
-            SYSTEM | IDLE => "a word of the schedule".to_owned(),
-            long if long.len() > LONGEST => format!("{} characters", long.len()),
-            _ => "only lower-case letters, digits and hyphens, first a letter".to_owned(),
-        };
-        let fixed = name.to_lowercase().replace(['_', ' ', '.'], "-");
-        let fixed: String = fixed.chars().take(LONGEST).collect();
-        let help = if is_name(&fixed) {
-            format!("write `{fixed}`")
-        } else {
-            "choose another name, for example `engine-control`".to_owned()
-        };
-        let message = format!("`{}` cannot be a name", name.value);
-        diagnostics.push(Diagnostic::new(&NAME, name.span, message, cause, help));
+    diagnostics.extend(names.into_iter().filter_map(not_a_name));
+}
+
+/// What is wrong with a name, if something is; board files are asked while they are read. Implements: BH-CFG-005.
+pub(crate) fn not_a_name(name: &Spanned<String>) -> Option<Diagnostic> {
+    if is_name(name) {
+        return None;
     }
+    let cause = match name.value.as_str() {
+        SYSTEM | IDLE => "a word of the schedule".to_owned(),
+        word if WORDS.contains(&word) => "a word of YAML".to_owned(),
+        long if long.len() > LONGEST => format!("{} characters", long.len()),
+        _ => "only lower-case letters, digits and hyphens, first a letter".to_owned(),
+    };
+    let fixed = name.to_lowercase().replace(['_', ' ', '.'], "-");
+    let fixed: String = fixed.chars().take(LONGEST).collect();
+    let help = if is_name(&fixed) {
+        format!("write `{fixed}`")
+    } else {
+        "choose another name, for example `engine-control`".to_owned()
+    };
+    let message = format!("`{}` cannot be a name", name.value);
+    Some(Diagnostic::new(&NAME, name.span, message, cause, help))
 }
 
 /// EL2 keeps a secret for each partition in a fixed array. Implements: BH-CFG-006.
@@ -156,7 +166,7 @@ fn linux_console(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             .or(partition.has_console(Console::Defmt));
         if let Some(span) = ring {
             let wanted = if partition.is_dedicated() { "none" } else { "uart" };
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &LINUX_CONSOLE,
                 span,
                 format!(
@@ -165,7 +175,8 @@ fn linux_console(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 ),
                 "a ring in shared memory, for bare-metal partitions",
                 format!("write `console: {wanted}`"),
-            ));
+            );
+            diagnostics.push(diagnostic.and_at(partition.kernel(), "Linux"));
         }
     }
 }

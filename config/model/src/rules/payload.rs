@@ -92,14 +92,15 @@ fn payloads<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a PartitionSpec
 }
 
 /// Found while the spec is read. Implements: BH-CFG-080.
-pub(crate) fn not_one(owner: Span) -> Diagnostic {
-    Diagnostic::new(
+pub(crate) fn not_one(owner: Span, given: impl Iterator<Item = Span>) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
         &NOT_ONE,
         owner,
         "a payload must be exactly one of `elf`, `linux` and `raw`",
         "none or several are given",
         "keep one, for example `payload: { elf: adas }`",
-    )
+    );
+    given.fold(diagnostic, |d, span| d.and(span, "one of them"))
 }
 
 /// Found while the spec is read. Implements: BH-CFG-080.
@@ -236,7 +237,7 @@ fn outside_memory(partition: &PartitionSpec, file: &FileRef, segments: &[Segment
         ),
         None => return None,
     };
-    Some(Diagnostic::new(
+    let diagnostic = Diagnostic::new(
         &OUTSIDE_MEMORY,
         file.name.span,
         format!(
@@ -248,7 +249,9 @@ fn outside_memory(partition: &PartitionSpec, file: &FileRef, segments: &[Segment
         ),
         cause,
         help,
-    ))
+    );
+    let size = partition.memory.as_ref()?.size;
+    Some(diagnostic.and(size.span, format!("{} of memory", show_bytes(size.value))))
 }
 
 /// Implements: BH-CFG-086.

@@ -109,11 +109,17 @@ fn sliced<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a PartitionSpec> {
     facts.spec.partitions.iter().filter(|p| p.is_sliced())
 }
 
+/// Whether it is known what each slot of a table runs; otherwise another rule says what is not.
+fn is_clear(facts: &Facts<'_>, table: &CoreScheduleSpec) -> bool {
+    let mut names = table.slots.iter().filter_map(SlotSpec::partition);
+    table.complete && names.all(|name| facts.spec.partition(name).is_some())
+}
+
 fn slots_of<'a>(table: &'a CoreScheduleSpec, partition: &str) -> Vec<&'a SlotSpec> {
     table
         .slots
         .iter()
-        .filter(|s| s.partition().is_some_and(|p| p.value == partition))
+        .filter(|s| s.claims().any(|c| c.partition.value == partition))
         .collect()
 }
 
@@ -154,7 +160,7 @@ fn not_filled(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Implements: BH-CFG-061.
 fn unknown_partition(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let names = slots(facts).filter_map(|(_, slot)| slot.partition());
+    let names = slots(facts).flat_map(|(_, slot)| slot.names());
     for name in names.filter(|n| facts.spec.partition(n).is_none()) {
         diagnostics.push(Diagnostic::new(
             &UNKNOWN_PARTITION,
@@ -172,11 +178,9 @@ fn unknown_partition(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Implements: BH-CFG-062.
 fn not_its_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    for (table, slot) in slots(facts) {
-        let partition = slot
-            .partition()
-            .and_then(|n| facts.spec.partition(n))
-            .map(|(_, p)| p);
+    let names = slots(facts).flat_map(|(table, slot)| slot.names().map(move |n| (table, n)));
+    for (table, name) in names {
+        let partition = facts.spec.partition(name).map(|(_, p)| p);
         let Some(partition) = partition.filter(|p| p.cores.is_some()) else {
             continue;
         };
@@ -186,10 +190,10 @@ fn not_its_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         diagnostics.push(
             Diagnostic::new(
                 &NOT_ITS_CORE,
-                slot.run.span,
+                name.span,
                 format!(
                     "`{}` has a slot on core {}, which it does not list",
-                    slot.run.value, table.core.value
+                    name.value, table.core.value
                 ),
                 format!("a slot on core {}", table.core.value),
                 format!(
@@ -213,7 +217,8 @@ fn list_span(partition: &PartitionSpec) -> Span {
 fn no_slot(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for partition in sliced(facts) {
         for core in partition.core_list() {
-            let Some(table) = facts.spec.table(core.value).filter(|t| t.complete) else {
+            let table = facts.spec.table(core.value);
+            let Some(table) = table.filter(|t| is_clear(facts, t)) else {
                 continue;
             };
             if slots_of(table, &partition.name).is_empty() {
@@ -245,7 +250,7 @@ fn unaligned(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             .iter()
             .filter_map(|c| facts.spec.table(c.value));
         let mut lists = tables
-            .filter(|t| t.complete)
+            .filter(|t| is_clear(facts, t))
             .map(|t| (t, slots_of(t, &partition.name)));
         let Some((first_table, first)) = lists.next().filter(|_| !accepted) else {
             continue;
@@ -285,6 +290,7 @@ fn system_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         }
     }
     match found.split_first() {
+        None if !tables(facts).all(|t| is_clear(facts, t)) => {}
         None => diagnostics.push(Diagnostic::new(
             &SYSTEM_CORE,
             schedule.span,
@@ -311,22 +317,23 @@ fn system_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Implements: BH-CFG-066.
 fn no_table(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    if facts.spec.schedule.is_none() {
+    let Some(schedule) = &facts.spec.schedule else {
         return;
-    }
+    };
     for partition in sliced(facts) {
         for core in partition
             .core_list()
             .iter()
             .filter(|c| facts.spec.table(c.value).is_none())
         {
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &NO_TABLE,
                 core.span,
                 format!("core {} is sliced and has no slot table", core.value),
                 format!("used by `{}`", partition.name.value),
                 format!("add core {} under `schedule`, `cores`", core.value),
-            ));
+            );
+            diagnostics.push(diagnostic.and(schedule.span, "it is not in here"));
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::Facts;
 use crate::decode_tasks::TaskSpec;
 use crate::diagnostic::{Diagnostic, Rule};
+use crate::rules::devices::names_unknown;
 use crate::rules::partitions::is_name;
 use crate::spec::PartitionSpec;
 use crate::tree::{listed, nearest};
@@ -163,13 +164,14 @@ fn vcpu(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let Some(vcpu) = task.vcpu.filter(|v| v.value >= count) else {
             continue;
         };
-        diagnostics.push(Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             &VCPU,
             vcpu.span,
             format!("`{}` has no vCPU {}", partition.name.value, vcpu.value),
             format!("it has {count}, counted from 0"),
             "name a vCPU that it has, or give it another core",
-        ));
+        );
+        diagnostics.push(diagnostic.and_at(partition.first_core(), "its cores"));
     }
 }
 
@@ -243,7 +245,7 @@ fn some_priorities(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Implements: BH-TASK-008.
 fn interrupt(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    for (partition, task) in tasks(facts) {
+    for (partition, task) in tasks(facts).filter(|(p, _)| !names_unknown(board, p)) {
         let Some(device) = &task.interrupt else { continue };
         let owned = partition.devices.contains(device);
         let known = board.devices.iter().find(|d| d.name == *device);
@@ -269,13 +271,15 @@ fn interrupt(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             );
             (message, help)
         };
-        diagnostics.push(Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             &INTERRUPT,
             device.span,
             message,
             format!("`{}` would never be released", task.name.value),
             help,
-        ));
+        );
+        let silent = known.filter(|_| owned).map(|d| d.name.span);
+        diagnostics.push(diagnostic.and_at(silent, "has no interrupt"));
     }
 }
 

@@ -36,22 +36,26 @@ fn tolerances<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a PartitionSp
 fn reaction(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (partition, tolerance) in tolerances(facts) {
         let name = &tolerance.reaction;
-        let (cause, help) = match facts.spec.partition(name) {
+        let (cause, help, place) = match facts.spec.partition(name) {
             None => (
                 "there is no such partition",
                 meant(name, "partitions are", facts.spec.partition_names()),
+                None,
             ),
             Some((_, other)) if other.name.value == partition.name.value => (
                 "whoever has the fault cannot be trusted to answer it",
                 "name the partition that listens to it".to_owned(),
+                Some(partition.name.span),
             ),
             Some((_, other)) if other.is_linux() || other.has_console(Console::Uart).is_some() => (
                 "it has no window in which it could show its reaction",
                 "name a bare-metal partition".to_owned(),
+                other.without_window(),
             ),
-            Some((_, other)) if !other.has_level() && partition.has_level() => (
+            Some((_, other)) if other.is_qm() && partition.has_level() => (
                 "it has no safety level, and a partition with one would depend on it",
                 "name a partition with a safety level".to_owned(),
+                other.criticality.map(|c| c.span),
             ),
             Some(_) => continue,
         };
@@ -59,7 +63,8 @@ fn reaction(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             "`{}` cannot answer a fault of `{}`",
             name.value, partition.name.value
         );
-        diagnostics.push(Diagnostic::new(&REACTION, name.span, message, cause, help));
+        let diagnostic = Diagnostic::new(&REACTION, name.span, message, cause, help);
+        diagnostics.push(diagnostic.and_at(place, "this is why"));
     }
 }
 

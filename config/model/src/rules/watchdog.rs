@@ -51,13 +51,14 @@ fn none(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         return;
     };
     if board.watchdog().is_none() {
-        diagnostics.push(Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             &NONE,
             timeout.span,
             "the system uses a watchdog",
-            format!("the file of `{}` has none", board.name.value),
+            "there is none",
             NONE.fix,
-        ));
+        );
+        diagnostics.push(diagnostic.and(board.name.span, "the file of this board has no watchdog"));
     }
 }
 
@@ -93,13 +94,14 @@ fn is_owned(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let watchdog = facts.board.and_then(|board| board.watchdog());
     let Some((_, watchdog)) = watchdog else { return };
     for (_, owner, device) in owned(facts).filter(|(_, _, d)| **d == watchdog.name) {
-        diagnostics.push(Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             &OWNED,
             device.span,
             format!("`{owner}` owns the board's watchdog `{}`", device.value),
             "whoever has it can reset the board",
             OWNED.fix,
-        ));
+        );
+        diagnostics.push(diagnostic.and(watchdog.name.span, "a watchdog"));
     }
 }
 
@@ -107,13 +109,14 @@ fn is_owned(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn not_driven(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let devices = facts.board.iter().flat_map(|board| &board.devices);
     let all = devices.filter(|device| device.kind == DeviceKind::I6300Esb);
+    let board_first = all.clone().next().map(|d| d.name.span);
     for (number, device) in all.enumerate() {
         let fits = device.pci.is_some()
             && device.registers == Registers::Bar(0)
             && device.interrupt.is_none()
             && !device.bus_master;
         if number > 0 || !fits {
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &NOT_DRIVEN,
                 device.name.span,
                 format!(
@@ -126,7 +129,9 @@ fn not_driven(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     "no such function"
                 },
                 NOT_DRIVEN.fix,
-            ));
+            );
+            let first = board_first.filter(|_| number > 0);
+            diagnostics.push(diagnostic.and_at(first, "the first"));
         }
     }
 }

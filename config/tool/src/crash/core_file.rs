@@ -6,7 +6,9 @@
 
 use bulkhead_runner::crash::{Crashed, El2Failure};
 use object::Endianness;
-use object::elf::{ELFOSABI_NONE, EM_AARCH64, ET_CORE, FileFlags, NT_PRSTATUS, PF_R, PF_W, PT_LOAD, PT_NOTE};
+use object::elf::{
+    ELFOSABI_NONE, EM_AARCH64, ET_CORE, FileFlags, NT_PRFPREG, NT_PRSTATUS, PF_R, PF_W, PT_LOAD, PT_NOTE,
+};
 use object::write::elf::{FileHeader, ProgramHeader, Writer};
 
 /// Bytes of `struct elf_prstatus`, and offsets of what a debugger reads there.
@@ -28,6 +30,8 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
 pub(super) struct Thread {
     number: u32,
     registers: [u64; 34],
+    /// `Q0` to `Q31` in halves, `FPCR`, `FPSR`, where they are known.
+    fp: Option<[u64; 66]>,
 }
 
 impl Thread {
@@ -35,17 +39,21 @@ impl Thread {
         let mut registers = [0; 34];
         let all = x.into_iter().chain(rest);
         registers.iter_mut().zip(all).for_each(|(to, from)| *to = from);
-        Self { number, registers }
+        Self {
+            number,
+            registers,
+            fp: None,
+        }
     }
 
     /// A vCPU.
     pub(super) fn of_vcpu(crashed: &Crashed) -> Self {
         let record = &crashed.record;
-        Self::new(
-            crashed.vcpu + 1,
-            record.x,
-            [record.sp(), record.pc, record.pstate],
-        )
+        let rest = [record.sp(), record.pc, record.pstate];
+        Self {
+            fp: Some(record.fp),
+            ..Self::new(crashed.vcpu + 1, record.x, rest)
+        }
     }
 
     /// EL2 on a core.
@@ -55,7 +63,7 @@ impl Thread {
     }
 }
 
-/// The note of a thread.
+/// The notes of a thread.
 fn note(thread: &Thread) -> Vec<u8> {
     let mut status = vec![0; STATUS];
     put(&mut status, SIGNAL, &SEGV.to_le_bytes());
@@ -63,13 +71,28 @@ fn note(thread: &Thread) -> Vec<u8> {
     for (at, register) in (REGISTERS..).step_by(8).zip(&thread.registers) {
         put(&mut status, at, &register.to_le_bytes());
     }
-    let name = *b"CORE\0\0\0\0";
+    let mut notes = described(NT_PRSTATUS.0, &status);
+    if let Some(words) = &thread.fp {
+        let ([halves @ .., control, state], mut fp) = (words, Vec::new());
+        fp.extend(halves.iter().flat_map(|half| half.to_le_bytes()));
+        // `struct user_fpsimd_state`: FPSR, FPCR, 32 bits each, and padding to 16 bytes.
+        for word in [state, control] {
+            fp.extend(word.to_le_bytes().into_iter().take(4));
+        }
+        fp.extend([0; 8]);
+        notes.extend(described(NT_PRFPREG.0, &fp));
+    }
+    notes
+}
+
+/// A note of a kind that debuggers know.
+fn described(kind: u32, content: &[u8]) -> Vec<u8> {
     let mut note = Vec::new();
     note.extend(5_u32.to_le_bytes());
-    note.extend(u32::try_from(STATUS).unwrap_or(0).to_le_bytes());
-    note.extend(NT_PRSTATUS.0.to_le_bytes());
-    note.extend(name);
-    note.extend(status);
+    note.extend(u32::try_from(content.len()).unwrap_or(0).to_le_bytes());
+    note.extend(kind.to_le_bytes());
+    note.extend(*b"CORE\0\0\0\0");
+    note.extend(content);
     note
 }
 

@@ -67,6 +67,7 @@ const TESTS: &[Test] = &[
         &[
             "test",
             "--locked",
+            "--no-fail-fast",
             "--workspace",
             "--exclude",
             "bulkhead-on-target",

@@ -315,6 +315,11 @@ pub(super) const TESTS: &[Test] = &[
         "a spinning Linux takes no slot of its neighbour"
     ),
     target!(
+        "sharing",
+        "sharing",
+        "partitions share slots by priority, budget and slack; who wants more than its budget does not get it"
+    ),
+    target!(
         "trace",
         "trace",
         "a trace has every core and partition, and every slice that begins ends"

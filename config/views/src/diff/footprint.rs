@@ -5,23 +5,26 @@
 //! in the partition cannot see it. Everything else is *essence*. The tables enter as a digest over every leaf, so
 //! that nothing escapes that the text form would not name.
 
+mod signals;
+
 use std::collections::BTreeMap;
 
-use bulkhead_types::tables::{Vcpu, core_mode, partition_flag};
+use bulkhead_abi::health::Level;
+use bulkhead_types::tables::{Vcpu, core_mode, partition_flag, predictors};
 use sha2::{Digest, Sha256};
 
 use crate::at::slot_owner;
 use crate::built::{Built, BuiltError, hex};
 use crate::content;
 use crate::records::GrantRecord;
+use crate::share::{slot_use, takes_part};
+use crate::stated::Facts;
 use crate::walk::{Root, Use, roots, runs};
+use crate::why::health;
 use crate::words::{budget, count, size, time};
 
-/// Named facts.
-pub(super) type Facts = BTreeMap<String, String>;
-
 /// What somebody depends on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Footprint {
     /// What software or timing can notice.
     pub(super) essence: Facts,
@@ -84,8 +87,13 @@ pub(super) fn board(built: &Built<'_>) -> Footprint {
     }
     // Nobody is isolated from them, so they concern everybody.
     for unguarded in &built.records.unguarded {
-        let bus_master = format!("unguarded bus master {}", unguarded.what);
-        facts.essence(bus_master, &unguarded.partition);
+        facts.essence(
+            format!("unguarded bus master {}", unguarded.what),
+            format!(
+                "of partition {}, accepted for {}",
+                unguarded.partition, unguarded.reason
+            ),
+        );
     }
     facts
 }
@@ -121,14 +129,21 @@ pub(super) fn el2(built: &Built<'_>) -> Result<Footprint, BuiltError> {
         );
     }
     facts.essence("core of the system slot", built.board.system_core);
-    facts.essence(
-        "reactions on the levels core and system, monitor",
-        format!(
-            "{:?} {:?} {}",
-            built.board.health_core, built.board.health_system, built.board.monitor
-        ),
-    );
-    facts.essence("count of the watchdog's stages", built.board.watchdog);
+    let (core, system) = (&built.board.health_core, &built.board.health_system);
+    for (level, table) in [(Level::Core, core), (Level::System, system)] {
+        for (error, action) in health::reactions(level, table) {
+            facts.essence(
+                format!("reaction to {error} on the {} level", level.word()),
+                action,
+            );
+        }
+    }
+    facts.essence("monitor", health::monitor(built));
+    let watchdog = match built.board.watchdog {
+        0 => "none".to_owned(),
+        count => format!("each of its two stages counts down from {count}"),
+    };
+    facts.essence("watchdog", watchdog);
     for (k, core) in built.cores.iter().enumerate() {
         for slot in built
             .slots_of(core)
@@ -245,14 +260,15 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
             format!("{:#x}, INTID {}", entry.uart_ipa, entry.uart_intid),
         );
         facts.essence("restart limit", entry.restart_limit);
-        facts.essence("reactions to its errors", format!("{:?}", entry.health));
-        facts.essence(
-            "heartbeat, its grace, interrupts in a slot",
-            format!(
-                "{} {} {}",
-                entry.heartbeat_ns, entry.heartbeat_grace_ns, entry.interrupt_limit
-            ),
-        );
+        for (error, action) in health::reactions(Level::Partition, &entry.health) {
+            facts.essence(format!("reaction to {error}"), action);
+        }
+        facts.essence("heartbeat", health::heartbeat(entry));
+        let storm = match entry.interrupt_limit {
+            0 => "any number".to_owned(),
+            limit => format!("at most {limit}, more are a storm"),
+        };
+        facts.essence("interrupts of its devices in a slot", storm);
         for (what, bit) in [
             ("marks the steady state", partition_flag::MAY_MARK),
             ("has an emulated UART", partition_flag::EMULATED_UART),
@@ -270,13 +286,8 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
         words(vcpu, &mut facts);
         time_of(built, vcpu, &mut facts);
     }
-    for spi in built.spis.iter().filter(|s| is_own(s.partition)) {
-        let trigger = if spi.edge == 1 { "edge" } else { "level" };
-        facts.essence(
-            format!("interrupt INTID {}", spi.intid),
-            format!("{trigger}, core {}", spi.core),
-        );
-    }
+    signals::interrupts(built, index, &mut facts);
+    signals::locks(built, index, &mut facts);
     for function in built.pci_functions.iter().filter(|f| is_own(f.partition)) {
         let bars = function
             .bars
@@ -359,21 +370,25 @@ fn time_of(built: &Built<'_>, vcpu: &Vcpu, facts: &mut Footprint) {
         _ => "sliced",
     };
     facts.essence(format!("vCPU {k} core"), format!("{}, {mode}", vcpu.core));
+    let apart = match core.predictors {
+        predictors::ISOLATED => "the core itself",
+        predictors::RESTRICTED => "EL2's instructions at a switch",
+        predictors::FIRMWARE => "the firmware at a switch",
+        _ => "nothing",
+    };
+    facts.essence(format!("vCPU {k} predictions of others are kept apart by"), apart);
     if core.slot_count > 0 {
         facts.essence(format!("vCPU {k} major frame"), time(core.major_frame_ns));
     }
     if core.budget != 0 {
         facts.essence(format!("vCPU {k} memory traffic"), budget(core));
     }
-    let own = |slot: &&bulkhead_types::tables::Slot| {
-        built
-            .vcpu(slot.vcpu)
-            .is_some_and(|v| (v.partition, v.index) == (vcpu.partition, vcpu.index))
-    };
-    for slot in built.slots_of(core).iter().filter(own) {
-        facts.essence(
-            format!("vCPU {k} slot at {}", time(slot.offset_ns)),
-            time(slot.length_ns),
-        );
+    let slots = built.slots_of(core).iter();
+    for slot in slots.filter(|slot| takes_part(built, slot, (vcpu.partition, vcpu.index))) {
+        let mut what = time(slot.length_ns);
+        if slot.shares().next().is_some() {
+            what = format!("{what}: {}", slot_use(built, slot));
+        }
+        facts.essence(format!("vCPU {k} slot at {}", time(slot.offset_ns)), what);
     }
 }

@@ -6,6 +6,7 @@ use bulkhead_model::system::System;
 use super::canvas::{Align, Area, Canvas, EL2, FREE, Paint, partition, width};
 use crate::at::slot_owner;
 use crate::built::Built;
+use crate::share::slot_use;
 use crate::words::time;
 
 const LEFT: i64 = 90;
@@ -51,7 +52,7 @@ pub fn frame(system: &System, built: &Built<'_>) -> String {
                     &mut canvas,
                     at,
                     partition(owner),
-                    built.partition_name(owner),
+                    (built.partition_name(owner), built.partition_name(owner)),
                     "always",
                 );
             }
@@ -73,7 +74,13 @@ pub fn frame(system: &System, built: &Built<'_>) -> String {
                         width: (to - from).max(1),
                         height: ROW - 6,
                     };
-                    slot(&mut canvas, at, paint, owner, &time(s.length_ns));
+                    slot(
+                        &mut canvas,
+                        at,
+                        paint,
+                        (owner, &slot_use(built, s)),
+                        &time(s.length_ns),
+                    );
                 }
             }
         }
@@ -86,8 +93,8 @@ pub fn frame(system: &System, built: &Built<'_>) -> String {
 }
 
 /// A slot; its texts only where they fit, always as a hint.
-fn slot(canvas: &mut Canvas, at: Area, paint: Paint, owner: &str, length: &str) {
-    canvas.area(at, paint, &format!("{owner}, {length}"));
+fn slot(canvas: &mut Canvas, at: Area, paint: Paint, (owner, full): (&str, &str), length: &str) {
+    canvas.area(at, paint, &format!("{full}, {length}"));
     if width(owner) + 8 <= at.width {
         canvas.text(at.middle(), at.y + 15, Align::Middle, owner);
     }

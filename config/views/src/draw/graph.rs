@@ -11,6 +11,7 @@ use crate::at::slot_owner;
 use crate::built::Built;
 use crate::channel::carries;
 use crate::overview::{criticality, payload};
+use crate::share::longest;
 use crate::walk::streams;
 use crate::words::{listed, size, time};
 
@@ -340,11 +341,8 @@ fn core_lines(canvas: &mut Canvas, system: &System, built: &Built<'_>, cores: &[
             let (from, to) = (port(own, vcpu, list.len()), port(*area, position, users.len()));
             canvas.curve((from, own.bottom()), (to, area.y), partition(index).border, false);
             let share: u64 = built.cores.get(core.value).map_or(0, |entry| {
-                let slots = built
-                    .slots_of(entry)
-                    .iter()
-                    .filter(|s| slot_owner(built, s) == p.name.value);
-                slots.map(|s| s.length_ns).sum()
+                let slots = built.slots_of(entry).iter();
+                slots.map(|s| longest(built, s, &p.name.value)).sum()
             });
             let label = match &p.cores {
                 Cores::Dedicated { .. } => format!("vCPU {vcpu}, always"),

@@ -16,8 +16,9 @@ fn place(system: &System, value: &Value) -> String {
 }
 
 pub(super) fn values(system: &System) -> Markup {
+    let defaults: Vec<_> = system.origins.iter().filter(|o| o.from == "default").collect();
     html! {
-        p { "What is not here is a default of the language or a choice of the compiler; the table of memory names the latter. " code { "explain SPEC why PATH" } " says what a value decides." }
+        p { "What is in neither table is a choice of the compiler; the table of memory names those. " code { "explain SPEC why PATH" } " says what a value decides." }
         details {
             summary { (system.values.len()) " values that were written" }
             table {
@@ -25,6 +26,13 @@ pub(super) fn values(system: &System) -> Markup {
                 @for value in &system.values {
                     tr { td { code { (path(value)) } } td { (value.text) } td { (place(system, value)) } }
                 }
+            }
+        }
+        details {
+            summary { (defaults.len()) " defaults of the language" }
+            table {
+                tr { th { "value" } th { "is" } }
+                @for default in &defaults { tr { td { code { (default.path) } } td { (default.value) } } }
             }
         }
     }

@@ -6,9 +6,9 @@ use bulkhead_analysis::{Analysis, Verdict};
 use bulkhead_model::system::System;
 use maud::{Markup, html};
 
-use crate::at::slot_owner;
 use crate::built::Built;
 use crate::draw;
+use crate::share::slot_use;
 use crate::why::{sentence, supply};
 use crate::words::{budget, time};
 
@@ -27,7 +27,7 @@ pub(super) fn slots(system: &System, built: &Built<'_>) -> Markup {
                         tr {
                             td { "core " (k) } td { (number) }
                             td class="number" { (time(slot.offset_ns)) } td class="number" { (time(slot.length_ns)) }
-                            td { (slot_owner(built, slot)) }
+                            td { (slot_use(built, slot)) }
                         }
                     }
                 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a value decides, shown by what was emitted because of it.
 
+use bulkhead_analysis::Analysis;
+use bulkhead_analysis::report::TaskReport;
 use bulkhead_model::system::System;
 use bulkhead_model::values::Document;
-use bulkhead_types::tables::{Partition, partition_flag};
+use bulkhead_types::tables::{Partition, core_mode, partition_flag};
 
 use super::Fact;
-use crate::at::slot_owner;
+use crate::at::doorbell;
 use crate::built::Built;
 use crate::content;
 use crate::records::GrantRecord;
+use crate::share::slot_use;
 use crate::words::{budget, numbers, size, time};
 
 /// What the value at a path decides.
@@ -34,11 +37,21 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
             "to which bus QEMU wires `{device}`; no table depends on it"
         )],
         ["expect" | "never", ..] => vec!["the verdict of a run; no table depends on it".to_owned()],
+        ["partitions", name, "health", error] => built.partition(name).map_or_else(Vec::new, |index| {
+            let mut lines = super::health::partition(built, index);
+            lines.retain(|line| line.strip_prefix(error).is_some_and(|rest| rest.starts_with(' ')));
+            lines
+        }),
+        ["partitions", name, "tasks", rest @ ..] => ends(system, name, rest.first().copied()),
         ["partitions", name, key, ..] => match built.partition(name) {
             Some(index) => partition(built, index, name, key),
             None => Vec::new(),
         },
-        ["channels" | "locks", name, ..] => channel(built, name),
+        ["channels" | "locks", name, ..] => {
+            let mut lines = channel(built, name);
+            lines.extend(rung(system, built, name));
+            lines
+        }
         ["health", ..] => super::health::system(built),
         ["watchdog", ..] => vec![format!("the watchdog {}", crate::devices::watchdog(system))],
         ["schedule", "major_frame"] => frame(built),
@@ -123,6 +136,7 @@ fn board(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
             "board number {}: hypervisor.bin and blob must carry the same",
             built.header.board_id
         )],
+        ["devices", name, "interrupt", ..] => vec![route(system, built, name)],
         ["devices", name, ..] => built
             .records
             .grants
@@ -200,11 +214,66 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
         "safe_state" => flag(partition_flag::SAFE_OUTPUT, "in its safe state its payload gives its safe output", "in its safe state it is stopped and silent"),
         "fault_tolerant_time" => vec!["a run fails in which a fault of it goes unanswered for longer; no table depends on it".to_owned()],
         "restart_limit" => entry.map(|p| format!("after {} restarts an error brings it to its safe state", p.restart_limit)).into_iter().collect(),
+        "dump" => {
+            let kept = grants(&|g| g.name == "dump");
+            if kept.is_empty() {
+                vec!["EL2 keeps the registers of its vCPUs when an error ends it; RAM only while it stays stopped".to_owned()]
+            } else {
+                kept
+            }
+        }
         "marks_steady" => flag(partition_flag::MAY_MARK, "its call that marks the steady state is obeyed", "its call that marks the steady state is refused"),
         "seed" => flag(partition_flag::FIXED_SEED, "its seeds are constants: every run is the same", "its seeds come from the board's entropy at each start"),
         "autostart" => flag(partition_flag::AUTOSTART, "boot starts it", "it stays off after boot"),
         _ => vec![format!("part of partition {name}; compare two builds with `diff` to see what it changes")],
     }
+}
+
+/// When a task ends, and those of its vCPU that it keeps waiting; all tasks when none is named.
+fn ends(system: &System, partition: &str, task: Option<&str>) -> Vec<String> {
+    let report = Analysis::of(system, &system.board.bounds).report(system);
+    let own = report.iter().filter(|v| v.partition == partition);
+    let line = |t: &TaskReport| format!("{partition}/{} {}", t.name, super::sentence(t));
+    own.flat_map(|vcpu| {
+        let later = vcpu
+            .tasks
+            .iter()
+            .skip_while(|t| task.is_some_and(|task| t.name != task));
+        later.map(line).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+/// Where the interrupt of a device goes.
+fn route(system: &System, built: &Built<'_>, device: &str) -> String {
+    let device = system.board.devices.iter().find(|d| d.name.value == device);
+    let Some(intid) = device.and_then(|d| d.interrupt.as_ref()).map(|i| i.value.intid) else {
+        return "it has no interrupt".to_owned();
+    };
+    let Some(spi) = built.spis.iter().find(|s| s.intid == intid) else {
+        return format!("INTID {intid} belongs to nobody and stays disabled");
+    };
+    let owner = usize::try_from(spi.partition).map_or("?", |p| built.partition_name(p));
+    let trigger = if spi.edge == 1 { "edge" } else { "level" };
+    let core = usize::try_from(spi.core)
+        .ok()
+        .and_then(|core| built.cores.get(core));
+    let way = match core.map(|core| core.mode) {
+        Some(core_mode::SLICED) => "by way of EL2",
+        Some(_) => "without EL2",
+        None => "which does not exist",
+    };
+    format!(
+        "INTID {intid} ({trigger}) goes to partition {owner} on core {}, {way}",
+        spi.core
+    )
+}
+
+/// Who may ring a doorbell, and how often.
+fn rung(system: &System, built: &Built<'_>, name: &str) -> Option<String> {
+    let bell = system.doorbells().find(|bell| bell.channel.name.value == name)?;
+    let spi = built.spis.iter().find(|s| s.intid == bell.intid)?;
+    Some(doorbell(built, spi))
 }
 
 fn payload(built: &Built<'_>, index: usize) -> Vec<String> {
@@ -266,7 +335,7 @@ fn slots(built: &Built<'_>, core: usize) -> Vec<String> {
             "core {core} from {} for {}: {}",
             time(s.offset_ns),
             time(s.length_ns),
-            slot_owner(built, s)
+            slot_use(built, s)
         )
     };
     built.slots_of(entry).iter().map(line).collect()

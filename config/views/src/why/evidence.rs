@@ -10,7 +10,6 @@ use bulkhead_model::channel::Channel;
 use bulkhead_model::diagnostic::Rule;
 use bulkhead_model::span::{Sources, Span};
 use bulkhead_model::system::{Cores, Partition, Payload, Run, System};
-use bulkhead_model::units::show_time;
 
 use super::{Fact, task};
 use crate::channel::carries;
@@ -226,14 +225,18 @@ fn schedule(system: &System) -> Vec<String> {
                 Run::System => "system",
                 Run::Idle => "idle",
             };
-            format!("{run} {}", show_time(s.length.value))
+            let shared = match s.shares.len() + usize::from(s.slack.is_some()) {
+                0 | 1 => "",
+                _ => " and others",
+            };
+            format!("{run}{shared} {}", time(s.length.value))
         });
         format!(
             "core {}: {} fill {} of {} ({})",
             table.core.value,
             listed(slots.collect::<Vec<_>>()),
-            show_time(sum),
-            show_time(frame),
+            time(sum),
+            time(frame),
             at(system, table.core.span)
         )
     };

@@ -7,26 +7,39 @@ use bulkhead_types::tables::{NONE, Partition};
 use crate::built::Built;
 use crate::words::time;
 
-fn table(level: Level, table: &[u8; ERRORS]) -> Vec<String> {
+/// The errors of a level, each with what is done about it.
+pub(crate) fn reactions(level: Level, table: &[u8; ERRORS]) -> Vec<(&'static str, &'static str)> {
     let errors = Error::ALL.iter().filter(|error| error.occurs_on(level));
-    let line = |error: &Error| {
-        let action = Action::of(table, *error, level).word();
-        format!("{} on the {} level: {action}", error.word(), level.word())
-    };
-    errors.map(line).collect()
+    let reaction = |error: &Error| (error.word(), Action::of(table, *error, level).word());
+    errors.map(reaction).collect()
+}
+
+fn table(level: Level, table: &[u8; ERRORS]) -> Vec<String> {
+    let reactions = reactions(level, table).into_iter();
+    reactions
+        .map(|(error, action)| format!("{error} on the {} level: {action}", level.word()))
+        .collect()
 }
 
 /// The reactions of the levels above partitions.
 pub(super) fn system(built: &Built<'_>) -> Vec<String> {
     let mut lines = table(Level::Core, &built.board.health_core);
     lines.extend(table(Level::System, &built.board.health_system));
-    if built.board.monitor != NONE {
-        lines.push(format!(
-            "partition {} is told of what is notified",
-            built.board.monitor
-        ));
-    }
+    lines.push(monitor(built));
     lines
+}
+
+/// Who is told of what is notified.
+pub(crate) fn monitor(built: &Built<'_>) -> String {
+    match usize::try_from(built.board.monitor) {
+        Ok(index) if built.board.monitor != NONE => {
+            format!(
+                "partition {} is told of what is notified",
+                built.partition_name(index)
+            )
+        }
+        Ok(_) | Err(_) => "nobody is told of what is notified".to_owned(),
+    }
 }
 
 /// The reactions to a partition's errors.
@@ -36,7 +49,7 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Vec<String> {
 }
 
 /// What is expected of a partition.
-pub(super) fn heartbeat(partition: &Partition) -> String {
+pub(crate) fn heartbeat(partition: &Partition) -> String {
     match partition.heartbeat_ns {
         0 => "no sign of life is expected of it".to_owned(),
         every => format!(

@@ -91,10 +91,21 @@ pub(crate) fn default(system: &System, built: &Built<'_>, text: &str) -> Option<
     let Need::Default(value) = row.key.need else {
         return None;
     };
-    let (parent, key) = text.rsplit_once('.').unwrap_or(("", text));
-    let mut beside = system.values.iter().filter(|v| v.document == Document::Spec);
-    let beside = beside
-        .find(|v| parent.is_empty() || v.path.strip_prefix(parent).is_some_and(|r| r.starts_with('.')))?;
+    let (mut parent, key) = text.rsplit_once('.').unwrap_or(("", text));
+    let written = |below: &str| {
+        let mut values = system.values.iter().filter(|v| v.document == Document::Spec);
+        values.find(|v| below.is_empty() || v.path.strip_prefix(below).is_some_and(|r| r.starts_with('.')))
+    };
+    // A map that the spec leaves out has all its defaults.
+    let beside = loop {
+        if let Some(beside) = written(parent) {
+            break beside;
+        }
+        let Need::Default(_) = self::row(parent, &language::SPEC)?.key.need else {
+            return None;
+        };
+        parent = parent.rsplit_once('.').map_or("", |(above, _)| above);
+    };
     let at = place(&system.sources, beside.span);
     let mut facts = vec![
         Fact::new("means", row.key.text),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Partitions whose memory lies in pages of colours: their ranges interleave, their pages do not.
 
-use bulkhead_views::diff::diff;
 use bulkhead_views::draw;
 use bulkhead_views::who_can::who_can;
 
+use crate::diff::compared;
 use crate::support::Workshop;
 use crate::{Sample, reference_text};
 
@@ -76,7 +76,7 @@ fn pages_of_colours_belong_to_their_partition_alone() {
 #[test]
 fn the_content_of_coloured_payloads_is_compared() {
     let (a, b) = (coloured("2MiB"), coloured("2MiB"));
-    assert!(diff(&a.built(), &b.built()).unwrap().is_empty());
+    assert!(compared(&a, &b).is_empty());
     let mut c = coloured("2MiB");
     let payload = who_can(&c.built(), None, "cluster:0x7f_4000_0000")
         .unwrap()
@@ -84,7 +84,7 @@ fn the_content_of_coloured_payloads_is_compared() {
         .start;
     let at = usize::try_from(payload - c.built().records.image.start).unwrap();
     c.image[at] ^= 1;
-    let difference = diff(&a.built(), &c.built()).unwrap();
+    let difference = compared(&a, &c);
     assert!(difference.text().contains("adas: unchanged\n"));
     assert!(
         difference

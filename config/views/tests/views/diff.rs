@@ -3,14 +3,16 @@
 
 use std::fs;
 
-use bulkhead_views::diff::{Difference, Verdict, diff};
+use bulkhead_views::diff::{Difference, Side, Verdict, diff};
 
 use crate::reach::redirect;
 use crate::support::{Workshop, kernel};
 use crate::{Sample, reference_text};
 
-fn compared(a: &Sample, b: &Sample) -> Difference {
-    diff(&a.built(), &b.built()).unwrap()
+pub(crate) fn compared(a: &Sample, b: &Sample) -> Difference {
+    let (before, after) = (a.built(), b.built());
+    let before = Side::of(&before, &a.stated).unwrap();
+    diff(&before, &Side::of(&after, &b.stated).unwrap())
 }
 
 /// Names of everybody with a verdict.
@@ -186,4 +188,55 @@ fn another_hypervisor_concerns_everybody() {
             "partition:cluster"
         ]
     );
+}
+
+// Verifies: BH-EXPL-009, BH-EXPL-005
+#[test]
+fn what_is_argued_on_is_compared_apart_from_what_is_enforced() {
+    let text = reference_text();
+    let before = Sample::reference();
+    let cases = [
+        (
+            "criticality: asil-d",
+            "criticality: asil-c",
+            "adas",
+            "criticality: asil-d -> asil-c",
+        ),
+        (
+            "  - { partition: vehicle, text: \"CRASHED\" }",
+            "  - { partition: vehicle, text: \"BROKEN\" }",
+            "vehicle",
+            "+ a run must never show `BROKEN`: yes",
+        ),
+        (
+            "can1: vehicle-bus",
+            "can1: other-bus",
+            "vehicle",
+            "bus that `can1` is wired to: vehicle-bus -> other-bus",
+        ),
+        (
+            "limit: 200ms",
+            "limit: 250ms",
+            "adas",
+            "its fault may go unanswered for: 200 ms -> 250 ms",
+        ),
+        (
+            "name: adas-infotainment\n",
+            "name: other\n",
+            "system",
+            "name of the system: adas-infotainment -> other",
+        ),
+    ];
+    for (from, to, whose, line) in cases {
+        let difference = compared(&before, &changed(&text, from, to));
+        let said = difference.text();
+        assert!(!difference.is_empty(), "{to}: {said}");
+        assert!(said.contains("\nadas: unchanged\n"), "{to}: {said}");
+        let part = said.split_once(&format!("\n{whose}: unchanged\n")).unwrap().1;
+        assert!(
+            part.starts_with("  stated, and enforced by no table:\n")
+                && part.contains(&format!("    {line}\n")),
+            "{to}: {said}"
+        );
+    }
 }

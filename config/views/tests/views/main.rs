@@ -5,7 +5,9 @@
 mod colours;
 mod damage;
 mod diff;
+mod facts;
 mod pages;
+mod questions;
 mod reach;
 mod slots;
 #[allow(dead_code, reason = "shared with the compiler's tests")]
@@ -13,10 +15,11 @@ mod slots;
 mod support;
 mod why;
 
+use bulkhead_analysis::Analysis;
 use bulkhead_compiler::compile::{Compiled, compile};
 use bulkhead_compiler::image::assemble;
 use bulkhead_model::system::System;
-use bulkhead_views::Built;
+use bulkhead_views::{Built, Stated};
 
 use self::support::{Workshop, hypervisor_bin};
 
@@ -25,6 +28,7 @@ pub(crate) struct Sample {
     pub(crate) system: System,
     pub(crate) compiled: Compiled,
     pub(crate) image: Vec<u8>,
+    pub(crate) stated: Stated,
 }
 
 impl Sample {
@@ -32,7 +36,9 @@ impl Sample {
         let hypervisor = hypervisor_bin();
         let compiled = compile(&system, &hypervisor).unwrap();
         let image = assemble(&compiled, &hypervisor, &[0; 4096]);
+        let stated = Stated::of(&system, &Analysis::of(&system, &system.board.bounds));
         Sample {
+            stated,
             system,
             compiled,
             image,
@@ -42,6 +48,19 @@ impl Sample {
     /// The reference system.
     pub(crate) fn reference() -> Self {
         Self::of(Workshop::new().reference())
+    }
+
+    /// The system with every key, with its text changed.
+    pub(crate) fn every_key(change: impl Fn(String) -> String) -> Self {
+        let (workshop, systems) = (Workshop::new(), support::repository().join("tests/systems"));
+        std::fs::create_dir(workshop.path("every-key")).unwrap();
+        std::fs::copy(
+            systems.join("every-key/panel.yaml"),
+            workshop.path("every-key/panel.yaml"),
+        )
+        .unwrap();
+        let text = std::fs::read_to_string(systems.join("every-key.yaml")).unwrap();
+        Self::of(workshop.load(&change(text)))
     }
 
     /// Begin and end of a placed thing, as the text form says.

@@ -122,6 +122,7 @@ impl PerCore {
     }
 
     /// Whether a vCPU that waits for a lock has it, or has been woken for another reason of the lock.
+    #[inline(always)]
     pub fn lock_woken(&mut self, local: usize) -> bool {
         let Some(running) = self.running.as_ref() else {
             return false;

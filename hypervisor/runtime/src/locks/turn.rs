@@ -29,6 +29,11 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// Whether it runs ahead of the slot table.
+    pub const fn is_boosted(&self) -> bool {
+        self.boosted
+    }
+
     /// Whether the same owner runs for the same lock, in the same way.
     fn is_as(&self, other: &Self) -> bool {
         (self.lock, self.owner, self.boosted) == (other.lock, other.owner, other.boosted)
@@ -44,10 +49,24 @@ impl PerCore {
     }
 
     /// Decides whose turn it is: that of the slot's vCPU, or of the owner of a lock for which somebody waits.
+    #[inline]
     pub fn take_turn(&mut self) {
-        if self.locks_quiet() {
-            return;
+        if self.running.as_ref().is_some_and(|r| r.sharing.is_some()) {
+            self.take_shared_turn();
+        } else if !self.locks_quiet() {
+            self.take_lock_turn();
         }
+    }
+
+    #[inline(never)]
+    fn take_shared_turn(&mut self) {
+        let chosen = self.choose();
+        self.take_lock_turn();
+        self.settle(chosen);
+    }
+
+    #[inline(never)]
+    fn take_lock_turn(&mut self) {
         let Some(running) = self.running.as_mut() else {
             return;
         };
@@ -105,6 +124,9 @@ impl PerCore {
         sliced::arm_until(running, chosen.map(|(_, _, _, limit)| now.wrapping_add(limit)));
         if owner != running.owner {
             running.owner = owner;
+            if running.sharing.is_some() {
+                return;
+            }
             let global = owner.and_then(|o| self.vcpus.get(o)).and_then(Option::as_ref);
             set_running(running.index, global.map_or(NOBODY, |v| v.global));
         }

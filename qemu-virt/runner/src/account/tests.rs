@@ -28,6 +28,7 @@ fn made(cores: &[(CoreStats, Vec<VcpuStats>)], metrics: Option<Metrics>) -> Repo
         manifest: &manifest,
         judge: &judge,
         ended: "test".to_owned(),
+        failed: None,
         stats: &stats,
         known: &[Known {
             metrics,
@@ -108,8 +109,9 @@ fn states_slots_and_claims_are_told_apart() {
         counts.slots_granted,
         counts.slots_used,
         counts.slots_missed,
+        counts.budgets_used_up,
         counts.restarts,
-    ) = (9, 7, 1, 2);
+    ) = (9, 7, 1, 5, 2);
     (counts.partition_state, counts.fault_syndrome, counts.fault_ipa) = (partition_state::FAILED, 0x93, 0x40);
     let metrics = Metrics {
         deadline_misses: 3,
@@ -132,7 +134,8 @@ fn states_slots_and_claims_are_told_apart() {
         Slots {
             granted: 9,
             used: 7,
-            missed: 1
+            missed: 1,
+            budgets_used_up: 5,
         }
     );
     assert_eq!((vehicle.deadline_misses, vehicle.can.overrun), (3, 4));

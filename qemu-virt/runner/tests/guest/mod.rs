@@ -104,6 +104,7 @@ pub(crate) fn build() -> TempDir {
         mode: "sliced".to_owned(),
         slots_per_frame: 1,
         ram: None,
+        dump: None,
         fault_tolerant_time: None,
     };
     let vcpu = |partition| Vcpu {

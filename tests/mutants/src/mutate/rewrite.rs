@@ -51,7 +51,7 @@ impl Base {
         format!("tables at {a:#x} and {b:#x} change places")
     }
 
-    /// A value that decides nothing about isolation.
+    /// A value that decides nothing about isolation: bounds of time are EL2's own, the others stand in the text form.
     fn retune(&self, blob: &mut [u8], rng: &mut Rng) -> String {
         let place = |section: usize| self.blob.places.get(section).copied().unwrap_or((0, 0));
         let (partitions, length) = place(1);

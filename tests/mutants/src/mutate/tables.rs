@@ -216,7 +216,7 @@ impl Base {
     }
 
     /// Number of a grant's root in the order of walks.
-    fn root_of(&self, grant: &Grant) -> usize {
+    pub(super) fn root_of(&self, grant: &Grant) -> usize {
         let cores = self.reach.el2.len();
         match grant.root.split_once(':') {
             Some(("el2", "boot")) => 0,

@@ -6,7 +6,7 @@ use crate::rng::Rng;
 use crate::text::Grant;
 
 /// Kinds of records that a blob determines, by where they stand in the text.
-const BEFORE_SHARED: [&str; 15] = [
+const BEFORE_COLOURS: [&str; 15] = [
     "image",
     "blob",
     "certificate",
@@ -19,9 +19,9 @@ const BEFORE_SHARED: [&str; 15] = [
     "health",
     "monitor",
     "watch",
+    "start",
     "watchdog",
     "root",
-    "word",
 ];
 
 fn lines(text: &[u8]) -> Vec<String> {
@@ -114,13 +114,16 @@ pub(super) fn retold(text: &[u8], records: &[String]) -> Vec<u8> {
     let (before, after): (Vec<String>, Vec<String>) = records
         .iter()
         .cloned()
-        .partition(|r| BEFORE_SHARED.contains(&kind(r).as_str()));
+        .partition(|r| BEFORE_COLOURS.contains(&kind(r).as_str()));
+    let (words, after): (Vec<String>, Vec<String>) = after.into_iter().partition(|r| kind(r) == "word");
     let mut out = vec!["bulkhead-grants 1".to_owned()];
     out.extend(of(&["system", "board"]));
     out.extend(before);
-    out.extend(of(&["shared", "grant"]));
+    out.extend(of(&["colours", "colour"]));
+    out.extend(words);
+    out.extend(of(&["shared", "grant", "coloured"]));
     out.extend(after);
-    out.extend(of(&["memory"]));
+    out.extend(of(&["memory", "coloured-memory"]));
     bytes(&out)
 }
 
@@ -129,27 +132,99 @@ fn rights(rights: u8) -> String {
     ['r', letter(W, 'w'), letter(X, 'x')].iter().collect()
 }
 
-/// The text with a grant replaced, and its party's rights in a `shared` record of the same range.
-pub(super) fn regrant(text: &[u8], old: &Grant, new: &Grant) -> Vec<u8> {
-    let kind = match new.kind {
+/// A record `what` of a grant.
+fn record(what: &str, grant: &Grant) -> String {
+    let kind = match grant.kind {
         Kind::WriteBack => "normal-wb",
         Kind::NonCacheable => "normal-nc",
         Kind::Device | Kind::Other(_) => "device-ngnre",
     };
+    format!(
+        "{what} {} {} {:#x}-{:#x} {} {kind} {:#x}",
+        grant.root,
+        grant.name,
+        grant.range.start,
+        grant.range.end,
+        rights(grant.rights),
+        grant.input
+    )
+}
+
+fn fields(line: &str) -> Vec<&str> {
+    line.split(' ').filter(|f| !f.is_empty()).collect()
+}
+
+/// First number of a field.
+fn number(field: Option<&&str>) -> u64 {
+    let first = field.and_then(|f| f.split('-').next());
+    first.and_then(crate::text::hex).unwrap_or(u64::MAX)
+}
+
+/// The text in which `new`, a page, was taken out of the coloured grant `old`; `rest` is left of that.
+pub(super) fn moved(text: &[u8], old: &Grant, rest: &[Grant], new: &Grant) -> Vec<u8> {
+    let mut all = lines(text);
+    let was = record("coloured", old);
+    if let Some(at) = all.iter().position(|line| fields(line).join(" ") == was) {
+        all.splice(at..=at, rest.iter().map(|grant| record("coloured", grant)));
+    }
+    let own = |line: &String| fields(line).starts_with(&["grant", &new.root]);
+    let above = |line: &String| own(line) && number(fields(line).get(6)) > new.input;
+    let last = |all: &[String]| all.iter().rposition(own).map(|at| at + 1);
+    let at = all.iter().position(above).or_else(|| last(&all));
+    all.insert(at.unwrap_or(0), record("grant", new));
+    let above = |line: &String| {
+        let fields = fields(line);
+        fields.first() == Some(&"memory") && number(fields.get(1)) > new.range.start
+    };
+    let at = all.iter().position(above).unwrap_or(all.len());
+    let place = format!("{:#x}-{:#x}", new.range.start, new.range.end);
+    all.insert(at, format!("memory {place} {} moved", new.root));
+    bytes(&all)
+}
+
+/// A partition claims other colours.
+pub(super) fn claim(text: &mut Vec<u8>, rng: &mut Rng) -> String {
+    let mut all = lines(text);
+    let of = |kind: &str| -> Vec<(usize, Vec<String>)> {
+        let found = all.iter().enumerate();
+        let found =
+            found.map(|(i, line)| (i, fields(line).into_iter().map(str::to_owned).collect::<Vec<_>>()));
+        found
+            .filter(|(_, f)| f.first().is_some_and(|f| f == kind))
+            .collect()
+    };
+    let (claims, colours) = (of("colour"), of("colours"));
+    let count = colours.first().and_then(|(_, f)| crate::text::decimal(f.get(1)?));
+    let how = rng.below(4);
+    // One in any colour reaches nothing else when it claims all: that is wrong by the claim alone.
+    let free = |(_, f): &&(usize, Vec<String>)| how != 1 || f.get(2).is_some_and(|set| set == "any");
+    let free: Vec<_> = claims.iter().filter(free).collect();
+    let (Some(count), Some((at, old)), Some((_, other))) = (count, rng.pick(&free), rng.pick(&claims)) else {
+        return String::new();
+    };
+    let set = match how {
+        0 => "any".to_owned(),
+        1 => format!("0-{}", count - 1),
+        2 => rng.below(count).to_string(),
+        _ => other[2].clone(),
+    };
+    let what = format!("{} has colours {set}, not {}", old[1], old[2]);
+    if let Some(line) = all.get_mut(*at) {
+        *line = format!("colour {} {set}", old[1]);
+    }
+    *text = bytes(&all);
+    what
+}
+
+/// The text with a grant replaced, and its party's rights in a `shared` record of the same range.
+pub(super) fn regrant(text: &[u8], old: &Grant, new: &Grant) -> Vec<u8> {
     let place = |g: &Grant| format!("{:#x}-{:#x}", g.range.start, g.range.end);
     let mut all = lines(text);
     for line in &mut all {
         let fields: Vec<&str> = line.split(' ').filter(|f| !f.is_empty()).collect();
         let here = fields.get(1) == Some(&old.root.as_str()) && fields.get(2) == Some(&old.name.as_str());
         if fields.first() == Some(&"grant") && here && fields.get(3) == Some(&place(old).as_str()) {
-            *line = format!(
-                "grant {} {} {} {} {kind} {:#x}",
-                new.root,
-                new.name,
-                place(new),
-                rights(new.rights),
-                new.input
-            );
+            *line = record("grant", new);
         } else if fields.first() == Some(&"shared") && fields.get(2) == Some(&place(old).as_str()) {
             let party = if old.root.starts_with("el2:") {
                 "el2"

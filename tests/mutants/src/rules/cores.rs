@@ -133,11 +133,14 @@ fn of_core(blob: &Blob, i: usize, core: &Core, found: &mut Found) {
         found.effect(runs(slot, &vcpus), || {
             format!("core {i}: a slot runs what is not of the core")
         });
+        found.effect(divides(slot, &vcpus), || {
+            format!("core {i}: a slot that cannot be shared so")
+        });
         end = end.saturating_add(slot.length);
     }
     let served = vcpus
         .iter()
-        .all(|v| slots.iter().any(|s| s.kind == 0 && s.vcpu == *v));
+        .all(|v| slots.iter().any(|s| s.kind == 0 && s.vcpu == *v || grants(s, *v)));
     found.effect(served, || format!("core {i}: a vCPU without a slot"));
     found.effect(end == core.frame && end > 0, || {
         format!("core {i}: slots do not fill the frame")
@@ -150,6 +153,41 @@ fn runs(slot: &Slot, vcpus: &[u32]) -> bool {
         1 | 2 => slot.vcpu == NONE,
         _ => false,
     }
+}
+
+/// Whether a share with a budget names the vCPU.
+fn grants(slot: &Slot, vcpu: u32) -> bool {
+    slot.shares.iter().any(|(kind, v, _)| (*kind, *v) == (1, vcpu))
+}
+
+/// Whether the shares are those that EL2 takes: used ones first, budgets for different vCPUs of the core and for no
+/// longer than the slot, that of the slot's vCPU among them, at most one slack and that last.
+fn divides(slot: &Slot, vcpus: &[u32]) -> bool {
+    let mut seen: Vec<u32> = Vec::new();
+    let mut over = false;
+    for (kind, vcpu, budget) in slot.shares {
+        let good = match kind {
+            0 => {
+                over = true;
+                (vcpu, budget) == (0, 0)
+            }
+            1 => {
+                let first = !seen.contains(&vcpu);
+                seen.push(vcpu);
+                !over && first && vcpus.contains(&vcpu) && (1..=slot.length).contains(&budget)
+            }
+            2 => {
+                let last = !over && !seen.is_empty();
+                over = true;
+                last && vcpus.contains(&vcpu) && budget == 0
+            }
+            _ => false,
+        };
+        if !good {
+            return false;
+        }
+    }
+    seen.is_empty() || slot.kind == 0 && seen.contains(&slot.vcpu)
 }
 
 fn partitions(blob: &Blob, found: &mut Found) {

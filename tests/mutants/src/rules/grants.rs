@@ -7,6 +7,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::entries::Partition;
 use crate::image::Range;
 use crate::judge::{Case, Found};
+use crate::rules::colours;
 use crate::rules::records::emulated;
 use crate::text::Grant;
 use crate::walk::{Map, join};
@@ -20,6 +21,9 @@ const PAYLOAD: u64 = 0x7f_4000_0000;
 
 /// `STOLEN_TIME_IPA`.
 const STOLEN: u64 = 0x7f_0020_0000;
+
+/// `DUMP_IPA`.
+const DUMP: u64 = 0x60_0000_0000;
 
 /// The page of a partition's stolen time, which begins with that of its vCPU 0.
 pub(crate) fn stolen(case: &Case<'_>, at: usize) -> Option<Range> {
@@ -73,44 +77,73 @@ pub(crate) fn roots<'c>(case: &'c Case<'_>) -> Vec<(String, &'c [Map])> {
     all
 }
 
+/// A grant and what it maps.
+pub(crate) struct Own<'c> {
+    pub(crate) grant: &'c Grant,
+    pub(crate) pieces: Vec<Map>,
+    pub(crate) coloured: bool,
+}
+
+impl Own<'_> {
+    fn size(&self) -> u64 {
+        self.pieces.iter().map(|p| p.size).fold(0, u64::saturating_add)
+    }
+}
+
+/// All grants of a root; those of colours that are none map nothing.
+pub(crate) fn of<'c>(case: &'c Case<'_>, root: &str) -> Vec<Own<'c>> {
+    let plain = case.text.grants.iter().filter(|g| g.root == root);
+    let whole = |grant: &'c Grant| Own {
+        grant,
+        pieces: vec![Map {
+            input: grant.input,
+            output: grant.range.start,
+            size: grant.range.size(),
+            rights: grant.rights,
+            kind: grant.kind,
+        }],
+        coloured: false,
+    };
+    let coloured = case.text.coloured.iter().filter(|g| g.root == root);
+    let expanded = coloured.map(|grant| Own {
+        grant,
+        pieces: colours::pieces(case, grant).unwrap_or_default(),
+        coloured: true,
+    });
+    plain.map(whole).chain(expanded).collect()
+}
+
 /// Reach equals grants, root by root; then names.
 pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
     let all = &case.text.grants;
     let order: Vec<String> = roots(case).into_iter().map(|(name, _)| name).collect();
     let place = |grant: &Grant| order.iter().position(|name| *name == grant.root);
-    found.form(all.iter().all(|g| place(g).is_some()), || {
-        "grants of no root".to_owned()
-    });
-    found.form(all.iter().map(place).is_sorted(), || {
-        "grants are not in the order of roots".to_owned()
-    });
-    for (name, maps) in roots(case) {
-        let mut own: Vec<&Grant> = all.iter().filter(|grant| grant.root == name).collect();
-        found.form(own.iter().map(|g| g.input).is_sorted(), || {
-            format!("grants of {name} are not in order")
+    for kind in [all, &case.text.coloured] {
+        found.form(kind.iter().all(|g| place(g).is_some()), || {
+            "grants of no root".to_owned()
         });
-        own.sort_by_key(|grant| grant.input);
+        let key = |grant: &Grant| (place(grant), grant.input);
+        found.form(kind.iter().map(key).is_sorted(), || {
+            "grants are not in the order of roots and input addresses".to_owned()
+        });
+    }
+    for (name, maps) in roots(case) {
+        let own = of(case, &name);
+        found.form(own.iter().all(|own| !own.pieces.is_empty()), || {
+            format!("{name}: a grant of no pages of its colours")
+        });
+        let mut pieces: Vec<&Map> = own.iter().flat_map(|own| &own.pieces).collect();
+        pieces.sort_by_key(|piece| piece.input);
         let (mut granted, mut end) = (Vec::new(), 0);
-        for grant in own {
-            let size = grant.range.size();
-            let numbers = [grant.input, grant.range.start, grant.range.end];
+        for piece in pieces {
+            let numbers = [piece.input, piece.output, piece.size];
             let legal = numbers.iter().all(|n| n.is_multiple_of(PAGE))
-                && grant.input >= end
-                && grant.input.checked_add(size).is_some_and(|e| e <= 1 << 39);
+                && piece.input >= end
+                && piece.input.checked_add(piece.size).is_some_and(|e| e <= 1 << 39);
             found.form(legal, || format!("grants of {name} are not pages, or overlap"));
-            end = grant.input.saturating_add(size);
-            let (input, output) = (grant.input, grant.range.start);
+            end = piece.input.saturating_add(piece.size);
             if legal {
-                join(
-                    &mut granted,
-                    Map {
-                        input,
-                        output,
-                        size,
-                        rights: grant.rights,
-                        kind: grant.kind,
-                    },
-                );
+                join(&mut granted, *piece);
             }
         }
         found.effect(granted == maps, || {
@@ -134,7 +167,11 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
         names(case, at, partition, found);
         stolen_parts(case, at, found);
     }
-    for grant in all.iter().filter(|g| g.root.starts_with("stream:")) {
+    for grant in all
+        .iter()
+        .chain(&case.text.coloured)
+        .filter(|g| g.root.starts_with("stream:"))
+    {
         found.effect(grant.name == "ram", || {
             format!("{}: `{}` is not RAM", grant.root, grant.name)
         });
@@ -144,13 +181,14 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
 fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
     let name = partition.name.as_deref().unwrap_or("?");
     let root = format!("partition:{name}");
-    let own: Vec<&Grant> = case.text.grants.iter().filter(|g| g.root == root).collect();
-    for grant in &own {
-        let good = is_what_it_says(case, at, partition, grant);
+    let own = of(case, &root);
+    for one in &own {
+        let grant = one.grant;
+        let good = is_what_it_says(case, at, partition, one);
         found.effect(good, || format!("{root}: `{}` is not what it says", grant.name));
         let input = Range {
             start: grant.input,
-            end: grant.input.saturating_add(grant.range.size()),
+            end: grant.input.saturating_add(one.size()),
         };
         let emulated = emulated(&case.blob, at)
             .iter()
@@ -159,8 +197,8 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
             format!("{root}: `{}` is where EL2 emulates", grant.name)
         });
     }
-    let ram = own.iter().filter(|g| g.name == "ram");
-    let ram: u64 = ram.map(|g| g.range.size()).fold(0, u64::saturating_add);
+    let ram = own.iter().filter(|own| own.grant.name == "ram");
+    let ram: u64 = ram.map(Own::size).fold(0, u64::saturating_add);
     found.effect(ram == partition.ram_size && ram > 0, || {
         format!("{root}: {ram:#x} bytes of RAM")
     });
@@ -170,22 +208,29 @@ fn names(case: &Case<'_>, at: usize, partition: &Partition, found: &mut Found) {
         ("loader", 1),
         ("load-list", 1),
         ("payload", 0),
+        ("dump", 0),
         ("window", 0),
     ] {
-        let count = own.iter().filter(|g| g.name == once).count();
+        let count = own.iter().filter(|own| own.grant.name == once).count();
         found.effect((least..=1).contains(&count), || {
             format!("{root}: {count} grants of `{once}`")
         });
     }
-    for (i, one) in own.iter().enumerate() {
-        let twice = own.iter().skip(i + 1).any(|other| other.range.meets(one.range));
+    let mut pieces: Vec<&Map> = own.iter().flat_map(|own| &own.pieces).collect();
+    pieces.sort_by_key(|piece| piece.output);
+    for two in pieces.windows(2) {
+        let twice = two[1].output - two[0].output < two[0].size;
         found.effect(!twice, || {
-            format!("{root}: `{}` is reached at two addresses", one.name)
+            format!("{root}: {:#x} is reached at two addresses", two[1].output)
         });
     }
 }
 
-fn is_what_it_says(case: &Case<'_>, at: usize, partition: &Partition, grant: &Grant) -> bool {
+fn is_what_it_says(case: &Case<'_>, at: usize, partition: &Partition, own: &Own<'_>) -> bool {
+    let grant = own.grant;
+    if own.coloured && !["ram", "load-list", "payload"].contains(&grant.name.as_str()) {
+        return false;
+    }
     let (range, kind, rights) = (grant.range, grant.kind, grant.rights);
     let banks = case
         .blob
@@ -199,17 +244,19 @@ fn is_what_it_says(case: &Case<'_>, at: usize, partition: &Partition, grant: &Gr
             .placed
             .iter()
             .any(|p| p.owner == owner && range.within(p.range))
+            || colours::placed(case, own, owner)
     };
     let memory = |wanted_rights: u8| kind == Kind::WriteBack && rights == wanted_rights && in_ram;
     match grant.name.as_str() {
         "ram" => {
             let ram = Range::sized(partition.ram_ipa, partition.ram_size);
-            let at = Range::sized(grant.input, range.size());
+            let at = Range::sized(grant.input, own.size());
             let inside = at.zip(ram).is_some_and(|(at, ram)| at.within(ram));
             kind == Kind::WriteBack && inside && in_ram && placed(&owner)
         }
         "loader" => memory(R | X) && grant.input == LOADER && range == case.image.loader,
         "load-list" => memory(R) && grant.input == LIST && placed(&owner),
+        "dump" => memory(R | W) && grant.input == DUMP && placed(&owner),
         "payload" => memory(R) && grant.input == PAYLOAD && placed(&owner),
         "window" => {
             let place = (range.start, range.size()) == (partition.window, WINDOW);

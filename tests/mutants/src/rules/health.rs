@@ -89,6 +89,16 @@ pub(crate) fn records(blob: &Blob) -> Vec<String> {
         let ((every, grace), limit) = (p.heartbeat, p.interrupt_limit);
         out.push(format!("watch {name} {safe} {every} {grace} {limit}"));
     }
+    for p in &blob.partitions {
+        let flag = |bit: u32, set: &'static str, clear: &'static str| match p.flags & bit {
+            0 => clear,
+            _ => set,
+        };
+        let name = p.name.as_deref().unwrap_or("?");
+        let (limit, steady) = (p.restart_limit, flag(1, "steady", "-"));
+        let (when, seed) = (flag(4, "boot", "off"), flag(8, "fixed", "board"));
+        out.push(format!("start {name} {when} {limit} {seed} {steady}"));
+    }
     if blob.board.watchdog != 0 {
         out.push(format!("watchdog {}", blob.board.watchdog));
     }

@@ -139,12 +139,12 @@ fn owned(case: &Case<'_>) -> Vec<(String, Range)> {
         if partition.window != 0 {
             all.push((owner.clone(), sized(partition.window, WINDOW)));
         }
-        for grant in case
-            .text
-            .grants
-            .iter()
-            .filter(|g| g.root == owner && g.name != "loader")
-        {
+        // Grants that lie in colours are compared with what was placed there one by one, by their names.
+        for own in super::grants::of(case, &owner) {
+            let grant = own.grant;
+            if grant.name == "loader" || super::colours::placed(case, &own, &owner) {
+                continue;
+            }
             let channel = grant.name.starts_with("channel:");
             all.push((
                 if channel {

@@ -167,6 +167,17 @@ pub fn expected(case: &Case<'_>) -> Vec<String> {
             out.push(format!("slot {i} {} {} {kind} {vcpu}", slot.offset, slot.length));
         }
     }
+    for (i, core) in blob.cores.iter().enumerate() {
+        let (first, count) = (index(core.slots.0.into()), index(core.slots.1.into()));
+        for slot in blob.slots.iter().skip(first).take(count) {
+            for (kind, vcpu, budget) in slot.shares.iter().filter(|s| **s != (0, 0, 0)) {
+                let kind = ["?", "budget", "slack"]
+                    .get(index((*kind).into()))
+                    .unwrap_or(&"?");
+                out.push(format!("share {i} {} {kind} {vcpu} {budget}", slot.offset));
+            }
+        }
+    }
     out.extend(super::health::records(blob));
     out.push(format!("root el2:boot {0:#x} {0:#x}", blob.boot_root));
     for (i, core) in blob.cores.iter().enumerate() {

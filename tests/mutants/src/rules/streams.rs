@@ -3,6 +3,7 @@
 
 use crate::descriptor::{Kind, R, W};
 use crate::judge::{Case, Found};
+use crate::rules::grants;
 use crate::rules::words::size_code;
 use crate::walk::{Map, join};
 
@@ -26,22 +27,18 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
             format!("stream {id:#x} {}", wrong.unwrap_or_default())
         });
         let root = format!("partition:{}", partition.name.as_deref().unwrap_or("?"));
+        let own = grants::of(case, &root);
+        let ram = own.iter().filter(|own| own.grant.name == "ram");
+        let mut pieces: Vec<&Map> = ram.flat_map(|own| &own.pieces).collect();
+        pieces.sort_by_key(|piece| piece.input);
         let mut writable = Vec::new();
-        let own = case
-            .text
-            .grants
-            .iter()
-            .filter(|g| g.root == root && g.name == "ram");
-        for grant in own.filter(|g| g.rights & W != 0) {
-            let (input, output, size) = (grant.input, grant.range.start, grant.range.size());
+        for piece in pieces.into_iter().filter(|piece| piece.rights & W != 0) {
             join(
                 &mut writable,
                 Map {
-                    input,
-                    output,
-                    size,
                     rights: R | W,
                     kind: Kind::WriteBack,
+                    ..*piece
                 },
             );
         }

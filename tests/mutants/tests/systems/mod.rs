@@ -39,20 +39,64 @@ pub(crate) fn masters(workshop: &Workshop) -> System {
     workshop.load(&fs::read_to_string(folder.join("systems/masters.yaml")).unwrap())
 }
 
+/// The system in page colours, with bus masters and a partition that has any colour.
+fn coloured(workshop: &Workshop) -> System {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::copy(
+        folder.join("boards/virt-edu.yaml"),
+        workshop.path("virt-edu.yaml"),
+    )
+    .unwrap();
+    workshop.load(&fs::read_to_string(folder.join("systems/coloured.yaml")).unwrap())
+}
+
+/// The same with the second of them on another bus.
+fn other_bus(workshop: &Workshop) -> System {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut board = fs::read_to_string(folder.join("boards/virt-edu.yaml")).unwrap();
+    for (old, new) in [
+        ("stream_bits: 8", "stream_bits: 9"),
+        ("buses: 1,", "buses: 2,"),
+        ("slot: 3, id: \"1234", "bus: 1, slot: 3, id: \"1234"),
+    ] {
+        assert!(board.contains(old));
+        board = board.replace(old, new);
+    }
+    fs::write(workshop.path("two-buses.yaml"), board).unwrap();
+    let spec = fs::read_to_string(folder.join("systems/masters.yaml")).unwrap();
+    workshop.load(&spec.replace("./virt-edu.yaml", "./two-buses.yaml"))
+}
+
 /// The system with doorbells.
 fn doorbells(workshop: &Workshop) -> System {
     fs::write(workshop.path("images/channels.elf"), partition_elf(7)).unwrap();
     workshop.load(&fs::read_to_string(repository().join("tests/systems/doorbells.yaml")).unwrap())
 }
 
-/// The reference system, one with two bus masters, one with doorbells, one of one partition.
+/// The system with locks with and without inheritance, of partitions on shared cores.
+fn locks(workshop: &Workshop) -> System {
+    fs::write(workshop.path("images/inversion.elf"), partition_elf(8)).unwrap();
+    workshop.load(&fs::read_to_string(repository().join("tests/systems/inversion.yaml")).unwrap())
+}
+
+/// The system with queues of both kinds, of which one holds its writer up, and shared memory.
+fn queues(workshop: &Workshop) -> System {
+    workshop.load(&fs::read_to_string(repository().join("tests/systems/channels.yaml")).unwrap())
+}
+
+/// The reference system, one with two bus masters, one with them on two buses, one with doorbells, one with locks, one with queues, one of one
+/// partition, one in page colours.
 pub(crate) fn all() -> Vec<Files> {
     let (workshop, hypervisor) = (Workshop::new(), hypervisor_bin());
     let systems = [
         masters(&workshop),
+        other_bus(&workshop),
         workshop.reference(),
         doorbells(&workshop),
+        locks(&workshop),
+        queues(&workshop),
         workshop.load(ONE),
+        coloured(&workshop),
     ];
     systems
         .iter()

@@ -11,12 +11,14 @@ mod linux;
 mod locks;
 mod masters;
 mod storm;
+mod time;
 mod traffic;
 
 use std::fs;
 use std::time::Duration;
 
 use bulkhead_on_target::{System, core, partition, says};
+use bulkhead_runner::Session;
 use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
 
@@ -35,6 +37,8 @@ struct Outcome {
     succeeded: u64,
     /// Entries to EL2 that the attacker caused, by EL2's count.
     entries: u64,
+    /// SPIs that the physical distributor lets through.
+    spis: Vec<u32>,
     report: Report,
 }
 
@@ -87,6 +91,7 @@ fn attack(what: &str, changes: &[&str]) -> Outcome {
         .run_for(Duration::from_millis(40))
         .expect("the machine runs");
     let after = session.memory(store, size).expect("memory");
+    let spis = enabled_spis(&mut session);
     let report = session.finish("the attack is over").expect("report");
     assert!(
         before == after,
@@ -98,6 +103,7 @@ fn attack(what: &str, changes: &[&str]) -> Outcome {
         attempts: number(&line, "attempts"),
         succeeded: number(&line, "succeeded"),
         entries: attacker.el2_entries.total,
+        spis,
         report: report.clone(),
     };
     println!(
@@ -110,6 +116,20 @@ fn attack(what: &str, changes: &[&str]) -> Outcome {
         core(&report, 0).worst_slot_lateness_ns
     );
     outcome
+}
+
+/// What `GICD_ISENABLER<n>` of QEMU virt holds of its SPIs.
+fn enabled_spis(session: &mut Session) -> Vec<u32> {
+    const ENABLES: u64 = 0x0800_0100;
+    let mut word = |n: u32| {
+        let bytes = session.memory(ENABLES + 4 * u64::from(n), 4).expect("register");
+        u32::from_le_bytes(bytes.try_into().expect("4 bytes"))
+    };
+    let words: Vec<(u32, u32)> = (1..8).map(|n| (n, word(n))).collect();
+    let bits = words
+        .iter()
+        .flat_map(|(n, word)| (0..32).filter_map(move |bit| (word >> bit & 1 == 1).then_some(n * 32 + bit)));
+    bits.collect()
 }
 
 /// The dedicated neighbour runs without interrupts of EL2, the one of the same core has all its slots, in time.
@@ -270,6 +290,15 @@ fn power() {
         partition(&outcome.report, "attacker").restarts >= 2,
         "it resets itself alone"
     );
+    let control = attack(
+        "psci",
+        &[
+            "partitions.attacker.cores={ sliced: [0, 1] }",
+            "schedule.cores.1=[{ run: attacker, for: 6ms }, { run: idle, for: 4ms }]",
+        ],
+    );
+    // It is switched on once, and AFFINITY_INFO of both widths knows it.
+    assert_eq!(control.succeeded, 3, "with a vCPU more");
 }
 
 /// Pairs, writeback, SIMD, exclusives, fetches, table walks. Verifies: BH-ATK-001, BH-TRAP-010, BH-TRAP-021.
@@ -292,6 +321,8 @@ fn forms_of_access() {
         outcome.attempts - 2 * 18,
         "each other one ends the partition"
     );
+    let granted = "channels.vehicle-state.readers=[cluster, attacker]";
+    assert_eq!(attack("forms", &[granted]).succeeded, 1, "with a channel to read");
 }
 
 /// Random traps of one seed, by EL2's count; with the same seed they are the same.
@@ -327,83 +358,16 @@ fn seeded_traps_of_many_seeds() {
 /// Verifies: BH-ATK-001.
 #[test]
 fn interrupt_controller() {
+    /// INTIDs of `can0` and `edu0`.
+    const CAN: u32 = 36;
+    const LINE: u32 = 37;
     let outcome = attack("gic", &[]);
     outcome.fails(outcome.reason("data_abort") + outcome.reason("sysreg"));
-}
-
-/// Verifies: BH-ATK-001.
-#[test]
-fn time() {
-    let hog = attack("hog", &[]);
-    hog.fails(hog.reason("fiq"));
-    assert!(hog.reason("fiq") >= 100, "a slot's end each 10 ms");
-    let storm = attack("storm", &[]);
-    storm.fails(storm.reason("irq"));
-    let timers = attack("timers", &[]);
-    assert_eq!((timers.attempts, timers.succeeded), (4_000, 0));
-    assert!(
-        timers.reason("irq") >= 100,
-        "timers fire: {}",
-        timers.reason("irq")
-    );
-    let flood = attack("console", &[]);
-    assert_eq!((flood.attempts, flood.succeeded), (20_000, 0));
-}
-
-/// A transfer that was granted ends 100 ms after its partition has: it does not land. Verifies: BH-ATK-001, BH-DMA-023.
-#[test]
-fn revoked_dma() {
-    /// Configuration space, the SMMU, and in it `SMMU_CMDQ_PROD`, on QEMU virt.
-    const ECAM: u64 = 0x40_1000_0000;
-    const CMDQ_PROD: u64 = 0x0905_0098;
-    const POISON: u64 = 0x0BAD_CAFE_0BAD_CAFE;
-    let system = System::build(SYSTEM, &["partitions.attacker.args=\"attack=revoked\""]);
-    let text = fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
-    let field = |head: &[&str], n: usize| {
-        let mut records = text
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let record = records.find(|r| r.starts_with(head)).expect("record");
-        record.get(n).expect("field").to_string()
-    };
-    let (ram, _) = ram(&system, "attacker");
-    let stream = hex(&field(&["stream"], 1));
-    let table = field(&["stream-table"], 1);
-    let table = hex(table.split('-').next().expect("range"));
-    let queue = field(&["grant", "el2:boot", "smmu-queues"], 3);
-    let queue = hex(queue.split('-').next().expect("range"));
-    let mut session = system.start(|options| options.launch.timing = Timing::Deterministic);
-    let line = says(&mut session, "attacker", " succeeded", PATIENCE);
-    let landing = hex(line.split([' ', ':']).nth(1).expect("address")) - 0x4000_0000 + ram;
-    session
-        .run_for(Duration::from_millis(500))
-        .expect("the machine runs");
-    let producer = session.memory(CMDQ_PROD, 4).expect("register");
-    let mut word = |address| {
-        let bytes = session.memory(address, 8).expect("memory");
-        u64::from_le_bytes(bytes.try_into().expect("8 bytes"))
-    };
-    assert_eq!(
-        word(landing),
-        POISON,
-        "the transfer of a partition that is off has landed"
-    );
-    assert_eq!(
-        word(table + 64 * stream) & 1,
-        0,
-        "its stream table entry is valid"
-    );
-    let command = word(ECAM + (stream << 12)) >> 32;
-    assert_eq!(
-        command & 0b110,
-        0b010,
-        "its function masters the bus: command {command:#x}"
-    );
-    // CMD_CFGI_STE of its stream, once at the start and once at the end; then CMD_TLBI_S12_VMALL, CMD_SYNC.
-    let end = u64::from(*producer.first().expect("a byte"));
-    let codes: Vec<u64> = (0..end).map(|n| word(queue + n * 16) & 0xff).collect();
-    let forgotten = codes.windows(3).filter(|three| *three == [0x03, 0x28, 0x46]);
-    assert_eq!(forgotten.count(), 2, "the SMMU was told to forget: {codes:x?}");
-    let report = session.finish("seen").expect("report");
-    assert_eq!(partition(&report, "attacker").state, "off");
+    assert_eq!(outcome.spis, [LINE], "that of its own device");
+    let granted = [
+        "partitions.store.devices=[edu1]",
+        "partitions.attacker.devices=[edu0, can0]",
+    ];
+    let control = attack("gic", &granted);
+    assert_eq!(control.spis, [CAN, LINE], "with an SPI more");
 }

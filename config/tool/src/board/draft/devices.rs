@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::{Draft, hex, kind_of, name, size};
 use crate::board::tree::Node;
+use bulkhead_model::units::show_frequency;
 
 /// The kind whose message RAM is a region of its own in a tree, and belongs to its registers in a board file.
 const M_CAN: &str = "m-can";
@@ -114,7 +115,7 @@ impl Draft<'_> {
             size(*bytes)
         )?;
         if let Some(hz) = self.clock(node) {
-            writeln!(text, "  {mark}  clock: {hz}")?;
+            writeln!(text, "  {mark}  clock: {}", show_frequency(hz.into()))?;
         }
         let trigger = if interrupt.edge { "edge" } else { "level" };
         writeln!(

@@ -3,6 +3,7 @@
 
 use core::arch::global_asm;
 
+use bulkhead_abi::crash::DUMP_HEAD;
 use bulkhead_types::load::{LOADER_IPA, MAX_STEPS, step};
 
 /// Bytes of the stack.
@@ -57,9 +58,10 @@ global_asm!(
     r#"
     .section .text.entry, "ax"
     .global _loader
-    // x0 = load list, x1..x4 = secret, x5 = starts so far; MMU off.
+    // x0 = load list, x1..x4 = secret, x5 = starts so far, x6 = whether an error ended the last life; MMU off.
     _loader:
         msr     daifset, #0xf
+        mov     x20, x6
         adr     x6, loader_vectors
         msr     vbar_el1, x6
 
@@ -121,7 +123,23 @@ global_asm!(
         msr     sctlr_el1, x6
         isb
 
-        msr     spsel, #1
+        // What lies where the stack will be is part of what is kept.
+        cbz     x20, 2f
+        ldp     x6, x7, [x0]            // kind, target
+        cmp     x6, #{DUMP}
+        b.ne    2f
+        ldr     x8, [x0, #16]           // source
+        add     x7, x7, #{DUMP_HEAD}
+        sub     x8, x9, x8
+        add     x7, x7, x8
+        mov     x8, x9
+        add     x10, x9, #{STACK}
+    1:  ldp     x11, x12, [x8], #16
+        stp     x11, x12, [x7], #16
+        cmp     x8, x10
+        b.lo    1b
+
+    2:  msr     spsel, #1
         add     x6, x9, #{STACK}
         mov     sp, x6
         mov     x19, x9
@@ -132,6 +150,7 @@ global_asm!(
         mov     x1, sp
         mov     x2, x5
         mov     x3, x19
+        mov     x4, x20
         bl      loader_run              // x0 = entry, x1 = its x0
 
         // No stack from here on: scrub it, clean it, and leave as if nothing had run.
@@ -223,6 +242,8 @@ global_asm!(
     COPY = const step::COPY,
     RANDOM = const step::RANDOM,
     JUMP = const step::JUMP,
+    DUMP = const step::DUMP,
+    DUMP_HEAD = const DUMP_HEAD,
     MAIR = const MAIR,
     TCR = const TCR,
     SCTLR_ON = const SCTLR_ON,

@@ -4,6 +4,7 @@
 use core::arch::asm;
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 
+use bulkhead_abi::crash::{DUMP_HEAD, DUMP_MAGIC, DumpHead};
 use bulkhead_loader::{Random, Region};
 use bulkhead_types::load::{MAX_STEPS, Step, step};
 
@@ -80,6 +81,40 @@ fn copy(step: &Step) {
     unsafe { to.copy_from_nonoverlapping(from, address(step.size)) }
 }
 
+/// Keeps what the partition's RAM holds in its reserved range, as that of start `start`. `_loader` has kept what lay
+/// where the stack is. Implements: BH-HEALTH-061.
+fn dump(step: &Step, stack: Region, start: u64) {
+    let line = line();
+    let head: *mut DumpHead = with_exposed_provenance_mut(address(step.target));
+    let set = |magic| {
+        let size = step.size;
+        let at = Region::new(step.target, DUMP_HEAD).unwrap_or_else(|| loader_fail());
+        // SAFETY: the first bytes of the range, which stage 2 maps for this program alone and in whole pages; nothing
+        // else of this program lies there.
+        unsafe { head.write_volatile(DumpHead { magic, start, size }) };
+        clean(at, line);
+        complete();
+    };
+    set(0);
+    let ram = Region::new(step.source, step.size).unwrap_or_else(|| loader_fail());
+    let behind = step.target.saturating_add(DUMP_HEAD);
+    for part in ram.without(stack) {
+        let to = behind.saturating_add(part.start.saturating_sub(ram.start));
+        let to: *mut u8 = with_exposed_provenance_mut(address(to));
+        let from: *const u8 = with_exposed_provenance(address(part.start));
+        let count = address(part.end.saturating_sub(part.start));
+        // SAFETY: RAM of this partition without the stack, which nothing writes meanwhile, and the range behind its
+        // head, which is as large as RAM and lies elsewhere; both are mapped as Normal memory.
+        unsafe { to.copy_from_nonoverlapping(from, count) };
+    }
+    clean(
+        Region::new(behind, step.size).unwrap_or_else(|| loader_fail()),
+        line,
+    );
+    complete();
+    set(DUMP_MAGIC);
+}
+
 /// Fills a slot with random bytes.
 fn fill(step: &Step, random: &mut Random) {
     let mut at = step.target;
@@ -149,7 +184,7 @@ fn step_at(list: *const Step, index: usize) -> Step {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn loader_run(list: *const Step, secret: &[u64; 4], starts: u64, stack: u64) -> Jump {
+extern "C" fn loader_run(list: *const Step, secret: &[u64; 4], starts: u64, stack: u64, ended: u64) -> Jump {
     let mut random = Random::new(*secret, starts);
     let stack = Region::new(stack, STACK).unwrap_or_else(|| loader_fail());
     for index in 0..MAX_STEPS {
@@ -159,6 +194,8 @@ extern "C" fn loader_run(list: *const Step, secret: &[u64; 4], starts: u64, stac
                 let region = written(&step).unwrap_or_else(|| loader_fail());
                 region.without(stack).into_iter().for_each(zero);
             }
+            step::DUMP if ended == 0 => {}
+            step::DUMP => dump(&step, stack, starts.saturating_sub(1)),
             step::COPY => copy(&step),
             step::RANDOM => fill(&step, &mut random),
             step::WRITE32 => write_register(&step),

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The keys of a board's devices and of what controls them.
+
+use super::board::{BASE, SIZE};
+use super::{Count, Kind, Meaning, Table, Word, needed, optional, table, word};
+
+/// A device.
+pub(super) const DEVICE: Table = table(
+    "a device",
+    &[
+        needed("kind", Kind::Word(DEVICES), "What it is."),
+        optional(
+            "pci",
+            Kind::Map(&PCI),
+            "none: it is at fixed addresses",
+            "Its PCI function.",
+        ),
+        needed(
+            "registers",
+            Kind::Forms(&[&IN_BAR, &AT_ADDRESS]),
+            "Where the registers for its partition are.",
+        ),
+        optional(
+            "clock",
+            Kind::Frequency,
+            "unknown to the partition",
+            "Frequency of the clock that its driver divides.",
+        ),
+        optional("interrupt", Kind::Map(&INTERRUPT), "none", "Its interrupt."),
+        optional(
+            "can",
+            Kind::Boolean,
+            "`false`",
+            "Whether it is a CAN controller: `wiring` may name it.",
+        ),
+        optional(
+            "bus_master",
+            Kind::Boolean,
+            "`false`",
+            "Whether it reads and writes memory by itself: its partition's RAM, where it is a PCI function behind the SMMU; else all of memory.",
+        ),
+        optional(
+            "reset",
+            Kind::List(&Kind::Forms(&[&RESET_WRITE, &RESET_POLL]), Count::Some),
+            "that of its kind",
+            "How it is brought into its reset state before each start of its partition: steps, in order.",
+        ),
+        optional(
+            "controlled_by",
+            Kind::List(&Kind::Text(Meaning::Free), Count::Any),
+            "none",
+            "The controllers of its clock, reset, power and pins.",
+        ),
+    ],
+);
+
+const RESET_WRITE: Table = table(
+    "a step of a reset",
+    &[
+        needed(
+            "write",
+            Kind::U32,
+            "Offset of the 32-bit register that is written, from the device's first.",
+        ),
+        needed("value", Kind::U32, "What is written."),
+    ],
+);
+
+const RESET_POLL: Table = table(
+    "a step of a reset",
+    &[
+        needed(
+            "poll",
+            Kind::U32,
+            "Offset of the 32-bit register that is read until the bits are as wanted, from the device's first.",
+        ),
+        needed("mask", Kind::U32, "The bits."),
+        needed("until", Kind::U32, "What they have to be."),
+        optional(
+            "tries",
+            Kind::range(1, 1_000_000),
+            "1000",
+            "Reads after which the partition's start is given up.",
+        ),
+    ],
+);
+
+/// A controller.
+pub(super) const CONTROLLER: Table = table(
+    "a controller",
+    &[
+        needed(
+            "kind",
+            Kind::Either(
+                &Kind::Word(CONTROLLERS),
+                &Kind::List(&Kind::Word(CONTROLLERS), Count::Some),
+            ),
+            "What it controls: a word, or a list of them.",
+        ),
+        BASE,
+        SIZE,
+    ],
+);
+
+const CONTROLLERS: &[Word] = &[
+    word("clock", "Clocks."),
+    word("reset", "Resets."),
+    word("power", "Power domains."),
+    word("pins", "Pins and their functions."),
+];
+
+const DEVICES: &[Word] = &[
+    word("ctucanfd", "CTU CAN FD controller."),
+    word("xilinx-can", "AMD (Xilinx) CAN controller of the Zynq."),
+    word("xilinx-canfd", "AMD (Xilinx) CAN FD controller 2.0."),
+    word(
+        "m-can",
+        "Bosch M_CAN of TI's K3 SoCs; 60KiB from its registers to the end of its message RAM.",
+    ),
+    word(
+        "edu",
+        "QEMU's `edu` function, which copies memory by DMA; for tests.",
+    ),
+    word("xilinx-gem", "AMD (Xilinx) gigabit Ethernet controller."),
+    word("xilinx-dma", "AMD (Xilinx) channel of a DMA controller."),
+    word("xilinx-sdhci", "AMD (Xilinx) SD host controller."),
+    word("imx-usdhc", "NXP i.MX SD host controller (uSDHC)."),
+    word("imx-sdma", "NXP i.MX smart DMA controller (SDMA)."),
+    word(
+        "i6300esb",
+        "Watchdog of the Intel 6300ESB: the hypervisor drives it where a system's `watchdog` asks for it.",
+    ),
+];
+
+const PCI: Table = table(
+    "`pci`",
+    &[
+        optional("bus", Kind::range(0, 255), "0", "Number of its bus."),
+        needed(
+            "slot",
+            Kind::range(0, 31),
+            "Device number on its bus; the function is 0.",
+        ),
+        needed("id", Kind::Text(Meaning::PciId), "Vendor and device ID."),
+        needed(
+            "bars",
+            Kind::Numbered(&Kind::range(0, 5), &Kind::Bytes),
+            "Size of each BAR, a power of two.",
+        ),
+    ],
+);
+
+const IN_BAR: Table = table(
+    "`registers`",
+    &[needed("bar", Kind::range(0, 5), "One of the BARs under `pci`.")],
+);
+
+const AT_ADDRESS: Table = table("`registers`", &[BASE, SIZE]);
+
+const INTERRUPT: Table = table(
+    "`interrupt`",
+    &[
+        needed("intid", Kind::range(32, 1019), "INTID of the SPI."),
+        needed("trigger", Kind::Word(TRIGGERS), "When it is pending."),
+    ],
+);
+
+const TRIGGERS: &[Word] = &[
+    word("level", "As long as the line is active."),
+    word("edge", "Once for each rising edge."),
+];
