@@ -79,6 +79,11 @@ fn compiled(tree: &[u8]) -> Result<Compiled, BuildError> {
     compile(&workshop.load(&text), &hypervisor_bin())
 }
 
+/// Puts there what the invalid spec of a foreign tree names: a tree of more memory than the partition has.
+pub(crate) fn put_foreign_tree(workshop: &Workshop) {
+    fs::write(workshop.path("images/foreign-tree"), device_tree(4 << 20, 0, 11)).unwrap();
+}
+
 /// Verifies: BH-CFG-148.
 #[test]
 fn a_tree_of_its_own_is_completed_and_loaded() {

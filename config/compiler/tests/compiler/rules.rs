@@ -8,6 +8,7 @@ use bulkhead_compiler::rules::{Refusal, admit};
 use bulkhead_model::rules::placement;
 use bulkhead_model::{LoadError, Paths, Record};
 
+use crate::own_tree::put_foreign_tree;
 use crate::support::cases::cases;
 use crate::support::{Workshop, hypervisor_bin, repository};
 
@@ -54,6 +55,7 @@ const ELSEWHERE: [&str; 4] = [
 #[test]
 fn every_rule_on_places_fires() {
     let workshop = Workshop::new();
+    put_foreign_tree(&workshop);
     let rules: BTreeSet<&str> = placement::ALL.iter().map(|r| r.id).collect();
     let cases: Vec<_> = cases()
         .into_iter()

@@ -10,6 +10,7 @@ use bulkhead_analysis::rules::survey;
 use bulkhead_compiler::rules::{Refusal, admit};
 use bulkhead_model::{LoadError, Paths};
 
+use crate::own_tree::put_foreign_tree;
 use crate::support::cases::{Case, cases};
 use crate::support::{Workshop, hypervisor_bin, repository};
 
@@ -73,6 +74,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let workshop = Workshop::new();
+        put_foreign_tree(&workshop);
         let folder = tempfile::tempdir().unwrap();
         for name in ["boards", "fragments", "files"] {
             let there = repository().join("tests/invalid").join(name);

@@ -137,10 +137,6 @@ impl Workshop {
         let whole = partition_elf(9);
         put("images/cut-short.elf", &whole[..whole.len() / 2]);
         put("images/mixed.elf", &mixed_elf());
-        put(
-            "images/foreign-tree",
-            &crate::own_tree::device_tree(4 << 20, 0, 11),
-        );
         put("images/vehicle-state", &program_elf());
         put("guest/busybox-static/bin/busybox", &program_elf());
         put(
