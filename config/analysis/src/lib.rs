@@ -45,6 +45,8 @@ pub struct VcpuAnalysis {
     pub core: usize,
     /// What the core gives it after all costs of slots.
     pub supply: Supply,
+    /// Longest time in ns for which a call of the firmware keeps its core, whoever of the core made it.
+    pub firmware: u64,
     /// What each of its wake-ups costs in ns where others may be on the core in its slots.
     pub wake: u64,
     /// What EL2 costs here.
@@ -123,6 +125,7 @@ impl VcpuAnalysis {
         let partition = &system.partitions[index];
         let costs: Vec<Cost> = paths(&partition.cores).iter().map(|p| bounds.cost(*p)).collect();
         let supply = supply(system, &costs, index, vcpu, core);
+        let firmware = system.firmware(core);
         let wake = wake(system, &costs, index, vcpu, core);
         let doubts = doubts(system, partition, vcpu, &costs);
         let mut result = VcpuAnalysis {
@@ -131,13 +134,14 @@ impl VcpuAnalysis {
                 index,
                 core,
                 cost(&costs, CostPath::WorldSwitch),
-                late(&costs),
+                late(&costs, firmware),
             ),
             bells: bells(system, index, vcpu),
             partition: index,
             vcpu,
             core,
             supply,
+            firmware,
             wake,
             costs,
             doubts,
@@ -211,7 +215,7 @@ impl VcpuAnalysis {
                 .saturating_add(self.cost(CostPath::GuardedWake))
                 .saturating_add(self.wake),
             locks: self.locks,
-            blocking: self.cost(CostPath::LongestStay),
+            blocking: self.cost(CostPath::LongestStay).saturating_add(self.firmware),
         })
     }
 
@@ -239,9 +243,11 @@ fn cost(costs: &[Cost], path: CostPath) -> u64 {
     costs.iter().find(|c| c.path == path).map_or(0, |c| c.ns)
 }
 
-/// How late a slot's vCPU begins.
-fn late(costs: &[Cost]) -> u64 {
-    cost(costs, CostPath::SlotLateness).saturating_add(cost(costs, CostPath::WorldSwitch))
+/// How late a slot's vCPU begins, behind a call of the firmware from the slot before. Implements: BH-SMC-014.
+fn late(costs: &[Cost], firmware: u64) -> u64 {
+    let switch = cost(costs, CostPath::WorldSwitch);
+    let late = cost(costs, CostPath::SlotLateness).saturating_add(switch);
+    late.saturating_add(firmware)
 }
 
 fn load(task: &Task) -> Load {
@@ -274,7 +280,8 @@ fn supply(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: 
         return Supply::always();
     };
     let early = cost(costs, CostPath::TimerTick);
-    let overrun = overrun(costs);
+    let firmware = system.firmware(core);
+    let overrun = overrun(costs).saturating_add(firmware);
     let mine = Run::Vcpu { partition, vcpu };
     let parts = table.slots.iter().filter_map(|slot| {
         let users = slot.users();
@@ -293,8 +300,13 @@ fn supply(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: 
         })
     });
     // Slots fill the frame in order, so that none is out of place.
-    Supply::parts(system.schedule.major_frame.value, parts, late(costs), early)
-        .unwrap_or_else(Supply::nothing)
+    Supply::parts(
+        system.schedule.major_frame.value,
+        parts,
+        late(costs, firmware),
+        early,
+    )
+    .unwrap_or_else(Supply::nothing)
 }
 
 /// By how much a budget may be overrun: by the switches there and back, each from EL2's entry on, where nothing was left
@@ -304,8 +316,8 @@ fn overrun(costs: &[Cost]) -> u64 {
     cost(costs, CostPath::SlotLateness).saturating_add(switches)
 }
 
-/// What each wake-up of a vCPU costs where less urgent ones, or slack, may be on the core: the switches to it and back,
-/// from its own budget.
+/// What each wake-up of a vCPU costs where less urgent ones, or slack, may be on the core: the end of their call of the
+/// firmware, then the switches to it and back, from its own budget.
 fn wake(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: usize) -> u64 {
     let mine = Run::Vcpu { partition, vcpu };
     let mut slots = system.schedule.core(core).into_iter().flat_map(|t| &t.slots);
@@ -314,7 +326,8 @@ fn wake(system: &System, costs: &[Cost], partition: usize, vcpu: usize, core: us
         place.is_some_and(|place| place + 1 < slot.shares.len() || slot.slack.is_some())
     });
     if is_followed {
-        cost(costs, CostPath::WorldSwitch).saturating_mul(2)
+        let switches = cost(costs, CostPath::WorldSwitch).saturating_mul(2);
+        switches.saturating_add(system.firmware(core))
     } else {
         0
     }

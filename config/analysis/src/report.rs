@@ -25,6 +25,8 @@ pub struct VcpuReport {
     pub per_ns: u64,
     /// What locks may take of that in each major frame: boosts of others, and waits.
     pub locks_ns: u64,
+    /// Longest time for which a call of the firmware keeps the core.
+    pub firmware_ns: u64,
     /// Costs that the bounds contain.
     pub costs: Vec<Cost>,
     /// Why the bounds prove nothing.
@@ -103,6 +105,7 @@ impl VcpuAnalysis {
             supply_ns,
             per_ns,
             locks_ns: self.locks.wcet,
+            firmware_ns: self.firmware,
             costs: self.costs.clone(),
             doubts: self.doubts.iter().map(|d| d.text(system)).collect(),
             tasks: self.tasks.iter().map(|t| self.task_report(system, t)).collect(),
@@ -149,6 +152,14 @@ impl VcpuReport {
                 "  {:<14} {:>12}  at any place of each frame",
                 "locks",
                 read_time(self.locks_ns)
+            );
+        }
+        if self.firmware_ns > 0 {
+            let _ = writeln!(
+                out,
+                "  {:<14} {:>12}  as declared under `smc`",
+                "firmware",
+                read_time(self.firmware_ns)
             );
         }
         for doubt in &self.doubts {

@@ -89,6 +89,54 @@ fn every_cost_is_in_the_bound_where_it_happens() {
     assert_eq!(found[0].response_ns, Some(10 * MS + 9 * MS + 1 + 1));
 }
 
+// Verifies: BH-SMC-014
+#[test]
+fn a_call_of_the_firmware_delays_whoever_shares_the_core() {
+    let valid = spec(TASKS);
+    let bound = |partition: &str, within: &str, shared: bool| {
+        let call = format!("    smc: [{{ function: 0x8400_0006, within: {within} }}]\n");
+        let key = format!("  {partition}:\n");
+        let mut text = valid.replace(&key, &format!("{key}{call}"));
+        if shared {
+            let slot = "      - { run: panel, for: 2ms }\n";
+            let slack = "      - { run: panel, for: 2ms, budget: 1100us, priority: 0, slack: linux }\n";
+            assert_eq!(text.matches(slot).count(), 1);
+            text = text.replace(slot, slack);
+        }
+        let fixture = Fixture::new();
+        let system = load_text(&text, &fixture.paths("tests/invalid/valid.yaml"), &[]).unwrap();
+        let mut found = reports(&system, &bounds([0; 6], true));
+        found.remove(0).response_ns.unwrap()
+    };
+    let alone = bound("linux", "1ns", false) - 2;
+    assert_eq!(alone, 9 * MS);
+    for (partition, within) in [("linux", 300 * US), ("panel", 70 * US)] {
+        // By hand: the slot begins behind a call from the slot before, and the task, once released, behind one.
+        let time = format!("{within}ns");
+        assert_eq!(bound(partition, &time, false), alone + 2 * within, "{partition}");
+    }
+    // A wake-up beside slack may have to wait for the other's call, too: that of `draw` and that by the interrupt.
+    let beside = bound("linux", "1ns", true);
+    let more = bound("linux", "10001ns", true) - beside;
+    assert!(more >= 4 * 10 * US, "{more}");
+    // On another core nobody notices.
+    let other = valid.replace(
+        "      - { run: linux, for: 8ms }\n      - { run: panel",
+        "      - { run: idle, for: 8ms }\n      - { run: panel",
+    );
+    assert_ne!(other, valid);
+    let other = other.replace("sliced: [0, 1]", "sliced: [0]").replace(
+        "  linux:\n",
+        "  linux:\n    smc: [{ function: 0x8400_0006, within: 1ms }]\n",
+    );
+    let fixture = Fixture::new();
+    let system = load_text(&other, &fixture.paths("tests/invalid/valid.yaml"), &[]).unwrap();
+    assert_eq!(
+        reports(&system, &bounds([0; 6], true))[0].response_ns,
+        Some(9 * MS)
+    );
+}
+
 // Verifies: BH-TASK-022
 #[test]
 fn only_measured_costs_prove_anything() {

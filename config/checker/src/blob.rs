@@ -13,7 +13,7 @@ pub(crate) const HEADER_SIZE: u64 = 256;
 pub(crate) const EARLY_START: u64 = 64;
 
 /// Bytes of a table's entry, in the order of the header's sections.
-const ENTRY_SIZES: [u64; 10] = [88, 288, 112, 8, 104, 32, 112, 16, 120, 168];
+const ENTRY_SIZES: [u64; 10] = [88, 416, 112, 8, 104, 32, 112, 16, 120, 168];
 const SECTION_NAMES: [&str; 10] = [
     "cores",
     "partitions",

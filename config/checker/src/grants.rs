@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 35] = [
+const KINDS: [&str; 36] = [
     "system",
     "board",
     "image",
@@ -30,6 +30,7 @@ const KINDS: [&str; 35] = [
     "monitor",
     "watch",
     "start",
+    "smc",
     "watchdog",
     "root",
     "colours",
@@ -106,7 +107,8 @@ pub(crate) struct Grants {
     pub memory: Vec<Placed>,
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a field has the form of a name.
+pub(crate) fn is_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.:".contains(&b);
     !text.is_empty() && text.bytes().all(allowed)
 }

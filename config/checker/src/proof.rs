@@ -6,7 +6,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::contents::payload_areas;
-use crate::properties::{FORM, PROPERTIES, masters};
+use crate::properties::{FORM, PROPERTIES, firmware, masters};
 use crate::range::{PAGE, Range};
 use crate::system::System;
 
@@ -107,7 +107,7 @@ pub fn prove(inputs: &Inputs<'_>) -> Result<Proof, Vec<Failure>> {
         pages: runs.map(|run| run.input.size() / PAGE).sum(),
         roots: u64::try_from(system.roots.len()).unwrap_or(u64::MAX),
         descriptors: system.roots.iter().map(|root| root.walk.descriptors).sum(),
-        exceptions: masters::exceptions(&system),
+        exceptions: [masters::exceptions(&system), firmware::exceptions(&system)].concat(),
         places: Places::of(&system),
     })
 }

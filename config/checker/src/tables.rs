@@ -198,6 +198,31 @@ pub(crate) struct Partition {
     pub health: [u8; 16],
     /// Longest time between two signs of life, and the grace after a start, in ns.
     pub heartbeat: (u64, u64),
+    /// Functions of the firmware that it may call.
+    pub calls: [FirmwareCall; 8],
+}
+
+/// A function of the firmware that a partition may call; all zero when it is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FirmwareCall {
+    /// Longest time in ns.
+    pub within: u64,
+    /// Identifier.
+    pub function: u32,
+    /// A word that must be zero.
+    pub reserved: u32,
+}
+
+fn calls(e: &[u8]) -> Option<[FirmwareCall; 8]> {
+    let mut all = [FirmwareCall::default(); 8];
+    for (call, at) in all.iter_mut().zip((288..).step_by(16)) {
+        *call = FirmwareCall {
+            within: u64_at(e, at)?,
+            function: u32_at(e, at + 8)?,
+            reserved: u32_at(e, at + 12)?,
+        };
+    }
+    Some(all)
 }
 
 /// Marks the begin of the steady state.
@@ -235,6 +260,7 @@ impl Partition {
             interrupt_limit: u32_at(e, 124)?,
             health: array(e, 256)?,
             heartbeat: (u64_at(e, 272)?, u64_at(e, 280)?),
+            calls: calls(e)?,
             spis: (0..31)
                 .map(|word| u32_at(e, 128 + 4 * word))
                 .collect::<Option<_>>()?,

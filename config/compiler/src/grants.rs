@@ -4,9 +4,9 @@
 //! `FORMAT.md` in this crate's folder defines it: one record a line, the first field says its kind, fields
 //! separated by spaces, addresses in hexadecimal, ranges end exclusive; kinds in the order `system`, `board`,
 //! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `share`, `health`, `monitor`, `watch`, `start`,
-//! `watchdog`, `root`,
-//! `word`, `shared`, `grant`, `emulated`, `spi`, `pci`, `bar`, `stream`, `memory`. Implements: BH-CFG-015.
+//! `smc`, `watchdog`, `root`, `word`, `shared`, `grant`, `emulated`, `spi`, `pci`, `bar`, `stream`, `memory`. Implements: BH-CFG-015.
 
+mod firmware;
 mod health;
 mod masters;
 

@@ -7,9 +7,9 @@ use bulkhead_model::lock::Lock;
 use bulkhead_model::system::{Bandwidth, Console, Run, Seed, System};
 use bulkhead_types::image::Range;
 use bulkhead_types::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, MAX_PARTICIPANTS, MAX_SHARES, NONE, Participant, Partition,
-    PciBar, PciFunction, RamBank, SPI_WORDS, Share, Slot, Spi, Vcpu, channel_flag, core_mode, partition_flag,
-    share_kind, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, FirmwareCall, MAX_FIRMWARE_CALLS, MAX_PARTICIPANTS, MAX_SHARES,
+    NONE, Participant, Partition, PciBar, PciFunction, RamBank, SPI_WORDS, Share, Slot, Spi, Vcpu,
+    channel_flag, core_mode, partition_flag, share_kind, slot_kind,
 };
 
 use crate::devices::{Assigned, OwnWatchdog};
@@ -311,9 +311,23 @@ fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
             health: partition.health,
             heartbeat_ns: partition.heartbeat.map_or(0, |h| h.every.value),
             heartbeat_grace_ns: partition.heartbeat.map_or(0, |h| h.grace),
+            calls: calls(&partition.smc),
         });
     }
     result
+}
+
+/// The functions of the firmware that a partition may call. Implements: BH-SMC-020.
+fn calls(stated: &[bulkhead_model::smc::FirmwareCall]) -> [FirmwareCall; MAX_FIRMWARE_CALLS] {
+    let mut calls = [FirmwareCall::default(); MAX_FIRMWARE_CALLS];
+    for (call, stated) in calls.iter_mut().zip(stated) {
+        *call = FirmwareCall {
+            within_ns: stated.within.value,
+            function: stated.function.value,
+            reserved: 0,
+        };
+    }
+    calls
 }
 
 /// Owned interrupts by INTID: of devices, and of doorbells, which are rung by their place in the table.

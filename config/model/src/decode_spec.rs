@@ -11,6 +11,7 @@ use crate::decode_locks::lock;
 use crate::decode_tasks::task;
 use crate::health;
 use crate::rules::{channels, payload};
+use crate::smc::FirmwareCall;
 use crate::span::{Span, Spanned};
 use crate::spec::{
     ChannelSpec, ColoursSpec, CoreScheduleSpec, CoresSpec, DmaSpec, ExpectationSpec, InitrdSpec, MemorySpec,
@@ -104,6 +105,7 @@ impl Decoder<'_> {
             seed: seed.map_or(Seed::Board, |s| s.value),
             autostart: autostart.is_none_or(|a| a.value),
             tasks: fields.entries("tasks").iter().filter_map(task).collect(),
+            smc: fields.items("smc").iter().filter_map(firmware_call).collect(),
             health: health::partition(fields),
         })
     }
@@ -179,6 +181,15 @@ fn channel_kind(fields: &Fields<'_>) -> Option<ChannelKind> {
     }
     let size = form("shared")?.get("size").and_then(bytes)?;
     Some(ChannelKind::Shared { size })
+}
+
+fn firmware_call(node: &Node) -> Option<FirmwareCall> {
+    let fields = Fields::of(node)?;
+    Some(FirmwareCall {
+        function: fields.get("function").and_then(small)?,
+        within: fields.get("within").and_then(nanoseconds)?,
+        reason: fields.get("reason").and_then(text),
+    })
 }
 
 fn wire(entry: &Entry) -> Option<WireSpec> {

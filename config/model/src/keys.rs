@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::language::{Choose, Key, Kind, Meaning, Need, Status, Table};
+use crate::language::{Choose, Key, Kind, Meaning, Need, Table};
 
 /// A key with its place.
 #[derive(Clone, Debug)]
@@ -14,50 +14,41 @@ pub struct Row {
     pub key: &'static Key,
     /// Whether exactly one of several keys is given, of which it is one.
     pub is_choice: bool,
-    /// Whether it or a key around it is not enforced.
-    pub is_refused: bool,
 }
 
 /// Every key below a table, in the order in which people read them.
 pub fn rows(table: &Table) -> Vec<Row> {
     let mut rows = Vec::new();
-    collect(table, "", false, &mut rows);
+    collect(table, "", &mut rows);
     rows
 }
 
-fn collect(table: &Table, path: &str, is_refused: bool, rows: &mut Vec<Row>) {
+fn collect(table: &Table, path: &str, rows: &mut Vec<Row>) {
     for key in table.keys {
-        let is_refused = is_refused || key.status != Status::Enforced;
         let path = format!("{path}{}", key.name);
         rows.push(Row {
             path: path.clone(),
             key,
             is_choice: table.choose != Choose::Free && table.is_choice(key.name),
-            is_refused,
         });
-        inside(key.value, &path, is_refused, rows);
+        inside(key.value, &path, rows);
     }
 }
 
-fn inside(kind: Kind, path: &str, is_refused: bool, rows: &mut Vec<Row>) {
+fn inside(kind: Kind, path: &str, rows: &mut Vec<Row>) {
     match kind {
-        Kind::Either(_, long) => inside(*long, path, is_refused, rows),
-        Kind::Map(table) => collect(table, &format!("{path}."), is_refused, rows),
+        Kind::Either(_, long) => inside(*long, path, rows),
+        Kind::Map(table) => collect(table, &format!("{path}."), rows),
         Kind::Forms(forms) => {
             for table in forms {
-                collect(table, &format!("{path}."), is_refused, rows);
+                collect(table, &format!("{path}."), rows);
             }
         }
-        Kind::List(item, _) => inside(*item, &format!("{path}.N"), is_refused, rows),
+        Kind::List(item, _) => inside(*item, &format!("{path}.N"), rows),
         Kind::Named(meaning, value, _) => {
-            inside(
-                *value,
-                &format!("{path}.{}", placeholder(meaning)),
-                is_refused,
-                rows,
-            );
+            inside(*value, &format!("{path}.{}", placeholder(meaning)), rows);
         }
-        Kind::Numbered(_, value) => inside(*value, &format!("{path}.NUMBER"), is_refused, rows),
+        Kind::Numbered(_, value) => inside(*value, &format!("{path}.NUMBER"), rows),
         Kind::Version
         | Kind::Number { .. }
         | Kind::Core
@@ -107,11 +98,11 @@ fn takes(kind: Kind) -> String {
     }
 }
 
-/// The keys below a table as Markdown: those that are enforced, then those that are refused.
+/// The keys below a table as Markdown.
 pub fn markdown(table: &Table) -> String {
     let rows = rows(table);
     let mut text = "| key | takes | meaning | default |\n|---|---|---|---|\n".to_owned();
-    for row in rows.iter().filter(|r| !r.is_refused) {
+    for row in &rows {
         let default = match row.key.need {
             _ if row.is_choice => "one of these",
             Need::Needed | Need::NeededByRule => "needed",
@@ -125,20 +116,6 @@ pub fn markdown(table: &Table) -> String {
             takes(row.key.value),
             row.key.text
         );
-    }
-    let refused: Vec<_> = rows
-        .iter()
-        .filter_map(|row| match row.key.status {
-            Status::Enforced => None,
-            Status::NotEnforced { what, instead } => Some((row, what, instead)),
-        })
-        .collect();
-    if !refused.is_empty() {
-        text += "\nThese keys are known and refused, since nobody would enforce them:\n\n";
-        text += "| key | would need | instead |\n|---|---|---|\n";
-    }
-    for (row, what, instead) in refused {
-        let _ = writeln!(text, "| `{}` | {what} | {instead} |", row.path);
     }
     text
 }

@@ -55,8 +55,6 @@ pub struct Key {
     pub value: Kind,
     /// What it means, for people.
     pub text: &'static str,
-    /// Whether somebody acts on it.
-    pub status: Status,
 }
 
 /// Whether a key may be left out.
@@ -68,20 +66,6 @@ pub enum Need {
     NeededByRule,
     /// Yes: what holds then.
     Default(&'static str),
-}
-
-/// Whether anything comes of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It changes what is built, proved or judged.
-    Enforced,
-    /// It is known and refused: what would not be enforced, and what to do instead.
-    NotEnforced {
-        /// What nobody would enforce.
-        what: &'static str,
-        /// What to do instead.
-        instead: &'static str,
-    },
 }
 
 /// What a key takes.
@@ -226,7 +210,6 @@ const fn needed(name: &'static str, value: Kind, text: &'static str) -> Key {
         need: Need::Needed,
         value,
         text,
-        status: Status::Enforced,
     }
 }
 
@@ -237,24 +220,6 @@ const fn optional(name: &'static str, value: Kind, default: &'static str, text: 
         need: Need::Default(default),
         value,
         text,
-        status: Status::Enforced,
-    }
-}
-
-/// A key that is known and refused.
-const fn refused(
-    name: &'static str,
-    value: Kind,
-    text: &'static str,
-    what: &'static str,
-    instead: &'static str,
-) -> Key {
-    Key {
-        name,
-        need: Need::Default("none"),
-        value,
-        text,
-        status: Status::NotEnforced { what, instead },
     }
 }
 

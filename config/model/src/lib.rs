@@ -41,6 +41,7 @@ pub mod reset;
 mod resolve;
 pub mod rules;
 pub mod schema;
+pub mod smc;
 pub mod span;
 mod spec;
 mod structure;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Isolation that a system does not have: what the board cannot guard, and what the spec accepts.
+//! Isolation that a system does not have, or that nobody proves: what the board cannot guard, and what the spec accepts.
 
 use serde::{Deserialize, Serialize};
 
+use crate::smc::{Reach, reach};
 use crate::system::System;
 
 /// One thing from which nothing is isolated.
@@ -11,7 +12,7 @@ use crate::system::System;
 pub struct Loss {
     /// What is lost, a sentence without its end.
     pub text: String,
-    /// The device whose DMA it is; `null` when it is the board's as a whole.
+    /// The device whose DMA it is, or the function of the firmware; `null` when it is the board's as a whole.
     pub device: Option<String>,
     /// The partition that owns it; `null` when nobody does.
     pub partition: Option<String>,
@@ -29,7 +30,7 @@ impl Loss {
     }
 }
 
-/// What a system does not isolate, the board's own losses first. Implements: BH-CFG-173.
+/// What a system does not isolate, the board's own losses first. Implements: BH-CFG-173, BH-SMC-022.
 pub fn losses(system: &System) -> Vec<Loss> {
     let board = &system.board;
     let mut losses = Vec::new();
@@ -75,6 +76,20 @@ pub fn losses(system: &System) -> Vec<Loss> {
             partition: owner.map(|p| p.name.value.clone()),
             reason: owner.and_then(|p| p.unguarded_reason(index)).map(str::to_owned),
         });
+    }
+    for partition in &system.partitions {
+        let name = &partition.name.value;
+        let vouched = partition.smc.iter();
+        let vouched = vouched.filter(|call| reach(call.function.value) == Reach::Vouched);
+        losses.extend(vouched.map(|call| Loss {
+            text: format!(
+                "what {:#x} of the firmware does when {name} calls it is not proved",
+                call.function.value
+            ),
+            device: Some(format!("smc {:#x}", call.function.value)),
+            partition: Some(name.clone()),
+            reason: call.reason.as_ref().map(|reason| reason.value.clone()),
+        }));
     }
     losses
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::language::{Kind, Need, SPEC, Status, Table};
+use crate::language::{Kind, Need, SPEC, Table};
 use crate::span::{Sources, Span};
 use crate::tree::{Node, Value, find};
 
@@ -54,7 +54,7 @@ impl Collector<'_> {
 
     fn map(&mut self, node: &Node, table: &Table, path: &str) {
         let Value::Map(entries) = &node.value else { return };
-        for key in table.keys.iter().filter(|k| k.status == Status::Enforced) {
+        for key in table.keys {
             let inner = format!("{path}{}", key.name);
             match (find(entries, key.name), key.need) {
                 (Some(entry), _) => self.value(&entry.value, key.value, &inner),

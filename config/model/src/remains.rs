@@ -159,6 +159,9 @@ fn timing(mut spec: Spec, found: &Found<'_>, broken: &Broken) -> Option<System> 
         let tolerance = partition.health.tolerance.take();
         partition.health.tolerance = tolerance
             .filter(|t| answers(&t.reaction) && !broken.has(&["partitions", &name, "fault_tolerant_time"]));
+        if broken.has(&["partitions", &name, "smc"]) {
+            partition.smc = Vec::new();
+        }
         stand_in(partition);
     }
     let is_sound = |p: &PartitionSpec| p.cores.is_some() && !broken.has(&["partitions", &p.name, "cores"]);

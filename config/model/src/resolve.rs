@@ -183,6 +183,7 @@ fn partition(
             })
         }))?,
         interrupt_limit: spec.health.interrupt_limit.map(|l| l.value),
+        smc: spec.smc.clone(),
     })
 }
 

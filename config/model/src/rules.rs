@@ -18,7 +18,6 @@ mod flows;
 pub(crate) mod hardware;
 pub(crate) mod health;
 pub(crate) mod include;
-pub(crate) mod language;
 pub(crate) mod locks;
 pub(crate) mod memory;
 pub(crate) mod partitions;
@@ -28,6 +27,7 @@ pub mod placement;
 pub(crate) mod rights;
 pub(crate) mod schedule;
 mod sharing;
+mod smc;
 pub(crate) mod tasks;
 mod tolerance;
 mod watchdog;
@@ -75,6 +75,7 @@ const CHECKS: &[&[Check]] = &[
     tasks::CHECKS,
     tolerance::CHECKS,
     watchdog::CHECKS,
+    smc::CHECKS,
 ];
 
 /// Looks for breaches of every rule on the meaning of a spec.
@@ -90,7 +91,6 @@ pub(crate) fn check(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 pub fn all() -> Vec<&'static Rule> {
     let groups = [
         document::ALL,
-        language::ALL,
         include::ALL,
         boards::ALL,
         hardware::ALL,
@@ -117,6 +117,7 @@ pub fn all() -> Vec<&'static Rule> {
         dma::ALL,
         dump::ALL,
         errata::ALL,
+        smc::ALL,
     ];
     let mut rules: Vec<_> = groups.into_iter().flatten().copied().collect();
     rules.sort_by_key(|rule| rule.number);

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::board::{Board, Device, Registers};
-use crate::language::{BOARD, Choose, Count, Key, Kind, Meaning, Need, SPEC, Status, Table, VERSION, Word};
+use crate::language::{BOARD, Choose, Count, Key, Kind, Meaning, Need, SPEC, Table, VERSION, Word};
 
 /// Digits of a whole number, grouped or not.
 const DECIMAL: &str = "(0|[1-9][0-9]*(_[0-9]+)*)";
@@ -121,11 +121,6 @@ impl Writer<'_> {
         let mut text = key.text.to_owned();
         if let Need::Default(default) = key.need {
             text = format!("{text} Default: {default}.");
-        }
-        if let Status::NotEnforced { what, instead } = key.status {
-            text =
-                format!("NOT ENFORCED, refused: the hypervisor does not enforce {what}; {instead}. {text}");
-            schema.insert("deprecated".to_owned(), json!(true));
         }
         schema.insert("description".to_owned(), json!(text));
         schema

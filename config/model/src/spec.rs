@@ -8,6 +8,7 @@ use crate::channel::ChannelKind;
 use crate::decode_locks::LockSpec;
 use crate::decode_tasks::TaskSpec;
 use crate::health::{HealthSpec, PartitionHealthSpec};
+use crate::smc::FirmwareCall;
 use crate::span::{Span, Spanned};
 use crate::system::{Bandwidth, Console, Criticality, Interrupts, MemoryRights, Seed};
 
@@ -57,6 +58,7 @@ pub(crate) struct PartitionSpec {
     pub(crate) autostart: bool,
     pub(crate) tasks: Vec<TaskSpec>,
     pub(crate) health: PartitionHealthSpec,
+    pub(crate) smc: Vec<FirmwareCall>,
 }
 
 /// What a bus master reaches of its partition's RAM.

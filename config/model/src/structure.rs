@@ -4,8 +4,8 @@
 //! This is the only place that reports breaches of form; what reads the values afterwards takes what it can.
 
 use crate::diagnostic::Diagnostic;
-use crate::language::{Choose, Count, Key, Kind, Meaning, Need, Status, Table, VERSION};
-use crate::rules::{document, language};
+use crate::language::{Choose, Count, Key, Kind, Meaning, Need, Table, VERSION};
+use crate::rules::document;
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node, Value, find};
 use crate::units::{self, Quantity};
@@ -81,9 +81,6 @@ impl Check<'_> {
                 self.report(document::unknown_key(&entry.key, table.what, &known));
                 continue;
             };
-            if let Status::NotEnforced { what, instead } = key.status {
-                self.report(language::not_enforced(&entry.key, what, instead));
-            }
             let name = format!("`{}`", key.name);
             self.value(&entry.value, key.value, &name, entry.key.span);
         }

@@ -12,6 +12,7 @@ use crate::channel::{Channel, ChannelKind, ChannelMemory, Doorbell};
 use crate::colours::ColourSet;
 use crate::health::{Health, Heartbeat, Reactions, SafeState, Tolerance};
 use crate::lock::Lock;
+use crate::smc::FirmwareCall;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
 use crate::values::Value;
@@ -151,6 +152,8 @@ pub struct Partition {
     pub fault_tolerant_time: Option<Tolerance>,
     /// Interrupts of its devices in one slot above which it is told a storm.
     pub interrupt_limit: Option<u32>,
+    /// Functions of the firmware that it may call.
+    pub smc: Vec<FirmwareCall>,
 }
 
 impl System {
@@ -158,6 +161,13 @@ impl System {
     pub fn dump(&self, partition: &Partition) -> Option<Region> {
         let reserved = self.board.reserved.get(partition.dump?)?;
         Some(reserved.region.value)
+    }
+
+    /// Longest time in ns that the firmware may take on a core for a call of a partition that runs there.
+    pub fn firmware(&self, core: usize) -> u64 {
+        let there = self.partitions.iter().filter(|p| p.vcpu_on(core).is_some());
+        let calls = there.flat_map(|p| &p.smc);
+        calls.map(|call| call.within.value).max().unwrap_or(0)
     }
 
     /// Index of the partition that owns a device of the board.

@@ -69,7 +69,9 @@ pub(crate) fn lost(system: &System) -> Vec<(String, Vec<String>)> {
     });
     let mut entries: Vec<_> = entries.collect();
     if entries.is_empty() {
-        let guarded = "each bus master is behind the SMMU that EL2 drives".to_owned();
+        let guarded =
+            "each bus master is behind the SMMU that EL2 drives, and no partition calls a vendor's firmware"
+                .to_owned();
         entries.push(("nothing".to_owned(), vec![guarded]));
     }
     entries

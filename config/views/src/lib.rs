@@ -14,6 +14,7 @@ mod devices;
 pub mod diff;
 pub mod draw;
 mod errata;
+mod firmware;
 pub mod html;
 pub mod overview;
 pub mod records;

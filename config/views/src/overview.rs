@@ -187,6 +187,7 @@ fn partitions(system: &System, built: &Built<'_>) -> Result<Vec<(String, Vec<Str
             "{start}; an error restarts it at most {}",
             count(partition.restart_limit.try_into().unwrap_or(usize::MAX), "time")
         ));
+        lines.extend(crate::firmware::lines(built, index));
         if let Some(tolerance) = partition.fault_tolerant_time {
             lines.push(tolerance_line(system, &tolerance));
         }

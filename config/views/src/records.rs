@@ -116,6 +116,8 @@ pub struct Records {
     pub streams: Vec<(u64, String)>,
     /// Bus masters that no SMMU guards.
     pub unguarded: Vec<Unguarded>,
+    /// Functions of the firmware: partition, identifier, why it may call it.
+    pub calls: Vec<(String, u64, String)>,
     /// Everything that was placed, by address.
     pub memory: Vec<Placed>,
 }
@@ -245,6 +247,10 @@ impl Records {
                     partition: (*partition).to_owned(),
                     reason: (*reason).to_owned(),
                 });
+            }
+            ["smc", partition, function, _, reason] => {
+                self.calls
+                    .push(((*partition).to_owned(), hex(function)?, (*reason).to_owned()));
             }
             ["memory", fields @ ..] => self.memory.push(placed(fields)?),
             ["coloured-memory", fields @ ..] => self.coloured_memory.push(placed(fields)?),

@@ -49,7 +49,7 @@ coded! {
         IllegalCall = 1, "illegal-call";
         /// DMA that the SMMU refused.
         DmaFault = 2, "dma-fault";
-        /// Partition: its own count of missed deadlines grew. Core: a slot began later than allowed, or not at all.
+        /// Partition: its own count of missed deadlines grew, or its call of the firmware took longer than declared. Core: a slot began later than allowed, or not at all.
         DeadlineOverrun = 3, "deadline-overrun";
         /// A lock was held longer than declared, and was taken away.
         LockHeld = 4, "lock-held";
@@ -138,7 +138,7 @@ pub struct HealthEvent {
     /// Times that it happened: one entry is kept of all that have the same error, level, action and culprit.
     pub times: u32,
     /// What the error says of itself, the first time: memory faults and SErrors `ESR_EL2`, PC, IPA; illegal calls `ESR_EL2`, PC,
-    /// `x0`; core errors the vector, `ESR_EL2`, `ELR_EL2`; others as their reporter documents.
+    /// `x0`; calls of the firmware that took too long the ticks that they took, PC, `x0`; core errors the vector, `ESR_EL2`, `ELR_EL2`; others as their reporter documents.
     pub detail: [u64; 3],
 }
 const _: () = assert!(size_of::<HealthEvent>() == 72);

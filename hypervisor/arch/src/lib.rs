@@ -11,6 +11,7 @@ pub mod barrier;
 pub mod budget;
 pub mod context;
 pub mod errors;
+pub mod firmware;
 pub mod gic_cpu;
 pub mod guest;
 pub mod identity;

@@ -3,7 +3,7 @@
 //!
 //! - [`trap`], [`fault`]: what a trap is, from the syndrome registers. [`abort`]: what an access gets that nobody describes.
 //! - [`sysreg`], [`registers`]: what a trapped system-register access gets. [`identity`]: the features that a guest sees.
-//! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs.
+//! - [`smccc`], [`psci`]: which call a guest makes, what it answers; power states of vCPUs. [`firmware`]: which SMCs reach the firmware.
 //! - [`health`]: signs of life of partitions. [`watchdog`]: those of cores.
 //! - [`lifecycle`]: a partition's life from load to restart or stop. [`root`]: its live root page meanwhile.
 //! - [`schedule`]: the slot table of a core in counter ticks.
@@ -31,6 +31,7 @@ mod bits;
 pub mod dma;
 pub mod doorbell;
 pub mod fault;
+pub mod firmware;
 pub mod health;
 pub mod identity;
 pub mod lifecycle;

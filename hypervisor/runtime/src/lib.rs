@@ -27,6 +27,7 @@ pub mod dma;
 mod doorbell;
 pub mod entry;
 pub mod errors;
+mod firmware;
 pub mod gic;
 pub mod gic_cpu;
 pub mod health;

@@ -122,7 +122,8 @@ impl PerCore {
     }
 }
 
-fn set(vcpu: &mut LocalVcpu, values: [u64; 4]) {
+/// Sets `x0` to `x3`.
+pub fn set(vcpu: &mut LocalVcpu, values: [u64; 4]) {
     let [x0, x1, x2, x3, ..] = &mut vcpu.context.x;
     [*x0, *x1, *x2, *x3] = values;
 }

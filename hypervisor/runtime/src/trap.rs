@@ -87,10 +87,9 @@ impl PerCore {
         match trap {
             Trap::Hypercall { immediate: 0 } => self.on_call(),
             Trap::Hypercall { .. } => self.refuse_call(esr),
-            Trap::Smc { .. } => {
-                // No SMC is forwarded: none is listed for any partition.
+            Trap::Smc { immediate } => {
                 self.skip(esr);
-                self.refuse_call(esr);
+                self.on_smc(immediate, esr);
             }
             Trap::Wait(wait) => self.on_wait(wait, esr),
             Trap::SystemRegister(access) => self.on_system_register(access, esr),

@@ -11,6 +11,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const MAX_PARTICIPANTS: usize = 8;
 /// Entries of a slot's shares: four with a budget, and slack.
 pub const MAX_SHARES: usize = 5;
+/// Functions of the firmware that a partition can call.
+pub const MAX_FIRMWARE_CALLS: usize = 8;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Words of a bit per SPI: INTID 32 + *n* is bit *n* mod 32 of word *n* / 32.
@@ -226,6 +228,27 @@ pub struct Partition {
     pub heartbeat_ns: u64,
     /// Time after a start in which none is expected, ns.
     pub heartbeat_grace_ns: u64,
+    /// The functions of the firmware that it may call by SMC, those that are used first.
+    pub calls: [FirmwareCall; MAX_FIRMWARE_CALLS],
+}
+
+/// A function of the firmware that a partition may call.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirmwareCall {
+    /// Longest time that the firmware takes for it, ns, above 0; 0 where the entry is unused.
+    pub within_ns: u64,
+    /// Its identifier, of a fast call (Arm DEN0028, "Function Identifiers"): bit 31 is set; 0 where the entry is unused.
+    pub function: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl Partition {
+    /// The entries of `calls` that are used.
+    pub fn calls(&self) -> impl Iterator<Item = &FirmwareCall> {
+        self.calls.iter().take_while(|call| call.within_ns > 0)
+    }
 }
 
 /// A virtual processor.

@@ -9,12 +9,12 @@ pub const HEADER: u64 = 256;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Sizes of the structures of this version, in the order in which their hash covers them.
-const SIZES: [u64; 11] = [HEADER, 88, 288, 112, 8, 104, 32, 112, 16, 120, 168];
+const SIZES: [u64; 11] = [HEADER, 88, 416, 112, 8, 104, 32, 112, 16, 120, 168];
 
 /// Offset of each section record in the header, and the bytes of an entry.
 pub const SECTIONS: [(&str, u64, u64); 10] = [
     ("cores", 176, 88),
-    ("partitions", 184, 288),
+    ("partitions", 184, 416),
     ("vcpus", 192, 112),
     ("core_vcpus", 200, 8),
     ("slots", 208, 104),

@@ -88,6 +88,8 @@ pub struct Partition {
     pub health: [u8; 16],
     /// Heartbeat and its grace.
     pub heartbeat: (u64, u64),
+    /// Functions of the firmware that it may call: identifier, longest time, reserved word.
+    pub calls: Vec<(u32, u64, u32)>,
 }
 
 /// A vCPU.
@@ -314,6 +316,10 @@ pub(crate) fn partition(b: &[u8], e: u64) -> Option<Partition> {
         interrupt_limit: u32_at(b, e + 124)?,
         health: array(b, e + 256)?,
         heartbeat: (u64_at(b, e + 272)?, u64_at(b, e + 280)?),
+        calls: (0..8)
+            .map(|k| e + 288 + 16 * k)
+            .map(|at| Some((u32_at(b, at + 8)?, u64_at(b, at)?, u32_at(b, at + 12)?)))
+            .collect::<Option<_>>()?,
         spis: (0..31)
             .map(|w| u32_at(b, e + 128 + 4 * w))
             .collect::<Option<_>>()?,

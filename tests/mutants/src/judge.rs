@@ -83,6 +83,7 @@ pub fn judge(files: &Files) -> Found {
     rules::words::check(&case, &mut found);
     rules::cores::check(&case, &mut found);
     rules::devices::check(&case, &mut found);
+    rules::firmware::check(&case, &mut found);
     rules::streams::check(&case, &mut found);
     rules::grants::check(&case, &mut found);
     rules::el2::check(&case, &mut found);

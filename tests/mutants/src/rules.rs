@@ -5,6 +5,7 @@ pub(crate) mod colours;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod el2;
+pub(crate) mod firmware;
 pub(crate) mod grants;
 pub(crate) mod health;
 pub(crate) mod placed;

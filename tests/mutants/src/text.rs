@@ -6,7 +6,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 33] = [
+const KINDS: [(&str, usize, usize); 34] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -24,6 +24,7 @@ const KINDS: [(&str, usize, usize); 33] = [
     ("monitor", 1, 1),
     ("watch", 5, 5),
     ("start", 5, 5),
+    ("smc", 4, 4),
     ("watchdog", 1, 1),
     ("root", 3, 3),
     ("colours", 2, 2),
@@ -109,6 +110,8 @@ pub struct Text {
     pub coloured_placed: Vec<Placed>,
     /// Bus masters that are excepted: PCI function, or name of a grant, and partition.
     pub unguarded: Vec<(Excepted, String)>,
+    /// Reasons of the functions of the firmware that partitions may call.
+    pub calls: Vec<String>,
     /// All records that the blob determines, one string each, fields separated by one space.
     pub determined: Vec<String>,
 }
@@ -286,6 +289,13 @@ impl Text {
                     None => Excepted::Device((*what).to_owned()),
                 };
                 is_name(reason).then(|| self.unguarded.push((excepted, (*owner).to_owned())))
+            }
+            ("smc", [.., reason]) => {
+                self.calls.push(is_name(reason).then(|| (*reason).to_owned())?);
+                // The blob determines all but the reason.
+                let begin = fields.len().checked_sub(1).and_then(|n| fields.get(..n))?;
+                self.determined.push(begin.join(" "));
+                Some(())
             }
             _ => {
                 self.determined.push(fields.join(" "));

@@ -5,6 +5,7 @@ mod areas;
 mod colours;
 pub(crate) mod devices;
 mod el2;
+pub(crate) mod firmware;
 mod gicv2;
 mod header;
 mod health;
@@ -169,6 +170,11 @@ pub const PROPERTIES: &[Property] = &[
         id: "BH-CHK-073",
         text: "The health table is complete: each error of each level has a reaction that fits it, and the monitor is a partition.",
         check: health::complete,
+    },
+    Property {
+        id: "BH-CHK-081",
+        text: "Each function of the firmware that a partition may call is a fast call and listed once, changes no power state and takes no entry point as far as a standard says, has a reason where none does, and belongs to no partition that does not enter EL2.",
+        check: firmware::check,
     },
     Property {
         id: "BH-CHK-060",

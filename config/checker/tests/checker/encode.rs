@@ -15,7 +15,7 @@ use crate::text;
 pub(crate) const BLOB_SIZE: u64 = 0x7_0000;
 const LIVE_IMAGE: u64 = BLOB_SIZE - 0x5000;
 /// Sizes of the header and of the entries of each table, as `tables.rs` hashes them.
-const SIZES: [u64; 11] = [256, 88, 288, 112, 8, 104, 32, 112, 16, 120, 168];
+const SIZES: [u64; 11] = [256, 88, 416, 112, 8, 104, 32, 112, 16, 120, 168];
 pub(crate) const SECTIONS: [&str; 10] = [
     "cores",
     "partitions",
@@ -292,6 +292,11 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
         w32(partitions, &words);
         partitions.extend(p.health);
         w64(partitions, &[50, 20]);
+        for k in 0..8 {
+            let (function, within, _) = p.calls.get(k).copied().unwrap_or_default();
+            w64(partitions, &[within]);
+            w32(partitions, &[function, 0]);
+        }
     }
     for v in &model.vcpus {
         w32(vcpus, &[v.partition, v.index, v.core, 0]);

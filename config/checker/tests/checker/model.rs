@@ -87,6 +87,8 @@ pub(crate) struct Partition {
     pub ram: u64,
     pub spis: Vec<u32>,
     pub health: [u8; 16],
+    /// Functions of the firmware: identifier, longest time, reason.
+    pub calls: Vec<(u32, u64, &'static str)>,
 }
 
 #[derive(Clone, Debug)]
@@ -245,6 +247,10 @@ fn partition(i: u32, name: &'static str, vcpus: (u32, u32), spis: Vec<u32>) -> P
         ram: GUEST_RAM[usize::try_from(i).unwrap()].1,
         spis,
         health: HEALTH,
+        calls: match name {
+            "cluster" => vec![(0x8400_0006, 20_000, "-"), (0xc200_0010, 7, "reads-a-voltage")],
+            _ => Vec::new(),
+        },
     }
 }
 

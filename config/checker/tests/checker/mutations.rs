@@ -67,7 +67,7 @@ fn two_of_each(bytes: impl IntoIterator<Item = usize>, seed: u64) -> Vec<Bit> {
 /// the time of the epoch, RAM that nobody reaches, and where the empty slot list of a dedicated core begins.
 fn is_indifferent(table: &str, byte: usize) -> bool {
     match table {
-        "partitions" => (112..120).contains(&(byte % 288)),
+        "partitions" => (112..120).contains(&(byte % 416)),
         "board" => (52..56).contains(&byte) || (64..72).contains(&byte) || (76..80).contains(&byte),
         "cores" => byte >= 88 && (44..48).contains(&(byte % 88)),
         "ram" => true,

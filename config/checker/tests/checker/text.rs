@@ -39,6 +39,11 @@ fn health(model: &Model, line: &mut impl FnMut(String)) {
         let steady = if p.flags & 1 == 0 { "-" } else { "steady" };
         line(format!("start {} {boot} 3 {seed} {steady}", p.name));
     }
+    for p in &model.partitions {
+        for (function, within, reason) in &p.calls {
+            line(format!("smc {} {function:#x} {within} {reason}", p.name));
+        }
+    }
 }
 
 /// `VTTBR_EL2` of a vCPU: root and VMID of its partition.

@@ -54,6 +54,7 @@ pub(super) fn records(text: &mut Text, system: &System, sections: &Sections) {
             says(partition_flag::MAY_MARK, "steady", "-"),
         ));
     }
+    super::firmware::records(text, system, sections);
     if sections.board.watchdog != 0 {
         text.line(format!("watchdog {}", sections.board.watchdog));
     }

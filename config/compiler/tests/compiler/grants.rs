@@ -6,7 +6,7 @@ use bulkhead_types::system;
 
 use crate::support::{Workshop, hypervisor_bin};
 
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 28] = [
     "system",
     "board",
     "image",
@@ -22,6 +22,7 @@ const KINDS: [&str; 27] = [
     "monitor",
     "watch",
     "start",
+    "smc",
     "watchdog",
     "root",
     "word",
@@ -139,7 +140,7 @@ fn lines_follow_the_grammar() {
             "image" | "stream-table" | "stream" => 3..=3,
             "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory"
             | "health" => 4..=4,
-            "vcpu" | "spi" => 5..=5,
+            "vcpu" | "spi" | "smc" => 5..=5,
             "core" | "slot" | "pci" | "watch" | "start" => 6..=6,
             "shared" => 4..=usize::MAX,
             _ => 7..=7,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The keys of a channel.
 
-use super::{Choose, Count, Key, Kind, Meaning, Need, Status, Table, Word, needed, optional, table, word};
+use super::{Choose, Count, Key, Kind, Meaning, Need, Table, Word, needed, optional, table, word};
 
 /// A channel.
 pub(super) const CHANNEL: Table = Table {
@@ -36,7 +36,6 @@ const KEYS: &[Key] = &[
         need: Need::NeededByRule,
         value: Kind::Text(Meaning::Partition),
         text: "The one partition that writes.",
-        status: Status::Enforced,
     },
     needed(
         "readers",

@@ -96,7 +96,7 @@ pub(super) const REACTIONS: Table = table(
             "illegal-call",
             ACTIONS,
             "`log`",
-            "A call that it may not make: an SMC, an HVC with a number, a call that the spec does not entitle it to.",
+            "A call that it may not make: an SMC that `smc` does not list, an HVC with a number, a call that the spec does not entitle it to.",
         ),
         reaction(
             "dma-fault",
@@ -108,7 +108,7 @@ pub(super) const REACTIONS: Table = table(
             "deadline-overrun",
             ACTIONS,
             "`log`",
-            "Its own count of missed deadlines grew.",
+            "Its own count of missed deadlines grew, or its call of the firmware took longer than declared.",
         ),
         reaction(
             "lock-held",

@@ -4,7 +4,7 @@
 use crate::colours::MAX_COLOURS;
 
 use super::health::REACTIONS;
-use super::{Choose, Count, Key, Kind, Meaning, Table, Word, needed, optional, refused, table, word};
+use super::{Choose, Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A partition.
 pub(super) const PARTITION: Table = table("a partition", KEYS);
@@ -116,12 +116,11 @@ const KEYS: &[Key] = &[
         "`registers`",
         "What is kept when an error ends it; `bulkhead crash` reads it.",
     ),
-    refused(
+    optional(
         "smc",
-        Kind::List(&Kind::U32, Count::Any),
-        "SMC function identifiers that reach the firmware.",
-        "the passing of SMCs to the firmware: every SMC of a partition is refused at run time",
-        "leave it out",
+        Kind::List(&Kind::Map(&CALL), Count::Some),
+        "none: every SMC is refused",
+        "Functions of the firmware that it may call by SMC; not from `interrupts: direct`.",
     ),
     optional(
         "dma",
@@ -438,5 +437,27 @@ const DMA: Table = table(
             "Its begin, from the begin of RAM, a multiple of 4KiB.",
         ),
         needed("size", Kind::Bytes, "A multiple of 4KiB."),
+    ],
+);
+
+const CALL: Table = table(
+    "a function of the firmware",
+    &[
+        needed(
+            "function",
+            Kind::U32,
+            "Identifier of a fast call by the SMC Calling Convention (Arm DEN0028).",
+        ),
+        needed(
+            "within",
+            Kind::Time,
+            "Longest time that the firmware takes for it; the analysis counts it for all partitions of the core.",
+        ),
+        optional(
+            "reason",
+            Kind::Text(Meaning::Something),
+            "none",
+            "Why no argument of it reaches what is not the partition's; needed for functions of vendors and trusted software.",
+        ),
     ],
 );

@@ -269,6 +269,12 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
             limit => format!("at most {limit}, more are a storm"),
         };
         facts.essence("interrupts of its devices in a slot", storm);
+        for call in entry.calls() {
+            facts.essence(
+                format!("function {:#x} of the firmware", call.function),
+                crate::firmware::sentence(built, &name, call),
+            );
+        }
         for (what, bit) in [
             ("marks the steady state", partition_flag::MAY_MARK),
             ("has an emulated UART", partition_flag::EMULATED_UART),

@@ -109,10 +109,10 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
 pub(super) fn lost(system: &System) -> Markup {
     let losses = losses(system);
     html! {
-        @if losses.is_empty() { p class="note" { "Nothing: each bus master is behind the SMMU that EL2 drives." } }
+        @if losses.is_empty() { p class="note" { "Nothing: each bus master is behind the SMMU that EL2 drives, and no partition calls a vendor's firmware." } }
         @else {
             table {
-                tr { th { "device" } th { "owner" } th { "what is lost" } th { "accepted, since" } }
+                tr { th { "device or call" } th { "owner" } th { "what is lost" } th { "accepted, since" } }
                 @for loss in &losses {
                     tr {
                         td { (loss.device.as_deref().unwrap_or("all")) }

@@ -27,7 +27,7 @@ impl Base {
         let (vcpus, _) = self.blob.places.get(2).copied().unwrap_or((0, 0));
         let count = u64::try_from(self.blob.partitions.len()).unwrap_or(0);
         let (one, other) = (rng.below(count), rng.below(count));
-        let entry = |p: u64| partitions + p * 288 + 48;
+        let entry = |p: u64| partitions + p * 416 + 48;
         let read = |at: u64| u64_at(&files.blob, at).unwrap_or(0);
         let [first, second] = [one, other].map(|p| (read(entry(p)), read(entry(p) + 8)));
         let page = |at: u64| {

@@ -55,7 +55,7 @@ impl Base {
     fn retune(&self, blob: &mut [u8], rng: &mut Rng) -> String {
         let place = |section: usize| self.blob.places.get(section).copied().unwrap_or((0, 0));
         let (partitions, length) = place(1);
-        let partition = partitions + rng.below(length / 288) * 288;
+        let partition = partitions + rng.below(length / 416) * 416;
         let (board, _) = place(8);
         match rng.below(4) {
             0 => {

@@ -6,7 +6,7 @@ use crate::rng::Rng;
 use crate::text::Grant;
 
 /// Kinds of records that a blob determines, by where they stand in the text.
-const BEFORE_COLOURS: [&str; 15] = [
+const BEFORE_COLOURS: [&str; 16] = [
     "image",
     "blob",
     "certificate",
@@ -20,6 +20,7 @@ const BEFORE_COLOURS: [&str; 15] = [
     "monitor",
     "watch",
     "start",
+    "smc",
     "watchdog",
     "root",
 ];

@@ -99,6 +99,7 @@ pub(crate) fn records(blob: &Blob) -> Vec<String> {
         let (when, seed) = (flag(4, "boot", "off"), flag(8, "fixed", "board"));
         out.push(format!("start {name} {when} {limit} {seed} {steady}"));
     }
+    out.extend(super::firmware::records(blob));
     if blob.board.watchdog != 0 {
         out.push(format!("watchdog {}", blob.board.watchdog));
     }
