@@ -99,7 +99,7 @@ fn a_call_of_the_firmware_delays_whoever_shares_the_core() {
         let mut text = valid.replace(&key, &format!("{key}{call}"));
         if shared {
             let slot = "      - { run: panel, for: 2ms }\n";
-            let slack = "      - { run: panel, for: 2ms, budget: 1100us, priority: 0, slack: linux }\n";
+            let slack = "      - { run: panel, for: 2ms, budget: 1100us, slack: linux }\n";
             assert_eq!(text.matches(slot).count(), 1);
             text = text.replace(slot, slack);
         }

@@ -96,6 +96,7 @@ pub fn reason(from: u32, class: u32, detail: u64, ended: &str, switched: &str) -
         (0 | 4, 0x16) if detail == 0xc600_0001 => "hvc_null",
         (0 | 4, 0x16) if detail == 0xc600_0020 => "hvc_doorbell",
         (0 | 4, 0x16) => "hvc",
+        (0 | 4, 0x17) if detail == 0x8200_0010 => "smc_forward",
         (0 | 4, 0x17) => "smc",
         (0 | 4, 0x18) if detail == SGI1R => "sgi",
         (0 | 4, 0x18) => "sysreg",

@@ -23,7 +23,7 @@ type Elsewhere = (
     u64,
 );
 
-const RUNS: [Elsewhere; 7] = [
+const RUNS: [Elsewhere; 8] = [
     (
         "linux-and-restart",
         REFERENCE,
@@ -43,6 +43,13 @@ const RUNS: [Elsewhere; 7] = [
         &[],
         ("ringer", " rung"),
         500,
+    ),
+    (
+        "firmware",
+        "tests/systems/firmware.yaml",
+        &[],
+        ("other", "firmware done"),
+        20,
     ),
     attack("faults", &["partitions.attacker.args=\"attack=memory\""], 200),
     attack("event-flood", &["partitions.attacker.args=\"attack=dma\""], 200),

@@ -15,6 +15,8 @@ mod copies;
 #[cfg(target_os = "none")]
 mod edge;
 #[cfg(target_os = "none")]
+mod firmware;
+#[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
 mod interrupt;

@@ -18,6 +18,8 @@ fn is_for_people(line: &str, field: usize) -> bool {
         Some("grant") => field == 2,
         // Listing more memory than an owner has takes it from nobody, while no two records overlap.
         Some("memory") => field == 1 || field == 3,
+        // The reason.
+        Some("smc") => field == 4,
         _ => false,
     }
 }

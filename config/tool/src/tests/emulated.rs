@@ -278,6 +278,11 @@ pub(super) const TESTS: &[Test] = &[
         "a doorbell rings at most once in its interval, for nobody but its reader, however hard it is rung"
     ),
     target!(
+        "firmware",
+        "firmware",
+        "exactly the SMCs that the spec lists for a partition reach the firmware"
+    ),
+    target!(
         "steal",
         "steal",
         "the stolen time that a stock Linux shows is that of EL2's ledger"

@@ -153,9 +153,10 @@ conformance_interrupt_return:
     add     sp, sp, #192
     eret
 
-// conformance_call(x0 = arguments, x1 = results): loads x0 to x30 from 31 words, calls, stores x0 to x30.
-.global conformance_call
-conformance_call:
+// conformance_hvc, conformance_smc(x0 = arguments, x1 = results): loads x0 to x30 from 31 words, calls, stores x0 to x30.
+.macro caller name, instruction
+.global \name
+\name:
     stp     x29, x30, [sp, #-112]!
     stp     x19, x20, [sp, #16]
     stp     x21, x22, [sp, #32]
@@ -179,7 +180,7 @@ conformance_call:
     ldp     x28, x29, [x0, #224]
     ldr     x30, [x0, #240]
     ldp     x0, x1, [x0]
-    hvc     #0
+    \instruction #0
     // x30 first, through the stack, then it carries the pointer.
     str     x30, [sp, #-16]!
     ldr     x30, [sp, #120]
@@ -208,4 +209,7 @@ conformance_call:
     ldr     x18, [sp, #96]
     ldp     x29, x30, [sp], #112
     ret
+.endm
+caller conformance_hvc, hvc
+caller conformance_smc, smc
 .ltorg
