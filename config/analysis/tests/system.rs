@@ -95,7 +95,7 @@ fn a_call_of_the_firmware_delays_whoever_shares_the_core() {
     let valid = spec(TASKS);
     let bound = |partition: &str, within: &str, shared: bool| {
         let call = format!("    smc: [{{ function: 0x8400_0006, within: {within} }}]\n");
-        let key = format!("  {partition}:\n");
+        let key = format!("\n  {partition}:\n");
         let mut text = valid.replace(&key, &format!("{key}{call}"));
         if shared {
             let slot = "      - { run: panel, for: 2ms }\n";
@@ -126,8 +126,8 @@ fn a_call_of_the_firmware_delays_whoever_shares_the_core() {
     );
     assert_ne!(other, valid);
     let other = other.replace("sliced: [0, 1]", "sliced: [0]").replace(
-        "  linux:\n",
-        "  linux:\n    smc: [{ function: 0x8400_0006, within: 1ms }]\n",
+        "\n  linux:\n",
+        "\n  linux:\n    smc: [{ function: 0x8400_0006, within: 1ms }]\n",
     );
     let fixture = Fixture::new();
     let system = load_text(&other, &fixture.paths("tests/invalid/valid.yaml"), &[]).unwrap();
