@@ -26,7 +26,7 @@ pub(crate) fn run(vendors: bool) -> ! {
         CPU_ON,
     ];
     for function in functions.into_iter().chain(vendors.then_some(VENDORS)) {
-        let mut registers = core::array::from_fn(|k| 0x0bad_cafe_0000_0000 + k as u64);
+        let mut registers: [u64; 31] = core::array::from_fn(|k| 0x0bad_cafe_0000_0000 + k as u64);
         let [x0, x1, x2, x3, ..] = &mut registers;
         (*x0, *x1, *x2, *x3) = (function, CORE, 0, 0);
         let after = call::smc_with_registers(&registers);
