@@ -6,17 +6,22 @@ use bulkhead_types::tables::FirmwareCall;
 use crate::Built;
 use bulkhead_model::units::show_time as time;
 
+/// For how long.
+pub(crate) fn bound(call: &FirmwareCall) -> String {
+    format!("at most {}", time(call.within_ns))
+}
+
 /// For how long, and why.
-pub(crate) fn sentence(built: &Built<'_>, partition: &str, call: &FirmwareCall) -> String {
+fn sentence(built: &Built<'_>, partition: &str, call: &FirmwareCall) -> String {
     let mut records = built.records.calls.iter();
     let named = |(name, function, _): &&(String, u64, String)| {
         name == partition && *function == u64::from(call.function)
     };
     let reason = records.find(named).map_or("-", |(_, _, reason)| reason.as_str());
-    let time = time(call.within_ns);
+    let bound = bound(call);
     match reason {
-        "-" => format!("at most {time}"),
-        reason => format!("at most {time}; accepted for {reason}"),
+        "-" => bound,
+        reason => format!("{bound}; accepted for {reason}"),
     }
 }
 

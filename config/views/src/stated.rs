@@ -94,6 +94,12 @@ fn partition_facts(system: &System, index: usize, partition: &Partition) -> Fact
     if let Payload::Linux(linux) = &partition.payload {
         fact("its command line", format!("`{}`", linux.command_line.value));
     }
+    for call in &partition.smc {
+        if let Some(reason) = &call.reason {
+            let what = format!("why it may call {:#x} of the firmware", call.function.value);
+            fact(&what, reason.value.clone());
+        }
+    }
     if let Some(tolerance) = partition.fault_tolerant_time {
         let reacts = system.partitions.get(tolerance.reaction.value);
         let reacts = reacts.map_or("?", |p| p.name.value.as_str());

@@ -272,7 +272,7 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
         for call in entry.calls() {
             facts.essence(
                 format!("function {:#x} of the firmware", call.function),
-                crate::firmware::sentence(built, built.partition_name(index), call),
+                crate::firmware::bound(call),
             );
         }
         for (what, bit) in [
