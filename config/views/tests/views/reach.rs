@@ -253,3 +253,27 @@ fn a_bus_master_that_no_smmu_guards_reaches_everything() {
     let reference = Sample::reference();
     assert!(crate::pages::page(&reference).contains("Nothing: each bus master is behind the SMMU"));
 }
+
+// Verifies: BH-SMC-022
+#[test]
+fn a_call_of_a_vendors_firmware_is_shown_with_its_reason() {
+    let invalid = crate::support::repository().join("tests/invalid");
+    let text = std::fs::read_to_string(invalid.join("valid.smc.yaml")).unwrap();
+    let sample = Sample::of(Workshop::new().load(&text));
+    let overview = overview(&sample.system, &sample.built()).unwrap().text();
+    for text in [
+        "its SMC 0x84000006 reaches the firmware, at most 20",
+        "its SMC 0x82000010 reaches the firmware, at most 50",
+        "accepted for reads-the-voltage",
+    ] {
+        assert!(overview.contains(text), "{text} in {overview}");
+    }
+    let page = crate::pages::page(&sample);
+    for text in [
+        "what 0x82000010 of the firmware does when panel calls it is not proved",
+        "reads the voltage of the battery",
+    ] {
+        assert!(overview.contains(text), "{text} in {overview}");
+        assert!(page.contains(text), "{text}");
+    }
+}
