@@ -23,7 +23,7 @@ const KINDS: [(&str, usize, usize); 33] = [
     ("health", 3, 3),
     ("monitor", 1, 1),
     ("watch", 5, 5),
-    ("start", 5, 5),
+    ("start", 6, 6),
     ("watchdog", 1, 1),
     ("root", 3, 3),
     ("colours", 2, 2),

@@ -88,16 +88,19 @@ fn the_text_says_how_each_partition_starts() {
         match partition.name.value.as_str() {
             "adas" => partition.restart_limit = 7,
             "vehicle" => partition.autostart = false,
-            "cluster" => partition.seed = bulkhead_model::system::Seed::Fixed,
+            "cluster" => {
+                partition.seed = bulkhead_model::system::Seed::Fixed;
+                partition.reads_ledger = true;
+            }
             _ => {}
         }
     }
     let compiled = compile(&system, &hypervisor_bin()).unwrap();
     let start = records(&compiled.text, "start");
     let of = |name: &str| start.iter().find(|r| r[0] == name).expect("a record")[1..].to_vec();
-    assert_eq!(of("adas"), ["boot", "7", "board", "-"]);
-    assert_eq!(of("vehicle"), ["off", "3", "board", "steady"]);
-    assert_eq!(of("cluster"), ["boot", "3", "fixed", "-"]);
+    assert_eq!(of("adas"), ["boot", "7", "board", "-", "-"]);
+    assert_eq!(of("vehicle"), ["off", "3", "board", "steady", "-"]);
+    assert_eq!(of("cluster"), ["boot", "3", "fixed", "-", "ledger"]);
     assert_eq!(start.len(), 4);
 }
 

@@ -278,6 +278,11 @@ pub(super) const TESTS: &[Test] = &[
         "a doorbell rings at most once in its interval, for nobody but its reader, however hard it is rung"
     ),
     target!(
+        "ledger",
+        "ledger",
+        "an entitled partition reads the time ledger that the host reads, and nobody else does"
+    ),
+    target!(
         "steal",
         "steal",
         "the stolen time that a stock Linux shows is that of EL2's ledger"
