@@ -143,7 +143,7 @@ fn lines_follow_the_grammar() {
             "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory"
             | "health" => 4..=4,
             "vcpu" | "spi" => 5..=5,
-            "core" | "slot" | "pci" | "watch" | "start" => 6..=6,
+            "core" | "slot" | "pci" | "watch" => 6..=6,
             "shared" => 4..=usize::MAX,
             _ => 7..=7,
         };
