@@ -117,10 +117,9 @@ pub fn on_ledger_read(vcpu: &mut LocalVcpu, running: &mut Running, core: u32) ->
         *whose = found.map(|vcpu| (vcpu.partition, vcpu.index));
     }
     let (result, values) = reading.answer();
-    if let [_, results @ ..] = &mut vcpu.context.x {
-        for (register, value) in results.iter_mut().zip(values) {
-            *register = value;
-        }
+    let [_, registers @ ..] = &mut vcpu.context.x;
+    for (register, value) in registers.iter_mut().zip(values) {
+        *register = value;
     }
     result
 }
