@@ -234,9 +234,11 @@ pub(crate) const FLAG_BOOT: u32 = 4;
 /// Seeds that are constants.
 pub(crate) const FLAG_FIXED: u32 = 8;
 /// All flags.
-pub(crate) const FLAGS: u32 = 31;
+pub(crate) const FLAGS: u32 = 63;
 /// A payload that gives a safe output.
 pub(crate) const FLAG_OUTPUT: u32 = 16;
+/// Reads the time ledger.
+pub(crate) const FLAG_LEDGER: u32 = 32;
 
 impl Partition {
     /// Reads an entry.

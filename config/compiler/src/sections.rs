@@ -276,6 +276,7 @@ fn partitions(system: &System, plan: &Plan, spis: &[Spi]) -> Vec<Partition> {
         name[..text.len()].copy_from_slice(text);
         let flags = [
             (partition.marks_steady, partition_flag::MAY_MARK),
+            (partition.reads_ledger, partition_flag::MAY_READ_LEDGER),
             (uart, partition_flag::EMULATED_UART),
             (partition.autostart, partition_flag::AUTOSTART),
             (partition.seed == Seed::Fixed, partition_flag::FIXED_SEED),

@@ -102,6 +102,10 @@ impl Decoder<'_> {
                 .and_then(Fields::of)
                 .and_then(|dump| text(dump.get("full")?)),
             marks_steady: fields.get("marks_steady").and_then(boolean),
+            reads_ledger: fields
+                .get("reads_ledger")
+                .and_then(boolean)
+                .is_some_and(|r| r.value),
             seed: seed.map_or(Seed::Board, |s| s.value),
             autostart: autostart.is_none_or(|a| a.value),
             tasks: fields.entries("tasks").iter().filter_map(task).collect(),

@@ -166,6 +166,7 @@ fn partition(
             board.reserved.iter().position(named)
         }))?,
         marks_steady: spec.marks_steady.is_some_and(|m| m.value),
+        reads_ledger: spec.reads_ledger,
         seed: spec.seed,
         autostart: spec.autostart,
         tasks: decode_tasks::resolve(spec, board)?,

@@ -54,6 +54,7 @@ pub(crate) struct PartitionSpec {
     /// Name of the reserved range in which its RAM is kept.
     pub(crate) dump: Option<Name>,
     pub(crate) marks_steady: Option<Spanned<bool>>,
+    pub(crate) reads_ledger: bool,
     pub(crate) seed: Seed,
     pub(crate) autostart: bool,
     pub(crate) tasks: Vec<TaskSpec>,

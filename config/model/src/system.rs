@@ -136,6 +136,8 @@ pub struct Partition {
     pub dump: Option<usize>,
     /// Whether it may mark the begin of the steady state; at most one partition.
     pub marks_steady: bool,
+    /// Whether it may read the time ledger of every core.
+    pub reads_ledger: bool,
     /// Where its random seeds come from.
     pub seed: Seed,
     /// Whether it is started at boot.

@@ -108,6 +108,9 @@ pub(crate) fn payload(partition: &Partition) -> String {
     }
 }
 
+/// What a partition reaches that reads the time ledger: a side channel.
+pub(crate) const LEDGER: &str = "reads the time ledger of every core: it learns when the others execute";
+
 /// How a partition uses its cores, in words.
 pub(crate) fn core_use(partition: &Partition) -> String {
     let cores = numbers(partition.core_list().iter().map(|c| c.value));
@@ -171,6 +174,9 @@ fn partitions(system: &System, built: &Built<'_>) -> Result<Vec<(String, Vec<Str
             .collect();
         if !devices.is_empty() {
             lines.push(format!("devices: {}", listed(devices)));
+        }
+        if partition.reads_ledger {
+            lines.push(LEDGER.to_owned());
         }
         lines.push(match partition.console.value {
             Console::Text => "console: text in a ring, without EL2".to_owned(),

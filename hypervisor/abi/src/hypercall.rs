@@ -42,6 +42,23 @@ pub const DOORBELL_RING: u32 = 0xC600_0020;
 /// Of [`DOORBELL_RING`]: refused, try again later.
 pub const DOORBELL_EARLY: i64 = 1;
 
+/// Reads the time ledger of the core with the number in `w1`.
+///
+/// [`SUCCESS`]: the time since the epoch that the ledger covers in `x1`, of which EL2 had `x2`, sleep `x3`, and the core's
+/// vCPUs in blob order `x4` to `x10`; `x11` to `x17` say whose those are: the partition's index in bits 63 to 32, the
+/// vCPU's inside it below, or [`LEDGER_NOBODY`]. `x1` is the sum of the others, and is as old as EL2's last work on that core
+/// (at most a major frame on a sliced one; on a dedicated one whatever follows is its vCPU's).
+/// [`LEDGER_AGAIN`]: that core was in the middle of a charge, call again. [`INVALID_PARAMETERS`]: there is no such core.
+/// [`NOT_SUPPORTED`]: the spec does not entitle the caller (`reads_ledger`).
+///
+/// # Units
+/// Ticks of the counter; `CNTFRQ_EL0` converts.
+pub const LEDGER_READ: u32 = 0xC600_0030;
+/// Of [`LEDGER_READ`]: nothing was read, try again.
+pub const LEDGER_AGAIN: i64 = 1;
+/// Of [`LEDGER_READ`]: there is no such vCPU.
+pub const LEDGER_NOBODY: u64 = u64::MAX;
+
 /// `SUCCESS` of SMCCC and PSCI.
 pub const SUCCESS: i64 = 0;
 /// `NOT_SUPPORTED` of SMCCC and PSCI: also the answer to every unknown function.

@@ -82,6 +82,18 @@ impl SharedBlock {
         }
     }
 
+    /// Reads 8 bytes, ordered before later accesses.
+    pub fn read64_acquire(&self, offset: usize) -> u64 {
+        self.word64(offset).map_or(0, |w| w.load(Ordering::Acquire))
+    }
+
+    /// Writes 8 bytes, ordered after earlier accesses.
+    pub fn write64_release(&self, offset: usize, value: u64) {
+        if let Some(w) = self.word64(offset) {
+            w.store(value, Ordering::Release);
+        }
+    }
+
     /// Adds to 8 bytes that only the caller writes.
     pub fn add64(&self, offset: usize, value: u64) {
         if let Some(w) = self.word64(offset) {

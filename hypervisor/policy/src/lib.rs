@@ -9,6 +9,7 @@
 //! - [`schedule`]: the slot table of a core in counter ticks.
 //! - [`sharing`]: partitions that share a slot: priorities, budgets, slack.
 //! - [`bandwidth`]: how much memory traffic a core may make.
+//! - [`ledger`]: what a partition is shown of a core's time.
 //! - [`steal`]: how long a vCPU could have executed and did not.
 //! - [`lock`]: locks with priority inheritance, and the jobs inside EL2 in which a waiter helps.
 //! - [`uart`]: the emulated PL011.
@@ -34,6 +35,7 @@ pub mod fault;
 pub mod firmware;
 pub mod health;
 pub mod identity;
+pub mod ledger;
 pub mod lifecycle;
 pub mod lock;
 pub mod mux;

@@ -88,6 +88,11 @@ pub enum VendorCall {
     Null,
     /// [`hypercall::MARK_STEADY`].
     MarkSteady,
+    /// [`hypercall::LEDGER_READ`].
+    LedgerRead {
+        /// Number of the core.
+        core: u32,
+    },
     /// [`hypercall::DOORBELL_RING`].
     Ring {
         /// Number of the doorbell.
@@ -144,6 +149,7 @@ pub const fn decode(registers: &[u64; 4]) -> Call {
             lock: low32(x1),
             word: x2,
         }),
+        hypercall::LEDGER_READ => Call::Vendor(VendorCall::LedgerRead { core: low32(x1) }),
         hypercall::MARK_STEADY => Call::Vendor(VendorCall::MarkSteady),
         _ => psci(id, x1, x2, x3),
     }

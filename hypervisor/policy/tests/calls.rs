@@ -88,6 +88,10 @@ fn vendor_and_discovery_calls() {
         decode(&[0xC600_0002, 0, 0, 0]),
         Call::Vendor(VendorCall::MarkSteady)
     );
+    assert_eq!(
+        decode(&[0xC600_0030, 0xffff_ffff_0000_0003, 0, 0]),
+        Call::Vendor(VendorCall::LedgerRead { core: 3 })
+    );
     assert_eq!(decode(&[0x8600_FF01, 0, 0, 0]), Call::Vendor(VendorCall::Uid));
     assert_eq!(
         decode(&[0x8600_FF03, 0, 0, 0]),

@@ -18,6 +18,7 @@ use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::doorbell::on_ring;
 use crate::gic::kick_if_running;
 use crate::shared::MARKED;
+use crate::stats::on_ledger_read;
 use crate::view;
 
 /// Syndrome of `HVC #0`.
@@ -54,6 +55,7 @@ impl PerCore {
                 result
             }
             Call::Vendor(VendorCall::LockRelease { lock, word }) => self.lock_release(lock, word),
+            Call::Vendor(VendorCall::LedgerRead { core }) => on_ledger_read(vcpu, running, core),
             Call::Vendor(VendorCall::Ring { doorbell }) => on_ring(vcpu, running, doorbell),
             Call::Vendor(VendorCall::MarkSteady) if vcpu.partition.flags & partition_flag::MAY_MARK == 0 => {
                 self.blame(Error::IllegalCall, [HVC, 0, x0]);

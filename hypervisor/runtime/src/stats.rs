@@ -6,9 +6,15 @@
 
 use core::mem::offset_of;
 
-use bulkhead_abi::stats::{CoreStats, VcpuStats};
+use bulkhead_abi::hypercall::{INVALID_PARAMETERS, NOT_SUPPORTED};
+use bulkhead_abi::stats::{CoreStats, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, VcpuStats};
 use bulkhead_arch::barrier::counter;
 use bulkhead_arch::words::SharedBlock;
+use bulkhead_policy::ledger::Reading;
+use bulkhead_types::tables::partition_flag;
+
+use crate::core_state::{LocalVcpu, Running};
+use crate::view;
 
 /// Byte offset of a field of [`CoreStats`].
 #[macro_export]
@@ -67,7 +73,8 @@ impl Ledger {
             Account::El2 => {
                 self.core.add64(offset_of!(CoreStats, el2_ticks), ticks);
                 let shown = self.mark.wrapping_sub(self.epoch);
-                self.core.write64(offset_of!(CoreStats, now), shown);
+                // Who reads this first and then the accounts finds at least what it covers.
+                self.core.write64_release(offset_of!(CoreStats, now), shown);
             }
             Account::Idle(vcpu) => {
                 self.core.add64(offset_of!(CoreStats, idle_ticks), ticks);
@@ -78,4 +85,41 @@ impl Ledger {
         }
         now
     }
+}
+
+/// Shows the ledger of a core to a partition that the spec entitles. Implements: BH-STAT-002, BH-STAT-003.
+pub fn on_ledger_read(vcpu: &mut LocalVcpu, running: &mut Running, core: u32) -> i64 {
+    if vcpu.partition.flags & partition_flag::MAY_READ_LEDGER == 0 {
+        return NOT_SUPPORTED;
+    }
+    let entry = usize::try_from(core)
+        .ok()
+        .and_then(|k| running.system.cores.get(k));
+    let Some(entry) = entry else {
+        return INVALID_PARAMETERS;
+    };
+    // The caller's own core is in the middle of EL2's work: charged now, its ledger adds up.
+    running.ledger.charge(Account::El2);
+    let block = view::core_stats(core);
+    let mut reading = Reading {
+        elapsed: block.read64_acquire(core_field!(now)),
+        el2: block.read64(core_field!(el2_ticks)),
+        idle: block.read64(core_field!(idle_ticks)),
+        run: Default::default(),
+        whose: Default::default(),
+    };
+    let listed = running.system.vcpus_of(entry).iter().enumerate();
+    for ((local, listed), (run, whose)) in listed.zip(reading.run.iter_mut().zip(&mut reading.whose)) {
+        let base = VCPU_STATS_OFFSET.wrapping_add(local.wrapping_mul(VCPU_STATS_SIZE));
+        *run = block.read64(base.wrapping_add(vcpu_field!(run_ticks)));
+        let found = usize::try_from(listed.vcpu).ok();
+        let found = found.and_then(|global| running.system.vcpus.get(global));
+        *whose = found.map(|vcpu| (vcpu.partition, vcpu.index));
+    }
+    let (result, values) = reading.answer();
+    let [_, registers @ ..] = &mut vcpu.context.x;
+    for (register, value) in registers.iter_mut().zip(values) {
+        *register = value;
+    }
+    result
 }

@@ -178,6 +178,8 @@ pub mod partition_flag {
     pub const FIXED_SEED: u32 = 8;
     /// In its safe state its payload is loaded and told to give its safe output; otherwise it is silent.
     pub const SAFE_OUTPUT: u32 = 16;
+    /// May call LEDGER_READ: it learns when the others execute.
+    pub const MAY_READ_LEDGER: u32 = 32;
 }
 
 /// A partition.

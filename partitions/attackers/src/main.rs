@@ -19,6 +19,8 @@ mod fuzz;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
+mod ledger;
+#[cfg(target_os = "none")]
 mod line;
 #[cfg(target_os = "none")]
 mod locks;
@@ -83,6 +85,7 @@ mod target {
             "fuzz" => crate::fuzz::attack(&partition, number("seed="), number("programs=")),
             "gic" => crate::gic::attack(&partition),
             "storm" => crate::time::storm(),
+            "ledger" => crate::ledger::attack(&partition),
             "line" => crate::line::attack(&partition),
             "locks" => crate::locks::attack(&partition),
             "boosts" => crate::locks::farm(&partition, true),

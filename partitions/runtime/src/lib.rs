@@ -13,6 +13,7 @@ pub mod e2e;
 #[cfg(all(target_os = "none", feature = "el1"))]
 pub mod el1;
 pub mod gauge;
+pub mod ledger;
 pub mod machine;
 pub mod metrics;
 pub mod periodic;

@@ -23,7 +23,7 @@ const KINDS: [(&str, usize, usize); 34] = [
     ("health", 3, 3),
     ("monitor", 1, 1),
     ("watch", 5, 5),
-    ("start", 5, 5),
+    ("start", 6, 6),
     ("smc", 4, 4),
     ("watchdog", 1, 1),
     ("root", 3, 3),

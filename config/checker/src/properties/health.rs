@@ -2,7 +2,7 @@
 //! The health table is complete: every error of every level has one reaction, and one that fits the level.
 
 use crate::system::System;
-use crate::tables::{FLAG_BOOT, FLAG_FIXED, FLAG_OUTPUT, FLAG_STEADY, NONE};
+use crate::tables::{FLAG_BOOT, FLAG_FIXED, FLAG_LEDGER, FLAG_OUTPUT, FLAG_STEADY, NONE};
 
 /// Errors by code.
 const ERRORS: [&str; 11] = [
@@ -120,8 +120,12 @@ pub(super) fn records(system: &System<'_>) -> [Vec<String>; 4] {
         let first = if has(FLAG_BOOT) { "boot" } else { "off" };
         let seed = if has(FLAG_FIXED) { "fixed" } else { "board" };
         let steady = if has(FLAG_STEADY) { "steady" } else { "-" };
+        let ledger = if has(FLAG_LEDGER) { "ledger" } else { "-" };
         let name = system.name(i);
-        format!("start {name} {first} {} {seed} {steady}", p.restart_limit)
+        format!(
+            "start {name} {first} {} {seed} {steady} {ledger}",
+            p.restart_limit
+        )
     });
     [
         health,

@@ -37,7 +37,8 @@ fn health(model: &Model, line: &mut impl FnMut(String)) {
         let boot = if p.flags & 4 == 0 { "off" } else { "boot" };
         let seed = if p.flags & 8 == 0 { "board" } else { "fixed" };
         let steady = if p.flags & 1 == 0 { "-" } else { "steady" };
-        line(format!("start {} {boot} 3 {seed} {steady}", p.name));
+        let ledger = if p.flags & 32 == 0 { "-" } else { "ledger" };
+        line(format!("start {} {boot} 3 {seed} {steady} {ledger}", p.name));
     }
     for p in &model.partitions {
         for (function, within, reason) in &p.calls {

@@ -46,12 +46,13 @@ pub(super) fn records(text: &mut Text, system: &System, sections: &Sections) {
             _ => set,
         };
         text.line(format!(
-            "start {} {} {} {} {}",
+            "start {} {} {} {} {} {}",
             name(system, id(number)),
             says(partition_flag::AUTOSTART, "boot", "off"),
             partition.restart_limit,
             says(partition_flag::FIXED_SEED, "fixed", "board"),
             says(partition_flag::MAY_MARK, "steady", "-"),
+            says(partition_flag::MAY_READ_LEDGER, "ledger", "-"),
         ));
     }
     super::firmware::records(text, system, sections);

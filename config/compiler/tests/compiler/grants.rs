@@ -89,16 +89,19 @@ fn the_text_says_how_each_partition_starts() {
         match partition.name.value.as_str() {
             "adas" => partition.restart_limit = 7,
             "vehicle" => partition.autostart = false,
-            "cluster" => partition.seed = bulkhead_model::system::Seed::Fixed,
+            "cluster" => {
+                partition.seed = bulkhead_model::system::Seed::Fixed;
+                partition.reads_ledger = true;
+            }
             _ => {}
         }
     }
     let compiled = compile(&system, &hypervisor_bin()).unwrap();
     let start = records(&compiled.text, "start");
     let of = |name: &str| start.iter().find(|r| r[0] == name).expect("a record")[1..].to_vec();
-    assert_eq!(of("adas"), ["boot", "7", "board", "-"]);
-    assert_eq!(of("vehicle"), ["off", "3", "board", "steady"]);
-    assert_eq!(of("cluster"), ["boot", "3", "fixed", "-"]);
+    assert_eq!(of("adas"), ["boot", "7", "board", "-", "-"]);
+    assert_eq!(of("vehicle"), ["off", "3", "board", "steady", "-"]);
+    assert_eq!(of("cluster"), ["boot", "3", "fixed", "-", "ledger"]);
     assert_eq!(start.len(), 4);
 }
 
@@ -141,7 +144,7 @@ fn lines_follow_the_grammar() {
             "board" | "partition" | "root" | "word" | "emulated" | "bar" | "unguarded" | "memory"
             | "health" => 4..=4,
             "vcpu" | "spi" | "smc" => 5..=5,
-            "core" | "slot" | "pci" | "watch" | "start" => 6..=6,
+            "core" | "slot" | "pci" | "watch" => 6..=6,
             "shared" => 4..=usize::MAX,
             _ => 7..=7,
         };

@@ -63,6 +63,12 @@ const KEYS: &[Key] = &[
         "Whether it marks the begin of the steady state.",
     ),
     optional(
+        "reads_ledger",
+        Kind::Boolean,
+        "`false`",
+        "Whether it may read how each core's time was used; it learns when the others execute.",
+    ),
+    optional(
         "seed",
         Kind::Word(SEEDS),
         "`board`",

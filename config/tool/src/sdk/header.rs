@@ -41,6 +41,21 @@ pub(super) fn text() -> String {
         "marks the begin of the steady state",
     );
     define(
+        "HVC_LEDGER_READ",
+        hypercall::LEDGER_READ.into(),
+        "core in w1; x1 elapsed, x2 EL2, x3 idle, x4..x10 vCPUs, x11..x17 whose, in ticks",
+    );
+    define(
+        "LEDGER_AGAIN",
+        hypercall::LEDGER_AGAIN.unsigned_abs(),
+        "of HVC_LEDGER_READ: that core was in the middle of a charge",
+    );
+    define(
+        "LEDGER_NOBODY",
+        hypercall::LEDGER_NOBODY,
+        "of HVC_LEDGER_READ: no such vCPU; else partition << 32 | vCPU",
+    );
+    define(
         "REVISION_MAJOR",
         hypercall::REVISION.0.into(),
         "what HVC_REVISION returns in w0",

@@ -283,6 +283,11 @@ pub(super) const TESTS: &[Test] = &[
         "exactly the SMCs that the spec lists for a partition reach the firmware"
     ),
     target!(
+        "ledger",
+        "ledger",
+        "an entitled partition reads the time ledger that the host reads, and nobody else does"
+    ),
+    target!(
         "steal",
         "steal",
         "the stolen time that a stock Linux shows is that of EL2's ledger"

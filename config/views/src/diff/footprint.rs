@@ -277,6 +277,7 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
         }
         for (what, bit) in [
             ("marks the steady state", partition_flag::MAY_MARK),
+            ("reads the time ledger", partition_flag::MAY_READ_LEDGER),
             ("has an emulated UART", partition_flag::EMULATED_UART),
             ("started at boot", partition_flag::AUTOSTART),
             ("fixed seeds", partition_flag::FIXED_SEED),

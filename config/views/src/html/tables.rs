@@ -8,7 +8,7 @@ use super::range;
 use crate::built::Built;
 use crate::certificate::Certificate;
 use crate::content;
-use crate::overview::{core_use, criticality, payload};
+use crate::overview::{LEDGER, core_use, criticality, payload};
 use crate::records::Placed;
 use crate::why::{chosen, file_place};
 use crate::words::size;
@@ -51,7 +51,7 @@ pub(super) fn partitions(system: &System, built: &Built<'_>) -> Markup {
                     td { (payload(partition)) }
                     td { (match partition.console.value { Console::Text => "text", Console::Defmt => "defmt", Console::Uart => "emulated UART", Console::None => "none" }) }
                     td { @for device in &partition.devices { @if let Some(d) = system.board.devices.get(device.value) { (d.name.value) " " } } }
-                    td { (if partition.autostart { "at boot" } else { "not at boot" }) ", " (partition.restart_limit) " restarts" }
+                    td { (if partition.autostart { "at boot" } else { "not at boot" }) ", " (partition.restart_limit) " restarts" @if partition.reads_ledger { "; " (LEDGER) } }
                 }
             }
         } }

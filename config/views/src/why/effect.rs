@@ -224,6 +224,7 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
             }
         }
         "marks_steady" => flag(partition_flag::MAY_MARK, "its call that marks the steady state is obeyed", "its call that marks the steady state is refused"),
+        "reads_ledger" => flag(partition_flag::MAY_READ_LEDGER, "it reads the time ledger of every core, and so learns when the others execute", "its call that reads the time ledger is not supported"),
         "seed" => flag(partition_flag::FIXED_SEED, "its seeds are constants: every run is the same", "its seeds come from the board's entropy at each start"),
         "autostart" => flag(partition_flag::AUTOSTART, "boot starts it", "it stays off after boot"),
         _ => vec![format!("part of partition {name}; compare two builds with `diff` to see what it changes")],

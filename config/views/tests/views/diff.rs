@@ -102,7 +102,7 @@ fn more_memory_for_one_does_not_even_move_the_others() {
 fn each_change_of_the_spec_names_the_partitions_that_it_concerns() {
     let text = reference_text();
     let before = Sample::reference();
-    let cases: [(&str, &str, &[&str]); 6] = [
+    let cases: [(&str, &str, &[&str]); 7] = [
         (
             "restart_limit: 100",
             "restart_limit: 99",
@@ -127,6 +127,11 @@ fn each_change_of_the_spec_names_the_partitions_that_it_concerns() {
         (
             "marks_steady: true",
             "marks_steady: false",
+            &["partition:vehicle"],
+        ),
+        (
+            "    marks_steady: true",
+            "    marks_steady: true\n    reads_ledger: true",
             &["partition:vehicle"],
         ),
     ];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Calls out of the partition. Implements: BH-PART-004.
 
-use bulkhead_abi::hypercall::{DOORBELL_RING, LOCK_RELEASE, LOCK_WAIT, MARK_STEADY, SUCCESS};
+use bulkhead_abi::hypercall::{DOORBELL_RING, LEDGER_READ, LOCK_RELEASE, LOCK_WAIT, MARK_STEADY, SUCCESS};
 use smccc::Hvc;
 
 /// See [`MARK_STEADY`].
@@ -19,6 +19,15 @@ fn call(function: u32, arguments: [u64; 2]) -> (i64, u64) {
     [*first, *second] = arguments;
     let [result, value, ..] = smccc::hvc64(function, all);
     (result.cast_signed(), value)
+}
+
+/// See [`LEDGER_READ`]: the result and what follows it.
+pub(super) fn ledger(core: u32) -> (i64, [u64; 17]) {
+    let mut arguments = [0; 17];
+    let [first, ..] = &mut arguments;
+    *first = core.into();
+    let [result, values @ ..] = smccc::hvc64(LEDGER_READ, arguments);
+    (result.cast_signed(), values)
 }
 
 /// See [`DOORBELL_RING`].

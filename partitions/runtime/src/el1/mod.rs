@@ -24,6 +24,7 @@ use core::sync::atomic::AtomicU64;
 
 use bulkhead_abi::window::Metrics;
 
+use crate::ledger::{Ledger, LedgerError};
 use crate::machine::{Channel, ChannelKind, Hypercalls, Machine, Role};
 use crate::metrics;
 use crate::queuing::{QueueError, QueueReader, QueueWriter};
@@ -151,6 +152,20 @@ impl Partition {
     pub fn lock(&self, label: &str) -> Option<lock::Lock> {
         let found = self.machine.locks.iter().find(|l| l.label == label)?;
         lock::Lock::open(found)
+    }
+
+    /// How the time of core `core` of the board was used since the start.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; [`LedgerError::NotEntitled`] also where there is no Bulkhead.
+    ///
+    /// # Timing
+    /// At most [`crate::ledger::TRIES`] hypercalls.
+    pub fn ledger(&self, core: u32) -> Result<Ledger, LedgerError> {
+        match self.machine.hypercalls {
+            Hypercalls::Present => Ledger::read(|| hypercall::ledger(core)),
+            Hypercalls::Absent => Err(LedgerError::NotEntitled),
+        }
     }
 
     /// Tells EL2 that the system has reached its steady state; does nothing where there is no Bulkhead.

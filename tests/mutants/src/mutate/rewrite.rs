@@ -68,8 +68,8 @@ impl Base {
             }
             1 => {
                 let flags = u32_at(blob, partition + 40).unwrap_or(0);
-                // MAY_MARK, AUTOSTART, FIXED_SEED.
-                let other = *rng.pick(&[1u32, 4, 8]).unwrap_or(&4);
+                // MAY_MARK, AUTOSTART, FIXED_SEED, MAY_READ_LEDGER.
+                let other = *rng.pick(&[1u32, 4, 8, 32]).unwrap_or(&4);
                 put(blob, partition + 40, &(flags ^ other).to_le_bytes());
                 "flags".to_owned()
             }

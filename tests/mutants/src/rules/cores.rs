@@ -9,7 +9,7 @@ use crate::rules::records::{EMULATED_UART, emulated};
 
 const SLICED: u32 = 2;
 /// MAY_MARK, EMULATED_UART, AUTOSTART, FIXED_SEED.
-const FLAGS: u32 = 0x1F;
+const FLAGS: u32 = 0x3F;
 /// Aff3 and Aff2..Aff0.
 const AFFINITY: u64 = 0xFF_00FF_FFFF;
 

@@ -96,8 +96,9 @@ pub(crate) fn records(blob: &Blob) -> Vec<String> {
         };
         let name = p.name.as_deref().unwrap_or("?");
         let (limit, steady) = (p.restart_limit, flag(1, "steady", "-"));
+        let ledger = flag(32, "ledger", "-");
         let (when, seed) = (flag(4, "boot", "off"), flag(8, "fixed", "board"));
-        out.push(format!("start {name} {when} {limit} {seed} {steady}"));
+        out.push(format!("start {name} {when} {limit} {seed} {steady} {ledger}"));
     }
     out.extend(super::firmware::records(blob));
     if blob.board.watchdog != 0 {
