@@ -38,7 +38,7 @@ const KINDS: [(&str, usize, usize); 33] = [
     ("doorbell", 4, 4),
     ("pci", 5, 5),
     ("bar", 3, 3),
-    ("stream", 2, 2),
+    ("stream", 2, 3),
     ("unguarded", 3, 3),
 ];
 
@@ -109,6 +109,8 @@ pub struct Text {
     pub coloured_placed: Vec<Placed>,
     /// Bus masters that are excepted: PCI function, or name of a grant, and partition.
     pub unguarded: Vec<(Excepted, String)>,
+    /// Streams of bus masters at fixed addresses: StreamID, name of the device's grant.
+    pub platform: Vec<(u64, String)>,
     /// All records that the blob determines, one string each, fields separated by one space.
     pub determined: Vec<String>,
 }
@@ -286,6 +288,11 @@ impl Text {
                     None => Excepted::Device((*what).to_owned()),
                 };
                 is_name(reason).then(|| self.unguarded.push((excepted, (*owner).to_owned())))
+            }
+            ("stream", [id, owner, device]) => {
+                self.platform.push((hex(id)?, (*device).to_owned()));
+                self.determined.push(format!("stream {id} {owner}"));
+                is_name(device).then_some(())
             }
             _ => {
                 self.determined.push(fields.join(" "));
