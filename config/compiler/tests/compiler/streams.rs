@@ -187,7 +187,8 @@ fn the_tables_of_a_stream_are_in_its_partitions_colours() {
 /// the spec names, and a record from which EL2 knows whose it is. Verifies: BH-DMA-012, BH-DMA-011.
 #[test]
 fn a_bus_master_at_fixed_addresses_has_a_root_for_each_stream() {
-    let mut system = system(&Workshop::new(), [None, Some(&[0, 9, 10])]);
+    let workshop = Workshop::new();
+    let mut system = system(&workshop, [None, Some(&[0, 9, 10])]);
     let (name, device) = (system.partitions[1].name.clone(), system.board.devices.len());
     let streams = [0x1f1, 0x1f0].map(|id| Spanned::new(id, name.span));
     let region = Region {
