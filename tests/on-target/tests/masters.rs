@@ -195,10 +195,20 @@ const SPARE: u64 = 0x90;
 /// The SMMU of QEMU virt: `SMMU_CMDQ_PROD`, `SMMU_EVENTQ_PROD`.
 const CMDQ_PROD: u64 = 0x0905_0098;
 const EVENTQ_PROD: u64 = 0x0906_00a8;
-/// An operation of the mailbox, and PSCI functions.
-const CALL: u64 = 2;
-const SYSTEM_OFF: u64 = 0x8400_0008;
-const SYSTEM_RESET: u64 = 0x8400_0009;
+/// PSCI functions, the lower half.
+const SYSTEM_OFF: u64 = 8;
+const SYSTEM_RESET: u64 = 9;
+
+/// Commands that put code into RAM and branch to it: `movz w0, 0x8400, lsl 16`, `movk w0, FUNCTION`, `hvc 0`, `ret`.
+fn psci(function: u64) -> [[u64; 3]; 3] {
+    const CALL: u64 = 2;
+    let code = RAM + FROM;
+    [
+        [STORE, code, (0x7280_0000 | function << 5) << 32 | 0x52b0_8000],
+        [STORE, code + 8, 0xd65f_03c0_d400_0002],
+        [CALL, code, 0],
+    ]
+}
 
 /// First address of the range in a field of the first record that begins so.
 fn start(text: &str, head: &[&str], field: usize) -> u64 {
@@ -267,11 +277,11 @@ fn the_streams_of_a_device_at_fixed_addresses_live_with_its_partition() {
         })
     };
     assert_eq!(forgotten(&mut machine), [1, 1]);
-    machine.tell(&[[CALL, SYSTEM_RESET, 0]]);
+    machine.tell(&psci(SYSTEM_RESET));
     machine.until(MAILBOX, 1);
     assert_eq!(forgotten(&mut machine), [3, 3], "closed and opened again");
     assert_eq!(now(&mut machine), granted);
-    machine.tell(&[[CALL, SYSTEM_OFF, 0]]);
+    machine.tell(&psci(SYSTEM_OFF));
     let step = machine.session.run_for(Duration::from_millis(50));
     step.expect("the machine runs");
     assert_eq!(forgotten(&mut machine), [4, 4]);
