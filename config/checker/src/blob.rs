@@ -8,13 +8,13 @@ use crate::tables::{BoardDevices, Core, Partition, PciFunction, Slot, Spi, Vcpu}
 const MAGIC: &[u8; 8] = b"BLKHSYS1";
 const VERSION: (u16, u16) = (1, 0);
 /// Bytes of the header.
-pub(crate) const HEADER_SIZE: u64 = 256;
+pub(crate) const HEADER_SIZE: u64 = 264;
 /// First byte that the early digest covers.
 pub(crate) const EARLY_START: u64 = 64;
 
 /// Bytes of a table's entry, in the order of the header's sections.
-const ENTRY_SIZES: [u64; 10] = [88, 416, 112, 8, 104, 32, 112, 16, 120, 168];
-const SECTION_NAMES: [&str; 10] = [
+const ENTRY_SIZES: [u64; 11] = [88, 416, 112, 8, 104, 32, 112, 16, 120, 168, 8];
+const SECTION_NAMES: [&str; 11] = [
     "cores",
     "partitions",
     "vcpus",
@@ -25,6 +25,7 @@ const SECTION_NAMES: [&str; 10] = [
     "ram",
     "board",
     "channels",
+    "streams",
 ];
 /// Offset of the first section in the header.
 const SECTIONS: usize = 176;
@@ -93,39 +94,16 @@ pub(crate) struct Blob {
     pub board: BoardDevices,
     /// Channels.
     pub channels: Vec<Range>,
-    /// What their entries say beyond where they lie: those of locks.
+    /// What the entries of channels say beyond where they lie: those of locks.
     pub locks: Vec<Lock>,
+    /// StreamID and partition index of each stream of a bus master at fixed addresses.
+    pub streams: Vec<(u32, u32)>,
 }
 
 /// FNV-1a over the sizes of the header and of every table's entry, in the order of `tables.rs`.
 fn layout_hash() -> u64 {
-    let [
-        core,
-        partition,
-        vcpu,
-        core_vcpu,
-        slot,
-        spi,
-        pci,
-        ram,
-        board,
-        channel,
-    ] = ENTRY_SIZES;
-    [
-        HEADER_SIZE,
-        core,
-        partition,
-        vcpu,
-        core_vcpu,
-        slot,
-        spi,
-        pci,
-        ram,
-        board,
-        channel,
-    ]
-    .into_iter()
-    .fold(0xcbf2_9ce4_8422_2325, |hash, size| {
+    let sizes = [HEADER_SIZE].into_iter().chain(ENTRY_SIZES);
+    sizes.fold(0xcbf2_9ce4_8422_2325, |hash, size| {
         (hash ^ size).wrapping_mul(0x0100_0000_01b3)
     })
 }
@@ -214,6 +192,7 @@ impl Blob {
         let entries = table(9)?;
         let channels = decoded(&entries, range)?;
         let locks = decoded(&entries, Lock::decode)?;
+        let streams = decoded(&table(10)?, |e| Some((u32_at(e, 0)?, u32_at(e, 4)?)))?;
         Ok(Self {
             header,
             cores,
@@ -226,6 +205,7 @@ impl Blob {
             ram,
             board,
             channels,
+            streams,
             locks: locks.into_iter().filter(|lock| !lock.is_plain()).collect(),
         })
     }

@@ -132,6 +132,7 @@ pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: Tables, sect
         ram,
         board,
         channels,
+        streams,
     ] = offsets.sections;
     let mut header = BlobHeader {
         magic: MAGIC,
@@ -164,6 +165,7 @@ pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: Tables, sect
         ram,
         board,
         channels,
+        streams,
     };
     blob[..header.as_bytes().len()].copy_from_slice(header.as_bytes());
     put(&mut blob, PAGE, &tables.el2_roots);

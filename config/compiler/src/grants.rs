@@ -400,5 +400,5 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             ));
         }
     }
-    masters::masters(text, sources, sections);
+    masters::masters(text, sources);
 }

@@ -202,7 +202,17 @@ fn functions(system: &System, compiled: &Compiled) -> Vec<manifest::Function> {
             partition: function.partition,
         }
     };
-    compiled.sections.pci_functions.iter().map(describe).collect()
+    let functions = compiled.sections.pci_functions.iter().map(describe);
+    let platform = compiled.sections.streams.iter().map(|own| {
+        let mut devices = system.board.devices.iter();
+        let device = devices.find(|d| d.pci.is_none() && d.stream_ids().any(|id| id == own.stream));
+        manifest::Function {
+            device: device.map(|d| d.name.value.clone()).unwrap_or_default(),
+            stream: own.stream,
+            partition: own.partition,
+        }
+    });
+    functions.chain(platform).collect()
 }
 
 fn qemu(system: &System) -> Option<manifest::Qemu> {

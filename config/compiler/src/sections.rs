@@ -8,15 +8,15 @@ use bulkhead_model::system::{Bandwidth, Console, Run, Seed, System};
 use bulkhead_types::image::Range;
 use bulkhead_types::tables::{
     BoardDevices, Channel, Core, CoreVcpu, FirmwareCall, MAX_FIRMWARE_CALLS, MAX_PARTICIPANTS, MAX_SHARES,
-    NONE, Participant, Partition, PciBar, PciFunction, RamBank, SPI_WORDS, Share, Slot, Spi, Vcpu,
-    channel_flag, core_mode, partition_flag, share_kind, slot_kind,
+    NONE, Participant, Partition, PciBar, PciFunction, PlatformStream, RamBank, SPI_WORDS, Share, Slot, Spi,
+    Vcpu, channel_flag, core_mode, partition_flag, share_kind, slot_kind,
 };
 
 use crate::devices::{Assigned, OwnWatchdog};
 use crate::machine::{self, GICR_SIZE};
 use crate::plan::Plan;
 use crate::units::{id, length};
-use crate::{stage2, words};
+use crate::{stage2, streams, words};
 
 /// Frame of a core that no partition uses, ns: one idle slot.
 const IDLE_FRAME_NS: u64 = 1_000_000_000;
@@ -46,6 +46,8 @@ pub struct Sections {
     pub board: BoardDevices,
     /// Channels.
     pub channels: Vec<Channel>,
+    /// Streams of bus masters at fixed addresses.
+    pub streams: Vec<PlatformStream>,
 }
 
 /// Derives the tables.
@@ -80,6 +82,7 @@ pub fn derive(
             .collect(),
         board: board(system, plan),
         channels: channels(system, plan),
+        streams: streams::platform(system, devices),
     }
 }
 
@@ -428,14 +431,14 @@ impl Sections {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Offsets {
     /// In the order of the fields of [`Sections`].
-    pub sections: [bulkhead_types::blob::Section; 10],
+    pub sections: [bulkhead_types::blob::Section; 11],
 }
 
 impl Sections {
     /// The tables one after the other, each at a multiple of 8 bytes, the first at blob offset `start`.
     pub fn emit(&self, start: u64) -> (Vec<u8>, Offsets) {
         use zerocopy::IntoBytes;
-        let tables: [(&[u8], usize); 10] = [
+        let tables: [(&[u8], usize); 11] = [
             (self.cores.as_bytes(), self.cores.len()),
             (self.partitions.as_bytes(), self.partitions.len()),
             (self.vcpus.as_bytes(), self.vcpus.len()),
@@ -446,6 +449,7 @@ impl Sections {
             (self.ram.as_bytes(), self.ram.len()),
             (self.board.as_bytes(), 1),
             (self.channels.as_bytes(), self.channels.len()),
+            (self.streams.as_bytes(), self.streams.len()),
         ];
         let mut bytes = Vec::new();
         let mut offsets = Offsets::default();

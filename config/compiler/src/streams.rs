@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Streams of bus masters: a DMA root of their own each, and the stream table. Implements: BH-DMA-010.
+//! Streams of bus masters: a DMA root of their own each, and the stream table. A device with several StreamIDs has as
+//! many. Implements: BH-DMA-010, BH-DMA-012.
 //!
 //! # References
 //! Arm IHI 0070, "Stream Table Entry".
 
 use bulkhead_model::system::System;
+use bulkhead_types::tables::PlatformStream;
 
 use crate::access::{Grant, Root};
 use crate::devices::Assigned;
@@ -20,7 +22,7 @@ pub const ENTRY: u64 = 64;
 /// The StreamID of a bus master and its stream table entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
-    /// StreamID: bus, device, function.
+    /// StreamID.
     pub id: u32,
     /// The entry's doublewords.
     pub words: [u64; 8],
@@ -36,19 +38,38 @@ pub fn entry(root: u64, vmid: u32, physical_address_bits: u32) -> [u64; 8] {
     [1 | 0b110 << 1, 1 << 44, translation, root, 0, 0, 0, 0]
 }
 
-/// Root of each assigned bus master that the SMMU guards, and its device, by StreamID.
+/// Root of each stream of the assigned bus masters that the SMMU guards, and its device, by StreamID.
 pub fn masters(system: &System, devices: &[Assigned]) -> Vec<(Root, usize)> {
     let guarded = devices.iter().filter(|_| system.board.smmu.is_some());
-    let master = |assigned: &Assigned| {
-        let device = system.board.devices.get(assigned.device)?;
-        let partition = assigned.partition;
-        // Only a PCI function is a bus master: the board file says no other StreamID.
-        let id = device.bdf().filter(|_| device.bus_master)?;
-        Some((id, (Root::Stream { id, partition }, assigned.device)))
+    let streams = |assigned: &Assigned| {
+        let Assigned {
+            device, partition, ..
+        } = *assigned;
+        let master = system.board.devices.get(device).filter(|d| d.bus_master);
+        let ids: Vec<u32> = master.map_or_else(Vec::new, |d| d.stream_ids().collect());
+        let root = move |id| (id, (Root::Stream { id, partition }, device));
+        ids.into_iter().map(root)
     };
-    let mut masters: Vec<_> = guarded.filter_map(master).collect();
+    let mut masters: Vec<_> = guarded.flat_map(streams).collect();
     masters.sort_by_key(|(id, _)| *id);
     masters.into_iter().map(|(_, master)| master).collect()
+}
+
+/// The streams of bus masters at fixed addresses, by StreamID: EL2 knows those of PCI functions from their records.
+pub fn platform(system: &System, devices: &[Assigned]) -> Vec<PlatformStream> {
+    let at_fixed = |device: usize| system.board.devices.get(device).is_some_and(|d| d.pci.is_none());
+    let masters = masters(system, devices).into_iter();
+    let streams = masters.filter_map(|(root, device)| match root {
+        Root::Stream {
+            id: stream,
+            partition,
+        } if at_fixed(device) => Some(PlatformStream {
+            stream,
+            partition: id(partition),
+        }),
+        _ => None,
+    });
+    streams.collect()
 }
 
 /// Pages of the DMA roots of a partition's bus masters and of the tables below them.

@@ -221,6 +221,7 @@ impl Decoder<'_> {
             interrupt: present(interrupt)?,
             can: fields.get("can").and_then(boolean).is_some_and(|c| c.value),
             bus_master: masters.is_some_and(|b| b.value),
+            streams: fields.items("streams").iter().map(small).collect::<Option<_>>()?,
             reset: present(reset)?,
             controlled_by,
         })

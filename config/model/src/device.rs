@@ -24,6 +24,8 @@ pub struct Device {
     pub can: bool,
     /// Whether it masters the bus: its owner's RAM is then its too, through the SMMU, or all of memory without one.
     pub bus_master: bool,
+    /// StreamIDs of a bus master at fixed addresses, distinct; a PCI function has its own.
+    pub streams: Vec<Spanned<u32>>,
     /// How it is reset before each start of its partition; nothing where its kind says it.
     pub reset: Option<Vec<ResetStep>>,
     /// Controllers that it depends on, indices into [`Board::controllers`].
@@ -34,6 +36,13 @@ impl Device {
     /// Bus, device, function of its PCI function; also its StreamID.
     pub fn bdf(&self) -> Option<u32> {
         self.pci.as_ref().map(PciFunction::bdf)
+    }
+
+    /// The StreamIDs that the board file knows of it: that of its PCI function, or those of a device at fixed addresses.
+    pub fn stream_ids(&self) -> impl Iterator<Item = u32> {
+        self.bdf()
+            .into_iter()
+            .chain(self.streams.iter().map(|id| id.value))
     }
 }
 
@@ -56,10 +65,9 @@ impl Board {
         }
     }
 
-    /// Whether its SMMU keeps a bus master to what its partition may write. Only a PCI function has a StreamID that the
-    /// board file knows.
+    /// Whether its SMMU keeps a bus master to what its partition may write: the board file knows its StreamIDs.
     pub fn guards(&self, device: &Device) -> bool {
-        self.smmu.is_some() && device.pci.is_some()
+        self.smmu.is_some() && device.stream_ids().next().is_some()
     }
 
     /// Its watchdog and the index of that.
@@ -70,10 +78,10 @@ impl Board {
 
     /// Why nothing confines a bus master that it does not guard.
     pub fn why_unguarded(&self, device: &Device) -> String {
-        match (&self.smmu, &device.pci) {
+        match (&self.smmu, self.guards(device)) {
             (None, _) => format!("board `{}` has no SMMU", self.name.value),
-            (Some(_), None) => "it has no StreamID that the SMMU knows".to_owned(),
-            (Some(_), Some(_)) => "the SMMU guards it".to_owned(),
+            (Some(_), false) => "it has no StreamID that the SMMU knows".to_owned(),
+            (Some(_), true) => "the SMMU guards it".to_owned(),
         }
     }
 }

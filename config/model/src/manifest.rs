@@ -165,13 +165,14 @@ pub struct Vcpu {
     pub slot: u32,
 }
 
-/// An assigned PCI function.
+/// What can master the bus: an assigned PCI function, or a stream of a bus master at fixed addresses; in the order in
+/// which the statistics count their faults.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Function {
     /// Name of the device.
     pub device: String,
-    /// Bus, device, function, which is its StreamID.
+    /// StreamID: of a PCI function its bus, device, function.
     pub stream: u32,
     /// Index of its partition.
     pub partition: u32,

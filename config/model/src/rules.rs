@@ -28,6 +28,7 @@ pub(crate) mod rights;
 pub(crate) mod schedule;
 mod sharing;
 mod smc;
+mod streams;
 pub(crate) mod tasks;
 mod tolerance;
 mod watchdog;
@@ -52,6 +53,7 @@ type Check = fn(&Facts<'_>, &mut Vec<Diagnostic>);
 /// The rules on the meaning of a spec, in the order in which they are reported.
 const CHECKS: &[&[Check]] = &[
     hardware::CHECKS,
+    streams::CHECKS,
     errata::CHECKS,
     partitions::CHECKS,
     cores::CHECKS,
@@ -94,6 +96,7 @@ pub fn all() -> Vec<&'static Rule> {
         include::ALL,
         boards::ALL,
         hardware::ALL,
+        streams::ALL,
         partitions::ALL,
         cores::ALL,
         colours::ALL,

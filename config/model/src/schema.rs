@@ -319,7 +319,10 @@ fn devices(board: &Board, filter: impl Fn(&Device) -> bool) -> Vec<Value> {
                 pci.slot,
                 pci.bdf()
             ),
-            (None, Registers::At(region)) => format!("at {:#x}", region.base),
+            (None, Registers::At(region)) => {
+                let ids = device.stream_ids().map(|id| format!(", StreamID {id:#x}"));
+                format!("at {:#x}{}", region.base, ids.collect::<String>())
+            }
             (None, Registers::Bar(_)) => "nowhere".to_owned(),
         };
         let text = format!("{}: {place}{interrupt}.", device.kind.title());

@@ -91,6 +91,32 @@ fn with_an_smmu_it_needs_no_exception_and_gets_none() {
     assert_eq!(broken(&[OWNED, ACCEPTED, &pinned]), ["devices/not-unguarded"]);
 }
 
+/// What has StreamIDs that the board file knows is guarded by the SMMU, and can be kept to ranges; a board without one knows
+/// none. Verifies: BH-LANG-016, BH-LANG-021, BH-CFG-231.
+#[test]
+fn a_bus_master_with_streams_is_guarded() {
+    let (fixture, folder) = (Fixture::new(), tempfile::tempdir().unwrap());
+    let device = format!("{PLATFORM}    streams: [0x80, 0x81]\n");
+    let text = with("ti-j721e", &device);
+    let broken = |overrides: &[&str]| broken(&fixture, folder.path(), "ti-j721e", &text, overrides);
+    assert_eq!(
+        broken(&[OWNED]),
+        [""; 0],
+        "it needs no exception, and no place for its memory"
+    );
+    let ranges = "partitions.cluster.dma={ dma: [{ offset: 0, size: 4KiB }] }";
+    assert_eq!(broken(&[OWNED, ranges]), [""; 0]);
+    let pinned = pinned("ti-j721e");
+    assert_eq!(broken(&[OWNED, ACCEPTED, &pinned]), ["devices/not-unguarded"]);
+    let file = folder.path().join("ti-j721e.yaml");
+    let given = [format!("board={}", file.display()), OWNED.to_owned()];
+    let system = load(&fixture.paths("config/systems/ti-j721e.yaml"), &given).unwrap();
+    assert_eq!(losses(&system), []);
+    let text = with("imx8mp-evk", &device);
+    let bare = self::broken(&fixture, folder.path(), "imx8mp-evk", &text, &[]);
+    assert_eq!(bare, ["board/streams"; 1]);
+}
+
 /// The number is by what an image knows its board: no two have the same. Verifies: BH-BRD-005.
 #[test]
 fn each_board_has_a_number_of_its_own() {

@@ -8,7 +8,7 @@ use bulkhead_types::tables::NONE;
 
 use crate::built::Built;
 use crate::walk::streams;
-use crate::words::time;
+use crate::words::{through, time};
 
 /// Each device of the board and what is to be known of it.
 pub(crate) fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
@@ -29,8 +29,13 @@ pub(crate) fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<St
         }
         let masters = function.is_some_and(|f| f.bus_master == 1);
         let Some(bdf) = device.bdf() else {
+            let streams = built.records.streams_of(&device.name.value);
             lines.push(match (device.bus_master, owner) {
                 (false, _) => "DMA: none, it is no bus master".to_owned(),
+                (true, _) if !streams.is_empty() => format!("DMA: {}", through(&streams)),
+                (true, None) if system.board.guards(device) => {
+                    "DMA: its StreamIDs are invalid, the SMMU aborts it".to_owned()
+                }
                 (true, None) => "DMA: as the boot loader left it; EL2 does not touch it".to_owned(),
                 (true, Some(_)) => {
                     "DMA: not isolated, no SMMU guards it: it reaches all of memory".to_owned()

@@ -112,8 +112,8 @@ pub struct Records {
     pub shared: Vec<SharedRecord>,
     /// Emulated devices.
     pub emulated: Vec<Emulated>,
-    /// StreamIDs and their partitions.
-    pub streams: Vec<(u64, String)>,
+    /// StreamIDs, their partitions, and the devices of those at fixed addresses.
+    pub streams: Vec<(u64, String, Option<String>)>,
     /// Bus masters that no SMMU guards.
     pub unguarded: Vec<Unguarded>,
     /// Functions of the firmware: partition, identifier, why it may call it.
@@ -199,6 +199,15 @@ fn colours(text: &str) -> Option<Vec<(u64, u64)>> {
 }
 
 impl Records {
+    /// StreamIDs of the device at fixed addresses whose grant has this name.
+    pub fn streams_of(&self, name: &str) -> Vec<u64> {
+        let own = self
+            .streams
+            .iter()
+            .filter(|(_, _, device)| device.as_deref() == Some(name));
+        own.map(|(id, ..)| *id).collect()
+    }
+
     /// Reads the text form.
     ///
     /// # Errors
@@ -240,7 +249,10 @@ impl Records {
                 device: (*device).to_owned(),
                 input: span(at)?,
             }),
-            ["stream", id, partition] => self.streams.push((hex(id)?, (*partition).to_owned())),
+            ["stream", id, partition, device @ ..] => {
+                let device = device.first().map(|name| (*name).to_owned());
+                self.streams.push((hex(id)?, (*partition).to_owned(), device));
+            }
             ["unguarded", id, partition, reason] => {
                 self.unguarded.push(Unguarded {
                     what: (*id).to_owned(),

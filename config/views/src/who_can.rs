@@ -14,7 +14,7 @@ use crate::built::{Built, BuiltError};
 use crate::records::{Span, Unguarded};
 use crate::target::{AskError, Device, Target, find};
 use crate::walk::{Leaf, Rights, Use, leaves, roots, streams};
-use crate::words::{count, listed, numbers};
+use crate::words::{count, listed, numbers, through};
 
 /// Ways that an answer lists at most: memory in scattered pages has a way for each.
 pub const ROUTES: usize = 1000;
@@ -193,8 +193,8 @@ fn party(built: &Built<'_>, serves: Use) -> (String, &'static str, String) {
             )
         }
         Use::Stream(id) => {
-            let owner = built.records.streams.iter().find(|(stream, _)| *stream == id);
-            let owner = owner.map_or("?", |(_, name)| name.as_str());
+            let owner = built.records.streams.iter().find(|(stream, ..)| *stream == id);
+            let owner = owner.map_or("?", |(_, name, _)| name.as_str());
             (
                 owner.to_owned(),
                 "stream",
@@ -241,7 +241,9 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
         ));
     }
     let Some(bdf) = bdf else {
+        let streams = streams_here(built, target);
         notes.push(match unguarded_here(built, target) {
+            None if !streams.is_empty() => format!("DMA: {}", through(&streams)),
             Some(_) => "DMA: no SMMU guards it: it reaches all of memory".to_owned(),
             None => "DMA: none, it is no bus master".to_owned(),
         });
@@ -265,6 +267,13 @@ fn unguarded_here<'a>(built: &'a Built<'_>, target: &Target) -> Option<&'a Ungua
     let placed = built.records.memory.iter();
     let mut there = placed.filter(|p| target.physical.iter().any(|t| t.common(p.physical).is_some()));
     there.find_map(|p| built.records.unguarded.iter().find(|u| u.what == p.name))
+}
+
+/// The streams of the device at fixed addresses whose registers are asked for.
+fn streams_here(built: &Built<'_>, target: &Target) -> Vec<u64> {
+    let placed = built.records.memory.iter();
+    let there = placed.filter(|p| target.physical.iter().any(|t| t.common(p.physical).is_some()));
+    there.flat_map(|p| built.records.streams_of(&p.name)).collect()
 }
 
 /// The partition that the registers of a device at fixed addresses were given to.

@@ -59,6 +59,12 @@ pub(crate) fn budget(core: &Core) -> String {
     )
 }
 
+/// How the DMA of a device with these StreamIDs goes.
+pub(crate) fn through(streams: &[u64]) -> String {
+    let ids: Vec<String> = streams.iter().map(|id| format!("{id:#x}")).collect();
+    format!("through the SMMU as StreamID {}", ids.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

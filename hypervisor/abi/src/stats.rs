@@ -70,16 +70,16 @@ pub struct Mark {
     pub entries: [u64; MAX_VCPUS],
 }
 
-/// PCI functions whose faults are counted apart.
+/// PCI functions, and streams of bus masters at fixed addresses, whose faults are counted apart.
 pub const MAX_DMA_FUNCTIONS: usize = 32;
 
 /// What the SMMU reported (kept by the core with the system slot; zero on others). `u32` counts wrap.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
 pub struct DmaStats {
-    /// Fault records by PCI function, in blob order.
+    /// Fault records by PCI function, then by stream of a bus master at fixed addresses, each in blob order.
     pub faults: [u32; MAX_DMA_FUNCTIONS],
-    /// Fault records of StreamIDs that no partition has, and of functions after [`MAX_DMA_FUNCTIONS`].
+    /// Fault records of StreamIDs that no partition has, and of those after [`MAX_DMA_FUNCTIONS`].
     pub unowned: u64,
     /// Times that the event queue was found to have lost records.
     pub overflows: u64,

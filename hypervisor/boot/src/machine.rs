@@ -114,13 +114,13 @@ fn close_streams(system: &System<'_>) -> Result<(), Refusal> {
     };
     // Without an SMMU there is no table: where one would begin lie root pages.
     let has_table = system.board.smmu != 0;
-    for function in system
-        .pci_functions
-        .iter()
-        .filter(|f| has_table && f.bus_master != 0)
-    {
+    let masters = system.pci_functions.iter().filter(|f| f.bus_master != 0);
+    let streams = masters
+        .map(|f| f.bdf)
+        .chain(system.streams.iter().map(|s| s.stream));
+    for stream in streams.filter(|_| has_table) {
         let table = live.start.saturating_add(system.board.stream_table);
-        let start = table.saturating_add(u64::from(function.bdf).saturating_mul(STREAM_BYTES));
+        let start = table.saturating_add(u64::from(stream).saturating_mul(STREAM_BYTES));
         let end = start.saturating_add(STREAM_BYTES);
         let text = Fact::Text("outside the live area");
         Refusal::new("stream table entry", Fact::Hex(start), text)

@@ -4,7 +4,7 @@
 //! # References
 //! Arm IHI 0070, "Event records".
 
-use bulkhead_types::tables::PciFunction;
+use bulkhead_types::tables::{PciFunction, PlatformStream};
 
 use crate::bits::{low8, low32};
 
@@ -36,7 +36,7 @@ impl Cause {
 /// A record, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// StreamID: bus, device, function.
+    /// StreamID; of a PCI function its bus, device, function.
     pub stream: u32,
     /// Why.
     pub cause: Cause,
@@ -61,12 +61,17 @@ pub const fn decode(record: [u64; 4]) -> Fault {
     }
 }
 
-/// Index of the function with a StreamID, and its partition; `None` when no partition has it.
-/// Implements: BH-DMA-022.
+/// Place of a StreamID among the functions and then the streams of bus masters at fixed addresses, and its partition;
+/// `None` when no partition has it. Implements: BH-DMA-022.
 ///
 /// # Timing
-/// One comparison for each function of the system.
-pub fn owner(functions: &[PciFunction], stream: u32) -> Option<(usize, u32)> {
-    let index = functions.iter().position(|function| function.bdf == stream)?;
-    functions.get(index).map(|function| (index, function.partition))
+/// One comparison for each function and each such stream of the system.
+pub fn owner(functions: &[PciFunction], streams: &[PlatformStream], stream: u32) -> Option<(usize, u32)> {
+    let functions = functions
+        .iter()
+        .map(|function| (function.bdf, function.partition));
+    let streams = streams.iter().map(|own| (own.stream, own.partition));
+    let mut all = functions.chain(streams).enumerate();
+    let (index, (_, partition)) = all.find(|(_, (id, _))| *id == stream)?;
+    Some((index, partition))
 }

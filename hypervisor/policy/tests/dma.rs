@@ -2,7 +2,7 @@
 //! Event records of the SMMU, from the layouts in IHI 0070, "Event records".
 
 use bulkhead_policy::dma::{Cause, Fault, decode, owner};
-use bulkhead_types::tables::{PciBar, PciFunction};
+use bulkhead_types::tables::{PciBar, PciFunction, PlatformStream};
 use proptest::prelude::*;
 
 fn function(bdf: u32, partition: u32) -> PciFunction {
@@ -44,10 +44,23 @@ fn records_are_read_as_the_architecture_lays_them_out() {
 #[test]
 fn a_fault_is_that_of_the_function_with_its_stream_id() {
     let functions = [function(0x08, 4), function(0x10, 2), function(0x18, 4)];
-    assert_eq!(owner(&functions, 0x10), Some((1, 2)));
-    assert_eq!(owner(&functions, 0x18), Some((2, 4)));
-    assert_eq!(owner(&functions, 0x20), None);
-    assert_eq!(owner(&[], 0), None);
+    assert_eq!(owner(&functions, &[], 0x10), Some((1, 2)));
+    assert_eq!(owner(&functions, &[], 0x18), Some((2, 4)));
+    assert_eq!(owner(&functions, &[], 0x20), None);
+    assert_eq!(owner(&[], &[], 0), None);
+}
+
+/// Verifies: BH-DMA-022, BH-DMA-030.
+#[test]
+fn a_fault_is_that_of_the_device_at_fixed_addresses_with_its_stream_id() {
+    let functions = [function(0x08, 4)];
+    let stream = |stream, partition| PlatformStream { stream, partition };
+    let streams = [stream(0x80, 1), stream(0x81, 1), stream(0x90, 3)];
+    assert_eq!(owner(&functions, &streams, 0x08), Some((0, 4)));
+    assert_eq!(owner(&functions, &streams, 0x81), Some((2, 1)));
+    assert_eq!(owner(&functions, &streams, 0x90), Some((3, 3)));
+    assert_eq!(owner(&functions, &streams, 0x82), None);
+    assert_eq!(owner(&[], &streams, 0x80), Some((0, 1)));
 }
 
 proptest! {

@@ -56,7 +56,7 @@ impl Slot {
 /// Takes some of what the SMMU reported since the last system slot; whether there is more to do. Implements: BH-DMA-025.
 ///
 /// # Timing
-/// At most [`STEP`] records, each compared with every PCI function of the system, and one report; or one line of the log.
+/// At most [`STEP`] records, each compared with every PCI function and every further stream of the system, and one report; or one line of the log.
 /// At most [`BUDGET`] records in a system slot.
 pub fn take_faults(running: &mut Running) -> bool {
     let Some(smmu) = entry::smmu(running.system.board) else {
@@ -82,7 +82,7 @@ pub fn take_faults(running: &mut Running) -> bool {
 fn take(running: &mut Running, record: [u64; 4]) -> bool {
     let stats = running.stats;
     let fault = decode(record);
-    let whose = owner(running.system.pci_functions, fault.stream);
+    let whose = owner(running.system.pci_functions, running.system.streams, fault.stream);
     match whose.filter(|(index, _)| *index < MAX_DMA_FUNCTIONS) {
         Some((index, _)) => stats.add32(field!(faults).wrapping_add(index.wrapping_mul(4)), 1),
         None => stats.add64(field!(unowned), 1),

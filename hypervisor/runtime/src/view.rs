@@ -11,7 +11,7 @@ use bulkhead_abi::window::WINDOW_SIZE;
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_types::image::Handoff;
 use bulkhead_types::system::System;
-use bulkhead_types::tables::{Channel, Partition, PciFunction, Vcpu};
+use bulkhead_types::tables::{Channel, Partition, Vcpu};
 
 use crate::shared::MAX_CORES;
 
@@ -111,20 +111,20 @@ pub fn stolen_time(entry: &Vcpu) -> SharedBlock {
     }
 }
 
-/// Offset of a function's stream table entry in the live image; `None` when the table has none for it, or the board
-/// has no SMMU and so no table.
-fn stream_offset(system: &System<'_>, function: &PciFunction) -> Option<u64> {
+/// Offset of a stream table entry in the live image; `None` when the table has no such entry, or the board has no SMMU
+/// and so no table.
+fn stream_offset(system: &System<'_>, stream: u32) -> Option<u64> {
     if system.board.smmu == 0 {
         return None;
     }
-    let fits = function.bdf.checked_shr(system.board.stream_bits) == Some(0);
-    let entry = u64::from(function.bdf).wrapping_mul(64);
+    let fits = stream.checked_shr(system.board.stream_bits) == Some(0);
+    let entry = u64::from(stream).wrapping_mul(64);
     fits.then(|| system.board.stream_table.wrapping_add(entry))
 }
 
-/// The live stream table entry of a function whose partition has a vCPU on this core.
-pub fn live_stream(system: &System<'_>, function: &PciFunction) -> SharedBlock {
-    let offset = stream_offset(system, function).map(|o| system.header.live_base.wrapping_add(o));
+/// The live stream table entry of a bus master whose partition has a vCPU on this core.
+pub fn live_stream(system: &System<'_>, stream: u32) -> SharedBlock {
+    let offset = stream_offset(system, stream).map(|o| system.header.live_base.wrapping_add(o));
     match offset.map(usize::try_from) {
         // SAFETY: (1) boot copied the table there and the roots of the cores that call this map it writable, which the
         // checker proved; (2) no Rust object lives there; (3) entries have 64 bytes and the table is aligned.
@@ -134,8 +134,8 @@ pub fn live_stream(system: &System<'_>, function: &PciFunction) -> SharedBlock {
 }
 
 /// The pristine copy of that entry in the blob.
-pub fn pristine_stream(system: &System<'_>, function: &PciFunction) -> &'static [u64] {
-    let offset = stream_offset(system, function).map(|o| system.header.live_image.wrapping_add(o));
+pub fn pristine_stream(system: &System<'_>, stream: u32) -> &'static [u64] {
+    let offset = stream_offset(system, stream).map(|o| system.header.live_image.wrapping_add(o));
     offset.map_or(&[], |offset| pristine(offset, STREAM_BYTES))
 }
 

@@ -104,6 +104,8 @@ pub struct BlobHeader {
     pub board: Section,
     /// [`crate::tables::Channel`], by channel index.
     pub channels: Section,
+    /// [`crate::tables::PlatformStream`], by ascending StreamID.
+    pub streams: Section,
 }
 const _: () = assert!(size_of::<BlobHeader>() <= 4096);
 

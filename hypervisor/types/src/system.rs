@@ -9,8 +9,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::blob::{BlobHeader, Certificate, MAGIC, MAJOR, MINOR, Section};
 use crate::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, MAX_DOORBELLS, NONE, Partition, PciFunction, RamBank,
-    Share, Slot, Spi, Vcpu, core_mode, predictors, share_kind, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, MAX_DOORBELLS, NONE, Partition, PciFunction,
+    PlatformStream, RamBank, Share, Slot, Spi, Vcpu, core_mode, predictors, share_kind, slot_kind,
 };
 
 /// Why a blob is refused. The display text is what the console shows.
@@ -55,6 +55,8 @@ pub struct System<'a> {
     pub board: &'a BoardDevices,
     /// Channels.
     pub channels: &'a [Channel],
+    /// StreamIDs of bus masters at fixed addresses.
+    pub streams: &'a [PlatformStream],
 }
 
 fn table<T: FromBytes + Immutable + KnownLayout>(bytes: &[u8], section: Section) -> Result<&[T], BlobError> {
@@ -115,6 +117,7 @@ impl<'a> System<'a> {
                 .first()
                 .ok_or(BlobError::Index("board"))?,
             channels: table(bytes, header.channels)?,
+            streams: table(bytes, header.streams)?,
         };
         system.check_indices()?;
         system.check_slots()?;
@@ -189,7 +192,12 @@ impl<'a> System<'a> {
         }
         let nobodys = self.pci_functions.iter().filter(|f| f.partition == NONE).count();
         let wanted = usize::from(self.board.watchdog != 0);
-        check(nobodys == wanted, BlobError::Index("pci_functions"))
+        check(nobodys == wanted, BlobError::Index("pci_functions"))?;
+        // Implements: BH-DMA-030.
+        let fits = |stream: u32| stream.checked_shr(self.board.stream_bits).unwrap_or(0) == 0;
+        let known = |s: &PlatformStream| fits(s.stream) && below(s.partition, self.partitions.len());
+        let all = self.board.smmu != 0 || self.streams.is_empty();
+        check(all && self.streams.iter().all(known), BlobError::Index("streams"))
     }
 
     /// Slots of a sliced core cover its frame from 0 to its end; each vCPU slot names a vCPU of that core.

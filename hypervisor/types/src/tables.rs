@@ -341,6 +341,16 @@ pub struct PciFunction {
     pub bars: [PciBar; 6],
 }
 
+/// A StreamID of a bus master at fixed addresses, behind the SMMU. Those of PCI functions are their bus, device, function.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlatformStream {
+    /// StreamID, below 2 to the power of [`BoardDevices::stream_bits`].
+    pub stream: u32,
+    /// Partition index.
+    pub partition: u32,
+}
+
 /// RAM of the board.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
@@ -446,6 +456,7 @@ pub const LAYOUT_HASH: u64 = {
         size_of::<RamBank>(),
         size_of::<BoardDevices>(),
         size_of::<Channel>(),
+        size_of::<PlatformStream>(),
     ];
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut i = 0;

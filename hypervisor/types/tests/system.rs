@@ -8,8 +8,8 @@ use bulkhead_abi::health::{Action, ERRORS, Error, Level};
 use bulkhead_types::blob::{BlobHeader, MAGIC, MAJOR, MINOR, Section};
 use bulkhead_types::system::{BlobError, System};
 use bulkhead_types::tables::{
-    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, RamBank, Share, Slot, Spi,
-    Vcpu, core_mode, share_kind, slot_kind,
+    BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, Partition, PciFunction, PlatformStream, RamBank,
+    Share, Slot, Spi, Vcpu, core_mode, share_kind, slot_kind,
 };
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
@@ -22,6 +22,7 @@ struct Tables {
     slots: Vec<Slot>,
     spis: Vec<Spi>,
     pci_functions: Vec<PciFunction>,
+    streams: Vec<PlatformStream>,
     board: BoardDevices,
 }
 
@@ -43,7 +44,7 @@ fn reactions(level: Level) -> [u8; ERRORS] {
     table
 }
 
-/// One partition whose vCPU has all of one sliced core, an SPI and a PCI function.
+/// One partition whose vCPU has all of one sliced core, an SPI, a PCI function and a stream of its own.
 fn good() -> Tables {
     let mut core = Core::new_zeroed();
     core.mode = core_mode::SLICED;
@@ -54,6 +55,7 @@ fn good() -> Tables {
     partition.vcpu_count = 1;
     partition.health = reactions(Level::Partition);
     let mut board = BoardDevices::new_zeroed();
+    (board.smmu, board.stream_bits) = (1, 3);
     board.health_core = reactions(Level::Core);
     board.health_system = reactions(Level::System);
     let mut slot = Slot::new_zeroed();
@@ -69,6 +71,10 @@ fn good() -> Tables {
         slots: vec![slot],
         spis: vec![spi],
         pci_functions: vec![PciFunction::new_zeroed()],
+        streams: vec![PlatformStream {
+            stream: 7,
+            partition: 0,
+        }],
         board,
     }
 }
@@ -100,6 +106,7 @@ fn verdict(change: impl FnOnce(&mut Tables)) -> Result<(), BlobError> {
     header.ram = put::<RamBank>(&mut bytes, &[]);
     header.board = put(&mut bytes, &[tables.board]);
     header.channels = put::<Channel>(&mut bytes, &[]);
+    header.streams = put(&mut bytes, &tables.streams);
     bytes[..size_of::<BlobHeader>()].copy_from_slice(header.as_bytes());
     bytes.resize(bytes.len().next_multiple_of(8), 0);
     let words: Vec<u64> = bytes
@@ -115,7 +122,7 @@ fn verdict(change: impl FnOnce(&mut Tables)) -> Result<(), BlobError> {
 fn an_index_out_of_range_is_refused() {
     type Change = fn(&mut Tables);
     assert_eq!(verdict(|_| ()), Ok(()));
-    let cases: [(Change, &str); 22] = [
+    let cases: [(Change, &str); 25] = [
         (|t| t.board.system_core = 1, "board"),
         (|t| t.cores[0].vcpu_first = 1, "cores"),
         (|t| t.cores[0].vcpu_first = u32::MAX, "cores"),
@@ -131,6 +138,10 @@ fn an_index_out_of_range_is_refused() {
         (|t| t.spis[0].core = 1, "spis"),
         (|t| t.spis[0].partition = 1, "spis"),
         (|t| t.pci_functions[0].partition = 1, "pci_functions"),
+        // Verifies: BH-DMA-030.
+        (|t| t.streams[0].partition = 1, "streams"),
+        (|t| t.streams[0].stream = 8, "streams"),
+        (|t| t.board.smmu = 0, "streams"),
         (|t| t.slots[0].vcpu = 1, "slots"),
         // Verifies: BH-HEALTH-002: no place of a table is empty, holds what is no action there, or is beyond it.
         (|t| t.partitions[0].health[0] = 0, "health"),

@@ -184,11 +184,13 @@ fn dma_faults(manifest: &Manifest, stats: &Snapshot, partition: usize) -> BTreeM
         faults.map(|faults| u64::from(*faults)).sum()
     };
     let functions = manifest.functions.iter().enumerate();
-    functions
-        .filter(|(_, function)| function.partition as usize == partition)
-        .map(|(number, function)| (function.device.clone(), count(number)))
-        .filter(|(_, count)| *count > 0)
-        .collect()
+    let own = functions.filter(|(_, function)| function.partition as usize == partition);
+    let mut faults = BTreeMap::new();
+    for (number, function) in own.filter(|(number, _)| count(*number) > 0) {
+        // A device may have several StreamIDs.
+        *faults.entry(function.device.clone()).or_insert(0) += count(number);
+    }
+    faults
 }
 
 fn dma(stats: &Snapshot) -> Dma {

@@ -5,14 +5,14 @@ use crate::bytes::{array, u16_at, u32_at, u64_at};
 use crate::entries::{self, Board, Core, Function, Lock, Partition, Slot, Spi, Vcpu};
 
 /// Bytes of the header.
-pub const HEADER: u64 = 256;
+pub const HEADER: u64 = 264;
 /// "None" in an index field.
 pub const NONE: u32 = u32::MAX;
 /// Sizes of the structures of this version, in the order in which their hash covers them.
-const SIZES: [u64; 11] = [HEADER, 88, 416, 112, 8, 104, 32, 112, 16, 120, 168];
+const SIZES: [u64; 12] = [HEADER, 88, 416, 112, 8, 104, 32, 112, 16, 120, 168, 8];
 
 /// Offset of each section record in the header, and the bytes of an entry.
-pub const SECTIONS: [(&str, u64, u64); 10] = [
+pub const SECTIONS: [(&str, u64, u64); 11] = [
     ("cores", 176, 88),
     ("partitions", 184, 416),
     ("vcpus", 192, 112),
@@ -23,6 +23,7 @@ pub const SECTIONS: [(&str, u64, u64); 10] = [
     ("ram", 232, 16),
     ("board", 240, 120),
     ("channels", 248, 168),
+    ("streams", 256, 8),
 ];
 
 /// Hash of the layout of this version: FNV-1a over the sizes as 64-bit units.
@@ -81,6 +82,8 @@ pub struct Blob {
     pub channels: Vec<(u64, u64)>,
     /// What the entries of channels say of locks.
     pub locks: Vec<Lock>,
+    /// Streams of bus masters at fixed addresses: StreamID, partition index.
+    pub streams: Vec<(u32, u32)>,
 }
 
 impl Blob {
@@ -125,6 +128,7 @@ impl Blob {
             ram,
             board,
             channels,
+            streams,
         ] = entries.as_slice()
         else {
             return None;
@@ -182,6 +186,10 @@ impl Blob {
                 .iter()
                 .map(|e| Lock::read(b, *e))
                 .filter(|lock| !lock.as_ref().is_some_and(Lock::is_channel))
+                .collect::<Option<_>>()?,
+            streams: streams
+                .iter()
+                .map(|e| Some((u32_at(b, *e)?, u32_at(b, e + 4)?)))
                 .collect::<Option<_>>()?,
         })
     }

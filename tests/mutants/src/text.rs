@@ -39,7 +39,7 @@ const KINDS: [(&str, usize, usize); 34] = [
     ("doorbell", 4, 4),
     ("pci", 5, 5),
     ("bar", 3, 3),
-    ("stream", 2, 2),
+    ("stream", 2, 3),
     ("unguarded", 3, 3),
 ];
 
@@ -112,6 +112,8 @@ pub struct Text {
     pub unguarded: Vec<(Excepted, String)>,
     /// Reasons of the functions of the firmware that partitions may call.
     pub calls: Vec<String>,
+    /// Streams of bus masters at fixed addresses: StreamID, name of the device's grant.
+    pub platform: Vec<(u64, String)>,
     /// All records that the blob determines, one string each, fields separated by one space.
     pub determined: Vec<String>,
 }
@@ -296,6 +298,11 @@ impl Text {
                 let begin = fields.len().checked_sub(1).and_then(|n| fields.get(..n))?;
                 self.determined.push(begin.join(" "));
                 Some(())
+            }
+            ("stream", [id, owner, device]) => {
+                self.platform.push((hex(id)?, (*device).to_owned()));
+                self.determined.push(format!("stream {id} {owner}"));
+                is_name(device).then_some(())
             }
             _ => {
                 self.determined.push(fields.join(" "));

@@ -283,7 +283,7 @@ fn tables_that_the_text_does_not_tell() {
     }
 }
 
-/// Verifies: BH-CHK-054.
+/// Verifies: BH-CHK-053, BH-CHK-054.
 #[test]
 fn streams_that_were_given_to_others() {
     let line = Line::new();
@@ -318,7 +318,7 @@ fn streams_that_were_given_to_others() {
         }),
     );
     refused(
-        "BH-CHK-054",
+        "BH-CHK-053",
         &line.resect(|sections| {
             sections.pci_functions[0].bus_master = 1;
         }),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A bus master that nothing guards works by physical addresses, and reaches what the report says, everything.
+//! Bus masters at fixed addresses: one that nothing guards works by physical addresses, and reaches what the report says,
+//! everything; the streams of one that the SMMU guards are open while its partition runs.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
@@ -184,4 +185,112 @@ fn no_sgi_outlives_a_life_on_a_gicv2() {
     assert_eq!([values[0], values[1], values[2] & 0xffff], [0; 3]);
     let report = machine.session.finish("all was seen").expect("report");
     assert_eq!(bulkhead_on_target::partition(&report, "driver").restarts, 1);
+}
+
+/// The system whose board file gives devices at fixed addresses StreamIDs, and what it says of them.
+const PLATFORM: &str = "tests/systems/platform.yaml";
+const COPIER: u64 = 0x0901_0000;
+const STREAMS: [u64; 2] = [0x80, 0x81];
+const SPARE: u64 = 0x90;
+/// The SMMU of QEMU virt: `SMMU_CMDQ_PROD`, `SMMU_EVENTQ_PROD`.
+const CMDQ_PROD: u64 = 0x0905_0098;
+const EVENTQ_PROD: u64 = 0x0906_00a8;
+/// PSCI functions, the lower half.
+const SYSTEM_OFF: u64 = 8;
+const SYSTEM_RESET: u64 = 9;
+
+/// Commands that put code into RAM and branch to it: `movz w0, 0x8400, lsl 16`, `movk w0, FUNCTION`, `hvc 0`, `ret`.
+fn psci(function: u64) -> [[u64; 3]; 3] {
+    const CALL: u64 = 2;
+    let code = RAM + FROM;
+    [
+        [STORE, code, (0x7280_0000 | function << 5) << 32 | 0x52b0_8000],
+        [STORE, code + 8, 0xd65f_03c0_d400_0002],
+        [CALL, code, 0],
+    ]
+}
+
+/// First address of the range in a field of the first record that begins so.
+fn start(text: &str, head: &[&str], field: usize) -> u64 {
+    let mut records = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let record = records.find(|r| r.starts_with(head)).expect("record");
+    let range = record.get(field).expect("field");
+    let first = range.split('-').next().and_then(|hex| hex.strip_prefix("0x"));
+    u64::from_str_radix(first.expect("a range"), 16).expect("an address")
+}
+
+/// What EL2 does with the streams of a bus master at fixed addresses, read back from the memory that the SMMU reads. Verifies:
+/// BH-DMA-022, BH-DMA-025, BH-DMA-026, BH-DMA-031.
+#[test]
+fn the_streams_of_a_device_at_fixed_addresses_live_with_its_partition() {
+    let (system, mut machine) = Machine::start(PLATFORM);
+    let text = std::fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
+    let table = start(&text, &["stream-table"], 1);
+    let queues = start(&text, &["grant", "el2:boot", "smmu-queues"], 3);
+    let (live, blob) = (start(&text, &["live"], 1), start(&text, &["blob"], 1));
+    // The blob says at byte 120 where its copy of the live area is.
+    let pristine = table - live + blob + machine.word(blob + 120);
+    let entry = |machine: &mut Machine, at: u64, stream: u64| -> Vec<u64> {
+        (0..8).map(|n| machine.word(at + 64 * stream + 8 * n)).collect()
+    };
+    machine.until(MAILBOX, 1);
+    let granted: Vec<Vec<u64>> = STREAMS.map(|id| entry(&mut machine, pristine, id)).into();
+    assert!(granted.iter().all(|words| words[0] & 1 == 1), "{granted:x?}");
+    assert_ne!(granted[0][3], granted[1][3], "each has a root");
+    let now = |machine: &mut Machine| -> Vec<Vec<u64>> { STREAMS.map(|id| entry(machine, table, id)).into() };
+    assert_eq!(now(&mut machine), granted, "open while it runs");
+    assert_eq!(entry(&mut machine, pristine, SPARE)[0] & 1, 1, "granted");
+    assert_eq!(
+        entry(&mut machine, table, SPARE),
+        [0; 8],
+        "of a partition that never ran"
+    );
+    let values = machine.run(&[[LOAD_WORD, COPIER + 0xfe0, 0]]);
+    assert_eq!(values[0] & 0xff, 0x31, "its registers");
+
+    // A record as the SMMU would write it, F_TRANSLATION of StreamID 0x81 (Arm IHI 0070, "Event records").
+    let mut debugger = Debugger::connect(machine.port);
+    let next = u64::from(debugger.read_physical(EVENTQ_PROD));
+    for (word, at) in [0x81 << 32 | 0x10, 0, 0x1234_5000, 0]
+        .into_iter()
+        .zip((0..).step_by(8))
+    {
+        debugger.write_physical(queues + 0x1000 + 32 * next + at, word);
+    }
+    debugger.write_device(EVENTQ_PROD, u32::try_from(next + 1).expect("fits"));
+    debugger.release();
+    let step = machine.session.run_for(Duration::from_millis(50));
+    step.expect("the machine runs");
+
+    // Commands of the SMMU since boot that make it forget an entry: CMD_CFGI_STE, StreamID in the upper half.
+    let forgotten = |machine: &mut Machine| {
+        let producer = machine.session.memory(CMDQ_PROD, 4).expect("register");
+        let end = u64::from(*producer.first().expect("a byte"));
+        let commands: Vec<u64> = (0..end).map(|n| machine.word(queues + 16 * n)).collect();
+        STREAMS.map(|id| {
+            commands
+                .iter()
+                .filter(|c| **c & 0xff == 3 && **c >> 32 == id)
+                .count()
+        })
+    };
+    assert_eq!(forgotten(&mut machine), [1, 1]);
+    machine.tell(&psci(SYSTEM_RESET));
+    machine.until(MAILBOX, 1);
+    assert_eq!(forgotten(&mut machine), [3, 3], "closed and opened again");
+    assert_eq!(now(&mut machine), granted);
+    machine.tell(&psci(SYSTEM_OFF));
+    let step = machine.session.run_for(Duration::from_millis(50));
+    step.expect("the machine runs");
+    assert_eq!(forgotten(&mut machine), [4, 4]);
+    let closed = now(&mut machine);
+    assert!(closed.iter().all(|words| words[0] & 1 == 0), "{closed:x?}");
+    let report = machine.session.finish("all was seen").expect("report");
+    let party = |name| bulkhead_on_target::partition(&report, name);
+    assert_eq!(party("driver").state, "off");
+    let faults: Vec<_> = party("driver").dma_faults.iter().collect();
+    assert_eq!(faults, [(&"copier".to_owned(), &1)]);
+    assert!(party("other").dma_faults.is_empty());
 }

@@ -120,7 +120,9 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
         let all = system.blob.pci_functions.iter();
         all.filter(move |function| here(function.partition))
     };
-    let guards_streams = functions().any(|function| function.bus_master != 0);
+    let mut platform = system.blob.streams.iter();
+    let guards_streams = functions().any(|function| function.bus_master != 0)
+        || platform.any(|(_, owner)| runs_here(system, k, *owner));
     let devices = system.el2_devices().into_iter().filter(|(name, _)| match *name {
         "UART" => is_system,
         "SMMU" => is_system || guards_streams,

@@ -34,7 +34,12 @@ pub(crate) fn excepted(system: &System<'_>, bdf: u64) -> Option<usize> {
 
 /// Where the registers of a device are that the text form excepts: its partition alone was given them.
 fn registers(system: &System<'_>, what: &str) -> Option<String> {
-    let party = system.party(owner(system, what)?);
+    registers_of(system, owner(system, what)?, what)
+}
+
+/// Where a partition was given the registers of a device at fixed addresses.
+pub(crate) fn registers_of(system: &System<'_>, owner: usize, what: &str) -> Option<String> {
+    let party = system.party(owner);
     let mut granted = system.grants.grants.iter();
     let grant = granted.find(|g| g.root == party && g.name == what)?;
     let range = grant.run.physical();
@@ -70,7 +75,9 @@ pub(crate) fn check(system: &System<'_>, out: &mut Vec<String>) {
             let function = system.blob.pci_functions.iter().find(masters);
             function.and_then(|f| excepted(system, f.bdf.into())).is_some()
         } else {
-            registers(system, what).is_some()
+            let mut streams = system.grants.of("stream");
+            let is_guarded = streams.any(|stream| stream.split(' ').nth(3) == Some(what));
+            registers(system, what).is_some() && !is_guarded
         };
         if !is_master {
             out.push(format!(

@@ -163,7 +163,7 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         id: "BH-CHK-054",
-        text: "Each StreamID is invalid or granted to one partition, and then reaches nothing but RAM that this partition may write, at the same addresses, never to execute it.",
+        text: "Each StreamID is invalid or granted to one partition, which has the registers of its device, in the blob as in the text form, and then reaches nothing but RAM that this partition may write, at the same addresses, never to execute it.",
         check: streams::check,
     },
     Property {

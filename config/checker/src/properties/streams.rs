@@ -5,6 +5,7 @@ use crate::reach::Run;
 use crate::ste::Stream;
 use crate::system::{System, Use};
 
+use super::masters;
 use super::stage2::writable_ram;
 use super::words::board_address_size;
 
@@ -38,6 +39,7 @@ pub(crate) fn check(system: &System<'_>, out: &mut Vec<String>) {
             ));
         }
     }
+    known(system, out);
     for root in &system.roots {
         if let Use::Stream(owner) = root.serves {
             let ram = writable_ram(system, owner);
@@ -47,6 +49,42 @@ pub(crate) fn check(system: &System<'_>, out: &mut Vec<String>) {
                     root.name, run.input, run.output, run.access
                 ));
             }
+        }
+    }
+}
+
+/// EL2 closes and opens each granted stream with its partition: it is that of a bus master among its PCI functions, or
+/// in the blob's table of streams, and then the text form names a device at fixed addresses whose registers it has.
+fn known(system: &System<'_>, out: &mut Vec<String>) {
+    let blob = &system.blob;
+    let table = &blob.streams;
+    if !table.is_sorted_by(|(a, _), (b, _)| a < b) {
+        out.push("streams: one twice, or not ascending".to_owned());
+    }
+    for (id, owner) in table {
+        let granted = system.stream_owner((*id).into());
+        if blob.board.smmu == 0 || granted.is_none() || granted != usize::try_from(*owner).ok() {
+            out.push(format!("stream {id:#x}: is not granted to partition {owner}"));
+        }
+        if blob.pci_functions.iter().any(|f| f.bdf == *id) {
+            out.push(format!("stream {id:#x}: is that of a PCI function"));
+        }
+    }
+    for record in system.grants.of("stream") {
+        let fields: Vec<&str> = record.split(' ').skip(1).collect();
+        let is = |id: u32| fields.first() == Some(&format!("{id:#x}").as_str());
+        let fine = match fields.as_slice() {
+            [_, _] => blob.pci_functions.iter().any(|f| is(f.bdf) && f.bus_master == 1),
+            [_, _, device] => table.iter().any(|(id, owner)| {
+                let registers = |owner| masters::registers_of(system, owner, device);
+                is(*id) && usize::try_from(*owner).ok().and_then(registers).is_some()
+            }),
+            _ => false,
+        };
+        if !fine {
+            out.push(format!(
+                "grants.txt: {record}: no bus master of its owner has this stream"
+            ));
         }
     }
 }

@@ -28,7 +28,7 @@ fn a_good_system_is_proved() {
         .map(|m| m.size / PAGE)
         .sum();
     assert_eq!(proof.pages, mapped + dma);
-    assert_eq!(proof.roots, 8 + 1);
+    assert_eq!(proof.roots, 8 + 3);
     assert_eq!(proof.blob_hash.as_slice(), Sha256::digest(&files.blob).as_slice());
 }
 

@@ -260,7 +260,7 @@ fn el2_roots() {
     refused("BH-CHK-030", |model| {
         named(model, "el2:core:1", "rodata").input += 0x1000_0000
     });
-    for foreign in [UART, SMMU, GICR, ECAM, ECAM + 0x8000] {
+    for foreign in [UART, GICR, ECAM, ECAM + 0x8000] {
         refused("BH-CHK-032", |model| {
             root(model, "el2:core:2").push(map("extra", foreign, PAGE, "rw-", DEVICE, foreign));
         });

@@ -15,8 +15,8 @@ use crate::text;
 pub(crate) const BLOB_SIZE: u64 = 0x7_0000;
 const LIVE_IMAGE: u64 = BLOB_SIZE - 0x5000;
 /// Sizes of the header and of the entries of each table, as `tables.rs` hashes them.
-const SIZES: [u64; 11] = [256, 88, 416, 112, 8, 104, 32, 112, 16, 120, 168];
-pub(crate) const SECTIONS: [&str; 10] = [
+const SIZES: [u64; 12] = [264, 88, 416, 112, 8, 104, 32, 112, 16, 120, 168, 8];
+pub(crate) const SECTIONS: [&str; 11] = [
     "cores",
     "partitions",
     "vcpus",
@@ -27,6 +27,7 @@ pub(crate) const SECTIONS: [&str; 10] = [
     "ram",
     "board",
     "channels",
+    "streams",
 ];
 
 /// The three files, and where things lie in the blob.
@@ -202,7 +203,7 @@ pub(crate) fn encode(model: &Model) -> Files {
 
 fn header(model: &Model, hypervisor: &[u8], early_end: u64, boot_root: u64) -> Vec<u8> {
     let mut out = b"BLKHSYS1".to_vec();
-    w32(&mut out, &[1, 256]);
+    w32(&mut out, &[1, 264]);
     out.extend([0; 48]);
     w32(&mut out, &[1, 3]);
     out.extend(&hypervisor[80..96]);
@@ -227,8 +228,8 @@ fn header(model: &Model, hypervisor: &[u8], early_end: u64, boot_root: u64) -> V
 }
 
 /// Bytes of the tables, in the order of the header.
-fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
-    let mut all: [Vec<u8>; 10] = Default::default();
+fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 11] {
+    let mut all: [Vec<u8>; 11] = Default::default();
     let [
         cores,
         partitions,
@@ -240,6 +241,7 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
         ram,
         board,
         channels,
+        streams,
     ] = &mut all;
     let mut first = 0;
     for (k, (mode, list)) in (0u64..).zip(&model.core_vcpus) {
@@ -358,5 +360,7 @@ fn records(model: &Model, roots: &[u64]) -> [Vec<u8>; 10] {
         w64(channels, &[*at, *size]);
         w64(channels, &[0; 19]);
     });
+    let platform = model.platform.iter();
+    platform.for_each(|(id, partition, _)| w32(streams, &[*id, *partition]));
     all
 }

@@ -104,3 +104,41 @@ fn a_page_of_ram_that_is_only_read() {
         keep(model, &[(0, PAGE)]);
     });
 }
+
+/// Verifies: BH-CHK-054.
+#[test]
+fn a_bus_master_at_fixed_addresses() {
+    refused("BH-CHK-054", |model| model.platform[0].1 = 0);
+    refused("BH-CHK-054", |model| model.platform[0].0 = 0x22);
+    refused("BH-CHK-054", |model| {
+        model.platform.pop();
+    });
+    refused("BH-CHK-054", |model| model.platform.swap(0, 1));
+    // A name that its partition was given no registers by, or that is a channel's memory.
+    refused("BH-CHK-054", |model| model.platform[0].2 = "window");
+    refused("BH-CHK-054", |model| model.platform[0].2 = "can1");
+    refused("BH-CHK-054", |model| {
+        root(model, "partition:car").retain(|map| map.name != "copier");
+    });
+    // Another partition's device.
+    refused("BH-CHK-054", |model| {
+        let dma = model.streams[0].2.clone();
+        (model.streams[1], model.platform[0].1) = ((0x20, 0, dma), 0);
+    });
+    // Of a PCI function, too.
+    refused("BH-CHK-054", |model| {
+        model.functions[1].bdf = 0x20;
+    });
+}
+
+/// Its cores close and open its streams, no other. Verifies: BH-CHK-032.
+#[test]
+fn the_cores_of_a_bus_master_at_fixed_addresses() {
+    refused("BH-CHK-032", |model| {
+        root(model, "el2:core:2").retain(|map| map.name != "stream-table");
+    });
+    refused("BH-CHK-032", |model| {
+        model.streams.truncate(1);
+        model.platform.clear();
+    });
+}

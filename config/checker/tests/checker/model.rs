@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A small system, written down by hand: three cores of the three modes, four partitions of which one reads its
-//! stolen time, a channel, two PCI functions of which one masters the bus. Tests change it before [`crate::encode`]
+//! stolen time, a channel, two PCI functions of which one masters the bus,
+//! and a bus master at a fixed address with two streams. Tests change it before [`crate::encode`]
 //! turns it into files.
 use crate::roots::{boot_root, core_root, partition_root};
 
@@ -23,6 +24,8 @@ pub(crate) const UART: u64 = 0x0818_0000;
 pub(crate) const SMMU: u64 = 0x081a_0000;
 pub(crate) const ECAM: u64 = 0x0840_0000;
 pub(crate) const BARS: u64 = 0x0820_0000;
+/// Registers of a bus master at fixed addresses, of `car`.
+pub(crate) const COPIER: u64 = 0x0830_0000;
 pub(crate) const RAM: (u64, u64) = (0x4000_0000, 0x400_0000);
 
 /// Memory types, as the text form names them.
@@ -136,6 +139,8 @@ pub(crate) struct Model {
     pub functions: Vec<Function>,
     /// StreamID, partition, what it reaches.
     pub streams: Vec<(u64, u32, Vec<Map>)>,
+    /// Streams of bus masters at fixed addresses: StreamID, partition, device.
+    pub platform: Vec<(u32, u32, &'static str)>,
     pub channels: Vec<(u64, u64)>,
     pub shared: Vec<String>,
     /// Range, owner and name.
@@ -218,6 +223,7 @@ fn memory() -> Vec<(u64, u64, String)> {
         (CHANNEL, 0x1_0000, "channel:state memory".to_owned()),
         (DEVICE_TREE, 0x1_0000, "board device-tree".to_owned()),
         (STOLEN, PAGE, "partition:info stolen-time".to_owned()),
+        (COPIER, PAGE, "partition:car copier".to_owned()),
     ];
     for ((name, (ram, size)), i) in ["adas", "info", "cluster", "car"].iter().zip(GUEST_RAM).zip(0..) {
         all.push((ram, size, format!("partition:{name} ram")));
@@ -274,6 +280,7 @@ pub(crate) fn good(blob_size: u64) -> Model {
     let names = ["adas", "info", "cluster", "car"];
     roots.extend(names.iter().enumerate().map(|(i, name)| partition_root(i, name)));
     let dma = map("ram", GUEST_RAM[0].0, GUEST_RAM[0].1, "rw-", WB, 0x4000_0000);
+    let of_car = map("ram", GUEST_RAM[3].0, GUEST_RAM[3].1, "rw-", WB, 0x4000_0000);
     let bars = |at: u64| [(at, 0x8000), (at + 0x1_0000, 0x1_0000)];
     let (loader, window) = (LOADER, |i: u64| WINDOWS + i * 0x8000);
     let everyone: String = names.iter().map(|n| format!(" partition:{n}=r-x")).collect();
@@ -339,7 +346,12 @@ pub(crate) fn good(blob_size: u64) -> Model {
                 bars: bars(BARS + 0x2_0000),
             },
         ],
-        streams: vec![(8, 0, vec![dma])],
+        streams: vec![
+            (8, 0, vec![dma]),
+            (0x20, 3, vec![of_car.clone()]),
+            (0x21, 3, vec![of_car]),
+        ],
+        platform: vec![(0x20, 3, "copier"), (0x21, 3, "copier")],
         channels: vec![(CHANNEL, 0x1_0000)],
         shared,
         memory: memory(),

@@ -77,11 +77,9 @@ pub(crate) fn core_root(k: u64, blob_size: u64) -> Root {
         maps.extend(windows());
         maps.push(identity("stolen-time:info", STOLEN, PAGE, "rw-", WB));
     }
-    if k < 2 {
-        maps.push(identity("smmu", SMMU, 0x2_0000, "rw-", DEVICE));
-        maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
-        maps.push(identity("stream-table", STREAMS, PAGE, "rw-", WB));
-    }
+    maps.push(identity("smmu", SMMU, 0x2_0000, "rw-", DEVICE));
+    maps.push(identity("smmu-queues", QUEUES, 0x2000, "rw-", WB));
+    maps.push(identity("stream-table", STREAMS, PAGE, "rw-", WB));
     if k > 0 {
         maps.push(identity("config", ECAM + 0x8000 * k, PAGE, "rw-", DEVICE));
     }
@@ -118,7 +116,10 @@ pub(crate) fn partition_root(i: usize, name: &str) -> Root {
             maps.push(map("channel:state", CHANNEL, 0x1_0000, "rw-", NC, 0x0b10_0000));
             maps.push(identity("can0", BARS + 0x1_0000, 0x1_0000, "rw-", DEVICE));
         }
-        "car" => maps.push(identity("can1", BARS + 0x3_0000, 0x1_0000, "rw-", DEVICE)),
+        "car" => {
+            maps.push(identity("can1", BARS + 0x3_0000, 0x1_0000, "rw-", DEVICE));
+            maps.push(identity("copier", COPIER, PAGE, "rw-", DEVICE));
+        }
         _ => maps.push(map("channel:state", CHANNEL, 0x1_0000, "r--", NC, 0x0b10_0000)),
     }
     Root {

@@ -197,7 +197,10 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
         }
     }
     for (id, partition, _) in &model.streams {
-        line(format!("stream {id:#x} {}", name(*partition)));
+        let mut platform = model.platform.iter();
+        let device = platform.find(|(own, ..)| u64::from(*own) == *id);
+        let device = device.map_or_else(String::new, |(_, _, device)| format!(" {device}"));
+        line(format!("stream {id:#x} {}{device}", name(*partition)));
     }
     let mut memory = model.memory.clone();
     memory.push((BLOB, BLOB_SIZE, "el2 blob".to_owned()));

@@ -1,19 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Bus masters: the streams that the SMMU guards, and those that nothing guards, each accepted with a reason.
+//! Bus masters: the streams that the SMMU guards, of devices at fixed addresses with the name of their grant, and those that nothing guards, each accepted with a reason.
 
 use super::{Text, name};
+use crate::access::Root;
 use crate::grant_list::Sources;
 use crate::placement::slug;
-use crate::sections::Sections;
+use crate::streams;
 use crate::units::id;
 
 /// The `stream` records, then the `unguarded` ones: of PCI functions by BDF, of other devices by the name of their grant.
-pub(super) fn masters(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
+pub(super) fn masters(text: &mut Text, sources: Sources<'_>) {
     let (system, board) = (sources.system, &sources.system.board);
-    let functions = sections.pci_functions.iter().filter(|f| f.bus_master == 1);
-    for function in functions.filter(|_| board.smmu.is_some()) {
-        let (bdf, owner) = (function.bdf, name(system, function.partition));
-        text.line(format!("stream {bdf:#x} {owner}"));
+    for (root, device) in streams::masters(system, sources.devices) {
+        let Root::Stream {
+            id: stream,
+            partition,
+        } = root
+        else {
+            continue;
+        };
+        let fixed = board.devices.get(device).filter(|d| d.pci.is_none());
+        let device = fixed.map_or("", |d| d.name.value.as_str());
+        text.line(format!(
+            "stream {stream:#x} {} {device}",
+            name(system, id(partition))
+        ));
     }
     let unguarded = sources.devices.iter().filter_map(|assigned| {
         let device = board.devices.get(assigned.device)?;

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use bulkhead_compiler::compile::{Compiled, compile};
-use bulkhead_model::board::{Device, DeviceKind, PciFunction, Registers};
+use bulkhead_model::board::{Device, DeviceKind, PciFunction, Region, Registers};
 use bulkhead_model::colours::Colouring;
 use bulkhead_model::span::Spanned;
 use bulkhead_model::system::System;
 use bulkhead_types::system;
+use bulkhead_types::tables::PlatformStream;
 
 use crate::support::walker::{Leaf, Stage, leaves, reader};
 use crate::support::{Workshop, hypervisor_bin};
@@ -59,6 +60,7 @@ fn system(workshop: &Workshop, colours: [Option<&[u32]>; 2]) -> System {
             interrupt: None,
             can: false,
             bus_master: true,
+            streams: Vec::new(),
             reset: None,
             controlled_by: Vec::new(),
         });
@@ -179,4 +181,46 @@ fn the_tables_of_a_stream_are_in_its_partitions_colours() {
     judge(&workshop, [Some(&[3]), Some(&[0, 9, 10])]);
     judge(&workshop, [Some(&[0, 1, 2, 3, 4, 5, 6, 7]), None]);
     judge(&workshop, [None, Some(&[15])]);
+}
+
+/// Each StreamID of a device at fixed addresses has a root of its own, of its partition's RAM and within the ranges that
+/// the spec names, and a record from which EL2 knows whose it is. Verifies: BH-DMA-012, BH-DMA-011.
+#[test]
+fn a_bus_master_at_fixed_addresses_has_a_root_for_each_stream() {
+    let workshop = Workshop::new();
+    let mut system = system(&workshop, [None, Some(&[0, 9, 10])]);
+    let (name, device) = (system.partitions[1].name.clone(), system.board.devices.len());
+    let streams = [0x1f1, 0x1f0].map(|id| Spanned::new(id, name.span));
+    let region = Region {
+        base: 0x0a10_0000,
+        size: PAGE,
+    };
+    let mut copier = system.board.devices[device - 1].clone();
+    copier.name.value = "copier".to_owned();
+    (copier.pci, copier.registers) = (None, Registers::At(region));
+    copier.streams = streams.into();
+    assert!(system.board.guards(&copier));
+    system.board.devices.push(copier);
+    system.partitions[1].devices.push(Spanned::new(device, name.span));
+    let compiled = compile(&system, &hypervisor_bin()).unwrap();
+    let parsed = system::System::parse(&compiled.blob).unwrap();
+    let own = |stream| PlatformStream { stream, partition: 1 };
+    assert_eq!(parsed.streams, [own(0x1f0), own(0x1f1)]);
+    let record = |id: u32| format!("\nstream {id:#x} {} copier\n", name.value);
+    assert!(compiled.text.contains(&record(0x1f0)) && compiled.text.contains(&record(0x1f1)));
+    assert!(!compiled.text.contains("\nunguarded "));
+    let base = compiled.plan.blob.start;
+    let read = reader(&compiled.blob, base);
+    let ram_of_its_partition = ram(&leaves(
+        &read,
+        base + parsed.partitions[1].pristine_root,
+        Stage::Two,
+    ));
+    let found = roots(&compiled);
+    let (one, other) = (found[found.len() - 2], found[found.len() - 1]);
+    assert_eq!((one.0, other.0), (0x1f0, 0x1f1));
+    assert_ne!(one.1, other.1, "they share a root");
+    for (_, root) in [one, other] {
+        assert_eq!(ram(&leaves(&read, root, Stage::Two)), ram_of_its_partition);
+    }
 }

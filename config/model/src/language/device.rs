@@ -37,7 +37,13 @@ pub(super) const DEVICE: Table = table(
             "bus_master",
             Kind::Boolean,
             "`false`",
-            "Whether it reads and writes memory by itself: its partition's RAM, where it is a PCI function behind the SMMU; else all of memory.",
+            "Whether it reads and writes memory by itself: its partition's RAM, where it is a PCI function or has `streams` and the board has an SMMU; else all of memory.",
+        ),
+        optional(
+            "streams",
+            Kind::List(&Kind::U32, Count::Some),
+            "a PCI function has that of its bus and slot; another device has none, and no SMMU guards it",
+            "StreamIDs that a bus master at fixed addresses uses, behind the SMMU.",
         ),
         optional(
             "reset",

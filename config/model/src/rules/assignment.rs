@@ -40,7 +40,7 @@ static NO_SUCH_STREAM: Rule = Rule {
     number: "BH077",
     id: "devices/no-such-stream",
     text: "The SMMU knows the StreamID of each bus master that is assigned.",
-    fix: "Correct `stream_bits` or the slot in the board file.",
+    fix: "Correct `stream_bits`, the slot or `streams` in the board file.",
 };
 /// Power over the devices of others.
 static CONTROLLER: Rule = Rule {
@@ -215,26 +215,27 @@ fn no_such_stream(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         return;
     };
     for (name, device) in assigned(facts).filter(|(_, d)| d.bus_master) {
-        let Some(stream) = device.bdf() else { continue };
-        if u64::from(stream) >> smmu.stream_bits == 0 {
-            continue;
-        }
-        diagnostics.push(
-            Diagnostic::new(
-                &NO_SUCH_STREAM,
-                name.span,
-                format!(
-                    "`{}` has StreamID {stream:#x}, which the SMMU does not know",
-                    name.value
+        let unknown = device
+            .stream_ids()
+            .filter(|id| u64::from(*id) >> smmu.stream_bits != 0);
+        for stream in unknown {
+            diagnostics.push(
+                Diagnostic::new(
+                    &NO_SUCH_STREAM,
+                    name.span,
+                    format!(
+                        "`{}` has StreamID {stream:#x}, which the SMMU does not know",
+                        name.value
+                    ),
+                    "owned here",
+                    NO_SUCH_STREAM.fix,
+                )
+                .and(
+                    smmu.span,
+                    format!("it knows StreamIDs of {} bits", smmu.stream_bits),
                 ),
-                "owned here",
-                NO_SUCH_STREAM.fix,
-            )
-            .and(
-                smmu.span,
-                format!("it knows StreamIDs of {} bits", smmu.stream_bits),
-            ),
-        );
+            );
+        }
     }
 }
 

@@ -231,7 +231,11 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
     for root in roots(built) {
         let serves = match root.serves {
             Use::Partition(partition) => partition == index,
-            Use::Stream(id) => built.records.streams.contains(&(id, name.clone())),
+            Use::Stream(id) => built
+                .records
+                .streams
+                .iter()
+                .any(|(stream, owner, _)| (*stream, owner) == (id, &name)),
             Use::Boot | Use::Core(_) => false,
         };
         if serves {
@@ -311,9 +315,10 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
             format!("ID {:#x}, {master}, BARs {}", function.id, bars.join(" ")),
         );
     }
-    for (id, owner) in &built.records.streams {
+    for (id, owner, device) in &built.records.streams {
         if *owner == name {
-            facts.essence(format!("StreamID {id:#x}"), "granted");
+            let of = device.as_ref().map_or_else(String::new, |d| format!(", of {d}"));
+            facts.essence(format!("StreamID {id:#x}"), format!("granted{of}"));
         }
     }
     Ok(facts)

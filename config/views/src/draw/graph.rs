@@ -13,7 +13,7 @@ use crate::channel::carries;
 use crate::overview::{criticality, payload};
 use crate::share::longest;
 use crate::walk::streams;
-use crate::words::{listed, size, time};
+use crate::words::{listed, size, through, time};
 
 const MARGIN: i64 = 24;
 const GAP: i64 = 28;
@@ -202,7 +202,10 @@ fn partition_card(system: &System, built: &Built<'_>, index: usize, p: &Partitio
             .interrupt
             .as_ref()
             .map_or_else(String::new, |i| format!(", INTID {}", i.value.intid));
+        let streams = built.records.streams_of(&device.name.value);
         let dma = match device.bdf() {
+            None if !streams.is_empty() => through(&streams),
+            None if device.bus_master => "no SMMU guards it".to_owned(),
             None => "no bus master".to_owned(),
             Some(bdf) if valid.contains(&u64::from(bdf)) => format!("StreamID {bdf:#x}, through the SMMU"),
             Some(bdf) => format!("StreamID {bdf:#x}, invalid: no DMA"),

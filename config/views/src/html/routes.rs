@@ -76,6 +76,7 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
             @for device in &system.board.devices {
                 @let bdf = device.bdf();
                 @let function = built.pci_functions.iter().find(|f| Some(f.bdf) == bdf);
+                @let own = built.records.streams_of(&device.name.value);
                 @let masters = function.is_some_and(|f| f.bus_master == 1);
                 @let owner = function.map(|f| f.partition).or_else(|| system.owner(device).filter(|_| device.pci.is_none()).and_then(|p| u32::try_from(p).ok()));
                 tr {
@@ -86,9 +87,14 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
                         @if let Some(f) = function { @for bar in f.bars.iter().filter(|b| b.size > 0) { (hex(bar.address)) "+" (hex(bar.size)) " " } }
                         @if let Registers::At(region) = device.registers { (hex(region.base)) "+" (hex(region.size)) }
                     }
-                    td { @if let Some(bdf) = bdf { (hex(bdf.into())) } @else { "none" } }
                     td {
-                        @if bdf.is_none() && !device.bus_master { "it is no bus master" }
+                        @for id in device.stream_ids() { (hex(id.into())) " " }
+                        @if device.stream_ids().next().is_none() { "none" }
+                    }
+                    td {
+                        @if !own.is_empty() { "each StreamID translated by a stage-2 root of its own" }
+                        @else if bdf.is_none() && device.bus_master && system.board.guards(device) { "invalid: the SMMU aborts and records it" }
+                        @else if bdf.is_none() && !device.bus_master { "it is no bus master" }
                         @else if bdf.is_none() && owner.is_none() { "nobody owns it: EL2 leaves it as the boot loader left it" }
                         @else if bdf.is_none() { "no SMMU guards it: " strong { "not isolated, it reaches all of memory" } }
                         @else if valid.iter().any(|(id, _)| *id == bdf.map_or(u64::MAX, u64::from)) { "translated by a stage-2 root of its own" }

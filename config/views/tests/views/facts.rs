@@ -16,7 +16,7 @@ fn facts(sample: &Sample) -> Vec<(&'static str, String)> {
     for spi in &built.spis {
         facts.push(("interrupt", spi.intid.to_string()));
     }
-    for (stream, owner) in &built.records.streams {
+    for (stream, owner, _) in &built.records.streams {
         facts.push(("stream", format!("{stream:#x}")));
         facts.push(("owner of a stream", owner.clone()));
     }

@@ -277,3 +277,34 @@ fn a_call_of_a_vendors_firmware_is_shown_with_its_reason() {
         assert!(page.contains(text), "{text}");
     }
 }
+
+// Verifies: BH-EXPL-001
+#[test]
+fn a_bus_master_at_fixed_addresses_has_its_streams() {
+    let (workshop, tests) = (Workshop::new(), crate::support::repository().join("tests"));
+    let board = "virt-platform.yaml";
+    std::fs::copy(tests.join("mutants/boards").join(board), workshop.path(board)).unwrap();
+    let prober = crate::support::partition_elf(9);
+    std::fs::write(workshop.path("images/prober.elf"), prober).unwrap();
+    let spec = std::fs::read_to_string(tests.join("systems/platform.yaml")).unwrap();
+    let spec = spec.replace("../mutants/boards/", "./");
+    let sample = Sample::of(workshop.load(&spec));
+    let (built, board) = (sample.built(), Some(&sample.system.board));
+    let through = "through the SMMU as StreamID 0x80, 0x81";
+    let answer = who_can(&built, board, "copier").unwrap().text();
+    assert!(
+        answer.contains(through) && answer.contains("owner: partition driver"),
+        "{answer}"
+    );
+    let overview = overview(&sample.system, &built).unwrap().text();
+    assert!(overview.contains(through), "{overview}");
+    assert!(
+        overview.contains("through the SMMU as StreamID 0x90"),
+        "{overview}"
+    );
+    let ram = who_can(&built, board, "driver:0x4000_0000").unwrap().text();
+    assert!(ram.contains("DMA of StreamID 0x81, partition driver"), "{ram}");
+    let page = crate::pages::page(&sample);
+    assert!(page.contains("each StreamID translated by a stage-2 root of its own"));
+    assert!(page.contains("Nothing: each bus master is behind the SMMU"));
+}

@@ -9,7 +9,7 @@ use bulkhead_types::blob::{MAJOR, MINOR};
 use bulkhead_types::image::{self, ImageInfo};
 use bulkhead_types::tables::{
     BoardDevices, Channel, Core, CoreVcpu, LAYOUT_HASH, MAX_PARTICIPANTS, NONE, Participant, Partition,
-    PciFunction, RamBank, Slot, Spi, Vcpu,
+    PciFunction, PlatformStream, RamBank, Slot, Spi, Vcpu,
 };
 use sha2::{Digest, Sha256};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
@@ -132,6 +132,7 @@ pub(crate) fn seal(parts: &Parts) -> Vec<u64> {
     header.ram = put(&mut bytes, &parts.ram);
     header.board = put(&mut bytes, &[parts.board]);
     header.channels = put(&mut bytes, &parts.channels);
+    header.streams = put::<PlatformStream>(&mut bytes, &[]);
     bytes.resize(bytes.len().next_multiple_of(4096), 0);
     header.live_image = u64::try_from(bytes.len()).expect("small");
     bytes.resize(bytes.len() + usize::try_from(LIVE_SIZE).expect("small"), 0);

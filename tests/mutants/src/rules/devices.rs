@@ -68,15 +68,22 @@ fn spis(case: &Case<'_>, found: &mut Found) {
     }
 }
 
-/// Whether a partition, excepted once for this device, was given registers of this name, which nobody else has.
+/// Whether a partition, excepted once for this device, of which no stream is granted, was given registers of this name.
 fn is_its_device(case: &Case<'_>, name: &str, owner: &str) -> bool {
     let text = &case.text;
-    let party = format!("partition:{owner}");
     let records = text.unguarded.iter();
     let once = records
         .filter(|(what, _)| matches!(what, Excepted::Device(other) if other == name))
         .count()
         == 1;
+    let guarded = text.platform.iter().any(|(_, device)| device == name);
+    once && !guarded && has_registers(case, name, owner)
+}
+
+/// Whether a partition was given registers of this name, which are a thing of its own.
+pub(super) fn has_registers(case: &Case<'_>, name: &str, owner: &str) -> bool {
+    let text = &case.text;
+    let party = format!("partition:{owner}");
     let mut granted = text.grants.iter().filter(|g| g.root == party && g.name == name);
     let Some(registers) = granted.next().filter(|g| g.kind == Kind::Device) else {
         return false;
@@ -87,7 +94,7 @@ fn is_its_device(case: &Case<'_>, name: &str, owner: &str) -> bool {
         .iter()
         .any(|p| p.name.as_deref() == Some(owner));
     let mut placed = text.placed.iter().filter(|p| p.owner == party && p.name == name);
-    once && exists && placed.any(|p| p.range == registers.range)
+    exists && placed.any(|p| p.range == registers.range)
 }
 
 fn functions(case: &Case<'_>, found: &mut Found) {

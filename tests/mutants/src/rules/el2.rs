@@ -193,17 +193,18 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
         parts.extend(watchdog(case).map(device));
     }
     // A core opens and closes the streams of the partitions that it runs.
-    let runs = |function: &&crate::entries::Function| {
-        let here =
-            |v: &crate::entries::Vcpu| u64::from(v.core) == number && v.partition == function.partition;
+    let runs = |partition: u32| {
+        let here = |v: &crate::entries::Vcpu| u64::from(v.core) == number && v.partition == partition;
         blob.vcpus.iter().any(here)
     };
-    let own: Vec<_> = blob.functions.iter().filter(runs).collect();
+    let own: Vec<_> = blob.functions.iter().filter(|f| runs(f.partition)).collect();
+    let masters = own.iter().any(|function| function.master != 0)
+        || blob.streams.iter().any(|(_, partition)| runs(*partition));
     if blob.board.ecam != 0 {
         let space = |bdf: u32| device(range(blob.board.ecam.saturating_add(u64::from(bdf) * PAGE), PAGE));
         parts.extend(own.iter().map(|function| space(function.bdf)));
     }
-    if blob.board.smmu != 0 && (system || own.iter().any(|function| function.master != 0)) {
+    if blob.board.smmu != 0 && (system || masters) {
         let table = blob.live_base + blob.board.stream_table;
         parts.push(device(range(blob.board.smmu, 0x2_0000)));
         parts.push(memory(range(table, 64 << blob.board.stream_bits), R | W));

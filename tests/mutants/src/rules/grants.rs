@@ -280,7 +280,11 @@ fn is_what_it_says(case: &Case<'_>, at: usize, partition: &Partition, own: &Own<
             });
             let bar = own.flat_map(|f| f.bars).filter(|bar| bar.1 >= PAGE);
             let bar = bar.filter_map(|(address, size)| Range::sized(address, size));
-            kind == Kind::Device && rights & X == 0 && bar.into_iter().any(|bar| range.within(bar))
+            let fixed =
+                |p: &crate::text::Placed| (&p.owner, &p.name, p.range) == (&owner, &grant.name, range);
+            let fixed = !in_ram && case.text.placed.iter().any(fixed);
+            let own = fixed || bar.into_iter().any(|bar| range.within(bar));
+            kind == Kind::Device && rights & X == 0 && own
         }
     }
 }

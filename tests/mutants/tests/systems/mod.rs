@@ -67,6 +67,16 @@ fn other_bus(workshop: &Workshop) -> System {
     workshop.load(&spec.replace("./virt-edu.yaml", "./two-buses.yaml"))
 }
 
+/// The system with bus masters at fixed addresses, of which one has two streams.
+pub(crate) fn platform(workshop: &Workshop) -> System {
+    let board = "virt-platform.yaml";
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::copy(folder.join("boards").join(board), workshop.path(board)).unwrap();
+    fs::write(workshop.path("images/prober.elf"), partition_elf(9)).unwrap();
+    let spec = fs::read_to_string(repository().join("tests/systems/platform.yaml")).unwrap();
+    workshop.load(&spec.replace("../mutants/boards/", "./"))
+}
+
 /// The system with doorbells.
 fn doorbells(workshop: &Workshop) -> System {
     fs::write(workshop.path("images/channels.elf"), partition_elf(7)).unwrap();
@@ -84,13 +94,14 @@ fn queues(workshop: &Workshop) -> System {
     workshop.load(&fs::read_to_string(repository().join("tests/systems/channels.yaml")).unwrap())
 }
 
-/// The reference system, one with two bus masters, one with them on two buses, one with doorbells, one with locks, one with queues, one of one
+/// The reference system, one with two bus masters, one with them on two buses, one with bus masters at fixed addresses, one with doorbells, one with locks, one with queues, one of one
 /// partition, one in page colours.
 pub(crate) fn all() -> Vec<Files> {
     let (workshop, hypervisor) = (Workshop::new(), hypervisor_bin());
     let systems = [
         masters(&workshop),
         other_bus(&workshop),
+        platform(&workshop),
         workshop.reference(),
         doorbells(&workshop),
         locks(&workshop),

@@ -125,7 +125,11 @@ impl Draft<'_> {
         )?;
         writeln!(text, "  {mark}  can: true")?;
         if let [_, stream, ..] = node.cells("iommus")[..] {
-            writeln!(text, "  {mark}  # review: its StreamID is {}", hex(stream.into()))?;
+            writeln!(
+                text,
+                "  {mark}  # review: its StreamID is {}, for `streams` if it masters the bus",
+                hex(stream.into())
+            )?;
         }
         let depends = self.depends(node);
         if !depends.is_empty() {
