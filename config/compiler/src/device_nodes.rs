@@ -21,6 +21,7 @@ fn binding(kind: DeviceKind) -> (&'static str, &'static [&'static str]) {
         DeviceKind::XilinxCanFd => ("can", &["xlnx,canfd-2.0"]),
         DeviceKind::MCan => ("can", &["bosch,m_can"]),
         DeviceKind::Edu => ("edu", &["qemu,edu"]),
+        DeviceKind::VirtioPci => ("virtio", &["bulkhead,virtio-pci-1"]),
         DeviceKind::XilinxGem => ("ethernet", &["xlnx,zynqmp-gem", "cdns,gem"]),
         DeviceKind::XilinxDma => ("dma-controller", &["xlnx,zynqmp-dma-1.0"]),
         DeviceKind::XilinxSdhci => ("mmc", &["xlnx,zynqmp-8.9a", "arasan,sdhci-8.9a"]),
@@ -51,6 +52,7 @@ fn regions(kind: DeviceKind, start: u64, end: u64) -> Vec<(u64, u64)> {
         | DeviceKind::XilinxCan
         | DeviceKind::XilinxCanFd
         | DeviceKind::Edu
+        | DeviceKind::VirtioPci
         | DeviceKind::XilinxGem
         | DeviceKind::XilinxDma
         | DeviceKind::XilinxSdhci

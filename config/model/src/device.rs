@@ -99,6 +99,8 @@ pub enum DeviceKind {
     MCan,
     /// QEMU's `edu` function, which copies memory by DMA; for tests.
     Edu,
+    /// Virtio function over PCI, without the legacy interface; on QEMU, for tests.
+    VirtioPci,
     /// Gigabit Ethernet controller of the Zynq UltraScale+ (Cadence GEM).
     XilinxGem,
     /// Channel of a DMA controller of the Zynq UltraScale+.
@@ -115,12 +117,13 @@ pub enum DeviceKind {
 
 impl DeviceKind {
     /// All, as a board file names them.
-    pub(crate) const NAMED: [(&'static str, Self); 11] = [
+    pub(crate) const NAMED: [(&'static str, Self); 12] = [
         ("ctucanfd", Self::CtuCanFd),
         ("xilinx-can", Self::XilinxCan),
         ("xilinx-canfd", Self::XilinxCanFd),
         ("m-can", Self::MCan),
         ("edu", Self::Edu),
+        ("virtio-pci", Self::VirtioPci),
         ("xilinx-gem", Self::XilinxGem),
         ("xilinx-dma", Self::XilinxDma),
         ("xilinx-sdhci", Self::XilinxSdhci),
@@ -137,6 +140,7 @@ impl DeviceKind {
             DeviceKind::XilinxCanFd => "Xilinx CAN FD controller",
             DeviceKind::MCan => "M_CAN controller",
             DeviceKind::Edu => "DMA test device",
+            DeviceKind::VirtioPci => "virtio function",
             DeviceKind::XilinxGem => "Xilinx Ethernet controller",
             DeviceKind::XilinxDma => "Xilinx DMA channel",
             DeviceKind::XilinxSdhci => "Xilinx SD host controller",

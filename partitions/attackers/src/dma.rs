@@ -26,11 +26,11 @@ const PAUSE_NS: u64 = 20_000_000;
 const POISON: u64 = 0x0BAD_CAFE_0BAD_CAFE;
 /// Floods of a whole buffer each, more records than the SMMU's queue holds.
 const FLOODS: u64 = 3;
-/// The blob and EL2's image, other partitions' RAM, GIC, UART, SMMU, configuration space, the partition's own payload (read-only
+/// EL2's image, the blob, RAM that may be another partition's, GIC, UART, SMMU, configuration space, the partition's own payload (read-only
 /// to it), the first address after its RAM, nothing at all.
-const FORBIDDEN: [u64; 10] = [
+pub(crate) const FORBIDDEN: [u64; 10] = [
     0x4020_0000,
-    0x4050_0000,
+    0x4033_0000,
     0x4200_0000,
     0x0800_0000,
     0x0900_0000,

@@ -138,27 +138,29 @@ pub(crate) fn kept(window: Range) -> &'static [AtomicU64; 4] {
     unsafe { &*words }
 }
 
-/// A 32-bit register of a mapped device, or 64 bits where `WIDE`.
-pub(crate) fn write<const WIDE: bool>(address: u64, value: u64) {
+/// Writes a register of `BYTES` bytes, 1, 2, 4 or 8, of a mapped device.
+pub(crate) fn write<const BYTES: u8>(address: u64, value: u64) {
     // SAFETY: the caller's ranges come from the device tree and are mapped as Device memory.
     unsafe {
-        if WIDE {
-            asm!("str {:x}, [{}]", in(reg) value, in(reg) address, options(nostack));
-        } else {
-            asm!("str {:w}, [{}]", in(reg) value, in(reg) address, options(nostack));
+        match BYTES {
+            1 => asm!("strb {:w}, [{}]", in(reg) value, in(reg) address, options(nostack)),
+            2 => asm!("strh {:w}, [{}]", in(reg) value, in(reg) address, options(nostack)),
+            4 => asm!("str {:w}, [{}]", in(reg) value, in(reg) address, options(nostack)),
+            _ => asm!("str {:x}, [{}]", in(reg) value, in(reg) address, options(nostack)),
         }
     }
 }
 
-/// Reads a 32-bit register of a mapped device, or 64 bits where `WIDE`.
-pub(crate) fn read<const WIDE: bool>(address: u64) -> u64 {
+/// Reads a register of `BYTES` bytes, 1, 2, 4 or 8, of a mapped device.
+pub(crate) fn read<const BYTES: u8>(address: u64) -> u64 {
     let value;
     // SAFETY: as in `write`.
     unsafe {
-        if WIDE {
-            asm!("ldr {:x}, [{}]", out(reg) value, in(reg) address, options(nostack));
-        } else {
-            asm!("ldr {:w}, [{}]", out(reg) value, in(reg) address, options(nostack));
+        match BYTES {
+            1 => asm!("ldrb {:w}, [{}]", out(reg) value, in(reg) address, options(nostack)),
+            2 => asm!("ldrh {:w}, [{}]", out(reg) value, in(reg) address, options(nostack)),
+            4 => asm!("ldr {:w}, [{}]", out(reg) value, in(reg) address, options(nostack)),
+            _ => asm!("ldr {:x}, [{}]", out(reg) value, in(reg) address, options(nostack)),
         }
     }
     value

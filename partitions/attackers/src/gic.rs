@@ -27,8 +27,8 @@ const SGI_BASE: u64 = 0x1_0000;
 /// Writes ones and zeros to a register; reads count as attempts too.
 fn hammer(tried: &mut Tried, address: u64) {
     for value in [u64::MAX, 0, 0x5555_5555_5555_5555] {
-        write::<false>(address, value);
-        let _ = read::<false>(address);
+        write::<4>(address, value);
+        let _ = read::<4>(address);
         tried.note(false);
     }
 }
@@ -43,10 +43,10 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
         Gic::V3 { redistributors } => newer(&mut tried, distributor, redistributors),
     }
     // All of them on: which ones the physical distributor then lets through is seen from outside.
-    write::<false>(distributor.start + CTLR, BOTH_GROUPS);
+    write::<4>(distributor.start + CTLR, BOTH_GROUPS);
     for word in SPI_WORDS {
         for register in [GROUP, ENABLE] {
-            write::<false>(distributor.start + register + 4 * word, u64::MAX);
+            write::<4>(distributor.start + register + 4 * word, u64::MAX);
             tried.note(false);
         }
     }
@@ -61,7 +61,7 @@ fn older(tried: &mut Tried, distributor: Range) {
     for intid in 0..16u64 {
         for filter in 0..4u64 {
             for targets in [1, 0x02, 0x0e, 0xf0, 0xff] {
-                write::<false>(distributor.start + SGIR, filter << 24 | targets << 16 | intid);
+                write::<4>(distributor.start + SGIR, filter << 24 | targets << 16 | intid);
                 tried.note(false);
             }
         }
@@ -74,8 +74,8 @@ fn newer(tried: &mut Tried, distributor: Range, redistributors: Range) {
         hammer(tried, distributor.start + offset);
     }
     for route in (IROUTER..0x8000).step_by(8) {
-        write::<true>(distributor.start + route, 3);
-        let _ = read::<true>(distributor.start + route);
+        write::<8>(distributor.start + route, 3);
+        let _ = read::<8>(distributor.start + route);
         tried.note(false);
     }
     for offset in (0..redistributors.size).step_by(4) {

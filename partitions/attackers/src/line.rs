@@ -30,7 +30,7 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
     mask();
     for word in 1..=SPI_WORDS {
         for register in [GROUP, ENABLE] {
-            write::<false>(
+            write::<4>(
                 partition.machine.distributor.start + register + 4 * word,
                 u64::MAX,
             );

@@ -49,7 +49,7 @@ fn calls(tried: &mut Tried, own: u32, random: &mut Random) {
 fn forge(tried: &mut Tried, word: u64, random: &mut Random) {
     for _ in 0..WORDS {
         let noise = random.next();
-        let there = read::<true>(word);
+        let there = read::<8>(word);
         let forged = match noise & 7 {
             0 => 0,
             1 => u64::MAX,
@@ -58,7 +58,7 @@ fn forge(tried: &mut Tried, word: u64, random: &mut Random) {
             3..=5 => there & !0xffff | (noise >> 8 & 3) | (noise >> 16 & 1) << 8,
             _ => there ^ 1 << (noise >> 8 & 63),
         };
-        write::<true>(word, forged);
+        write::<8>(word, forged);
         wait();
         tried.note(false);
     }
@@ -69,8 +69,8 @@ fn keep(tried: &mut Tried, lock: &Lock, word: u64, until: u64) {
     // EL2 may refuse who seems to own it; the next waiter changes that.
     let _never_given_back = lock.take();
     tried.note(false);
-    let taken = read::<true>(word);
-    while (read::<true>(word) ^ taken) & (OWNER | TAKING) == 0 && time::now() < until {
+    let taken = read::<8>(word);
+    while (read::<8>(word) ^ taken) & (OWNER | TAKING) == 0 && time::now() < until {
         core::hint::spin_loop();
     }
 }

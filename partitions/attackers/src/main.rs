@@ -38,6 +38,8 @@ mod registers;
 mod rights;
 #[cfg(target_os = "none")]
 mod time;
+#[cfg(target_os = "none")]
+mod virtio;
 
 #[cfg(target_os = "none")]
 mod target {
@@ -73,6 +75,8 @@ mod target {
             "memory" => crate::memory::attack(&partition),
             "dma" => crate::dma::attack(&partition),
             "revoked" => crate::dma::revoked(&partition),
+            "virtio" => crate::virtio::attack(&partition),
+            "late" => crate::virtio::late(&partition, argument("then=") == Some("stop")),
             "ranges" => crate::ranges::attack(&partition),
             "rights" => crate::rights::attack(&partition),
             "registers" => crate::registers::attack(),

@@ -186,6 +186,8 @@ pub struct Machine<'a> {
     pub cans: Vec<Can<'a>, MOST>,
     /// Registers of the DMA test device, on machines that have one.
     pub edu: Option<Range>,
+    /// Registers of a virtio function, on machines that have one.
+    pub virtio: Option<Range>,
     /// Arguments from the spec.
     pub arguments: &'a str,
     /// Whether Bulkhead's hypercalls exist.
@@ -415,6 +417,9 @@ impl<'a> Machine<'a> {
             locks: all(tree, "bulkhead,lock-1", lock)?,
             cans: cans(tree)?,
             edu: all(tree, "qemu,edu", |node| range(node, 0))?.first().copied(),
+            virtio: all(tree, "bulkhead,virtio-pci-1", |node| range(node, 0))?
+                .first()
+                .copied(),
             arguments: tree
                 .find_node("/chosen")
                 .and_then(|node| text(&node, "bootargs"))

@@ -89,6 +89,14 @@ const METRONOME: [&str; 4] = [
     "filter-buffer,id=metronome,netdev=nobody,interval=20",
 ];
 
+/// What makes the DMA of a virtio function pass the SMMU. QEMU takes a property's last value, so that nothing before it
+/// undoes it. Implements: BH-QEMU-010.
+///
+/// # References
+/// QEMU, `hw/virtio/virtio-pci.c` (`virtio_pci_get_dma_as`); Virtio 1.2, "Reserved Feature Bits",
+/// `VIRTIO_F_ACCESS_PLATFORM`.
+const AT_THE_SMMU: &str = ",iommu_platform=on,disable-legacy=on";
+
 /// The QEMU part of a manifest.
 ///
 /// # Errors
@@ -134,7 +142,12 @@ pub fn arguments(
         "-no-reboot",
     ]);
     for device in &qemu.devices {
-        add(&["-device", device]);
+        let further = if device.starts_with("virtio") {
+            AT_THE_SMMU
+        } else {
+            ""
+        };
+        add(&["-device", &format!("{device}{further}")]);
     }
     if options.timing == Timing::Deterministic {
         add(&["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]);
@@ -251,6 +264,20 @@ mod tests {
              -smp 2 -m 128M -nic none -display none -monitor none -no-reboot \
              -device ctucan_pci,addr=1,canbus0=bus,canbus1=bus -serial stdio -kernel /b/image.bin"
         );
+    }
+
+    /// Verifies: BH-QEMU-010.
+    #[test]
+    fn the_dma_of_virtio_functions_passes_the_smmu() {
+        let mut manifest = manifest();
+        let device = "virtio-rng-pci,addr=2,iommu_platform=off,disable-legacy=off";
+        let qemu = manifest.qemu.as_mut().expect("QEMU");
+        qemu.devices.push(device.to_owned());
+        let options = LaunchOptions::default();
+        let all = arguments(Path::new("/b"), &manifest, &options, Line::Terminal).expect("arguments");
+        let line = shell_line(Path::new(PROGRAM), &all);
+        let expected = format!("-device {device},iommu_platform=on,disable-legacy=on ");
+        assert!(line.contains(&expected), "{line}");
     }
 
     /// Verifies: BH-QEMU-001.

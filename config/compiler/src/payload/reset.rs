@@ -6,6 +6,7 @@
 //! Bosch M_CAN User's Manual 3.3.0, "CC Control Register", "Interrupt Enable".
 //! AMD UG1087 ("Zynq UltraScale+ Device Register Reference"), modules "CAN", "GEM", "ZDMA"; PG223, "Status Register".
 //! SD Host Controller Simplified Specification, "Software Reset Register".
+//! Virtio 1.2, "Common configuration structure layout", "Device Status Field".
 //! i.MX 8M Plus reference manual, "System Control (SYS_CTRL)" of the uSDHC, "Reset Register (RESET)" of the SDMA.
 
 use bulkhead_model::board::DeviceKind;
@@ -36,6 +37,10 @@ const SDHCI_CLOCK_AND_RESET: u64 = 0x2c;
 const SDHCI_RESET_ALL: u64 = 1 << 24;
 /// Offset of the reset register of an SDMA; bit 0 (RESET) clears itself.
 const SDMA_RESET: u64 = 0x24;
+/// Offset of the word of a virtio function's common configuration whose first byte is `device_status`: it resets at 0, and
+/// reads so when it has. The rest of the word is `config_generation`, which is only read, and `queue_select`.
+const VIRTIO_STATUS: u64 = 0x14;
+const VIRTIO_STATUS_BYTE: u64 = 0xff;
 
 fn write(target: u64, value: u64) -> Step {
     Step {
@@ -100,6 +105,10 @@ pub(super) fn steps(registers: &Registers) -> Vec<Step> {
             poll(base + SDHCI_CLOCK_AND_RESET, SDHCI_RESET_ALL, 0),
         ],
         DeviceKind::ImxSdma => vec![write(base + SDMA_RESET, 1), poll(base + SDMA_RESET, 1, 0)],
+        DeviceKind::VirtioPci => vec![
+            write(base + VIRTIO_STATUS, 0),
+            poll(base + VIRTIO_STATUS, VIRTIO_STATUS_BYTE, 0),
+        ],
         // Initialisation stops all traffic; the driver does the rest.
         DeviceKind::MCan => vec![
             write(base + M_CAN_CONTROL, 1),

@@ -310,6 +310,28 @@ fn a_raw_binary_starts_at_the_begin_of_ram() {
     assert!(tree(&loaded).find_node("/window@b000000").is_some());
 }
 
+/// A virtio function forgets its queues: 0 into `device_status`, until that reads so. Verifies: BH-CFG-171, BH-CFG-012.
+#[test]
+fn a_virtio_function_is_reset_and_described() {
+    use bulkhead_types::load::step::{POLL32, WRITE32};
+    let workshop = Workshop::new();
+    let mut system = workshop.reference();
+    let owned = system.partitions[0].devices[0].value;
+    system.board.devices[owned].kind = bulkhead_model::board::DeviceKind::VirtioPci;
+    let compiled = compile(&system, &hypervisor_bin()).unwrap();
+    let registers = compiled.devices[0].registers.start;
+    let steps = compiled.areas[0]
+        .steps
+        .iter()
+        .filter(|s| s.target == registers + 0x14);
+    let found: Vec<_> = steps.map(|s| (s.kind, s.source)).collect();
+    assert_eq!(found, [(WRITE32, 0), (POLL32, 0xff)]);
+    let tree = Fdt::new(&compiled.trees[0].dtb).unwrap();
+    let node = tree.find_node(&format!("/virtio@{registers:x}")).unwrap();
+    let compatible = node.property("compatible").unwrap();
+    assert_eq!(compatible.value_as::<&str>().unwrap(), "bulkhead,virtio-pci-1");
+}
+
 /// The board file's recipe takes the place of the kind's. Verifies: BH-CFG-221.
 #[test]
 fn a_device_is_reset_as_the_board_file_says() {

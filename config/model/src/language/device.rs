@@ -127,6 +127,10 @@ const DEVICES: &[Word] = &[
         "edu",
         "QEMU's `edu` function, which copies memory by DMA; for tests.",
     ),
+    word(
+        "virtio-pci",
+        "Virtio function over PCI without the legacy interface; its registers are the BAR with the common configuration at 0.",
+    ),
     word("xilinx-gem", "AMD (Xilinx) gigabit Ethernet controller."),
     word("xilinx-dma", "AMD (Xilinx) channel of a DMA controller."),
     word("xilinx-sdhci", "AMD (Xilinx) SD host controller."),

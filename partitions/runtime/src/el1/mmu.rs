@@ -75,5 +75,8 @@ fn map(machine: &Machine<'_>, root: u64) -> Result<(), MapError> {
     for can in &machine.cans {
         shared(can.range, Use::Device)?;
     }
+    if let Some(virtio) = machine.virtio {
+        shared(virtio, Use::Device)?;
+    }
     Ok(())
 }
