@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The longest path through EL2 by reason, from the linked run-time part.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bulkhead_stack::{Graph, Graphs, Program};
+
+use crate::annotations::{Annotations, Seen};
+use crate::flow::{Loop, Part};
+use crate::lengths::{Analysis, Lengths, Ways};
+use crate::{Error, Places};
+
+/// Offset of the vectors of lower levels: synchronous, IRQ, FIQ, `SError`.
+const VECTORS: [(&str, u64); 4] = [("sync", 0x400), ("irq", 0x480), ("fiq", 0x500), ("serror", 0x580)];
+
+/// A loop with its annotations.
+struct Found {
+    seen: Seen,
+    /// That of the function it lies in.
+    own: Option<usize>,
+    /// Bounds: by its function, and by those that its first instruction comes from, which may be functions that it only calls.
+    bounds: Vec<u64>,
+    /// All of them.
+    used: Vec<usize>,
+}
+
+/// The run-time part with its loops.
+pub struct Paths {
+    graphs: Graphs,
+    /// Without the start.
+    trapped: Graphs,
+    places: Places,
+    loops: BTreeMap<u64, Found>,
+    annotations: Annotations,
+    vectors: BTreeMap<&'static str, u64>,
+    entries: Vec<u64>,
+}
+
+impl Paths {
+    /// Reads a run-time part.
+    ///
+    /// # Errors
+    /// Its code is not understood, or its debug information is damaged.
+    pub fn read(bytes: &[u8], annotations: Annotations) -> Result<Self, Error> {
+        let program = Program::read(bytes)?;
+        let table = program.symbol("bulkhead_vectors")?;
+        let vectors: BTreeMap<_, _> = VECTORS.iter().map(|(name, at)| (*name, table + at)).collect();
+        let entries: Vec<u64> = vectors
+            .values()
+            .copied()
+            .chain([program.symbol("runtime_entry")?])
+            .collect();
+        let graphs = Graphs::of(&program, &entries)?;
+        let trapped: Vec<u64> = vectors.values().copied().collect();
+        let trapped = Graphs::of(&program, &trapped)?;
+        let all = graphs.order().iter().filter_map(|e| graphs.get(*e));
+        let places = Places::read(bytes, all.flat_map(addresses))?;
+        let mut paths = Self {
+            graphs,
+            trapped,
+            places,
+            loops: BTreeMap::new(),
+            annotations,
+            vectors,
+            entries,
+        };
+        paths.loops = paths.find(&program);
+        Ok(paths)
+    }
+
+    fn find(&self, program: &Program) -> BTreeMap<u64, Found> {
+        let analysis = Analysis::of(&self.graphs);
+        let mut all = BTreeMap::new();
+        for entry in self.graphs.order() {
+            let Some(graph) = self.graphs.get(*entry) else {
+                continue;
+            };
+            let mut found = Vec::new();
+            collect(analysis.parts(*entry), &mut Vec::new(), &mut found);
+            let header = |inner: &Loop| {
+                graph
+                    .blocks
+                    .get(inner.header)
+                    .and_then(|b| b.addresses.first())
+                    .copied()
+            };
+            let mut headers: Vec<u64> = found.iter().filter_map(|(inner, _)| header(inner)).collect();
+            headers.sort_unstable();
+            // Those around others come first.
+            for (inner, around) in found {
+                let Some(at) = header(inner) else { continue };
+                let body = inner.body.iter().filter_map(|n| graph.blocks.get(*n));
+                let seen = Seen {
+                    functions: self
+                        .places
+                        .common(at, body.clone().flat_map(|b| b.addresses.iter().copied())),
+                    nth: headers.partition_point(|h| *h < at),
+                    length: body
+                        .map(|b| u64::try_from(b.addresses.len()).unwrap_or(u64::MAX))
+                        .sum(),
+                };
+                let first = self.places.of(at).iter().map(|p| p.function.clone());
+                let inside: Vec<String> = first.clone().take(first.len() - seen.functions.len()).collect();
+                let mut seen = seen;
+                seen.functions.push(program.name(at));
+                let own = self.annotations.of(&seen);
+                let called = inside.into_iter().filter_map(|function| {
+                    self.annotations.of(&Seen {
+                        functions: vec![function],
+                        ..seen.clone()
+                    })
+                });
+                let used: Vec<usize> = called.chain(own).collect();
+                let around: Vec<Option<usize>> = around
+                    .iter()
+                    .filter_map(|outer| graph.blocks.get(*outer)?.addresses.first())
+                    .filter_map(|at| all.get(at).map(|f: &Found| f.own))
+                    .collect();
+                let bounds = used.iter().filter_map(|k| {
+                    let depth = around.iter().filter(|own| **own == Some(*k)).count();
+                    let bounds = &self.annotations.bounds.get(*k)?.bound;
+                    self.annotations.number(bounds.get(depth).or(bounds.last())?)
+                });
+                let bounds = if own.is_some() {
+                    bounds.collect()
+                } else {
+                    Vec::new()
+                };
+                all.insert(
+                    at,
+                    Found {
+                        seen,
+                        own,
+                        bounds,
+                        used,
+                    },
+                );
+            }
+        }
+        all
+    }
+
+    /// Loops on paths that no annotation names, with the functions that they are in, and annotations that name no loop.
+    ///
+    /// # Errors
+    /// As [`Self::longest`].
+    pub fn unmatched(&self) -> Result<(Vec<String>, Vec<String>), Error> {
+        let asked = RefCell::new(BTreeSet::new());
+        let bound = |header: u64| {
+            asked.borrow_mut().insert(header);
+            Some(1)
+        };
+        Analysis::of(&self.trapped).lengths(&bound, &|_| false, &|_| None)?;
+        let asked = asked.into_inner();
+        let none = self
+            .loops
+            .iter()
+            .filter(|(at, f)| f.own.is_none() && asked.contains(at));
+        let loops = none
+            .map(|(at, f)| format!("{at:#x}: {}", f.seen.functions.join(" < ")))
+            .collect();
+        let used: BTreeSet<usize> = self.loops.values().flat_map(|f| f.used.iter().copied()).collect();
+        let unused = self
+            .annotations
+            .bounds
+            .iter()
+            .enumerate()
+            .filter(|(k, _)| !used.contains(k));
+        Ok((loops, unused.map(|(_, b)| b.function.clone()).collect()))
+    }
+
+    fn times(&self, function: &str) -> Option<u64> {
+        self.annotations
+            .rare
+            .iter()
+            .find(|r| r.function == function)
+            .map(|r| r.times)
+    }
+
+    fn bound(&self, header: u64) -> Option<u64> {
+        self.loops.get(&header)?.bounds.iter().max().copied()
+    }
+
+    /// The lengths of all functions on paths of a reason.
+    fn lengths(&self, base: &str) -> Result<(BTreeMap<u64, Lengths>, u64), Error> {
+        let concerned = self
+            .annotations
+            .excluded
+            .iter()
+            .filter(|e| e.reasons.iter().any(|r| r == base || r == "all"));
+        let never: Vec<&str> = concerned
+            .flat_map(|e| e.never.iter().map(String::as_str))
+            .collect();
+        let out = |at: u64| {
+            let mut functions = self.places.of(at).iter();
+            functions.any(|place| never.contains(&place.function.as_str()))
+        };
+        let bound = |header: u64| Some(self.bound(header).unwrap_or(u64::MAX));
+        let found = Analysis::of(&self.graphs).lengths(&bound, &out, &|name| self.times(name))?;
+        Ok(found)
+    }
+
+    /// The longest path of a reason, as `bounds.toml` names it, in instructions; none when no path ends so.
+    ///
+    /// # Errors
+    /// [`Error::Unbounded`]: a loop on it has no bound.
+    pub fn longest(&self, reason: &str) -> Result<Option<u64>, Error> {
+        let (base, sleeps) = match reason.strip_suffix("_sleep") {
+            Some(base) => (base, true),
+            None => (
+                reason
+                    .strip_suffix("_switch")
+                    .or(reason.strip_suffix("_start"))
+                    .unwrap_or(reason),
+                false,
+            ),
+        };
+        let (lengths, rare) = self.lengths(base)?;
+        let of = |entry: &u64| lengths.get(entry).copied().unwrap_or_default();
+        let ways: Ways = match base {
+            "wake" => self
+                .entries
+                .iter()
+                .map(|e| of(e).woken)
+                .fold(Ways::default(), Ways::or),
+            "irq" | "fiq" | "serror" => self.vectors.get(base).map(|e| of(e).entered).unwrap_or_default(),
+            _ => self
+                .vectors
+                .get("sync")
+                .map(|e| of(e).entered)
+                .unwrap_or_default(),
+        };
+        let way = if sleeps { ways.sleep } else { ways.eret };
+        match way.map(|length| length.saturating_add(rare)) {
+            Some(u64::MAX) => Err(Error::Unbounded(format!(
+                "{reason}: {}",
+                self.unmatched()?.0.join("\n")
+            ))),
+            length => Ok(length),
+        }
+    }
+
+    /// The longest functions, for who looks for what to shorten.
+    ///
+    /// # Errors
+    /// As [`Self::longest`].
+    pub fn functions(&self, base: &str) -> Result<Vec<(u64, String)>, Error> {
+        let (lengths, _) = self.lengths(base)?;
+        let name = |entry: &u64| {
+            self.graphs
+                .get(*entry)
+                .map(|g| g.name.clone())
+                .unwrap_or_default()
+        };
+        let longest = |ways: Ways| ways.back.max(ways.eret).max(ways.sleep).unwrap_or(0);
+        let mut all: Vec<(u64, String)> = lengths
+            .iter()
+            .map(|(e, l)| (longest(l.entered), name(e)))
+            .collect();
+        all.sort_by(|a, b| b.cmp(a));
+        Ok(all)
+    }
+}
+
+fn addresses(graph: &Graph) -> impl Iterator<Item = u64> {
+    graph.blocks.iter().flat_map(|b| b.addresses.iter().copied())
+}
+
+/// All loops with the headers of those around them, these first.
+fn collect<'a>(parts: &'a [Part], around: &mut Vec<usize>, found: &mut Vec<(&'a Loop, Vec<usize>)>) {
+    for part in parts {
+        if let Part::Loop(inner) = part {
+            found.push((inner, around.clone()));
+            around.push(inner.header);
+            collect(&inner.parts, around, found);
+            around.pop();
+        }
+    }
+}
