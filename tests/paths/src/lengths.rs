@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The longest paths of functions, callees before callers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bulkhead_stack::{End, Graph, Graphs};
+use bulkhead_stack::{Block, End, Graph, Graphs};
 
 use crate::Error;
 use crate::flow::{self, Longest, Node, Part, Refused, parts};
@@ -53,20 +53,22 @@ pub struct Analysis<'a> {
     parts: BTreeMap<u64, Vec<Part>>,
 }
 
+/// Whether a block has only instructions that no path executes.
+fn is_out(block: &Block, excluded: &impl Fn(u64) -> bool) -> bool {
+    !block.addresses.is_empty() && block.addresses.iter().all(|at| excluded(*at))
+}
+
 /// Nodes of a function; `of` says what its callees take.
 fn nodes(graph: &Graph, of: &impl Fn(u64) -> Lengths, excluded: &impl Fn(u64) -> bool) -> Vec<Node> {
-    let node = |block: &bulkhead_stack::Block| {
-        let out = !block.addresses.is_empty() && block.addresses.iter().all(|a| excluded(*a));
-        Node {
-            weight: u64::try_from(block.addresses.len()).unwrap_or(u64::MAX),
-            passes: match block.end {
-                _ if out => None,
-                End::Goes => Some(0),
-                End::Call(callee) => of(callee).entered.back,
-                End::Tail(_) | End::Return | End::ExceptionReturn | End::Sleep | End::Stop => None,
-            },
-            next: block.next.clone(),
-        }
+    let node = |block: &Block| Node {
+        weight: u64::try_from(block.addresses.len()).unwrap_or(u64::MAX),
+        passes: match block.end {
+            _ if is_out(block, excluded) => None,
+            End::Goes => Some(0),
+            End::Call(callee) => of(callee).entered.back,
+            End::Tail(_) | End::Return | End::ExceptionReturn | End::Sleep | End::Stop => None,
+        },
+        next: block.next.clone(),
     };
     graph.blocks.iter().map(node).collect()
 }
@@ -91,11 +93,32 @@ impl<'a> Analysis<'a> {
         self.parts.get(&entry).map_or(&[], Vec::as_slice)
     }
 
+    /// What some functions reach through blocks that are not excluded, themselves included.
+    pub fn reached(&self, entries: &[u64], excluded: &impl Fn(u64) -> bool) -> BTreeSet<u64> {
+        let mut found: BTreeSet<u64> = entries.iter().copied().collect();
+        let mut rest = entries.to_vec();
+        while let Some(graph) = rest.pop().map(|entry| self.graphs.get(entry)) {
+            for block in graph
+                .iter()
+                .flat_map(|g| &g.blocks)
+                .filter(|b| !is_out(b, excluded))
+            {
+                if let End::Call(callee) | End::Tail(callee) = block.end
+                    && found.insert(callee)
+                {
+                    rest.push(callee);
+                }
+            }
+        }
+        found
+    }
+
     /// The lengths of all functions.
     ///
     /// `bound` says of a loop with its header at an address how often at most the way back is taken before it is left;
     /// no path has only instructions that are `excluded`. A function that is `rare` takes no instructions where it is
-    /// called; what it takes as often as a path executes it at most is told apart, to be added to each length.
+    /// called; what it takes as often as a path executes it at most is told apart, by its address, to be added to the lengths of
+    /// all that reach it.
     ///
     /// # Errors
     /// [`Error::Unbounded`].
@@ -104,9 +127,9 @@ impl<'a> Analysis<'a> {
         bound: &dyn Fn(u64) -> Option<u64>,
         excluded: &impl Fn(u64) -> bool,
         rare: &impl Fn(&str) -> Option<u64>,
-    ) -> Result<(BTreeMap<u64, Lengths>, u64), Error> {
+    ) -> Result<(BTreeMap<u64, Lengths>, BTreeMap<u64, u64>), Error> {
         let mut known: BTreeMap<u64, Lengths> = BTreeMap::new();
-        let mut apart = 0_u64;
+        let mut apart = BTreeMap::new();
         for entry in self.graphs.order() {
             let (Some(graph), Some(parts)) = (self.graphs.get(*entry), self.parts.get(entry)) else {
                 continue;
@@ -114,7 +137,7 @@ impl<'a> Analysis<'a> {
             let of = |callee: u64| known.get(&callee).copied().unwrap_or_default();
             let mut lengths = function(graph, parts, &of, bound, excluded)?;
             if let (Some(times), Some(length)) = (rare(&graph.name), lengths.entered.back.as_mut()) {
-                apart = apart.saturating_add(times.saturating_mul(*length));
+                apart.insert(*entry, times.saturating_mul(*length));
                 *length = 0;
             }
             known.insert(*entry, lengths);
@@ -168,8 +191,7 @@ fn function(
             let Some(block) = graph.blocks.get(node) else {
                 return ways;
             };
-            let out = !block.addresses.is_empty() && block.addresses.iter().all(|a| excluded(*a));
-            if out {
+            if is_out(block, excluded) {
                 return ways;
             }
             let here = match block.end {

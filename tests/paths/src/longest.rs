@@ -8,7 +8,7 @@ use bulkhead_stack::{Graph, Graphs, Program};
 
 use crate::annotations::{Annotations, Seen};
 use crate::flow::{Loop, Part};
-use crate::lengths::{Analysis, Lengths, Ways};
+use crate::lengths::{Analysis, Lengths};
 use crate::{Error, Places};
 
 /// Offset of the vectors of lower levels: synchronous, IRQ, FIQ, `SError`.
@@ -183,7 +183,7 @@ impl Paths {
     }
 
     /// The lengths of all functions on paths of a reason.
-    fn lengths(&self, base: &str) -> Result<(BTreeMap<u64, Lengths>, u64), Error> {
+    fn lengths(&self, base: &str) -> Result<BTreeMap<u64, (Lengths, u64)>, Error> {
         let concerned = self
             .annotations
             .excluded
@@ -197,8 +197,18 @@ impl Paths {
             functions.any(|place| never.contains(&place.function.as_str()))
         };
         let bound = |header: u64| Some(self.bound(header).unwrap_or(u64::MAX));
-        let found = Analysis::of(&self.graphs).lengths(&bound, &out, &|name| self.times(name))?;
-        Ok(found)
+        let analysis = Analysis::of(&self.graphs);
+        let (found, apart) = analysis.lengths(&bound, &out, &|name| self.times(name))?;
+        let with = |entry: &u64| {
+            let reached = analysis.reached(&[*entry], &out);
+            let rare = apart
+                .iter()
+                .filter(|(rare, _)| reached.contains(rare))
+                .map(|(_, length)| *length);
+            let lengths = found.get(entry).copied().unwrap_or_default();
+            (*entry, (lengths, rare.fold(0, u64::saturating_add)))
+        };
+        Ok(self.entries.iter().map(with).collect())
     }
 
     /// The longest path of a reason, as `bounds.toml` names it, in instructions; none when no path ends so.
@@ -208,58 +218,30 @@ impl Paths {
     pub fn longest(&self, reason: &str) -> Result<Option<u64>, Error> {
         let (base, sleeps) = match reason.strip_suffix("_sleep") {
             Some(base) => (base, true),
-            None => (
-                reason
-                    .strip_suffix("_switch")
-                    .or(reason.strip_suffix("_start"))
-                    .unwrap_or(reason),
-                false,
-            ),
+            None => {
+                let switched = reason.strip_suffix("_switch").or(reason.strip_suffix("_start"));
+                (switched.unwrap_or(reason), false)
+            }
         };
-        let (lengths, rare) = self.lengths(base)?;
-        let of = |entry: &u64| lengths.get(entry).copied().unwrap_or_default();
-        let ways: Ways = match base {
-            "wake" => self
-                .entries
-                .iter()
-                .map(|e| of(e).woken)
-                .fold(Ways::default(), Ways::or),
-            "irq" | "fiq" | "serror" => self.vectors.get(base).map(|e| of(e).entered).unwrap_or_default(),
-            _ => self
-                .vectors
-                .get("sync")
-                .map(|e| of(e).entered)
-                .unwrap_or_default(),
+        let lengths = self.lengths(base)?;
+        let ways = |entry: &u64, woken: bool| {
+            let (lengths, rare) = lengths.get(entry).copied().unwrap_or_default();
+            let ways = if woken { lengths.woken } else { lengths.entered };
+            let way = if sleeps { ways.sleep } else { ways.eret };
+            way.map(|length| length.saturating_add(rare))
         };
-        let way = if sleeps { ways.sleep } else { ways.eret };
-        match way.map(|length| length.saturating_add(rare)) {
+        let longest = match base {
+            "wake" => self.entries.iter().filter_map(|e| ways(e, true)).max(),
+            "irq" | "fiq" | "serror" => self.vectors.get(base).and_then(|e| ways(e, false)),
+            _ => self.vectors.get("sync").and_then(|e| ways(e, false)),
+        };
+        match longest {
             Some(u64::MAX) => Err(Error::Unbounded(format!(
                 "{reason}: {}",
                 self.unmatched()?.0.join("\n")
             ))),
             length => Ok(length),
         }
-    }
-
-    /// The longest functions, for who looks for what to shorten.
-    ///
-    /// # Errors
-    /// As [`Self::longest`].
-    pub fn functions(&self, base: &str) -> Result<Vec<(u64, String)>, Error> {
-        let (lengths, _) = self.lengths(base)?;
-        let name = |entry: &u64| {
-            self.graphs
-                .get(*entry)
-                .map(|g| g.name.clone())
-                .unwrap_or_default()
-        };
-        let longest = |ways: Ways| ways.back.max(ways.eret).max(ways.sleep).unwrap_or(0);
-        let mut all: Vec<(u64, String)> = lengths
-            .iter()
-            .map(|(e, l)| (longest(l.entered), name(e)))
-            .collect();
-        all.sort_by(|a, b| b.cmp(a));
-        Ok(all)
     }
 }
 

@@ -17,7 +17,10 @@ fn analysed(text: &str, bound: Option<u64>, excluded: &[u64]) -> Result<(Lengths
     let graphs = Graphs::of(&program, &[entry])?;
     let rare = |name: &str| (name == "rare").then_some(2);
     let (lengths, apart) = Analysis::of(&graphs).lengths(&|_| bound, &|at| excluded.contains(&at), &rare)?;
-    Ok((lengths.get(&entry).copied().expect("entry"), apart))
+    Ok((
+        lengths.get(&entry).copied().expect("entry"),
+        apart.into_values().sum(),
+    ))
 }
 
 fn entered(text: &str, bound: Option<u64>) -> Ways {
