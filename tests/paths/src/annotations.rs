@@ -51,7 +51,7 @@ pub struct Rare {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Excluded {
-    /// Reasons of paths, without what is behind their first underscore that names an end.
+    /// Reasons of paths, without `_switch`, `_start` or `_sleep`, or `all`.
     pub reasons: Vec<String>,
     /// Paths of functions.
     pub never: Vec<String>,

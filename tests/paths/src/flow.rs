@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The loops of a flow graph, and its longest path.
 //!
-//! A loop is what is left of a strongly connected part when its only entry is taken out: that entry, its header, dominates
-//! the rest. A part with two entries has no such loop and is refused. Several loops with one header count as one.
+//! A loop is a part whose nodes reach each other, cut open at an entry, its header; what still is such a part then is a
+//! loop in it. Several loops with one header count as one. Of several entries, which optimisers make, that one is the
+//! header that leaves the fewest loops in each other; a path that enters at another one begins in the middle of a round.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +33,7 @@ pub enum Part {
 /// A loop with the loops in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loop {
-    /// Its only entry.
+    /// Where it is entered.
     pub header: usize,
     /// All nodes.
     pub body: BTreeSet<usize>,
@@ -43,16 +44,11 @@ pub struct Loop {
 /// Why a graph has no longest path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Nodes that reach each other and are entered at several of them: these.
-    Irreducible(Vec<usize>),
     /// The loop with this header has no bound.
     Unbounded(usize),
 }
 
 /// The parts of what node 0 reaches, in an order in which paths go through them.
-///
-/// # Errors
-/// [`Refused::Irreducible`].
 pub fn parts(nodes: &[Node]) -> Vec<Part> {
     let mut reached = BTreeSet::from([0]);
     let mut rest = vec![0];

@@ -75,9 +75,6 @@ fn nodes(graph: &Graph, of: &impl Fn(u64) -> Lengths, excluded: &impl Fn(u64) ->
 
 impl<'a> Analysis<'a> {
     /// Finds the loops.
-    ///
-    /// # Errors
-    /// [`Error::Irreducible`].
     pub fn of(graphs: &'a Graphs) -> Self {
         let mut found = BTreeMap::new();
         for entry in graphs.order() {
@@ -224,12 +221,11 @@ fn function(
 }
 
 fn refused(graph: &Graph, why: &Refused) -> Error {
-    let at = |node: &usize| graph.blocks.get(*node).and_then(|b| b.addresses.first()).copied();
-    match why {
-        Refused::Irreducible(entries) => Error::Irreducible {
-            function: graph.name.clone(),
-            addresses: entries.iter().filter_map(at).collect(),
-        },
-        Refused::Unbounded(header) => Error::Unbounded(format!("{}: loop at {:x?}", graph.name, at(header))),
-    }
+    let Refused::Unbounded(header) = why;
+    let at = graph.blocks.get(*header).and_then(|b| b.addresses.first());
+    Error::Unbounded(format!(
+        "{}: the loop at {:#x}",
+        graph.name,
+        at.copied().unwrap_or(0)
+    ))
 }

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How many instructions a linked AArch64 program can execute at most from an exception to its return or to sleep.
+//!
+//! [`Paths`] is EL2's run-time part with the bounds of its loops ([`Annotations`]); [`Analysis`] is what it rests on.
+//!
+//! Implements: BH-BENCH-010.
 #![forbid(unsafe_code)]
 
 mod annotations;
@@ -22,14 +26,6 @@ pub enum Error {
     /// Instructions that are not understood.
     #[error(transparent)]
     Code(#[from] bulkhead_stack::Error),
-    /// A loop with two entries.
-    #[error("{function}: a loop that is entered at several places, {addresses:x?}")]
-    Irreducible {
-        /// Symbol.
-        function: String,
-        /// The entries.
-        addresses: Vec<u64>,
-    },
     /// Loops without a bound.
     #[error("{0}")]
     Unbounded(String),

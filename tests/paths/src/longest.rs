@@ -19,9 +19,10 @@ struct Found {
     seen: Seen,
     /// That of the function it lies in.
     own: Option<usize>,
-    /// Bounds: by its function, and by those that its first instruction comes from, which may be functions that it only calls.
-    bounds: Vec<u64>,
-    /// All of them.
+    /// The largest by its function and by those that its first instruction comes from, which may be functions that it
+    /// only calls.
+    bound: Option<u64>,
+    /// All of these annotations.
     used: Vec<usize>,
 }
 
@@ -76,69 +77,71 @@ impl Paths {
             let Some(graph) = self.graphs.get(*entry) else {
                 continue;
             };
-            let mut found = Vec::new();
-            collect(analysis.parts(*entry), &mut Vec::new(), &mut found);
-            let header = |inner: &Loop| {
-                graph
-                    .blocks
-                    .get(inner.header)
-                    .and_then(|b| b.addresses.first())
-                    .copied()
-            };
-            let mut headers: Vec<u64> = found.iter().filter_map(|(inner, _)| header(inner)).collect();
+            let mut loops = Vec::new();
+            collect(analysis.parts(*entry), &mut Vec::new(), &mut loops);
+            let first = |node: usize| graph.blocks.get(node).and_then(|b| b.addresses.first()).copied();
+            let mut headers: Vec<u64> = loops
+                .iter()
+                .filter_map(|(inner, _)| first(inner.header))
+                .collect();
             headers.sort_unstable();
             // Those around others come first.
-            for (inner, around) in found {
-                let Some(at) = header(inner) else { continue };
-                let body = inner.body.iter().filter_map(|n| graph.blocks.get(*n));
-                let seen = Seen {
-                    functions: self
-                        .places
-                        .common(at, body.clone().flat_map(|b| b.addresses.iter().copied())),
-                    nth: headers.partition_point(|h| *h < at),
-                    length: body
-                        .map(|b| u64::try_from(b.addresses.len()).unwrap_or(u64::MAX))
-                        .sum(),
-                };
-                let first = self.places.of(at).iter().map(|p| p.function.clone());
-                let inside: Vec<String> = first.clone().take(first.len() - seen.functions.len()).collect();
-                let mut seen = seen;
-                seen.functions.push(program.name(at));
-                let own = self.annotations.of(&seen);
-                let called = inside.into_iter().filter_map(|function| {
-                    self.annotations.of(&Seen {
-                        functions: vec![function],
-                        ..seen.clone()
-                    })
-                });
-                let used: Vec<usize> = called.chain(own).collect();
-                let around: Vec<Option<usize>> = around
-                    .iter()
-                    .filter_map(|outer| graph.blocks.get(*outer)?.addresses.first())
-                    .filter_map(|at| all.get(at).map(|f: &Found| f.own))
-                    .collect();
-                let bounds = used.iter().filter_map(|k| {
-                    let depth = around.iter().filter(|own| **own == Some(*k)).count();
-                    let bounds = &self.annotations.bounds.get(*k)?.bound;
-                    self.annotations.number(bounds.get(depth).or(bounds.last())?)
-                });
-                let bounds = if own.is_some() {
-                    bounds.collect()
-                } else {
-                    Vec::new()
-                };
-                all.insert(
-                    at,
-                    Found {
-                        seen,
-                        own,
-                        bounds,
-                        used,
-                    },
-                );
+            for (inner, around) in loops {
+                let Some(at) = first(inner.header) else { continue };
+                let blocks = inner.body.iter().filter_map(|n| graph.blocks.get(*n));
+                let body: Vec<u64> = blocks.flat_map(|b| b.addresses.iter().copied()).collect();
+                let nth = headers.partition_point(|h| *h < at);
+                let around = around.iter().filter_map(|outer| all.get(&first(*outer)?));
+                let around: Vec<Option<usize>> = around.map(|f: &Found| f.own).collect();
+                all.insert(at, self.annotated(at, &body, nth, program.name(at), &around));
             }
         }
         all
+    }
+
+    /// A loop with its header's address, its instructions, and the annotations of those around it.
+    fn annotated(
+        &self,
+        at: u64,
+        body: &[u64],
+        nth: usize,
+        symbol: String,
+        around: &[Option<usize>],
+    ) -> Found {
+        let mut functions = self.places.common(at, body.iter().copied());
+        let chain = self.places.of(at);
+        let inside = chain.iter().take(chain.len().saturating_sub(functions.len()));
+        functions.push(symbol);
+        let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let seen = Seen {
+            functions,
+            nth,
+            length,
+        };
+        let own = self.annotations.of(&seen);
+        let of = |function: &String| {
+            let functions = vec![function.clone()];
+            self.annotations.of(&Seen {
+                functions,
+                ..seen.clone()
+            })
+        };
+        let used: Vec<usize> = inside
+            .filter_map(|place| of(&place.function))
+            .chain(own)
+            .collect();
+        let bound = |k: &usize| {
+            let depth = around.iter().filter(|own| **own == Some(*k)).count();
+            let bounds = &self.annotations.bounds.get(*k)?.bound;
+            self.annotations.number(bounds.get(depth).or(bounds.last())?)
+        };
+        let bound = own.and_then(|_| used.iter().filter_map(bound).max());
+        Found {
+            seen,
+            own,
+            bound,
+            used,
+        }
     }
 
     /// Loops on paths that no annotation names, with the functions that they are in, and annotations that name no loop.
@@ -179,7 +182,7 @@ impl Paths {
     }
 
     fn bound(&self, header: u64) -> Option<u64> {
-        self.loops.get(&header)?.bounds.iter().max().copied()
+        self.loops.get(&header)?.bound
     }
 
     /// The lengths of all functions on paths of a reason.
