@@ -47,6 +47,9 @@ pub struct Lengths {
     pub woken: Ways,
 }
 
+/// Something of each function, by its address.
+pub type ByFunction<T> = BTreeMap<u64, T>;
+
 /// Functions with their loops.
 pub struct Analysis<'a> {
     graphs: &'a Graphs,
@@ -124,7 +127,7 @@ impl<'a> Analysis<'a> {
         bound: &dyn Fn(u64) -> Option<u64>,
         excluded: &impl Fn(u64) -> bool,
         rare: &impl Fn(&str) -> Option<u64>,
-    ) -> Result<(BTreeMap<u64, Lengths>, BTreeMap<u64, u64>), Error> {
+    ) -> Result<(ByFunction<Lengths>, ByFunction<u64>), Error> {
         let mut known: BTreeMap<u64, Lengths> = BTreeMap::new();
         let mut apart = BTreeMap::new();
         for entry in self.graphs.order() {

@@ -13,7 +13,7 @@ mod longest;
 mod places;
 
 pub use annotations::{Annotations, Bound, Excluded, LoopBound, Rare, Seen};
-pub use lengths::{Analysis, Lengths, Ways};
+pub use lengths::{Analysis, ByFunction, Lengths, Ways};
 pub use longest::Paths;
 pub use places::{Place, Places};
 
