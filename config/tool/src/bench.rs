@@ -50,15 +50,17 @@ fn text(report: &Report) -> Result<(), Failure> {
         samples,
         native,
         bulkhead,
+        longest,
         note,
     } in &report.rows
     {
         let native = native.map_or(String::new(), |n| {
             format!("native {} {} {}, ", n.min, n.median, n.max)
         });
+        let most = longest.map_or(String::new(), |n| format!(", {n} by the disassembly"));
         let note = note.as_ref().map_or(String::new(), |n| format!(": {n}"));
         output::line(&format!(
-            "{id:<22} {native}bulkhead {} {} {} {unit} ({samples} samples){note}",
+            "{id:<22} {native}bulkhead {} {} {} {unit} ({samples} samples{most}){note}",
             bulkhead.min, bulkhead.median, bulkhead.max
         ))?;
     }
@@ -67,8 +69,11 @@ fn text(report: &Report) -> Result<(), Failure> {
         let bounds = bounds.map_or("no entry".to_owned(), |b| {
             format!("bound {}, ceiling {}", b.bound, b.ceiling)
         });
+        let most = path
+            .longest
+            .map_or(String::new(), |n| format!("{n} by the disassembly, "));
         output::line(&format!(
-            "path {:<22} {} {} {} ({} samples): {bounds}",
+            "path {:<22} {} {} {} ({} samples): {most}{bounds}",
             path.id, path.measured.min, path.measured.median, path.measured.max, path.samples
         ))?;
     }

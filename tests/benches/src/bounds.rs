@@ -21,8 +21,8 @@ pub struct PathBound {
     pub ceiling: u64,
     /// What no run may exceed.
     pub bound: u64,
-    /// What the path can take at most by what ends it, where no run need show that.
-    #[serde(rename = "static")]
+    /// What the path took in another run, or can take by what ends it, where no run of the bench need show that.
+    #[serde(rename = "seen")]
     pub known: Option<u64>,
     /// Why the bound is above the ceiling, and what would lower it.
     pub exception: Option<String>,
@@ -71,6 +71,27 @@ pub enum Breach {
         /// Longest seen, or known without.
         longest: u64,
     },
+    /// Longer than what the disassembly says is the longest: a bound of a loop, or what is said never to be executed, is
+    /// wrong.
+    #[error("{id}: {measured} instructions, and the disassembly says {longest} at most")]
+    Underestimated {
+        /// Path.
+        id: String,
+        /// Longest seen.
+        measured: u64,
+        /// What the disassembly says.
+        longest: u64,
+    },
+    /// A bound that no path can reach.
+    #[error("{id}: bound {bound}, and the disassembly says {longest} at most")]
+    Unreachable {
+        /// Path.
+        id: String,
+        /// Its bound.
+        bound: u64,
+        /// What the disassembly says.
+        longest: u64,
+    },
     /// No entry.
     #[error("{id}: {measured} instructions, and no entry")]
     NoEntry {
@@ -102,8 +123,9 @@ impl Bounds {
         Ok(bounds)
     }
 
-    /// What `paths` breaches. A path that was not seen breaches nothing.
-    pub fn judge(&self, paths: &BTreeMap<String, Histogram>) -> Vec<Breach> {
+    /// What `paths` breaches. A path that was not seen breaches nothing. `longest` is the longest of each by the
+    /// disassembly; without one a path cannot be taken.
+    pub fn judge(&self, paths: &BTreeMap<String, Histogram>, longest: &BTreeMap<String, u64>) -> Vec<Breach> {
         let mut breaches = Vec::new();
         for (k, entry) in self.path.iter().enumerate() {
             let id = entry.id.clone();
@@ -116,7 +138,20 @@ impl Bounds {
             }
         }
         for (id, lengths) in paths {
-            let (id, measured) = (id.clone(), lengths.max().unwrap_or(0));
+            let (most, measured) = (longest.get(id).copied().unwrap_or(0), lengths.max().unwrap_or(0));
+            let bound = self.path.iter().find(|e| e.id == *id).map_or(0, |e| e.bound);
+            let id = id.clone();
+            if measured > most {
+                let longest = most;
+                breaches.push(Breach::Underestimated {
+                    id: id.clone(),
+                    measured,
+                    longest,
+                });
+            } else if bound > most {
+                let (id, longest) = (id.clone(), most);
+                breaches.push(Breach::Unreachable { id, bound, longest });
+            }
             let Some(entry) = self.path.iter().find(|e| e.id == id) else {
                 breaches.push(Breach::NoEntry { id, measured });
                 continue;

@@ -18,6 +18,7 @@ pub mod report;
 mod rows;
 mod run;
 mod sizes;
+pub mod statics;
 pub mod table;
 mod waits;
 

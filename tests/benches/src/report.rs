@@ -50,6 +50,9 @@ pub struct Row {
     pub native: Option<Spread>,
     /// Under Bulkhead.
     pub bulkhead: Spread,
+    /// The most that the disassembly allows, where it says that.
+    #[serde(rename = "static", skip_serializing_if = "Option::is_none")]
+    pub longest: Option<u64>,
     /// What the figure contains, where the id does not say it.
     pub note: Option<String>,
 }
@@ -85,6 +88,9 @@ pub struct Path {
     pub samples: u64,
     /// Lengths.
     pub measured: Spread,
+    /// The most that the disassembly allows with the bounds of `loops.toml`.
+    #[serde(rename = "static")]
+    pub longest: Option<u64>,
     /// Its entry in `bounds.toml`.
     pub bounds: Option<PathBound>,
 }

@@ -10,6 +10,7 @@ use crate::counts::{Counts, Histogram};
 use crate::native::Native;
 use crate::report::{Missing, Path as PathRow, Report, Row, Run, Spread};
 use crate::run::{Builder, GUEST, Printed, Ran, System, hash, printed};
+use crate::statics::Statics;
 use crate::{Error, Place, elsewhere, linux, plugin, sizes, waits};
 
 const INSTRUCTIONS: &str = "instructions";
@@ -30,6 +31,7 @@ impl Found {
                 samples,
                 native: native.and_then(Spread::of),
                 bulkhead,
+                longest: None,
                 note: None,
             }),
             None => self.lacks(id, "the run gave no such figure"),
@@ -43,6 +45,7 @@ impl Found {
             samples: 1,
             native: None,
             bulkhead: Spread::one(value),
+            longest: None,
             note,
         });
     }
@@ -121,28 +124,31 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
             found.lacks(id, reason);
         }
     }
+    let statics = Statics::of(place, bounds.path.iter().map(|p| &p.id).chain(found.paths.keys()))?;
+    if let Some(row) = found.rows.iter_mut().find(|r| r.id == "longest_el2_path") {
+        row.longest = statics.longest.values().max().copied();
+    }
+    let breaches = bounds.judge(&found.paths, &statics.longest);
+    let breaches = breaches.iter().map(ToString::to_string);
     Ok(Report {
         bench: 1,
         hypervisor: hash(&place.images.join("qemu-virt/hypervisor.bin"))?,
         no_plugin: built.err(),
-        breaches: bounds
-            .judge(&found.paths)
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        paths: path_rows(&found.paths, &bounds),
+        breaches: breaches.chain(statics.breaches.iter().cloned()).collect(),
+        paths: path_rows(&found.paths, &bounds, &statics),
         rows: found.rows,
         missing: found.missing,
         runs: found.runs,
     })
 }
 
-fn path_rows(paths: &BTreeMap<String, Histogram>, bounds: &Bounds) -> Vec<PathRow> {
+fn path_rows(paths: &BTreeMap<String, Histogram>, bounds: &Bounds, statics: &Statics) -> Vec<PathRow> {
     let row = |(id, lengths): (&String, &Histogram)| {
         Some(PathRow {
             id: id.clone(),
             samples: lengths.samples(),
             measured: Spread::of(lengths)?,
+            longest: statics.longest.get(id).copied(),
             bounds: bounds.path.iter().find(|b| b.id == *id).cloned(),
         })
     };
@@ -232,6 +238,7 @@ fn primitives(
             samples: 1,
             native: Some(Spread::one(el0 + el1)),
             bulkhead: Spread::one(charged),
+            longest: None,
             note: Some("executed below EL2, as counted by the emulator; charged to vCPUs by EL2".to_owned()),
         });
     }

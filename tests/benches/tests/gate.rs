@@ -25,7 +25,12 @@ fn breaches(bounds: &Bounds, id: &str, lengths: &[u64]) -> Vec<String> {
     let mut histogram = Histogram::default();
     lengths.iter().for_each(|length| histogram.add(*length, 1));
     let paths = BTreeMap::from([(id.to_owned(), histogram)]);
-    bounds.judge(&paths).iter().map(ToString::to_string).collect()
+    let longest = BTreeMap::from([(id.to_owned(), 1000)]);
+    bounds
+        .judge(&paths, &longest)
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -67,7 +72,7 @@ fn a_bound_that_bounds_nothing_fails() {
 fn the_trees_file_is_complete_in_itself() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("bounds.toml");
     let bounds = Bounds::read(&file).expect("bounds.toml");
-    assert!(bounds.judge(&BTreeMap::new()).is_empty());
+    assert!(bounds.judge(&BTreeMap::new(), &BTreeMap::new()).is_empty());
     assert!(bounds.path.len() > 10);
 }
 
@@ -80,4 +85,32 @@ fn a_bound_may_rest_on_what_is_known() {
     }
     assert!(breaches(&bounds, "irq", &[20]).is_empty());
     assert_eq!(breaches(&bounds, "irq", &[81]).len(), 1);
+}
+
+/// Verifies: BH-BENCH-010.
+#[test]
+fn a_path_longer_than_the_disassembly_allows_fails() {
+    let judged = |longest: &[(String, u64)]| {
+        let mut histogram = Histogram::default();
+        histogram.add(75, 1);
+        let paths = BTreeMap::from([("irq".to_owned(), histogram)]);
+        let longest = longest.iter().cloned().collect();
+        let breaches = bounds(80, 80, None).judge(&paths, &longest);
+        breaches.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let irq = |longest| ("irq".to_owned(), longest);
+    assert!(judged(&[irq(80)]).is_empty());
+    let says = |what: &str| [format!("irq: {what}")];
+    assert_eq!(
+        judged(&[irq(74)]),
+        says("75 instructions, and the disassembly says 74 at most")
+    );
+    assert_eq!(
+        judged(&[]),
+        says("75 instructions, and the disassembly says 0 at most")
+    );
+    assert_eq!(
+        judged(&[irq(79)]),
+        says("bound 80, and the disassembly says 79 at most")
+    );
 }

@@ -258,6 +258,11 @@ pub(super) const TESTS: &[Test] = &[
         "EL2's run-time part cannot overflow its stack on any board, nor panic, as its disassembly shows"
     ),
     target!(
+        "paths",
+        "paths",
+        "every loop of EL2's run-time part has a bound, and every bound a loop, as its disassembly shows"
+    ),
+    target!(
         "revocation",
         "revocation",
         "a partition that stops writes no more, whatever its other cores do"
