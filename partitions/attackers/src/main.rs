@@ -25,11 +25,15 @@ mod locks;
 #[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
+mod program;
+#[cfg(target_os = "none")]
 mod psci;
 #[cfg(target_os = "none")]
 mod random;
 #[cfg(target_os = "none")]
 mod ranges;
+#[cfg(target_os = "none")]
+mod reference;
 #[cfg(target_os = "none")]
 mod registers;
 #[cfg(target_os = "none")]
