@@ -2,35 +2,30 @@
 //! Traps of every kind in an order that a seed decides: calls, system registers, the interrupt controller, timers, SGIs,
 //! acknowledged interrupts.
 //!
-//! Each trap is judged: by [`Reference`] and by what the standards say of calls and registers, it must change its
-//! destination and nothing else. What could end or blind itself is left out: other attacks try that. Memory, slots and
+//! Each trap is judged by [`Oracle`]: it must change its destination and nothing else. What could end or blind itself is left out: other attacks try that. Memory, slots and
 //! state of the others, and that it comes to its end, are judged outside.
 
-use core::sync::atomic::{AtomicU32, Ordering};
-
-use bulkhead_abi::hypercall::BULKHEAD_UID;
 use bulkhead_partition::el1::{Partition, console};
 
 use crate::Tried;
 use crate::edge::{Operation, attempt, mask, read, write};
-use crate::program::{Record, STEPS, Step, execute};
+use crate::judge::Oracle;
+use crate::program::{STEPS, Step, execute};
 use crate::random::Random;
-use crate::reference::{Frame, Known, Reference};
+use crate::reference::{Frame, Reference};
 
-/// `ESR_EL1` of an exception for an unknown reason.
-const UNDEFINED: [u64; 2] = [0x0200_0000, 0];
-const ALL: u64 = u64::MAX;
+pub(crate) const ALL: u64 = u64::MAX;
 /// The bit of an instruction that makes MSR an MRS.
-const MRS: u32 = 1 << 21;
+pub(crate) const MRS: u32 = 1 << 21;
 /// `ICC_IAR1_EL1`, read into `x0`; `ICC_EOIR1_EL1`, written from it.
 const ACKNOWLEDGE: [u32; 2] = [0xd538_cc00, 0xd518_cc20];
 /// `ICC_SGI1R_EL1`, `ICC_ASGI1R_EL1`, `ICC_SGI0R_EL1`, written from `x0`.
-const SGI: [u32; 3] = [0xd518_cba0, 0xd518_cbc0, 0xd518_cbe0];
+pub(crate) const SGI: [u32; 3] = [0xd518_cba0, 0xd518_cbc0, 0xd518_cbe0];
 /// Set/way maintenance by `x0`.
 const SET_WAY: [u32; 3] = [0xd508_7640, 0xd508_7a40, 0xd508_7e40];
 /// Registers that no other partition changes, written from `x0`, and their bits: `TPIDR_EL0`, `TPIDRRO_EL0`, `TPIDR_EL1`,
 /// `SP_EL0`, `PAR_EL1`; `CNTV_CVAL_EL0`, `CNTV_CTL_EL0`, `CNTP_CVAL_EL0`, `CNTP_CTL_EL0` without ISTATUS.
-const KEPT: [(u32, u64); 9] = [
+pub(crate) const KEPT: [(u32, u64); 9] = [
     (0xd51b_d040, ALL),
     (0xd51b_d060, ALL),
     (0xd518_d080, ALL),
@@ -44,7 +39,7 @@ const KEPT: [(u32, u64); 9] = [
 
 /// What a step does.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+pub(crate) enum Act {
     /// HVC #0.
     Call,
     /// HVC with another immediate, SMC.
@@ -69,7 +64,7 @@ enum Act {
 
 /// How a device is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Store,
     Load,
     /// Sign-extended to 64 bits, to 32 bits.
@@ -80,20 +75,8 @@ enum Form {
     LoadNowhere,
 }
 
-/// What the fuzzer knows of its machine.
-struct Oracle {
-    gic: Reference,
-    kept: [Option<u64>; KEPT.len()],
-    /// `S3_0_C0_C<m>_<n>` at 8 × m + n.
-    identity: [u64; 64],
-}
-
-/// Encodings of system registers, by direction: seen, and found to be undefined.
-static SEEN: [AtomicU32; 2048] = [const { AtomicU32::new(0) }; 2048];
-static ABSENT: [AtomicU32; 2048] = [const { AtomicU32::new(0) }; 2048];
-
 /// Lossless: what is given is below 2^32.
-fn word(value: u64) -> u32 {
+pub(crate) fn word(value: u64) -> u32 {
     value as u32
 }
 
@@ -248,160 +231,6 @@ fn next(random: &mut Random, bases: [u64; 2], spi_words: u32) -> (Act, Step) {
             };
             (Act::Acknowledge, step)
         }
-    }
-}
-
-/// What the PSCI function with these arguments answers in a partition with one vCPU, which runs (DEN 0022).
-fn psci(function: u32, x1: u64, x2: u64) -> i64 {
-    let wide = function & 1 << 30 != 0;
-    let cut = |value: u64| {
-        if wide {
-            value
-        } else {
-            u64::from(word(value & 0xffff_ffff))
-        }
-    };
-    let (target, level) = (cut(x1), x2 & 0xffff_ffff);
-    match (function & 0x1f, wide) {
-        (0, false) => 0x1_0001,
-        (1, _) => -2,
-        (3, _) if target == 0 => -4,
-        (4, _) if level == 0 && target == 0 || (1..4).contains(&level) && target >> 8 == 0 => 0,
-        (3 | 4, _) => -2,
-        (6, false) => 2,
-        (10, false) => match word(x1 & 0xffff_ffff) {
-            0x8400_0000..=0x8400_0004 | 0x8400_0006 | 0x8400_0008..=0x8400_000a | 0x8400_0012 => 0,
-            0xc400_0001 | 0xc400_0003 | 0xc400_0004 | 0xc400_0012 | 0x8000_0000 => 0,
-            _ => -1,
-        },
-        _ => -1,
-    }
-}
-
-/// What HVC #0 leaves in `x0` to `x3`.
-fn answered([x0, x1, x2, x3]: [u64; 4]) -> [u64; 4] {
-    let one = |result: i64| [result as u64, x1, x2, x3];
-    match word(x0 & 0xffff_ffff) {
-        0x8600_ff01 => BULKHEAD_UID.map(u64::from),
-        0x8600_ff03 => [1, 0, 0, 0],
-        0xc600_0001 => one(0),
-        // Another partition's lock: no word.
-        0xc600_0010 => [-3i64 as u64, 0, x2, x3],
-        0xc600_0002 | 0xc600_0011 | 0xc600_0020 => one(-3),
-        0x8000_0000 => one(0x1_0001),
-        0x8000_0001 => one(if x1 & 0xffff_fffe == 0x8000_0000 { 0 } else { -1 }),
-        function if function & 0xbfff_ffe0 == 0x8400_0000 => one(psci(function, x1, x2)),
-        _ => one(-1),
-    }
-}
-
-impl Oracle {
-    /// What a read of a system register gives, and whether the access may be undefined, or must be.
-    fn register(&self, instruction: u32) -> (u64, Option<bool>) {
-        let operand = |at: u32, bits: u32| instruction >> at & ((1 << bits) - 1);
-        let is_read = instruction & MRS != 0;
-        let encoding = (
-            operand(19, 2),
-            operand(16, 3),
-            operand(12, 4),
-            operand(8, 4),
-            operand(5, 3),
-        );
-        match encoding {
-            (3, 0, 0, crm, op2) => {
-                let known = self.identity.get((8 * crm + op2) as usize);
-                let absent = if is_read && crm == 0 { None } else { Some(!is_read) };
-                (known.copied().unwrap_or(0), absent)
-            }
-            (3, 0, 12, 8, 0 | 2) => (1023, Some(!is_read)),
-            (3, 0, 12, 8, 1) => (0, Some(is_read)),
-            (3, 0, 12, 8, 3 | 4) => (0, Some(false)),
-            (2, 0, 1, 1, 4) => (8, Some(!is_read)),
-            (2, 0, 0, 0 | 2, 2) => (0, Some(false)),
-            _ => (0, None),
-        }
-    }
-
-    /// Whether the record of a step is what it must be; else what that is.
-    fn judge(&mut self, act: Act, step: &Step, patterns: &[u64; 28], found: Record) -> Result<(), Record> {
-        let mut expected = Record::of(step, patterns);
-        let mut known = ALL;
-        match act {
-            Act::Call => expected.x = answered(expected.x),
-            Act::Refused => expected.x[0] = ALL,
-            Act::Register(instruction) => {
-                let (value, absent) = self.register(instruction);
-                let at = (instruction >> 5 & 0x7fff | (instruction & MRS) >> 6) as usize;
-                let (bit, at) = (1 << (at % 32), at / 32);
-                let before =
-                    |all: &[AtomicU32; 2048]| all.get(at).map_or(0, |w| w.load(Ordering::Relaxed)) & bit != 0;
-                let now = found.exception[0] != 0;
-                // An encoding is there for ever, or never.
-                let absent = absent.unwrap_or(if before(&SEEN) { before(&ABSENT) } else { now });
-                for all in [Some(&SEEN), now.then_some(&ABSENT)].into_iter().flatten() {
-                    if let Some(word) = all.get(at) {
-                        word.fetch_or(bit, Ordering::Relaxed);
-                    }
-                }
-                if absent {
-                    expected.exception = [UNDEFINED[0], found.exception[1]];
-                } else if instruction & MRS != 0 {
-                    expected.x[0] = value;
-                }
-            }
-            Act::Access {
-                frame,
-                offset,
-                width,
-                form,
-            } => {
-                let stored = match form {
-                    Form::Store => Some(step.x0),
-                    Form::StoreZero => Some(0),
-                    _ => None,
-                };
-                let ones = ALL >> (64 - (8 << width));
-                let (value, bits): Known = self.gic.access(frame, offset, width, stored.map(|v| v & ones));
-                let (value, sign) = (value & ones, value >> ((8 << width) - 1) & 1 == 1);
-                match form {
-                    Form::Load => expected.x[0] = value,
-                    Form::Signed => expected.x[0] = if sign { value | !ones } else { value },
-                    Form::SignedWord => {
-                        expected.x[0] = if sign {
-                            (value | !ones) & 0xffff_ffff
-                        } else {
-                            value
-                        }
-                    }
-                    Form::Store | Form::StoreZero | Form::LoadNowhere => {}
-                }
-                known = if stored.is_none() { bits } else { ALL };
-            }
-            Act::Sgi => {
-                if step.instructions[1] == SGI[0] {
-                    self.gic.send(step.x0);
-                }
-            }
-            Act::SetWay => {}
-            Act::Kept { register, written } => {
-                if let (Some(kept), Some((_, bits))) = (self.kept.get_mut(register), KEPT.get(register)) {
-                    let value = if written { step.x0 } else { found.x[0] & bits };
-                    let held = *kept.get_or_insert(value);
-                    *kept = Some(if written { value } else { held });
-                    if !written {
-                        expected.x[0] = held;
-                        known = *bits;
-                    }
-                }
-            }
-            Act::Acknowledge => {
-                let intid = found.x[0];
-                expected.x[0] = if self.gic.acknowledged(intid) { intid } else { ALL };
-            }
-        }
-        let mut seen = found;
-        seen.x[0] = seen.x[0] & known | expected.x[0] & !known;
-        if seen == expected { Ok(()) } else { Err(expected) }
     }
 }
 

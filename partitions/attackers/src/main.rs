@@ -19,6 +19,8 @@ mod fuzz;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
+mod judge;
+#[cfg(target_os = "none")]
 mod line;
 #[cfg(target_os = "none")]
 mod locks;

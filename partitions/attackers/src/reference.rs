@@ -203,7 +203,11 @@ impl Reference {
         let certain = |intid: u32| intid != 27 && intid != 30;
         let all = 0..32 * (self.spi_words + 1);
         // Active ones take list registers, too. Of more than there are, one whose priority has changed is listed late.
-        let taken = self.words.iter().map(|word| word.occupying().count_ones()).sum::<u32>();
+        let taken = self
+            .words
+            .iter()
+            .map(|word| word.occupying().count_ones())
+            .sum::<u32>();
         let timers = (TIMERS & self.words[0].enabled).count_ones();
         let crowded = taken + timers > LIST_REGISTERS;
         let Some(intid) = u32::try_from(intid).ok().filter(|intid| *intid != 1023) else {
