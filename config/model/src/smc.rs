@@ -37,14 +37,20 @@ pub fn reach(function: u32) -> Reach {
         0x8000_0000..=0x80ff_ffff => Reach::Query,
         // Of the CPU, the SoC, the manufacturer; of trusted applications and operating systems.
         0x8100_0000..=0x83ff_ffff | 0xb000_0000..=0xbfff_ffff => Reach::Vouched,
-        // PSCI: version, AFFINITY_INFO, migration's two, features, NODE_HW_STATE, statistics.
-        0x8400_0000 | 0x8400_0004 | 0x8400_0006 | 0x8400_0007 | 0x8400_000a | 0x8400_000d | 0x8400_0010
-        | 0x8400_0011 => Reach::Query,
-        0x8400_0000..=0x8400_001f => Reach::Never("it may change power states or take an entry point"),
-        // TRNG, then UID and revision.
-        0x8400_0050..=0x8400_0053 | 0x8400_ff01 | 0x8400_ff03 => Reach::Query,
-        0x8400_0000..=0x84ff_ffff => Reach::Never("it may take addresses or entry points"),
+        standard @ 0x8400_0000..=0x84ff_ffff => standard_service(standard & 0xff_ffff),
         0x8500_0000..=0x86ff_ffff => Reach::Never("calls of a hypervisor are answered by the hypervisor"),
         _ => Reach::Never("its range is reserved"),
+    }
+}
+
+/// The same of a standard secure service call, by its number.
+fn standard_service(number: u32) -> Reach {
+    match number {
+        // PSCI: version, AFFINITY_INFO, migration's two, features, NODE_HW_STATE, statistics.
+        0x0 | 0x4 | 0x6 | 0x7 | 0xa | 0xd | 0x10 | 0x11 => Reach::Query,
+        // TRNG, then UID and revision.
+        0x50..=0x53 | 0xff01 | 0xff03 => Reach::Query,
+        0..=0x1f => Reach::Never("it may change power states or take an entry point"),
+        _ => Reach::Never("it may take addresses or entry points"),
     }
 }

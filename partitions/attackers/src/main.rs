@@ -19,6 +19,8 @@ mod fuzz;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
+mod judge;
+#[cfg(target_os = "none")]
 mod ledger;
 #[cfg(target_os = "none")]
 mod line;
@@ -27,11 +29,15 @@ mod locks;
 #[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
+mod program;
+#[cfg(target_os = "none")]
 mod psci;
 #[cfg(target_os = "none")]
 mod random;
 #[cfg(target_os = "none")]
 mod ranges;
+#[cfg(target_os = "none")]
+mod reference;
 #[cfg(target_os = "none")]
 mod registers;
 #[cfg(target_os = "none")]
