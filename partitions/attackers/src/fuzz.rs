@@ -236,21 +236,21 @@ fn next(random: &mut Random, bases: [u64; 2], spi_words: u32) -> (Act, Step) {
 
 /// Writes all of the interrupt controller, so that its state is known; gives the words of SPIs.
 fn reset(distributor: u64, private: u64) -> u32 {
-    let spi_words = word(read::<false>(distributor + 4) & 0x1f);
-    write::<false>(distributor, 0);
+    let spi_words = word(read::<4>(distributor + 4) & 0x1f);
+    write::<4>(distributor, 0);
     for (base, words) in [(private, 0..1), (distributor, 1..u64::from(spi_words) + 1)] {
         for n in words {
             for (kind, value) in [(0x80, 0), (0x180, ALL), (0x280, ALL), (0x380, ALL)] {
-                write::<false>(base + kind + 4 * n, value);
+                write::<4>(base + kind + 4 * n, value);
             }
             for byte in (0..32).step_by(4) {
-                write::<false>(base + 0x400 + 32 * n + byte, 0);
+                write::<4>(base + 0x400 + 32 * n + byte, 0);
             }
             for half in [0, 4] {
-                write::<false>(base + 0xc00 + 8 * n + half, 0);
+                write::<4>(base + 0xc00 + 8 * n + half, 0);
             }
             for intid in (32 * n..32 * n + 32).filter(|intid| (32..1020).contains(intid)) {
-                write::<true>(distributor + 0x6000 + 8 * intid, 0);
+                write::<8>(distributor + 0x6000 + 8 * intid, 0);
             }
         }
     }
