@@ -240,7 +240,7 @@ pub(crate) fn execute(
                 let [e, f, g] = set::<3>(1, step.x1);
                 let [h, i] = step.instructions;
                 let from = CODE.address() + 4 * (first + LENGTH as u64 - 1);
-                let words = record.wrapping_sub(from) / 4 & 0x03ff_ffff;
+                let words = (record.wrapping_sub(from) / 4) & 0x03ff_ffff;
                 let call = BL | u32::try_from(words).unwrap_or(0);
                 [a, b, c, d, e, f, g, h, i, KEEP_LINK, call]
             })

@@ -125,13 +125,13 @@ static void begin(struct cpu *cpu, uint32_t from)
     cpu->inside = 1;
 }
 
-// What tells reasons of the same class apart: a call's function, a system register, a device's register.
+// What tells reasons of the same class apart: a call's function and immediate, a system register, a device's register.
 static uint64_t detail(uint64_t esr)
 {
     switch (esr >> 26 & 0x3f) {
     case 0x16:
     case 0x17:
-        return get(X0) & 0xffffffff;
+        return (get(X0) & 0xffffffff) | (esr & 0xffff) << 32;
     case 0x18:
         return esr & 0x3ffc1f;
     case 0x24:
