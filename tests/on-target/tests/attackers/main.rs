@@ -229,7 +229,8 @@ fn dma() {
     assert!(partition(&outcome.report, "store").dma_faults.is_empty());
     outcome.blamed("dma-fault", "log");
     let control = attack("dma", &["partitions.attacker.memory=4MiB"]);
-    assert_eq!(control.succeeded, 1, "with 2 MiB of RAM more");
+    // Two of the addresses lie in them.
+    assert_eq!(control.succeeded, 2, "with 2 MiB of RAM more");
 }
 
 /// Memory with the rights of segments, and without. Verifies: BH-ATK-001, BH-MEM-008.
