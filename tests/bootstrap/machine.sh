@@ -72,6 +72,8 @@ add_host() {
     fake dtc <<<''
     fake mkimage <<<''
     fake openssl <<<''
+    fake shellcheck <<<''
+    fake gdb-multiarch <<<''
     add_qemu 10.0.2
     forbid apt-get apt-cache sudo rustup
 }
