@@ -267,7 +267,8 @@ impl PerCore {
         }
     }
 
-    /// Whether the loaded vCPU, waiting for an interrupt, has one; it is ready then.
+    /// Whether the loaded vCPU, waiting for an interrupt, has one; it is ready then. Where it surely has none, its list
+    /// registers stay as they are, and the interrupt that wakes it can be the one that was listed last.
     #[inline(always)]
     pub fn wakes(&mut self, local: usize) -> bool {
         let Some(running) = self.running.as_ref() else {
@@ -277,6 +278,9 @@ impl PerCore {
             return false;
         };
         let found = vcpu.shared.machine.with(running.index, |machine| {
+            if machine.vgic.rests(vcpu.index(), gic_cpu::free_list_registers()) {
+                return (false, VcpuSet::EMPTY);
+            }
             let concerned = take_back(machine, vcpu);
             let deliverable = machine.vgic.has_deliverable(vcpu.index());
             fill(machine, vcpu, running);

@@ -169,20 +169,27 @@ impl PerCore {
     }
 
     /// Takes EL2's own interrupts, at most one of each kind.
+    #[inline]
     pub fn take_group0(&mut self) {
         for _ in 0..3 {
             let Some(intid) = gic_cpu::acknowledge0() else {
                 return;
             };
-            // A kick only makes the core look: `pick` sees life, power and refresh requests.
-            if intid == gic_cpu::EL2_TIMER_PPI {
-                self.on_slot_timer();
-            } else if self.is_budget_interrupt(intid) {
-                self.on_budget_spent();
-            } else {
-                self.decide_again();
-            }
+            self.on_group0(intid);
             gic_cpu::end0(intid);
+        }
+    }
+
+    /// An interrupt of EL2 itself.
+    #[inline(never)]
+    fn on_group0(&mut self, intid: u32) {
+        // A kick only makes the core look: `pick` sees life, power and refresh requests.
+        if intid == gic_cpu::EL2_TIMER_PPI {
+            self.on_slot_timer();
+        } else if self.is_budget_interrupt(intid) {
+            self.on_budget_spent();
+        } else {
+            self.decide_again();
         }
     }
 }

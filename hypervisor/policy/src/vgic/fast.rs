@@ -6,7 +6,10 @@
 
 use super::bank::{Bank, LR_EOI, LR_GROUP1, LR_HW, LR_PENDING};
 use super::state::{ENABLE_GROUP1, NOTHING, Vgic};
-use super::types::PRIORITY_MASK;
+use super::types::{LIST_REGISTERS, PRIORITY_MASK};
+
+/// `ICH_ELRSR_EL2` while no list register is valid.
+const ALL_EMPTY: u32 = (1 << LIST_REGISTERS) - 1;
 
 impl Vgic {
     /// The fast path of [`Self::hardware`]: the physical interrupt goes straight into a free list register.
@@ -22,6 +25,18 @@ impl Vgic {
             return Some((usize::from(lists.repeated_index), lists.repeated_value));
         }
         self.inject(vcpu, intid, empty)
+    }
+
+    /// Whether `vcpu` surely has no interrupt to wait for, told without a fold; `empty` is `ICH_ELRSR_EL2`. `false` tells
+    /// nothing: fold, then ask [`Self::has_deliverable`]. Implements: BH-GIC-039.
+    ///
+    /// Nothing has changed since an injection that found everything else listed, and everything that was listed has
+    /// been deactivated.
+    #[inline]
+    pub fn rests(&self, vcpu: usize, empty: u32) -> bool {
+        self.lists.get(vcpu).is_some_and(|lists| {
+            lists.repeated != NOTHING && empty & ALL_EMPTY == ALL_EMPTY && lists.maintained == 0
+        }) && !self.overflow.contains(vcpu)
     }
 
     #[inline(never)]

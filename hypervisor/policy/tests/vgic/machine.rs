@@ -36,6 +36,8 @@ pub(crate) struct Machine {
     pub(crate) turn: u32,
     pub(crate) fast_paths: u32,
     pub(crate) overflows: u32,
+    /// How often a vCPU was known to rest without a fold.
+    pub(crate) rests: u32,
 }
 
 impl Machine {
@@ -70,6 +72,7 @@ impl Machine {
             turn: 0,
             fast_paths: 0,
             overflows: 0,
+            rests: 0,
         };
         // SPIs 34 and 41 are edges: two bits each in ICFGR2.
         let edges = 1 << 5 | 1 << 19;
@@ -356,7 +359,13 @@ impl Machine {
     }
 
     /// What must hold whenever the guest runs.
-    fn check(&self) {
+    fn check(&mut self) {
+        for (vcpu, core) in self.cores.iter().enumerate() {
+            if !self.kicked.contains(&vcpu) && self.vgic.rests(vcpu, core.empty()) {
+                self.rests += 1;
+                assert_eq!(self.reference.deliverable(vcpu), [], "rests beside an interrupt");
+            }
+        }
         let mut spis = BTreeSet::new();
         for (vcpu, core) in self.cores.iter().enumerate() {
             let mut seen = BTreeSet::new();
