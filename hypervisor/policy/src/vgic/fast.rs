@@ -30,13 +30,12 @@ impl Vgic {
     /// Whether `vcpu` surely has no interrupt to wait for, told without a fold; `empty` is `ICH_ELRSR_EL2`. `false` tells
     /// nothing: fold, then ask [`Self::has_deliverable`]. Implements: BH-GIC-039.
     ///
-    /// Nothing has changed since an injection that found everything else listed, and everything that was listed has
-    /// been deactivated.
+    /// Nothing has changed since an injection that found everything else listed, all that was listed has been
+    /// deactivated, and no list register waits for maintenance: such a one is not empty there.
     #[inline]
     pub fn rests(&self, vcpu: usize, empty: u32) -> bool {
-        self.lists.get(vcpu).is_some_and(|lists| {
-            lists.repeated != NOTHING && empty & ALL_EMPTY == ALL_EMPTY && lists.maintained == 0
-        }) && !self.overflow.contains(vcpu)
+        let lists = self.lists.get(vcpu);
+        lists.is_some_and(|lists| lists.repeated != NOTHING && empty & ALL_EMPTY == ALL_EMPTY)
     }
 
     #[inline(never)]
