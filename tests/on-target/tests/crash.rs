@@ -41,14 +41,19 @@ fn debugger(core: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The core of an `adas` that its first error stopped.
-fn stopped(core: &Path) {
+/// Its first error is the end of it.
+const STOPPED: &str = "partitions.adas.restart_limit=0";
+/// It is restarted, and the RAM of the life before is kept.
+const KEPT: &str = "partitions.adas.dump={ full: crash dump }";
+
+/// The core of an `adas` that had an error.
+fn failed(core: &Path, change: &str) {
     let output = crash(
         "adas",
         core,
         &[
             r#"partitions.adas.args="fault=20us@brake""#,
-            "partitions.adas.restart_limit=0",
+            change,
             "partitions.infotainment.autostart=false",
         ],
         30,
@@ -65,7 +70,7 @@ fn stopped(core: &Path) {
 fn the_core_of_a_stopped_partition_has_its_ram() {
     let folder = tempfile::tempdir().expect("folder");
     let core = folder.path().join("core");
-    stopped(&core);
+    failed(&core, STOPPED);
     let bytes = std::fs::read(&core).expect("the core");
     let file = object::File::parse(&*bytes).expect("ELF");
     assert_eq!(file.kind(), object::ObjectKind::Core);
@@ -83,25 +88,27 @@ fn the_core_of_a_stopped_partition_has_its_ram() {
 /// Verifies: BH-HEALTH-035.
 #[test]
 #[ignore = "needs a debugger"]
-fn a_debugger_finds_registers_and_stack_of_a_stopped_partition() {
+fn a_debugger_finds_registers_and_stack() {
     if Command::new("gdb-multiarch").arg("--version").output().is_err() {
         println!("SKIPPED: there is no gdb-multiarch");
         return;
     }
     let folder = tempfile::tempdir().expect("folder");
     let core = folder.path().join("core");
-    stopped(&core);
-    let found = debugger(&core);
-    println!("{found}");
-    // The access is in `trespass`; who called it stands on the stack.
-    let threads: Vec<&str> = found.lines().filter(|line| line.contains(" LWP 1 ")).collect();
-    assert!(
-        matches!(threads.as_slice(), [one] if one.starts_with('*')),
-        "{found}"
-    );
-    let line = found.lines().find(|line| line.starts_with("#0"));
-    assert!(line.is_some_and(|line| line.contains("trespass")), "{found}");
-    assert!(found.contains("adas::partition::run ("), "{found}");
+    for change in [STOPPED, KEPT] {
+        failed(&core, change);
+        let found = debugger(&core);
+        println!("{found}");
+        // The access is in `trespass`; who called it stands on the stack.
+        let threads: Vec<&str> = found.lines().filter(|line| line.contains(" LWP 1 ")).collect();
+        assert!(
+            matches!(threads.as_slice(), [one] if one.starts_with('*')),
+            "{found}"
+        );
+        let line = found.lines().find(|line| line.starts_with("#0"));
+        assert!(line.is_some_and(|line| line.contains("trespass")), "{found}");
+        assert!(found.contains("adas::partition::run ("), "{found}");
+    }
 }
 
 /// The next life's loader keeps every byte as it was, those where its own stack lies among them.

@@ -16,7 +16,7 @@ use bulkhead_runner::Session;
 use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
 
-use super::{SYSTEM, hex, ram};
+use super::{SYSTEM, hex, ram, workers};
 
 /// Host time without progress after which the machine hangs.
 const STALL: Duration = Duration::from_secs(60);
@@ -308,15 +308,18 @@ fn campaign(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, u64> {
         &["partitions.attacker.args=\"attack=fuzz programs=1000000\""],
     );
     let text = fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
-    let mut classes = BTreeMap::new();
-    let mut places: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for seed in seeds {
+    let judged = workers::each(seeds, |seed| {
         let (hit, class, what) = inject(seed, &system, &text);
-        *classes.entry(class).or_insert(0) += 1;
-        *places.entry((hit.class, class)).or_insert(0) += 1;
         if class == "silent" {
             println!("silent: seed {seed}, {} at {}: {what}", hit.class, hit.place);
         }
+        (hit.class, class)
+    });
+    let mut classes = BTreeMap::new();
+    let mut places: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for (place, class) in judged {
+        *classes.entry(class).or_insert(0) += 1;
+        *places.entry((place, class)).or_insert(0) += 1;
     }
     println!("{{\"injections\":{classes:?},\"by_place\":{places:?}}}");
     classes

@@ -14,6 +14,7 @@ mod storm;
 mod time;
 mod traffic;
 mod virtio;
+mod workers;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -401,7 +402,8 @@ fn seeded_traps() {
 #[test]
 #[ignore = "takes many minutes: ./bulkhead test --long"]
 fn seeded_traps_of_many_seeds() {
-    let traps: u64 = (1..=20).map(|n| random_traps(SEED + n, 10 * PROGRAMS)).sum();
+    let counts = workers::each(1..21, |n| random_traps(SEED + n, 10 * PROGRAMS));
+    let traps: u64 = counts.iter().sum();
     assert!(traps >= 100_000_000, "{traps} traps");
 }
 
