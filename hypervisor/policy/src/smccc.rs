@@ -11,8 +11,9 @@ use bulkhead_abi::steal::{PV_TIME_FEATURES, PV_TIME_ST};
 use crate::bits::low32;
 use crate::psci::{CpuOn, PsciCall};
 
-/// Version of the calling convention that `SMCCC_VERSION` returns: 1.1.
-pub const VERSION: i64 = 0x1_0001;
+/// Version of the calling convention that `SMCCC_VERSION` returns: 1.2, whose calls may return values in `x0` to `x17`, as
+/// `LEDGER_READ` does, and leave every other register as it is (DEN0028, "SMC and HVC calls").
+pub const VERSION: i64 = 0x1_0002;
 
 /// Function identifiers of the Arm architecture calls.
 pub mod function {

@@ -115,7 +115,7 @@ fn vendor_and_discovery_calls() {
     }
     assert_eq!(answer(0xc500_0020, 0xc500_0022, page), -1);
     assert_eq!(answer(0x8000_0001, 0xc500_0021, page), -1);
-    assert_eq!(result(0x8000_0000, 0), 0x1_0001);
+    assert_eq!(result(0x8000_0000, 0), 0x1_0002);
     assert_eq!(result(0x8000_0001, 0x8000_0000), 0);
     assert_eq!(result(0x8000_0001, 0x8000_0001), 0);
     // SMCCC_ARCH_SOC_ID, ARCH_WORKAROUND_1, _2 and _3.

@@ -61,7 +61,7 @@ fn answered([x0, x1, x2, x3]: [u64; 4]) -> [u64; 4] {
         // Another partition's lock: no word.
         0xc600_0010 => [-3i64 as u64, 0, x2, x3],
         0xc600_0002 | 0xc600_0011 | 0xc600_0020 => one(-3),
-        0x8000_0000 => one(0x1_0001),
+        0x8000_0000 => one(0x1_0002),
         0x8000_0001 => one(if x1 & 0xffff_fffe == 0x8000_0000 { 0 } else { -1 }),
         function if function & 0xbfff_ffe0 == 0x8400_0000 => one(psci(function, x1, x2)),
         _ => one(-1),

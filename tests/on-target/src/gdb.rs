@@ -119,9 +119,13 @@ impl Debugger {
                 .and_then(|rest| rest.split(';').next());
             let at = at.map(|id| id.rsplit('.').next().unwrap_or(id).trim_start_matches('p'));
             if at.and_then(|id| u32::from_str_radix(id, 16).ok()) == Some(thread) {
-                self.obey(&format!("z1,{address:x},4"));
                 self.obey(&format!("Hg{thread:x}"));
-                return;
+                if self.get(PC) == address {
+                    self.obey(&format!("z1,{address:x},4"));
+                    return;
+                }
+                // The machine stopped late for the connection, wherever the core was.
+                continue;
             }
             // Another core is there: it steps off the breakpoint.
             let id = at.expect("a thread").to_owned();
