@@ -149,7 +149,7 @@ const TESTS: &[Test] = &[
     script(
         "distribution-rust",
         "bootstrap",
-        "the distribution's Rust builds the tool and the images",
+        "the distribution's Rust builds the tool and the images, and paths keep their bounds",
         "tests/bootstrap/distro.sh",
     ),
     script(

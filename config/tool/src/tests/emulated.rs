@@ -339,11 +339,38 @@ pub(super) const TESTS: &[Test] = &[
         "trace",
         "a trace has every core and partition, and every slice that begins ends"
     ),
-    target!(
+    cargo(
         "attackers",
         "attackers",
+        "attackers get nothing, are seen, and nobody else notices; with one grant more they succeed",
+        // Two at a time: their time is virtual.
+        &[
+            "test",
+            "--locked",
+            "--package=bulkhead-on-target",
+            "--test=attackers",
+            "--",
+            "--test-threads=2",
+            "--nocapture",
+            "--skip=linux::",
+            "--skip=traffic::",
+        ],
+    ),
+    cargo(
+        "attackers-linux",
         "attackers",
-        "attackers get nothing, are seen, and nobody else notices; with one grant more they succeed"
+        "Linux at its worst gets nothing, the car stops, and CAN frames arrive",
+        &[
+            "test",
+            "--locked",
+            "--package=bulkhead-on-target",
+            "--test=attackers",
+            "--",
+            "--test-threads=1",
+            "--nocapture",
+            "linux::",
+            "traffic::",
+        ],
     ),
     Test {
         lane: Lane::Long,
@@ -358,6 +385,7 @@ pub(super) const TESTS: &[Test] = &[
                 "--test=attackers",
                 "--",
                 "--ignored",
+                "--test-threads=1",
                 "--nocapture",
             ],
         )
