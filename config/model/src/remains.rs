@@ -38,7 +38,7 @@ pub(crate) struct Found<'f> {
 }
 
 /// The keys of a partition on which its place depends.
-const PLACING: [&str; 9] = [
+const PLACING: [&str; 12] = [
     "memory",
     "payload",
     "device_tree",
@@ -48,6 +48,9 @@ const PLACING: [&str; 9] = [
     "cores",
     "console",
     "window_at",
+    "payload_at",
+    "stolen_time_at",
+    "device_tree_at",
 ];
 
 /// What remains beside the breaches in `list`.
@@ -268,6 +271,10 @@ fn cut(spec: &mut Spec, board: &Board, broken: &Broken) {
         lock.participants.retain(|p| is_there(&p.partition));
         lock.participants.len() > 1 && !broken.has(&["locks", &lock.name])
     });
+    let is_sound = |key: &str| !broken.has(&["hypervisor", key]);
+    let pins = &mut spec.hypervisor;
+    pins.live_at = pins.live_at.filter(|_| is_sound("live_at"));
+    pins.smmu_queues_at = pins.smmu_queues_at.filter(|_| is_sound("smmu_queues_at"));
     cut_schedule(spec, broken);
 }
 
