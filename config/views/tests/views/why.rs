@@ -91,6 +91,16 @@ fn every_place_in_ram_says_which_key_pins_it() {
         let from = from(thing);
         let says = format!("pinned by the spec: `{key}`, ");
         assert!(from.starts_with(&says), "{thing}: {from}");
+        // And the key says what it decides.
+        let pin = ask(&sample, key);
+        let address = pin.answer.trim_matches('`').replace('_', "");
+        let decided = pin.facts.iter().filter(|f| f.kind == "decides");
+        let tells = |text: &str| text.contains(&format!("{address}-"));
+        assert!(
+            decided.map(|f| f.text.as_str()).any(tells),
+            "{key}: {}",
+            pin.text()
+        );
     }
     assert!(from("linux/ram").contains("; `partitions.linux.memory.at` would pin it"));
     // Only what belongs to the image and what the board fixes has no key.
