@@ -13,6 +13,7 @@ use crate::error::BuildError;
 use crate::grant_list::{self, Sources};
 use crate::layout::MemoryMap;
 use crate::own_tree::{self, OwnTreeError};
+use crate::payload::Program;
 use crate::payload::area::{self, Area, Registers};
 use crate::plan::{Plan, TableSizes};
 use crate::sections::{self, Sections};
@@ -107,7 +108,7 @@ pub(crate) fn place(system: &System, hypervisor_bin: &[u8]) -> Result<Placed, Ve
     }
 }
 
-/// Device tree and payload area of a partition.
+/// Device tree and payload area of a partition. Implements: BH-MEM-014.
 ///
 /// # Errors
 /// What is wrong with the payload, and with the device tree.
@@ -117,7 +118,13 @@ fn describe(
     devices: &[Assigned],
 ) -> Result<(DeviceTree, Area), Vec<BuildError>> {
     let partition = &system.partitions[index];
-    let program = payload::load(partition).map_err(BuildError::from);
+    let pinned = partition.pins.device_tree_at;
+    let program = payload::load(partition)
+        .map_err(BuildError::from)
+        .map(|program| Program {
+            device_tree_at: pinned.map(|at| at.value).or(program.device_tree_at),
+            ..program
+        });
     let disk = program.as_ref().ok().and_then(|p| p.initrd);
     let (program, tree) = match (program, tree_of(system, index, devices, disk)) {
         (Ok(program), Ok(tree)) => (program, tree),

@@ -78,16 +78,21 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// Blames the main file of a partition's payload.
+    /// Blames the main file of a partition's payload, or the key that pins its device tree.
     pub(crate) fn payload(partition: &Partition, error: PayloadError) -> Self {
         let file = match &partition.payload {
             Payload::Elf(file) | Payload::Raw(file) => file,
             Payload::Linux(linux) => &linux.kernel,
         };
+        let is_of_tree = match &error {
+            PayloadError::Layout(error) => error.name() == "device-tree",
+            _ => false,
+        };
+        let pin = partition.pins.device_tree_at.filter(|_| is_of_tree);
         BuildError::Payload(Box::new(FileError {
             partition: partition.name.value.clone(),
             path: file.path.clone(),
-            span: file.name.span,
+            span: pin.map_or(file.name.span, |at| at.span),
             error,
         }))
     }

@@ -97,6 +97,18 @@ pub enum LayoutError {
     },
 }
 
+impl LayoutError {
+    /// What cannot lie where it should.
+    pub fn name(&self) -> &str {
+        match self {
+            LayoutError::Overlap { new: area, .. } | LayoutError::Outside { area, .. } => &area.name,
+            LayoutError::Full { name, .. }
+            | LayoutError::Colours { name, .. }
+            | LayoutError::Empty { name, .. } => name,
+        }
+    }
+}
+
 /// Addresses in which things may be placed.
 #[derive(Clone, Debug)]
 pub struct Zone {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Makes a [`Plan`]: in which order, and from which end of RAM, everything finds its place.
 //!
-//! Whoever is less critical moves nobody who is more critical: payloads lie behind the blob by falling criticality,
+//! What the spec pins ([`System::pin`]) lies there and moves for nobody; others make way for it, or find no room.
+//! Of the rest, whoever is less critical moves nobody who is more critical: payloads lie behind the blob by falling criticality,
 //! everything else is placed from the top of RAM downwards, first what has the same size in every system with
 //! these partitions, then RAM by falling criticality, then the memories of channels whose sizes the spec names. So a
 //! larger payload or more RAM of a partition moves partitions of its own criticality and below alone. Implements: BH-MEM-003, BH-MEM-007.
@@ -11,6 +12,7 @@ use std::cmp::Reverse;
 use bulkhead_abi::window::WINDOW_SIZE;
 use bulkhead_model::board::{Board, GicV2, GicVersion, Pcie, Region, ReservedUse};
 use bulkhead_model::channel::alignment;
+use bulkhead_model::pin::EL2_LIMIT;
 use bulkhead_model::system::System;
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::{ImageInfo, Range};
@@ -29,8 +31,6 @@ pub const SMMU_SIZE: u64 = 0x2_0000;
 const ECAM_BUS_SIZE: u64 = 0x10_0000;
 /// Least step in which the room of blob and certificate grows, so that other tables seldom move payloads.
 const BLOB_STEP: u64 = 0x10_0000;
-/// What EL2 maps lies below, as its own image does.
-const EL2_LIMIT: u64 = 1 << 32;
 
 /// The board's RAM.
 fn ram(board: &Board) -> Zone {
@@ -126,7 +126,7 @@ fn room(length: u64) -> u64 {
 }
 
 impl Plan {
-    /// Places everything; what the spec pins lies where it says. Implements: BH-CFG-227.
+    /// Places everything; what the spec pins lies where it says. Implements: BH-CFG-227, BH-MEM-015.
     ///
     /// `map` holds what the board fixes and the assigned BARs, `areas` are the bytes of each partition's
     /// payload area, `sections` those of the blob's section tables.
@@ -156,97 +156,123 @@ impl Plan {
         if end > certificate.end {
             map.claim_in(&zone, "el2", "slack", certificate.end, end - certificate.end)?;
         }
+        let pinned = |map: &mut MemoryMap, zone: &Zone, owner: &str, name: &str, size: u64| {
+            let at = system.pin(owner, name).and_then(|pin| pin.at);
+            at.map(|at| map.claim_in(zone, owner, name, at.value, size))
+                .transpose()
+        };
+        let owners: Vec<String> = (0..system.partitions.len()).map(|p| owner(system, p)).collect();
+        // Pinned payloads, then the others behind the blob and beside them.
         let image = image_zone(&system.board, end);
         let mut payloads = vec![Extent::default(); areas.len()];
-        for &partition in &plain {
-            let owner = owner(system, partition);
-            let range = map.claim_in(&zone, &owner, "payload-area", end, areas[partition])?;
+        for (number, extent) in payloads.iter_mut().enumerate() {
+            let range = pinned(&mut map, &image, &owners[number], "payload-area", areas[number])?;
+            *extent = range.map(Extent::whole).unwrap_or_default();
+        }
+        let taken: Vec<Range> = payloads.iter().flat_map(|p| p.ranges.clone()).collect();
+        let floats: Vec<usize> = plain
+            .iter()
+            .copied()
+            .filter(|p| payloads[*p].ranges.is_empty())
+            .collect();
+        for partition in floats {
+            let (owner, size) = (&owners[partition], areas[partition]);
+            let start = beside(&taken, end, size);
+            let range = map.claim_in(&zone, owner, "payload-area", start, size)?;
             end = range.end;
             payloads[partition] = Extent::whole(range);
         }
+        // Everything else that is pinned.
         let mut ram = vec![Extent::default(); system.partitions.len()];
         for (number, extent) in ram.iter_mut().enumerate() {
-            let memory = &system.partitions[number].memory;
-            if let Some(at) = &memory.at {
-                let owner = owner(system, number);
-                *extent = Extent::whole(map.claim_in(&zone, &owner, "ram", at.value, memory.size.value)?);
-            }
+            let size = system.partitions[number].memory.size.value;
+            let range = pinned(&mut map, &zone, &owners[number], "ram", size)?;
+            *extent = range.map(Extent::whole).unwrap_or_default();
         }
-        // Pinned windows, channels and locks.
         let window_size = WINDOW_SIZE as u64;
-        let mut windows = vec![Range { start: 0, end: 0 }; system.partitions.len()];
-        for (number, window) in windows.iter_mut().enumerate() {
-            if let Some(at) = system.partitions[number].window_at {
-                *window = map.claim_in(&low, &owner(system, number), "window", at.value, window_size)?;
-            }
+        let mut windows = Vec::new();
+        for owner in &owners {
+            windows.push(pinned(&mut map, &low, owner, "window", window_size)?);
         }
         let memories = system.channel_memories();
-        let mut channels = vec![Range { start: 0, end: 0 }; memories.len()];
-        for (range, memory) in channels.iter_mut().zip(&memories) {
-            if let Some(at) = memory.at {
-                *range = map.claim_in(&low, &memory.name, "memory", at, memory.size)?;
-            }
+        let mut channels = Vec::new();
+        for memory in &memories {
+            channels.push(pinned(&mut map, &low, &memory.name, "memory", memory.size)?);
         }
+        let lock_owners = system.locks.iter().map(|l| format!("channel:{}", l.name.value));
         let mut locks = Vec::new();
-        for lock in &system.locks {
-            let owner = format!("channel:{}", lock.name.value);
-            let pinned = lock
-                .at
-                .map(|at| map.claim_in(&low, &owner, "lock", at.value, LOCK_SIZE));
-            locks.push((owner, pinned.transpose()?));
+        for owner in lock_owners {
+            let page = pinned(&mut map, &low, &owner, "lock", LOCK_SIZE)?;
+            locks.push((owner, page));
         }
-        let live_align = layout.live_align.max(BLOCK);
-        let live = map.place_high(&low, "el2", "live", layout.live_size, live_align)?;
+        let live = pinned(&mut map, &low, "el2", "live", layout.live_size)?;
         let queues = match &system.board.smmu {
-            Some(_) => Some(map.place_high(&low, "el2", "smmu-queues", 2 * PAGE, PAGE)?),
+            Some(_) => pinned(&mut map, &low, "el2", "smmu-queues", 2 * PAGE)?,
             None => None,
         };
-        let floats = |p: &usize| system.partitions[*p].window_at.is_none();
-        for partition in by_criticality(system).into_iter().filter(floats) {
-            let (owner, size) = (owner(system, partition), window_size);
-            windows[partition] = map.place_high(&low, &owner, "window", size, size)?;
+        let is_sliced = |p: &usize| words::mode(&system.partitions[*p].cores) == core_mode::SLICED;
+        let mut stolen = vec![None; system.partitions.len()];
+        for partition in (0..stolen.len()).filter(is_sliced) {
+            let owner = &owners[partition];
+            stolen[partition] = pinned(&mut map, &low, owner, "stolen-time", STOLEN_TIME_SIZE)?;
         }
-        let floating = || memories.iter().enumerate().filter(|(_, m)| m.at.is_none());
-        for (range, port) in floating().filter(|(_, m)| m.is_port) {
-            let range = &mut channels[range];
-            *range = map.place_high(&low, &port.name, "memory", port.size, port.size)?;
+        // What floats.
+        let live = match live {
+            Some(live) => live,
+            None => map.place_high(&low, "el2", "live", layout.live_size, system.board.live_align())?,
+        };
+        let queues = match (&system.board.smmu, queues) {
+            (Some(_), None) => Some(map.place_high(&low, "el2", "smmu-queues", 2 * PAGE, PAGE)?),
+            (_, queues) => queues,
+        };
+        for partition in by_criticality(system) {
+            let window = &mut windows[partition];
+            if window.is_none() {
+                let (owner, size) = (&owners[partition], window_size);
+                *window = Some(map.place_high(&low, owner, "window", size, size)?);
+            }
         }
-        for (owner, pinned) in locks {
-            channels.push(match pinned {
-                Some(range) => range,
+        for (range, port) in channels.iter_mut().zip(&memories).filter(|(_, m)| m.is_port) {
+            if range.is_none() {
+                *range = Some(map.place_high(&low, &port.name, "memory", port.size, port.size)?);
+            }
+        }
+        let mut lock_pages = Vec::new();
+        for (owner, page) in locks {
+            lock_pages.push(match page {
+                Some(page) => page,
                 None => map.place_high(&low, &owner, "lock", LOCK_SIZE, LOCK_SIZE)?,
             });
         }
-        let mut stolen = vec![None; system.partitions.len()];
-        for partition in by_criticality(system) {
-            if words::mode(&system.partitions[partition].cores) == core_mode::SLICED {
-                let (owner, size) = (owner(system, partition), STOLEN_TIME_SIZE);
-                stolen[partition] = Some(map.place_high(&low, &owner, "stolen-time", size, size)?);
+        for partition in by_criticality(system).into_iter().filter(is_sliced) {
+            let page = &mut stolen[partition];
+            if page.is_none() {
+                let (owner, size) = (&owners[partition], STOLEN_TIME_SIZE);
+                *page = Some(map.place_high(&low, owner, "stolen-time", size, size)?);
             }
         }
         for &partition in &coloured {
             if let Some(pattern) = pattern(system, partition) {
-                let (owner, pages) = (owner(system, partition), areas[partition] / PAGE);
-                payloads[partition] = map.place_coloured(&image, &owner, "payload-area", pages, pattern)?;
+                let (owner, pages) = (&owners[partition], areas[partition] / PAGE);
+                payloads[partition] = map.place_coloured(&image, owner, "payload-area", pages, pattern)?;
             }
         }
         for &partition in &plain {
-            let memory = &system.partitions[partition].memory;
-            if memory.at.is_none() {
-                let (owner, size) = (owner(system, partition), memory.size.value);
-                ram[partition] = Extent::whole(map.place_high(&zone, &owner, "ram", size, BLOCK)?);
+            if ram[partition].ranges.is_empty() {
+                let (owner, size) = (&owners[partition], system.partitions[partition].memory.size.value);
+                ram[partition] = Extent::whole(map.place_high(&zone, owner, "ram", size, BLOCK)?);
             }
         }
-        for (range, memory) in floating().filter(|(_, m)| !m.is_port) {
-            let range = &mut channels[range];
-            let align = alignment(memory.size);
-            *range = map.place_high(&low, &memory.name, "memory", memory.size, align)?;
+        for (range, memory) in channels.iter_mut().zip(&memories) {
+            if range.is_none() {
+                let align = alignment(memory.size);
+                *range = Some(map.place_high(&low, &memory.name, "memory", memory.size, align)?);
+            }
         }
         for &partition in &coloured {
             if let Some(pattern) = pattern(system, partition) {
                 let pages = system.partitions[partition].memory.size.value / PAGE;
-                ram[partition] =
-                    map.place_coloured(&zone, &owner(system, partition), "ram", pages, pattern)?;
+                ram[partition] = map.place_coloured(&zone, &owners[partition], "ram", pages, pattern)?;
             }
         }
         let payload_end = payloads.iter().map(|p| p.hull().end).max();
@@ -268,15 +294,26 @@ impl Plan {
             live,
             queues,
             payloads,
-            windows,
+            windows: windows.into_iter().flatten().collect(),
             stolen,
-            channels,
+            channels: channels.into_iter().flatten().chain(lock_pages).collect(),
             ram,
         })
     }
 }
 
-/// Where coloured payloads may lie: the image file covers everything from its begin to its last payload, so it
+/// Where `size` bytes from `start` on lie that none of `taken` meets: behind those that are in the way.
+fn beside(taken: &[Range], start: u64, size: u64) -> u64 {
+    let mut start = start;
+    // Each one can be passed once.
+    for _ in taken {
+        let meets = |r: &&Range| r.start < start.saturating_add(size) && start < r.end;
+        start = taken.iter().find(meets).map_or(start, |r| r.end);
+    }
+    start
+}
+
+/// Where pinned and coloured payloads may lie: the image file covers everything from its begin to its last payload, so it
 /// ends before whatever the board reserves.
 fn image_zone(board: &Board, start: u64) -> Zone {
     let region = board

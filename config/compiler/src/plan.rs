@@ -77,8 +77,6 @@ pub struct BlobLayout {
     pub stream_table_size: u64,
     /// Bytes of the live image.
     pub live_size: u64,
-    /// Alignment of the live area.
-    pub live_align: u64,
 }
 
 impl BlobLayout {
@@ -93,16 +91,11 @@ impl BlobLayout {
         let ends =
             tables().filter_map(|(count, pattern)| Some(behind(pattern.as_ref()?, base + coloured, *count)));
         let live = ends.max().map_or(coloured, |end| end - base);
-        let table = system
-            .board
-            .smmu
-            .as_ref()
-            .map_or(0, |s| page_up(64 << s.stream_bits));
+        let table = system.board.stream_table_size();
         let roots = root_pages(&patterns);
         let root_pages = roots.iter().max().map_or(0, |last| last + 1) * PAGE;
         let stream_table = root_pages.next_multiple_of(table.max(PAGE));
         let live_size = stream_table + table;
-        let way = patterns.iter().flatten().map(|p| p.colouring.way()).next();
         BlobLayout {
             early_end,
             stage2,
@@ -113,7 +106,6 @@ impl BlobLayout {
             stream_table,
             stream_table_size: table,
             live_size,
-            live_align: table.next_power_of_two().max(way.unwrap_or(PAGE)).max(PAGE),
         }
     }
 }

@@ -138,7 +138,7 @@ fn layout(error: &LayoutError, system: &System) -> Diagnostic {
 
 /// Pinned memory is claimed after the image: the image is then what has no room.
 fn overlap(error: &LayoutError, new: &Area, old: &Area, system: &System) -> Diagnostic {
-    let is_pinned = ["ram", "window", "memory", "lock"].contains(&new.name.as_str());
+    let is_pinned = pin_of(&new.owner, &new.name, system).is_some();
     let rule = rule_of(if is_pinned { &old.name } else { &new.name });
     let (span, cause) = place(&new.owner, &new.name, system);
     let diagnostic = Diagnostic::new(rule, span, error.to_string(), cause, rule.fix);
@@ -148,39 +148,41 @@ fn overlap(error: &LayoutError, new: &Area, old: &Area, system: &System) -> Diag
     }
 }
 
-/// Where the spec speaks of something that was placed: its partition's, or the board.
+/// Where the spec pins something.
+fn pin_of(owner: &str, name: &str, system: &System) -> Option<Span> {
+    Some(system.pin(owner, name)?.at?.span)
+}
+
+/// Where the spec speaks of something that was placed: its pin, else its partition's key, or the board.
 fn place(owner: &str, name: &str, system: &System) -> (Span, String) {
+    let pin = pin_of(owner, name, system);
+    let (span, cause) = subject(owner, name, system);
+    (pin.unwrap_or(span), cause)
+}
+
+/// What was placed, and where the spec speaks of it if it does not pin it.
+fn subject(owner: &str, name: &str, system: &System) -> (Span, String) {
     let of = |p: &&Partition| owner.strip_prefix("partition:") == Some(p.name.value.as_str());
     let Some(partition) = system.partitions.iter().find(of) else {
         let memory = system.channel_memories().into_iter().find(|m| m.name == owner);
-        return match memory.and_then(|m| system.channels.get(m.channel)) {
-            Some(channel) => {
-                let span = channel.at.map_or(channel.name.span, |at| at.span);
-                (span, "this channel".to_owned())
+        if let Some(channel) = memory.and_then(|m| system.channels.get(m.channel)) {
+            return (channel.name.span, "this channel".to_owned());
+        }
+        let mut locks = system.locks.iter();
+        return match locks.find(|l| owner == format!("channel:{}", l.name.value)) {
+            Some(lock) => (lock.name.span, "this lock".to_owned()),
+            None if pin_of(owner, name, system).is_some() => {
+                (system.board.name.span, "the hypervisor's memory".to_owned())
             }
-            None => match system
-                .locks
-                .iter()
-                .find(|l| owner == format!("channel:{}", l.name.value))
-            {
-                Some(lock) => (
-                    lock.at.map_or(lock.name.span, |at| at.span),
-                    "this lock".to_owned(),
-                ),
-                None => (system.board.name.span, "this board".to_owned()),
-            },
+            None => (system.board.name.span, "this board".to_owned()),
         };
     };
     match name {
         "ram" => {
-            let memory = &partition.memory;
-            let span = memory.at.as_ref().map_or(memory.size.span, |at| at.span);
-            (span, format!("{} of memory", show_bytes(memory.size.value)))
+            let size = partition.memory.size;
+            (size.span, format!("{} of memory", show_bytes(size.value)))
         }
-        "window" => {
-            let span = partition.window_at.map_or(partition.name.span, |at| at.span);
-            (span, "this window".to_owned())
-        }
+        "window" => (partition.name.span, "this window".to_owned()),
         "payload-area" => {
             let file = match &partition.payload {
                 Payload::Elf(file) | Payload::Raw(file) => file,

@@ -32,6 +32,8 @@ pub struct Channel {
     pub readers: Vec<Spanned<usize>>,
     /// Physical address of the memory that the writer writes, if the spec pins it.
     pub at: Option<Spanned<u64>>,
+    /// Physical address of the memory that a queue's reader writes, if the spec pins it.
+    pub reader_at: Option<Spanned<u64>>,
 }
 
 /// What a channel carries, and how.
@@ -87,8 +89,6 @@ pub struct ChannelMemory {
     pub readers: Vec<usize>,
     /// Whether it is that of a sampling port.
     pub is_port: bool,
-    /// Physical address, if the spec pins it.
-    pub at: Option<u64>,
 }
 
 impl ChannelKind {
@@ -158,7 +158,6 @@ impl Channel {
             writer: self.writer.value,
             readers: self.readers.iter().map(|r| r.value).collect(),
             is_port: matches!(self.kind, ChannelKind::Sampling { .. }),
-            at: self.at.map(|at| at.value),
         };
         let ChannelKind::Queuing { overflow, .. } = self.kind else {
             return vec![memory];
@@ -167,7 +166,6 @@ impl Channel {
         let reader = ChannelMemory {
             name: format!("{}.reader", memory.name),
             size: READER_SIZE as u64,
-            at: None,
             writer: memory.readers.first().copied().unwrap_or(memory.writer),
             readers: match overflow.value {
                 Overflow::DropOldest => Vec::new(),

@@ -10,6 +10,7 @@ use crate::decode::{
 use crate::decode_locks::lock;
 use crate::decode_tasks::task;
 use crate::health;
+use crate::pin::{HypervisorPins, PartitionPins};
 use crate::rules::{channels, payload};
 use crate::smc::FirmwareCall;
 use crate::span::{Span, Spanned};
@@ -61,6 +62,7 @@ impl Decoder<'_> {
             expect: fields.items("expect").iter().filter_map(expectation).collect(),
             never: fields.items("never").iter().filter_map(expectation).collect(),
             health: fields.get("health").and_then(health::system).unwrap_or_default(),
+            hypervisor: fields.get("hypervisor").map(hypervisor_pins).unwrap_or_default(),
             watchdog: fields.get("watchdog").and_then(watchdog),
         })
     }
@@ -85,7 +87,7 @@ impl Decoder<'_> {
             cores: fields.get("cores").and_then(cores),
             memory: fields.get("memory").and_then(memory),
             payload,
-            window_at: fields.get("window_at").and_then(number),
+            pins: partition_pins(&fields),
             args: fields.get("args").and_then(text),
             console,
             devices: fields.get("devices").and_then(texts).unwrap_or_default(),
@@ -159,6 +161,7 @@ impl Decoder<'_> {
             writer: fields.get("writer").and_then(text),
             readers: fields.get("readers").and_then(texts).unwrap_or_default(),
             at: fields.get("at").and_then(number),
+            reader_at: fields.get("reader_at").and_then(number),
             from_qm: from_qm.is_some_and(|f| f.value),
         })
     }
@@ -289,6 +292,25 @@ fn schedule(node: &Node, owner: Span) -> Option<ScheduleSpec> {
         bandwidth: fields.entries("bandwidth").iter().filter_map(bandwidth).collect(),
         span: owner,
     })
+}
+
+fn partition_pins(fields: &Fields<'_>) -> PartitionPins {
+    let at = |name| fields.get(name).and_then(number);
+    PartitionPins {
+        window_at: at("window_at"),
+        payload_at: at("payload_at"),
+        stolen_time_at: at("stolen_time_at"),
+        device_tree_at: at("device_tree_at"),
+    }
+}
+
+fn hypervisor_pins(node: &Node) -> HypervisorPins {
+    let fields = Fields::of(node).unwrap_or_default();
+    let at = |name| fields.get(name).and_then(number);
+    HypervisorPins {
+        live_at: at("live_at"),
+        smmu_queues_at: at("smmu_queues_at"),
+    }
 }
 
 fn watchdog(node: &Node) -> Option<Spanned<u64>> {

@@ -33,6 +33,7 @@ pub mod loss;
 pub mod manifest;
 pub mod origin;
 mod overrides;
+pub mod pin;
 mod qemu;
 pub mod release;
 pub mod remains;

@@ -127,7 +127,7 @@ fn survey_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System
         rules::check(
             &Facts {
                 spec,
-                board: board.as_ref(),
+                board: board.as_ref().map(|(board, _)| board),
                 payloads: &payloads,
             },
             &mut list,
@@ -135,16 +135,20 @@ fn survey_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System
     }
     if !list.is_empty() {
         list.sort_by_key(|d| (d.primary.span.source, d.primary.span.start));
-        let remains = root.as_ref().zip(board.as_ref()).map(|(root, board)| {
-            let found = Found {
-                root,
-                board,
-                paths,
-                sources: &sources,
-                of_board: of_spec..sources.len(),
-            };
-            remains::of(&found, &list)
-        });
+        let remains = root
+            .as_ref()
+            .zip(board.as_ref())
+            .map(|(root, (board, board_root))| {
+                let found = Found {
+                    root,
+                    board,
+                    board_root,
+                    paths,
+                    sources: &sources,
+                    of_board: of_spec..sources.len(),
+                };
+                remains::of(&found, &list)
+            });
         let invalid = LoadError::Invalid(Diagnostics { sources, list });
         return Err((invalid, Box::new(remains.unwrap_or_default())));
     }
@@ -153,7 +157,7 @@ fn survey_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System
         (defect, Box::default())
     };
     match (spec, board) {
-        (Some(spec), Some(board)) => {
+        (Some(spec), Some((board, _))) => {
             let folder = paths.spec.parent().unwrap_or(Path::new(""));
             let origins = root.map_or_else(Vec::new, |root| origin::of(&root, &sources, folder));
             let system = resolve(spec, board, payloads, sources);
@@ -188,14 +192,14 @@ fn read_document(
     structure::check_version(&root, &language::SPEC, diagnostics).then_some(root)
 }
 
-/// A name is a file in the boards folder; a path is relative to the file that names it.
+/// A board and its document. A name is a file in the boards folder; a path is relative to the file that names it.
 fn read_board(
     name: &Spanned<String>,
     paths: &Paths,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
     values: &mut Vec<Value>,
-) -> Option<Board> {
+) -> Option<(Board, Node)> {
     let path = if name.contains('/') || name.ends_with(".yaml") {
         files::beside(sources.file(name.span).unwrap_or(&paths.spec), name)
     } else {
@@ -234,7 +238,7 @@ pub fn load_board(path: &Path) -> Result<Board, LoadError> {
     let mut list = Vec::new();
     let board = parse_board(path, &text, &mut sources, &mut list, &mut Vec::new());
     match board {
-        Some(board) if list.is_empty() => Ok(board),
+        Some((board, _)) if list.is_empty() => Ok(board),
         _ => Err(LoadError::Invalid(Diagnostics { sources, list })),
     }
 }
@@ -245,7 +249,7 @@ fn parse_board(
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
     values: &mut Vec<Value>,
-) -> Option<Board> {
+) -> Option<(Board, Node)> {
     let source = sources.add_file(path, text);
     let root = yaml::parse(text, source, diagnostics)?;
     values.extend(values::collect(Document::Board, &root));
@@ -255,7 +259,7 @@ fn parse_board(
     structure::check(&root, &language::BOARD, diagnostics);
     let mut board = Decoder { diagnostics }.board(&root)?;
     board.bounds = read_bounds(path, sources, diagnostics);
-    Some(board)
+    Some((board, root))
 }
 
 /// A board without a bounds file has no bounds.

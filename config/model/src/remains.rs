@@ -31,6 +31,7 @@ pub struct Remains {
 pub(crate) struct Found<'f> {
     pub(crate) root: &'f Node,
     pub(crate) board: &'f Board,
+    pub(crate) board_root: &'f Node,
     pub(crate) paths: &'f Paths,
     pub(crate) sources: &'f Sources,
     /// The sources of the board: its file, then its bounds.
@@ -38,7 +39,7 @@ pub(crate) struct Found<'f> {
 }
 
 /// The keys of a partition on which its place depends.
-const PLACING: [&str; 9] = [
+const PLACING: [&str; 12] = [
     "memory",
     "payload",
     "device_tree",
@@ -48,16 +49,27 @@ const PLACING: [&str; 9] = [
     "cores",
     "console",
     "window_at",
+    "payload_at",
+    "stolen_time_at",
+    "device_tree_at",
+];
+
+/// The keys of a board file on which no place depends.
+const ELSEWHERE: [&str; 6] = [
+    "boot",
+    "controllers",
+    "poll_bound",
+    "qemu",
+    "traffic",
+    "workarounds",
 ];
 
 /// What remains beside the breaches in `list`.
 pub(crate) fn of(found: &Found<'_>, list: &[Diagnostic]) -> Remains {
     let of_board = |d: &Diagnostic| found.of_board.contains(&d.primary.span.source);
     let of_bounds = |d: &Diagnostic| of_board(d) && d.primary.span.source != found.of_board.start;
-    // No place depends on what works around an erratum.
-    let of_place = |d: &Diagnostic| of_board(d) && d.rule.topic() != "errata";
-    let (has_costs, has_places) = (!list.iter().any(of_bounds), !list.iter().any(of_place));
-    let broken = Broken::of(found.root, list);
+    let has_costs = !list.iter().any(of_bounds);
+    let broken = Broken::of(found.root, list.iter());
     let spec = || {
         let mut ignored = Vec::new();
         let mut decoder = Decoder {
@@ -70,9 +82,26 @@ pub(crate) fn of(found: &Found<'_>, list: &[Diagnostic]) -> Remains {
             .filter(|_| has_costs)
             .and_then(|spec| timing(spec, found, &broken)),
         placing: spec()
-            .filter(|_| has_places)
-            .and_then(|spec| placing(spec, found, &broken)),
+            .zip(board_for_places(found, list))
+            .and_then(|(spec, board)| placing(spec, found, board, &broken)),
     }
+}
+
+/// The board without its broken devices; nothing when places depend on something else that is broken there.
+fn board_for_places(found: &Found<'_>, list: &[Diagnostic]) -> Option<Board> {
+    // No place depends on what works around an erratum.
+    let of_file =
+        |d: &&Diagnostic| d.primary.span.source == found.of_board.start && d.rule.topic() != "errata";
+    let broken = Broken::of(found.board_root, list.iter().filter(of_file));
+    let is_elsewhere = |path: &Vec<String>| match path.as_slice() {
+        [devices, _, ..] if devices == "devices" => true,
+        [key, ..] => ELSEWHERE.contains(&key.as_str()),
+        [] => false,
+    };
+    let mut board = found.board.clone();
+    board.devices.retain(|d| !broken.has(&["devices", &d.name]));
+    let is_located = broken.paths.len() == list.iter().filter(of_file).count();
+    (is_located && broken.paths.iter().all(is_elsewhere)).then_some(board)
 }
 
 /// Paths of what breaks a rule, as keys.
@@ -81,7 +110,7 @@ struct Broken {
 }
 
 impl Broken {
-    fn of(root: &Node, list: &[Diagnostic]) -> Self {
+    fn of<'d>(root: &Node, list: impl Iterator<Item = &'d Diagnostic>) -> Self {
         let mut places = Vec::new();
         walk(root, &mut Vec::new(), &mut places);
         let deepest = |span: Span| {
@@ -97,7 +126,7 @@ impl Broken {
             std::iter::once(d.primary.span).chain(others).find_map(deepest)
         };
         Broken {
-            paths: list.iter().filter_map(spans).collect(),
+            paths: list.filter_map(spans).collect(),
         }
     }
 
@@ -209,7 +238,7 @@ fn no_payload(partition: &PartitionSpec) -> Payload {
 }
 
 /// A system of the partitions of which everything is right that a place depends on.
-fn placing(mut spec: Spec, found: &Found<'_>, broken: &Broken) -> Option<System> {
+fn placing(mut spec: Spec, found: &Found<'_>, board: Board, broken: &Broken) -> Option<System> {
     let mut payloads = files::locate(&spec, found.paths, found.sources);
     let located = spec.partitions.iter().zip(&payloads.list).zip(&payloads.trees);
     let keep: Vec<bool> = located
@@ -220,7 +249,8 @@ fn placing(mut spec: Spec, found: &Found<'_>, broken: &Broken) -> Option<System>
             let is_read =
                 p.memory.is_some() && p.criticality.is_some() && p.cores.is_some() && p.console.is_some();
             let is_there = payload.is_some() && tree.is_some() == p.device_tree.is_some();
-            is_sound && is_read && is_there
+            let is_known = |d: &Spanned<String>| board.devices.iter().any(|own| own.name.value == d.value);
+            is_sound && is_read && is_there && p.devices.iter().all(is_known)
         })
         .collect();
     let mut kept = keep.iter().copied();
@@ -233,8 +263,8 @@ fn placing(mut spec: Spec, found: &Found<'_>, broken: &Broken) -> Option<System>
         partition.tasks.clear();
         partition.health.tolerance = None;
     }
-    cut(&mut spec, found.board, broken);
-    resolve(spec, found.board.clone(), payloads, found.sources.clone())
+    cut(&mut spec, &board, broken);
+    resolve(spec, board, payloads, found.sources.clone())
 }
 
 /// Takes away what is wrong outside of the partitions, and what names a partition that is not there.
@@ -268,6 +298,10 @@ fn cut(spec: &mut Spec, board: &Board, broken: &Broken) {
         lock.participants.retain(|p| is_there(&p.partition));
         lock.participants.len() > 1 && !broken.has(&["locks", &lock.name])
     });
+    let is_sound = |key: &str| !broken.has(&["hypervisor", key]);
+    let pins = &mut spec.hypervisor;
+    pins.live_at = pins.live_at.filter(|_| is_sound("live_at"));
+    pins.smmu_queues_at = pins.smmu_queues_at.filter(|_| is_sound("smmu_queues_at"));
     cut_schedule(spec, broken);
 }
 

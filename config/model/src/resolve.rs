@@ -67,6 +67,7 @@ pub(crate) fn resolve(spec: Spec, board: Board, payloads: Payloads, sources: Sou
         expect: expectations(&spec.expect)?,
         never: expectations(&spec.never)?,
         health: system_health(&spec)?,
+        hypervisor: spec.hypervisor,
         watchdog: present(spec.watchdog.map(|timeout| {
             let (device, _) = board.watchdog()?;
             let timeout = timeout.value;
@@ -141,7 +142,7 @@ fn partition(
             colours,
         },
         payload,
-        window_at: spec.window_at,
+        pins: spec.pins,
         args: spec.args.clone(),
         console: spec.console?,
         devices: spec
@@ -193,6 +194,7 @@ fn channel(channel: &ChannelSpec, spec: &Spec) -> Option<Channel> {
         name: channel.name.clone(),
         kind: channel.kind?,
         at: channel.at,
+        reader_at: channel.reader_at,
         writer: partition_index(channel.writer.as_ref()?, spec)?,
         readers: channel
             .readers

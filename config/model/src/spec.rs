@@ -8,6 +8,7 @@ use crate::channel::ChannelKind;
 use crate::decode_locks::LockSpec;
 use crate::decode_tasks::TaskSpec;
 use crate::health::{HealthSpec, PartitionHealthSpec};
+use crate::pin::{HypervisorPins, PartitionPins};
 use crate::smc::FirmwareCall;
 use crate::span::{Span, Spanned};
 use crate::system::{Bandwidth, Console, Criticality, Interrupts, MemoryRights, Seed};
@@ -28,6 +29,7 @@ pub(crate) struct Spec {
     pub(crate) expect: Vec<ExpectationSpec>,
     pub(crate) never: Vec<ExpectationSpec>,
     pub(crate) health: HealthSpec,
+    pub(crate) hypervisor: HypervisorPins,
     /// Timeout of the watchdog in ns.
     pub(crate) watchdog: Option<Spanned<u64>>,
 }
@@ -39,8 +41,7 @@ pub(crate) struct PartitionSpec {
     pub(crate) cores: Option<CoresSpec>,
     pub(crate) memory: Option<MemorySpec>,
     pub(crate) payload: Option<PayloadSpec>,
-    /// Where its window is pinned.
-    pub(crate) window_at: Option<Spanned<u64>>,
+    pub(crate) pins: PartitionPins,
     pub(crate) args: Option<Name>,
     /// Absent when it could not be read.
     pub(crate) console: Option<Spanned<Console>>,
@@ -165,6 +166,8 @@ pub(crate) struct ChannelSpec {
     pub(crate) readers: Vec<Name>,
     /// Where its memory is pinned.
     pub(crate) at: Option<Spanned<u64>>,
+    /// Where the memory of its reader is pinned.
+    pub(crate) reader_at: Option<Spanned<u64>>,
     /// Whether readers with a safety level accept a writer without one.
     pub(crate) from_qm: bool,
 }

@@ -12,6 +12,7 @@ use crate::channel::{Channel, ChannelKind, ChannelMemory, Doorbell};
 use crate::colours::ColourSet;
 use crate::health::{Health, Heartbeat, Reactions, SafeState, Tolerance};
 use crate::lock::Lock;
+use crate::pin::{HypervisorPins, PartitionPins};
 use crate::smc::FirmwareCall;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
@@ -42,6 +43,8 @@ pub struct System {
     pub never: Vec<Expectation>,
     /// What is done about errors that are no partition's.
     pub health: Health,
+    /// Where the spec pins the hypervisor's memory.
+    pub hypervisor: HypervisorPins,
     /// The board's watchdog, when it is used.
     pub watchdog: Option<Watchdog>,
     /// Where each value of the spec comes from.
@@ -116,8 +119,8 @@ pub struct Partition {
     pub memory: Memory,
     /// What it executes.
     pub payload: Payload,
-    /// Physical address of its window, if the spec pins it.
-    pub window_at: Option<Spanned<u64>>,
+    /// Where the spec pins what belongs to it, its RAM apart.
+    pub pins: PartitionPins,
     /// `bootargs` of a bare-metal payload; Linux has its own [`Linux::command_line`].
     pub args: Option<Spanned<String>>,
     /// Its console.

@@ -202,6 +202,8 @@ const ALONE: &[&str] = &[
     "tolerance.reaction",
     "cores.too-many-vcpus",
     "pins.alignment",
+    "pins.alignment.live",
+    "pins.alignment.tree",
     "pins.not-free.high",
     "smc.never",
     "smc.never.hypervisor",

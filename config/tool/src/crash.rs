@@ -2,7 +2,9 @@
 //! `crash`: runs a system until an error ends a partition's life, and writes what is left as an ELF core.
 //! Implements: BH-HEALTH-035.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -14,7 +16,9 @@ use bulkhead_runner::cli::signals;
 use bulkhead_runner::crash::Crash;
 use bulkhead_runner::{RunnerError, Session, SessionOptions};
 
-use crate::cli::CrashArgs;
+use serde::Serialize;
+
+use crate::cli::{CrashArgs, Format};
 use crate::failure::Failure;
 use crate::{build, output, place};
 
@@ -27,12 +31,66 @@ const EL2: &str = "el2";
 /// Host time between looks.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// What the core is of.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    verdict: &'static str,
+    output: &'a Path,
+    partition: &'a str,
+    /// Whether the core has RAM; otherwise a later life has it.
+    ram: bool,
+    vcpus: Vec<Vcpu>,
+}
+
+/// A vCPU when the life ended.
+#[derive(Serialize)]
+struct Vcpu {
+    vcpu: u32,
+    /// What ended the life; `null` for an error that this tool does not know.
+    error: Option<&'static str>,
+    /// Start of the partition that ended, 0 for the first.
+    start: u64,
+    /// Ticks since the epoch.
+    time: u64,
+    pc: u64,
+    sp: u64,
+    pstate: u64,
+    /// EL1 and EL0 registers by name.
+    registers: BTreeMap<&'static str, u64>,
+}
+
+impl<'a> Outcome<'a> {
+    fn of(args: &'a CrashArgs, crash: &Crash) -> Self {
+        let vcpu = |crashed: &bulkhead_runner::crash::Crashed| {
+            let record = &crashed.record;
+            let error = u8::try_from(record.error).ok().and_then(Error::from_code);
+            Vcpu {
+                vcpu: crashed.vcpu,
+                error: error.map(Error::word),
+                start: record.start,
+                time: record.time,
+                pc: record.pc,
+                sp: record.sp(),
+                pstate: record.pstate,
+                registers: EL1_REGISTERS.into_iter().zip(record.el1).collect(),
+            }
+        };
+        Outcome {
+            verdict: "pass",
+            output: &args.output,
+            partition: &args.partition,
+            ram: crash.ram.is_some(),
+            vcpus: crash.vcpus.iter().map(vcpu).collect(),
+        }
+    }
+}
+
 /// Runs a system until the partition crashes, or for the virtual time that was asked for.
-pub(crate) fn run(args: &CrashArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &CrashArgs, format: Format) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
     let (system, _) = bulkhead_analysis::rules::load(&paths, &args.spec.overrides)?;
     if args.partition == EL2 && system.partitions.iter().all(|p| p.name.value != EL2) {
-        return el2::run(args, &system, &paths);
+        return el2::run(args, format, &system, &paths);
     }
     let names = system.partitions.iter().map(|p| p.name.value.as_str());
     let Some(index) = names.clone().position(|name| name == args.partition) else {
@@ -54,7 +112,11 @@ pub(crate) fn run(args: &CrashArgs) -> Result<(), Failure> {
     let threads: Vec<_> = crash.vcpus.iter().map(core_file::Thread::of_vcpu).collect();
     let bytes = core_file::encode(&threads, crash.ram.as_ref()).map_err(Failure::unable)?;
     fs::write(&args.output, bytes).map_err(|e| Failure::file(&args.output, &e))?;
-    output::line(&told(args, &crash))
+    let outcome = Outcome::of(args, &crash);
+    match format {
+        Format::Json => output::json(&outcome),
+        Format::Text => output::line(&told(&outcome)),
+    }
 }
 
 /// The running system, and the folder that it was built in.
@@ -90,34 +152,30 @@ fn looked_for<T>(
     }
 }
 
-/// What the core is of.
-fn told(args: &CrashArgs, crash: &Crash) -> String {
+/// What the core is of, for people.
+fn told(outcome: &Outcome<'_>) -> String {
     let mut lines = Vec::new();
-    for crashed in &crash.vcpus {
-        let record = &crashed.record;
-        let error = u8::try_from(record.error).ok().and_then(Error::from_code);
+    for vcpu in &outcome.vcpus {
         lines.push(format!(
             "{} vCPU {}: {} ended start {} at tick {}; PC {:#x}, SP {:#x}, PSTATE {:#x}",
-            args.partition,
-            crashed.vcpu,
-            error.map_or("an unknown error", Error::word),
-            record.start,
-            record.time,
-            record.pc,
-            record.sp(),
-            record.pstate,
+            outcome.partition,
+            vcpu.vcpu,
+            vcpu.error.unwrap_or("an unknown error"),
+            vcpu.start,
+            vcpu.time,
+            vcpu.pc,
+            vcpu.sp,
+            vcpu.pstate,
         ));
-        let registers = EL1_REGISTERS.iter().zip(record.el1);
-        let registers: Vec<String> = registers
-            .map(|(name, value)| format!("{name} {value:#x}"))
-            .collect();
+        let held = |name: &&str| Some(format!("{name} {:#x}", vcpu.registers.get(*name)?));
+        let registers: Vec<String> = EL1_REGISTERS.iter().filter_map(held).collect();
         lines.push(format!("  {}", registers.join(", ")));
     }
-    let ram = if crash.ram.is_some() {
+    let ram = if outcome.ram {
         "registers and RAM"
     } else {
         "registers only: a later life has its RAM"
     };
-    lines.push(format!("{}: {ram}", args.output.display()));
+    lines.push(format!("{}: {ram}", outcome.output.display()));
     lines.join("\n")
 }

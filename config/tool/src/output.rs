@@ -21,7 +21,7 @@ struct FailureRecord<'a> {
     help: Option<&'a str>,
 }
 
-/// Prints a value as JSON on stdout.
+/// Prints a value as JSON on stdout. Implements: BH-TOOL-010.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(Failure::unable)?;
     line(&text)

@@ -2,6 +2,7 @@
 //! `trace`: runs a system and writes what EL2 did as a Perfetto trace.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use bulkhead_runner::cli::{RunArgs, signals};
 use bulkhead_runner::command::{LaunchOptions, Timing};
 use bulkhead_runner::{RunnerError, Session, SessionOptions};
 
-use crate::cli::TraceArgs;
+use serde::Serialize;
+
+use crate::cli::{Format, TraceArgs};
 use crate::failure::Failure;
 use crate::{build, output, place};
 
@@ -19,8 +22,18 @@ mod story;
 /// Host time between readings of the rings.
 const READ: Duration = Duration::from_millis(5);
 
+/// What was written.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    verdict: &'static str,
+    output: &'a Path,
+    events: usize,
+    /// Events that were overwritten before they were read.
+    lost: u64,
+}
+
 /// Runs a system for the virtual time that was asked for.
-pub(crate) fn run(args: &TraceArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &TraceArgs, format: Format) -> Result<(), Failure> {
     let paths = place::paths(&args.spec)?;
     let (system, _) = bulkhead_analysis::rules::load(&paths, &args.spec.overrides)?;
     let system = if args.deterministic {
@@ -67,9 +80,17 @@ pub(crate) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let events: usize = tape.cores.iter().map(|core| core.entries.len()).sum();
     session.finish("the trace is over").map_err(Failure::unable)?;
     fs::write(&args.output, bytes).map_err(|e| Failure::file(&args.output, &e))?;
-    output::line(&format!(
-        "{}: {events} events, {} lost; open it at ui.perfetto.dev",
-        args.output.display(),
-        tape.lost()
-    ))
+    let lost = tape.lost();
+    match format {
+        Format::Json => output::json(&Outcome {
+            verdict: "pass",
+            output: &args.output,
+            events,
+            lost,
+        }),
+        Format::Text => output::line(&format!(
+            "{}: {events} events, {lost} lost; open it at ui.perfetto.dev",
+            args.output.display()
+        )),
+    }
 }

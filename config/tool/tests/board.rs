@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `board from-dtb`, on trees that QEMU makes and on sources compiled by `dtc`. Verifies: BH-BRD-003, BH-BRD-004.
+//! `board from-dtb`, on trees that QEMU makes and on sources compiled by `dtc`. Verifies: BH-BRD-003, BH-BRD-004, BH-TOOL-010.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::process::Command;
 
 use bulkhead_model::board::{Board, ControllerKind, DeviceKind, Registers};
 use bulkhead_model::load_board;
+use serde_json::Value;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -20,7 +21,7 @@ fn committed(name: &str) -> Board {
 fn draft(tree: &Path) -> (String, Board) {
     let file = tree.with_extension("yaml");
     let output = Command::new(env!("CARGO_BIN_EXE_bulkhead-tool"))
-        .args(["board", "from-dtb"])
+        .args(["board", "from-dtb", "--json"])
         .arg(tree)
         .args(["--name", "drafted", "-o"])
         .arg(&file)
@@ -32,7 +33,13 @@ fn draft(tree: &Path) -> (String, Board) {
         String::from_utf8_lossy(&output.stderr)
     );
     let board = load_board(&file).unwrap_or_else(|error| panic!("{error}"));
-    (std::fs::read_to_string(&file).unwrap(), board)
+    let text = std::fs::read_to_string(&file).unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["name"], &said["text"]), (&"drafted".into(), &Value::Null));
+    assert_eq!(said["output"].as_str(), file.to_str());
+    let review = said["review"].as_array().unwrap().len();
+    assert!(review > 0 && review == text.lines().filter(|l| l.contains("# review")).count());
+    (text, board)
 }
 
 /// What QEMU says of a machine.

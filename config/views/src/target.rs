@@ -54,6 +54,8 @@ pub(crate) struct Device {
     pub(crate) bdf: Option<u32>,
     /// Its interrupt as the board file says.
     pub(crate) intid: Option<u32>,
+    /// For a bus master by the board file, whether the SMMU guards it.
+    pub(crate) guarded: Option<bool>,
 }
 
 /// The short name of a placed thing: `adas/ram`, `el2/gicd`, `channel/vehicle-state`.
@@ -81,7 +83,10 @@ pub(crate) fn find(built: &Built<'_>, board: Option<&Board>, text: &str) -> Resu
             .ok_or_else(|| no_partition(built, partition))?;
         return input(built, index, number(address)?);
     }
-    if let Some(device) = board.and_then(|b| b.devices.iter().find(|d| d.name.value == text)) {
+    let mut devices = board
+        .into_iter()
+        .flat_map(|b| b.devices.iter().map(move |d| (b, d)));
+    if let Some((board, device)) = devices.find(|(_, d)| d.name.value == text) {
         let intid = device.interrupt.as_ref().map(|i| i.value.intid);
         let (what, physical) = match (device.bdf(), device.registers) {
             (Some(bdf), _) => (
@@ -103,6 +108,7 @@ pub(crate) fn find(built: &Built<'_>, board: Option<&Board>, text: &str) -> Resu
             device: Some(Device {
                 bdf: device.bdf(),
                 intid,
+                guarded: device.bus_master.then(|| board.guards(device)),
             }),
             notes: Vec::new(),
         });
@@ -199,6 +205,7 @@ fn from_grants(built: &Built<'_>, text: &str) -> Option<Target> {
         device: Some(Device {
             bdf: Some(function.bdf),
             intid: None,
+            guarded: None,
         }),
         notes: Vec::new(),
     })

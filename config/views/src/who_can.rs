@@ -206,7 +206,7 @@ fn party(built: &Built<'_>, serves: Use) -> (String, &'static str, String) {
 
 /// What a device does beside having registers.
 fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
-    let Some(Device { bdf, intid }) = target.device else {
+    let Some(Device { bdf, intid, guarded }) = target.device else {
         return Vec::new();
     };
     let function = built.pci_functions.iter().find(|f| Some(f.bdf) == bdf);
@@ -242,10 +242,15 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
     }
     let Some(bdf) = bdf else {
         let streams = streams_here(built, target);
-        notes.push(match unguarded_here(built, target) {
-            None if !streams.is_empty() => format!("DMA: {}", through(&streams)),
-            Some(_) => "DMA: no SMMU guards it: it reaches all of memory".to_owned(),
-            None => "DMA: none, it is no bus master".to_owned(),
+        notes.push(match (unguarded_here(built, target), guarded) {
+            (None, _) if !streams.is_empty() => format!("DMA: {}", through(&streams)),
+            (Some(_), _) => "DMA: no SMMU guards it: it reaches all of memory".to_owned(),
+            (None, None) => "DMA: none, it is no bus master".to_owned(),
+            (None, Some(true)) => "DMA: its StreamIDs are invalid: the SMMU aborts and records every access".to_owned(),
+            (None, Some(false)) => {
+                "DMA: as the boot loader left it: EL2 does not touch it, no SMMU guards it, and if it runs it reaches all of memory"
+                    .to_owned()
+            }
         });
         return notes;
     };

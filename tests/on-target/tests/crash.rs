@@ -10,18 +10,19 @@ use bulkhead_on_target::{REFERENCE, System, gdb, images, in_tree, says, succeede
 use bulkhead_runner::command::{Start, Timing};
 use bulkhead_runner::crash::Crash;
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
+use serde_json::Value;
 
 /// Where a partition's loader begins (`hypervisor/types/src/load.rs`).
 const LOADER_IPA: u64 = 0x7f_0000_0000;
 
 /// `crash PARTITION` of the reference system with changed values.
-fn crash(partition: &str, core: &Path, changes: &[&str], seconds: u32) -> Output {
+fn crash(partition: &str, core: &Path, changes: &[&str], format: &str) -> Output {
     Command::new(tool())
         .args(["crash", partition])
         .arg(in_tree(REFERENCE))
         .arg("--output")
         .arg(core)
-        .args(["--for", &format!("{seconds}s")])
+        .args(["--for", "30s", "--format", format])
         .args(changes.iter().flat_map(|value| ["--set", value]))
         .env("BULKHEAD_ROOT", in_tree("."))
         .env("BULKHEAD_IMAGES", images())
@@ -46,8 +47,8 @@ const STOPPED: &str = "partitions.adas.restart_limit=0";
 /// It is restarted, and the RAM of the life before is kept.
 const KEPT: &str = "partitions.adas.dump={ full: crash dump }";
 
-/// The core of an `adas` that had an error.
-fn failed(core: &Path, change: &str) {
+/// The core of an `adas` that had an error, and what was said of it.
+fn failed(core: &Path, change: &str, format: &str) -> String {
     let output = crash(
         "adas",
         core,
@@ -56,21 +57,34 @@ fn failed(core: &Path, change: &str) {
             change,
             "partitions.infotainment.autostart=false",
         ],
-        30,
+        format,
     );
     succeeded(&output);
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     println!("{said}");
-    assert!(said.contains("adas vCPU 0: memory-fault ended start 0"), "{said}");
-    assert!(said.contains("registers and RAM"), "{said}");
+    said
 }
 
-/// Verifies: BH-HEALTH-035.
+/// Verifies: BH-HEALTH-035, BH-TOOL-010.
 #[test]
 fn the_core_of_a_stopped_partition_has_its_ram() {
     let folder = tempfile::tempdir().expect("folder");
     let core = folder.path().join("core");
-    failed(&core, STOPPED);
+    let said: Value = serde_json::from_str(&failed(&core, STOPPED, "json")).expect("one JSON value");
+    assert_eq!(
+        (&said["verdict"], &said["partition"], &said["ram"]),
+        (&"pass".into(), &"adas".into(), &true.into())
+    );
+    let [vcpu] = said["vcpus"].as_array().map_or(&[][..], Vec::as_slice) else {
+        panic!("{said}");
+    };
+    assert_eq!(
+        (&vcpu["error"], &vcpu["start"]),
+        (&"memory-fault".into(), &0.into())
+    );
+    let in_ram = |key: &str| vcpu[key].as_u64().is_some_and(|at| at >> 21 == 0x4000_0000 >> 21);
+    assert!(in_ram("pc") && in_ram("sp"), "{vcpu}");
+    assert_eq!(vcpu["registers"]["SP_EL1"], vcpu["sp"]);
     let bytes = std::fs::read(&core).expect("the core");
     let file = object::File::parse(&*bytes).expect("ELF");
     assert_eq!(file.kind(), object::ObjectKind::Core);
@@ -96,7 +110,9 @@ fn a_debugger_finds_registers_and_stack() {
     let folder = tempfile::tempdir().expect("folder");
     let core = folder.path().join("core");
     for change in [STOPPED, KEPT] {
-        failed(&core, change);
+        let said = failed(&core, change, "text");
+        assert!(said.contains("adas vCPU 0: memory-fault ended start 0"), "{said}");
+        assert!(said.contains("registers and RAM"), "{said}");
         let found = debugger(&core);
         println!("{found}");
         // The access is in `trespass`; who called it stands on the stack.

@@ -149,11 +149,11 @@ fn a_crash_with_a_ticket_lock_held_parks_its_core_only() {
 
 /// `crash el2` of a small system whose core 0 is damaged at the end of a slot: what it says, and what `gdb-multiarch`
 /// makes of the core, if there is one.
-fn told_of(damage: impl FnOnce(&mut Debugger)) -> (String, Option<String>) {
+fn told_of(format: &str, damage: impl FnOnce(&mut Debugger)) -> (String, Option<String>) {
     let folder = tempfile::tempdir().expect("folder");
     let (core, port) = (folder.path().join("core"), free_port());
     let child = Command::new(tool())
-        .args(["crash", "el2"])
+        .args(["crash", "el2", "--format", format])
         .arg(in_tree("tests/systems/small.yaml"))
         .arg("--output")
         .arg(&core)
@@ -204,7 +204,7 @@ fn told_of(damage: impl FnOnce(&mut Debugger)) -> (String, Option<String>) {
 /// Verifies: BH-HEALTH-044, BH-HEALTH-045.
 #[test]
 fn a_bad_program_counter_leaves_registers_and_stack() {
-    let (said, gdb) = told_of(|debugger| {
+    let (said, gdb) = told_of("text", |debugger| {
         debugger.set(9, 0x1234_5678_9abc);
         debugger.set(0, 0x4321);
         debugger.set(PC, 0x10);
@@ -223,13 +223,14 @@ fn a_bad_program_counter_leaves_registers_and_stack() {
     }
 }
 
-/// Verifies: BH-HEALTH-044, BH-HEALTH-045.
+/// Verifies: BH-HEALTH-044, BH-HEALTH-045, BH-TOOL-010.
 #[test]
 fn a_bad_stack_pointer_leaves_registers() {
-    let (said, gdb) = told_of(|debugger| debugger.set(SP, 0x20));
-    for text in ["core 0", "SP 0x20,", ", bulkhead_on_fiq+"] {
-        assert!(said.contains(text), "{text}");
-    }
+    let (said, gdb) = told_of("json", |debugger| debugger.set(SP, 0x20));
+    let said: serde_json::Value = serde_json::from_str(&said).expect("one JSON value");
+    assert_eq!((&said["core"], &said["sp"]), (&0.into(), &0x20.into()));
+    let at = said["at"].as_str().unwrap_or_default();
+    assert!(at.starts_with("bulkhead_on_fiq+"), "{said}");
     if let Some(gdb) = gdb {
         assert!(gdb.contains("bulkhead_on_fiq"), "{gdb}");
     }

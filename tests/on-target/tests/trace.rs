@@ -193,7 +193,7 @@ fn traced(system: &str, time: &str, overrides: &[&str]) -> Trace {
     let output = Command::new(tool())
         .arg("trace")
         .arg(in_tree(system))
-        .args(["--deterministic", "--for", time])
+        .args(["--json", "--deterministic", "--for", time])
         .args(overrides.iter().flat_map(|value| ["--set", value]))
         .arg("--output")
         .arg(&file)
@@ -204,11 +204,20 @@ fn traced(system: &str, time: &str, overrides: &[&str]) -> Trace {
     succeeded(&output);
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
-    assert!(said.contains(" 0 lost"), "{said}");
+    let outcome: serde_json::Value = serde_json::from_str(&said).expect("one JSON value");
+    assert_eq!(
+        (&outcome["verdict"], &outcome["lost"]),
+        (&"pass".into(), &0.into())
+    );
+    assert!(
+        outcome["events"].as_u64().is_some_and(|events| events > 0),
+        "{said}"
+    );
+    assert_eq!(outcome["output"].as_str(), file.to_str());
     decode(&std::fs::read(&file).expect("the trace"))
 }
 
-/// Verifies: BH-TRACE-005, BH-TRACE-003.
+/// Verifies: BH-TRACE-005, BH-TRACE-003, BH-TOOL-010.
 #[test]
 fn a_trace_shows_locks_boosts_calls_and_restarts() {
     let trace = traced("tests/systems/inversion-cores.yaml", "400ms", &[]);

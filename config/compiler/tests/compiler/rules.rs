@@ -51,7 +51,7 @@ const ELSEWHERE: [&str; 4] = [
 ];
 
 // Verifies: BH-CFG-110, BH-CFG-111, BH-CFG-112, BH-CFG-113, BH-CFG-114, BH-CFG-115, BH-CFG-116, BH-CFG-117, BH-CFG-118,
-// BH-CFG-146, BH-CFG-147
+// BH-CFG-146, BH-CFG-147, BH-MEM-014, BH-MEM-015
 #[test]
 fn every_rule_on_places_fires() {
     let workshop = Workshop::new();

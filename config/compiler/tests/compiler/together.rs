@@ -139,8 +139,16 @@ const NO_TIMES: &[&str] = &[
     "schedule.unknown-partition",
 ];
 
-/// Those on which the payload of [`WITH`] depends beside the board: its partition's memory, cores, devices and level.
+/// Those on which the payload of [`WITH`] depends: its partition's memory, cores, devices and level, and the board but for
+/// devices of others and what no place depends on.
 const NO_PLACES: &[&str] = &[
+    "board.gic",
+    "board.no-such-bus",
+    "board.not-found",
+    "board.same-core",
+    "board.same-function",
+    "board.streams.yaml",
+    "board.unwired",
     "devices.board-interrupt",
     "devices.emulated-interrupt",
     "devices.no-",
@@ -150,7 +158,6 @@ const NO_PLACES: &[&str] = &[
     "devices.un",
     "document.choice",
     "document.missing-key",
-    "document.quantity.frequency",
     "document.unknown-key.board",
     "document.wrong-type",
     "memory.overlap",
@@ -173,11 +180,9 @@ const ELSEWHERE: &[&str] = &[
 /// Whether a breach of the rule cannot be seen beside what a file breaks.
 fn hides(file: &str, rule: &str) -> bool {
     let begins = |list: &[&str]| list.iter().any(|begin| file.starts_with(begin));
-    // All of them but the hypervisor, which is not the board's.
-    let of_board = file.starts_with("board.") && !file.starts_with("board.hypervisor");
     begins(NOTHING)
         || rule.starts_with("tasks/") && begins(NO_TIMES)
-        || rule.starts_with("payload/") && (begins(NO_PLACES) || of_board)
+        || rule.starts_with("payload/") && begins(NO_PLACES)
         // What has no room for all partitions has room without the largest one.
         || rule == "memory/alignment" && file.starts_with("totals.image")
 }

@@ -49,6 +49,12 @@ const KEYS: &[Key] = &[
         "Physical address of the memory that the writer writes, below 4GiB, a multiple of 64KiB, of 2MiB if it is that large.",
     ),
     optional(
+        "reader_at",
+        Kind::U64,
+        "the compiler finds a place",
+        "Physical address of the memory in which the reader of a queue says what it has taken, below 4GiB, a multiple of 64KiB.",
+    ),
+    optional(
         "from_qm",
         Kind::Word(FROM_QM),
         "`refused`",

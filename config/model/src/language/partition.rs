@@ -33,6 +33,24 @@ const KEYS: &[Key] = &[
         "Physical address of the window that it shares with the hypervisor, below 4GiB, a multiple of 32KiB.",
     ),
     optional(
+        "payload_at",
+        Kind::U64,
+        "the compiler finds a place",
+        "Physical address of its load list and payload in the image, a multiple of 4KiB, in the RAM that the image can cover; not with `colours`.",
+    ),
+    optional(
+        "stolen_time_at",
+        Kind::U64,
+        "the compiler finds a place",
+        "Physical address of the page of its stolen time, below 4GiB, a multiple of 4KiB; sliced partitions.",
+    ),
+    optional(
+        "device_tree_at",
+        Kind::U64,
+        "at the end of its RAM",
+        "Where its device tree lies in its RAM as it sees it, from 0x4000_0000, a multiple of 4KiB; the payload leaves room there.",
+    ),
+    optional(
         "args",
         Kind::Text(Meaning::Free),
         "none",

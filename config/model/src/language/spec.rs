@@ -74,12 +74,36 @@ const KEYS: &[Key] = &[
         "The health table: what is done about errors that are no partition's.",
     ),
     optional(
+        "hypervisor",
+        Kind::Map(&HYPERVISOR),
+        "as its keys",
+        "Where memory lies that the hypervisor writes and that is no part of its image.",
+    ),
+    optional(
         "watchdog",
         Kind::Map(&WATCHDOG),
         "not used",
         "The board's watchdog, which the hypervisor pets as long as the slots of every sliced core go on.",
     ),
 ];
+
+const HYPERVISOR: Table = table(
+    "the hypervisor's memory",
+    &[
+        optional(
+            "live_at",
+            Kind::U64,
+            "the compiler finds a place",
+            "Physical address of the root pages and the stream table that it writes, below 4GiB, a multiple of 2MiB, and of the stream table's size if that is more.",
+        ),
+        optional(
+            "smmu_queues_at",
+            Kind::U64,
+            "the compiler finds a place",
+            "Physical address of the two pages of the SMMU's queues, below 4GiB, a multiple of 4KiB; boards with an SMMU.",
+        ),
+    ],
+);
 
 const WATCHDOG: Table = table(
     "the watchdog",

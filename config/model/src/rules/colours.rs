@@ -21,8 +21,8 @@ static NOT_ON_BOARD: Rule = Rule {
 static PINNED: Rule = Rule {
     number: "BH044",
     id: "colours/pinned",
-    text: "Coloured memory is not pinned: its pages are not contiguous.",
-    fix: "Leave `at` out: coloured memory is placed by the compiler.",
+    text: "Memory and payload of a partition with colours are not pinned: their pages are not contiguous.",
+    fix: "Leave the address out: coloured pages are placed by the compiler.",
 };
 /// Two owners.
 static OVERLAP: Rule = Rule {
@@ -84,6 +84,7 @@ struct Coloured<'a> {
     name: &'a str,
     memory: &'a MemorySpec,
     colours: &'a ColoursSpec,
+    payload_at: Option<Spanned<u64>>,
 }
 
 fn coloured<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = Coloured<'a>> {
@@ -93,6 +94,7 @@ fn coloured<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = Coloured<'a>> {
             name: &p.name.value,
             memory,
             colours: memory.colours.as_ref()?,
+            payload_at: p.pins.payload_at,
         })
     })
 }
@@ -148,14 +150,15 @@ fn not_on_board(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Implements: BH-CFG-101.
 fn pinned(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for coloured in coloured(facts) {
-        if let Some(at) = coloured.memory.at {
+        let pins = [("memory", coloured.memory.at), ("payload", coloured.payload_at)];
+        for (what, at) in pins.into_iter().filter_map(|(what, at)| Some((what, at?))) {
             diagnostics.push(
                 Diagnostic::new(
                     &PINNED,
                     at.span,
-                    format!("the memory of `{}` has colours and an address", coloured.name),
+                    format!("the {what} of `{}` has colours and an address", coloured.name),
                     "pinned here",
-                    "leave `at` out: the compiler takes the pages of its colours wherever they are",
+                    "leave the address out: the compiler takes the pages of its colours wherever they are",
                 )
                 .and(coloured.colours.span(), "pages of some colours"),
             );

@@ -3,15 +3,17 @@
 //! Implements: BH-HEALTH-045.
 
 use std::fs;
+use std::path::Path;
 
 use bulkhead_model::files::Paths;
 use bulkhead_model::system::System;
 use bulkhead_runner::crash::El2Failure;
 use object::{Object, ObjectSymbol};
+use serde::Serialize;
 
 use super::core_file::{self, Thread};
 use super::{looked_for, started};
-use crate::cli::CrashArgs;
+use crate::cli::{CrashArgs, Format};
 use crate::failure::Failure;
 use crate::output;
 
@@ -20,8 +22,30 @@ const GUARD: u64 = 4096;
 /// A register and what it points to, in a line.
 const IN_A_LINE: usize = 4;
 
+/// What the core is of.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    verdict: &'static str,
+    output: &'a Path,
+    /// The program of which it is, for a debugger.
+    program: &'a Path,
+    core: u32,
+    vector: u64,
+    esr: u64,
+    far: u64,
+    elr: u64,
+    /// The symbol in EL2's code before `elr`, and the distance; `null` when it is no code of EL2.
+    at: Option<String>,
+    /// The same for the return address.
+    called_from: Option<String>,
+    sp: u64,
+    pstate: u64,
+    /// `X0` to `X30`.
+    x: [u64; 31],
+}
+
 /// Runs a system until EL2 fails on a core, or for the virtual time that was asked for.
-pub(super) fn run(args: &CrashArgs, system: &System, paths: &Paths) -> Result<(), Failure> {
+pub(super) fn run(args: &CrashArgs, format: Format, system: &System, paths: &Paths) -> Result<(), Failure> {
     let (mut session, _folder) = started(args, system, paths)?;
     let elf = paths.images.join(&session.manifest().runtime_elf);
     let program = fs::read(&elf).map_err(|e| Failure::file(&elf, &e))?;
@@ -42,11 +66,11 @@ pub(super) fn run(args: &CrashArgs, system: &System, paths: &Paths) -> Result<()
     let threads = [Thread::of_el2(&failure)];
     let bytes = core_file::encode(&threads, Some(&(block, memory))).map_err(Failure::unable)?;
     fs::write(&args.output, bytes).map_err(|e| Failure::file(&args.output, &e))?;
-    let said = told(&failure, &program);
-    let (elf, core) = (elf.display(), args.output.display());
-    output::line(&format!(
-        "{said}\n{core}: registers, stack and state; `gdb-multiarch -batch -ex bt {elf} {core}`"
-    ))
+    let outcome = outcome(&args.output, &elf, &failure, &program);
+    match format {
+        Format::Json => output::json(&outcome),
+        Format::Text => output::line(&told(&outcome)),
+    }
 }
 
 /// The last symbol of EL2's code up to an address in it, and how far it is away.
@@ -70,24 +94,51 @@ fn place(program: &object::File<'_>, address: u64) -> Option<String> {
     ))
 }
 
-/// The failure and the registers.
-fn told(failure: &El2Failure, program: &object::File<'_>) -> String {
+fn outcome<'a>(
+    output: &'a Path,
+    elf: &'a Path,
+    failure: &El2Failure,
+    program: &object::File<'_>,
+) -> Outcome<'a> {
     let [vector, esr, elr, far] = failure.failure;
     let held = &failure.registers;
-    let at = |address| place(program, address).unwrap_or_else(|| "no code of EL2".to_owned());
+    Outcome {
+        verdict: "pass",
+        output,
+        program: elf,
+        core: failure.core,
+        vector,
+        esr,
+        far,
+        elr,
+        at: place(program, elr),
+        called_from: place(program, held.x[30]),
+        sp: held.sp,
+        pstate: held.pstate,
+        x: held.x,
+    }
+}
+
+/// The failure and the registers, for people.
+fn told(outcome: &Outcome<'_>) -> String {
+    let at = |place: &Option<String>| place.clone().unwrap_or_else(|| "no code of EL2".to_owned());
     let mut lines = vec![
         format!(
-            "EL2 failed on core {}: vector {vector}, ESR {esr:#x}, FAR {far:#x}",
-            failure.core
+            "EL2 failed on core {}: vector {}, ESR {:#x}, FAR {:#x}",
+            outcome.core, outcome.vector, outcome.esr, outcome.far
         ),
-        format!("  at {elr:#x}, {}", at(elr)),
-        format!("  called from {:#x}, {}", held.x[30], at(held.x[30])),
-        format!("  SP {:#x}, PSTATE {:#x}", held.sp, held.pstate),
+        format!("  at {:#x}, {}", outcome.elr, at(&outcome.at)),
+        format!("  called from {:#x}, {}", outcome.x[30], at(&outcome.called_from)),
+        format!("  SP {:#x}, PSTATE {:#x}", outcome.sp, outcome.pstate),
     ];
-    for (line, registers) in held.x.chunks(IN_A_LINE).enumerate() {
+    for (line, registers) in outcome.x.chunks(IN_A_LINE).enumerate() {
         let numbered = (line * IN_A_LINE..).zip(registers);
         let registers: Vec<String> = numbered.map(|(n, value)| format!("X{n} {value:#x}")).collect();
         lines.push(format!("  {}", registers.join(", ")));
     }
+    let (elf, core) = (outcome.program.display(), outcome.output.display());
+    lines.push(format!(
+        "{core}: registers, stack and state; `gdb-multiarch -batch -ex bt {elf} {core}`"
+    ));
     lines.join("\n")
 }

@@ -278,6 +278,11 @@ pub(super) const TESTS: &[Test] = &[
         "queues and shared memory hold against a hostile partition at their other end"
     ),
     target!(
+        "pinned",
+        "pinned",
+        "a system in which everything is pinned that can be lies where its spec says, boots and talks"
+    ),
+    target!(
         "doorbells",
         "doorbells",
         "a doorbell rings at most once in its interval, for nobody but its reader, however hard it is rung"

@@ -11,7 +11,7 @@ use super::Fact;
 use crate::at::doorbell;
 use crate::built::Built;
 use crate::content;
-use crate::records::GrantRecord;
+use crate::records::{GrantRecord, Placed};
 use crate::share::slot_use;
 use crate::words::{budget, numbers, size, time};
 
@@ -53,6 +53,8 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
             lines
         }
         ["health", ..] => super::health::system(built),
+        ["hypervisor", "live_at"] => lies(built, "el2", "live"),
+        ["hypervisor", "smmu_queues_at"] => lies(built, "el2", "smmu-queues"),
         ["watchdog", ..] => vec![format!("the watchdog {}", crate::devices::watchdog(system))],
         ["schedule", "major_frame"] => frame(built),
         ["schedule", "cores", core, ..] => core
@@ -68,6 +70,14 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
     }
 }
 
+/// Where something lies.
+fn lies(built: &Built<'_>, owner: &str, name: &str) -> Vec<String> {
+    let placed = built.records.memory.iter();
+    let found = placed.filter(|p| p.owner == owner && p.name == name);
+    let line = |p: &Placed| format!("`{name}` lies at {:#x}-{:#x}", p.physical.start, p.physical.end);
+    found.map(line).collect()
+}
+
 /// A key that this module does not follow to its records.
 fn unexplained(system: &System) -> Vec<String> {
     vec![format!(
@@ -79,7 +89,7 @@ fn unexplained(system: &System) -> Vec<String> {
 fn board(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
     let placed = |owner: &str| -> Vec<String> {
         let of_owner = built.records.memory.iter().filter(|p| p.owner == owner);
-        let line = |p: &crate::records::Placed| {
+        let line = |p: &Placed| {
             format!(
                 "`{}` lies at {:#x}-{:#x}",
                 p.name, p.physical.start, p.physical.end
@@ -187,6 +197,10 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
             .collect(),
         "memory" => grants(&|g| g.name == "ram"),
         "payload" | "args" => payload(built, index),
+        "payload_at" => lies(built, &root, "payload-area"),
+        "window_at" => lies(built, &root, "window"),
+        "stolen_time_at" => lies(built, &root, "stolen-time"),
+        "device_tree_at" => vec!["where its loader puts its device tree, whose address it finds in X0".to_owned()],
         "console" => {
             let mut lines = grants(&|g| g.name == "window");
             let emulated = built.records.emulated.iter().filter(|e| e.partition == name && e.device == "uart");

@@ -4,7 +4,7 @@
 use bulkhead_model::keys::{self, Row};
 use bulkhead_model::language::{self, Need};
 use bulkhead_model::span::{Sources, Span};
-use bulkhead_model::system::System;
+use bulkhead_model::system::{Partition, System};
 use bulkhead_model::values::{Document, Value};
 
 use super::evidence::place;
@@ -186,20 +186,26 @@ pub(crate) fn placement(system: &System, built: &Built<'_>, text: &str) -> Optio
 
 /// Who chose an address; `place` writes a place in a source.
 pub(crate) fn chosen(system: &System, placed: &Placed, place: fn(&Sources, Span) -> String) -> String {
-    let partition = placed.owner.strip_prefix("partition:");
-    let partition = partition.and_then(|n| system.partitions.iter().find(|p| p.name.value == n));
-    if let Some(partition) = partition.filter(|_| placed.name == "ram") {
-        let size = place(&system.sources, partition.memory.size.span);
-        return match &partition.memory.at {
+    if let Some(pin) = system.pin(&placed.owner, &placed.name) {
+        let mut chosen = match pin.at {
             Some(at) => format!(
-                "pinned by the spec, {}; its size by {size}",
+                "pinned by the spec: `{}`, {}",
+                pin.key,
                 place(&system.sources, at.span)
             ),
-            None => format!(
-                "chosen by the compiler; `partitions.{}.memory` ({size}) gives the size, and `at` there would pin it",
-                partition.name.value
-            ),
+            None => format!("chosen by the compiler; `{}` would pin it", pin.key),
         };
+        let named = |p: &&Partition| placed.owner.strip_prefix("partition:") == Some(&p.name.value);
+        if let Some(partition) = system
+            .partitions
+            .iter()
+            .find(named)
+            .filter(|_| placed.name == "ram")
+        {
+            let size = place(&system.sources, partition.memory.size.span);
+            chosen.push_str(&format!("; its size by {size}"));
+        }
+        return chosen;
     }
     match (placed.owner.as_str(), placed.name.as_str()) {
         ("board", _) => "the board file reserves it".to_owned(),
@@ -209,6 +215,9 @@ pub(crate) fn chosen(system: &System, placed: &Placed, place: fn(&Sources, Span)
         ("el2", "hypervisor") => {
             "the board file says where the hypervisor lies; its size is that of hypervisor.bin".to_owned()
         }
-        _ => "chosen by the compiler: nothing in the spec pins it".to_owned(),
+        ("el2", "blob" | "certificate" | "padding" | "slack") => {
+            "it follows the hypervisor's image, which lies where the board file says".to_owned()
+        }
+        _ => "chosen by the compiler".to_owned(),
     }
 }

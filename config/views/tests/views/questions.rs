@@ -10,6 +10,7 @@ use bulkhead_views::who_can::who_can;
 use bulkhead_views::why::why;
 
 use crate::Sample;
+use crate::support::{Workshop, repository};
 
 fn told(sample: &Sample, question: &str) -> String {
     let analysis = Analysis::of(&sample.system, &sample.system.board.bounds);
@@ -219,4 +220,26 @@ fn each_kind_of_address_is_reached_by_whom_the_grants_name() {
         }
     }
     assert!(unmapped > 0 && holes > 0, "{unmapped} unmapped, {holes} holes");
+}
+
+/// A bus master that nobody owns is one all the same: the SMMU aborts it, or nothing keeps it from memory.
+/// Verifies: BH-EXPL-001
+#[test]
+fn a_bus_master_of_nobody_is_said_to_be_one() {
+    for (file, device, says) in [
+        ("streams", "dma0", "DMA: its StreamIDs are invalid"),
+        ("gicv2", "gdma0", "DMA: as the boot loader left it"),
+    ] {
+        let folder = repository().join("tests/invalid");
+        let text = std::fs::read_to_string(folder.join(format!("valid.{file}.yaml"))).unwrap();
+        let board = format!("board: {}/boards/", folder.display());
+        let text = text
+            .replace("board: boards/", &board)
+            .replace("[can1, dma0]", "[can1]");
+        let sample = Sample::of(Workshop::new().load(&text));
+        let answer = who_can(&sample.built(), Some(&sample.system.board), device).unwrap();
+        let notes = answer.notes.join("\n");
+        assert!(notes.contains("owner: nobody") && notes.contains(says), "{notes}");
+        assert!(!notes.contains("no bus master"), "{notes}");
+    }
 }

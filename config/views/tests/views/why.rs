@@ -7,7 +7,7 @@ use bulkhead_model::values::Document;
 use bulkhead_views::overview::overview;
 use bulkhead_views::why::{Why, broken_rule, find_rule, why};
 
-use crate::support::Workshop;
+use crate::support::{Workshop, repository};
 use crate::{Sample, reference_text};
 
 fn ask(sample: &Sample, text: &str) -> Why {
@@ -68,6 +68,52 @@ fn defaults_choices_and_changes_say_what_they_are() {
     let pinned = Sample::of(Workshop::new().load(&pinned));
     let ram = ask(&pinned, "infotainment/ram");
     assert!(fact(&ram, "from").contains("pinned by the spec") && ram.answer.starts_with("0x60000000"));
+}
+
+// Verifies: BH-MEM-013
+#[test]
+fn every_place_in_ram_says_which_key_pins_it() {
+    let text = std::fs::read_to_string(repository().join("tests/invalid/valid.pins.yaml")).unwrap();
+    let sample = Sample::of(Workshop::new().load(&text));
+    let from = |thing: &str| fact(&ask(&sample, thing), "from").to_owned();
+    for (thing, key) in [
+        ("control/payload-area", "partitions.control.payload_at"),
+        ("panel/ram", "partitions.panel.memory.at"),
+        ("panel/window", "partitions.panel.window_at"),
+        ("panel/stolen-time", "partitions.panel.stolen_time_at"),
+        ("channel/state", "channels.state.at"),
+        ("channel/faults", "channels.faults.at"),
+        ("channel/faults.reader", "channels.faults.reader_at"),
+        ("channel/record", "locks.record.at"),
+        ("el2/live", "hypervisor.live_at"),
+        ("el2/smmu-queues", "hypervisor.smmu_queues_at"),
+    ] {
+        let from = from(thing);
+        let says = format!("pinned by the spec: `{key}`, ");
+        assert!(from.starts_with(&says), "{thing}: {from}");
+        // And the key says what it decides.
+        let pin = ask(&sample, key);
+        let address = pin.answer.trim_matches('`').replace('_', "");
+        let decided = pin.facts.iter().filter(|f| f.kind == "decides");
+        let tells = |text: &str| text.contains(&format!("{address}-"));
+        assert!(
+            decided.map(|f| f.text.as_str()).any(tells),
+            "{key}: {}",
+            pin.text()
+        );
+    }
+    assert!(from("linux/ram").contains("; `partitions.linux.memory.at` would pin it"));
+    // Only what belongs to the image and what the board fixes has no key.
+    let ram = sample.system.board.ram[0].value;
+    let places = sample.compiled.plan.map.areas().iter();
+    let without = places.filter(|a| ram.base <= a.range.start && a.range.start < ram.end());
+    let without = without.filter(|a| sample.system.pin(&a.owner, &a.name).is_none());
+    let names: Vec<&str> = without.map(|a| a.name.as_str()).collect();
+    let image = ["hypervisor", "padding", "blob", "certificate", "slack"];
+    let reserved = ["boot-stub", "board-device-tree", "crash-dump"];
+    let known = |name: &&str| image.contains(name) || reserved.contains(name);
+    assert!(names.iter().all(known) && names.contains(&"blob"), "{names:?}");
+    assert!(from("el2/blob").starts_with("it follows the hypervisor's image"));
 }
 
 // Verifies: BH-EXPL-004
