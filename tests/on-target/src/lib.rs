@@ -27,6 +27,14 @@ use tempfile::TempDir;
 /// The reference system.
 pub const REFERENCE: &str = "config/systems/adas-infotainment.yaml";
 
+/// Changes of the reference system for a deterministic board, which has no entropy.
+pub const FIXED_SEEDS: [&str; 4] = [
+    "partitions.adas.seed=fixed",
+    "partitions.vehicle.seed=fixed",
+    "partitions.infotainment.seed=fixed",
+    "partitions.cluster.seed=fixed",
+];
+
 /// A file of the source tree.
 pub fn in_tree(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)

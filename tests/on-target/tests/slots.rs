@@ -5,19 +5,11 @@
 
 use std::time::Duration;
 
-use bulkhead_on_target::{REFERENCE, System, core, partition, says};
+use bulkhead_on_target::{FIXED_SEEDS, REFERENCE, System, core, partition, says};
 use bulkhead_runner::command::Timing;
 
 /// Cores that infotainment shares with cluster and with EL2's own slot.
 const SLICED: [u32; 2] = [0, 1];
-
-/// A deterministic board has no entropy.
-const FIXED_SEEDS: [&str; 4] = [
-    "partitions.adas.seed=fixed",
-    "partitions.vehicle.seed=fixed",
-    "partitions.infotainment.seed=fixed",
-    "partitions.cluster.seed=fixed",
-];
 
 /// Verifies: BH-SCHED-003, BH-SCHED-006.
 #[test]
