@@ -3,7 +3,7 @@
 //! instruction is one nanosecond.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
-use bulkhead_on_target::{FIXED_SEEDS, REFERENCE, System, core, partition, says};
+use bulkhead_on_target::{FIXED_SEEDS, REFERENCE, System, core, partition, says, slots_begin_in_time};
 use bulkhead_runner::Session;
 use bulkhead_runner::command::Timing;
 
@@ -15,7 +15,7 @@ fn types(session: &mut Session, line: &str) {
         .expect("typed");
 }
 
-/// Verifies: BH-LOCK-026, BH-LOCK-027.
+/// Verifies: BH-LOCK-023, BH-LOCK-026, BH-LOCK-027, BH-SCHED-025.
 #[test]
 fn what_a_linux_process_sets_the_cluster_applies() {
     let system = System::build(REFERENCE, &FIXED_SEEDS);
@@ -51,6 +51,7 @@ fn what_a_linux_process_sets_the_cluster_applies() {
     assert!(u64::from(lock.acquired) > linux + frames / 20, "{lock:?}");
     // The CPUs of Linux wait for each other.
     assert!(lock.contended > 0 && lock.revoked == 0, "{lock:?}");
+    slots_begin_in_time(&report);
     for name in [LINUX, "cluster"] {
         let partition = partition(&report, name);
         assert_eq!((partition.restarts, partition.slots.missed), (0, 0), "{name}");

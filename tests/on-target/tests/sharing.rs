@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bulkhead_on_target::{System, core, lines, partition, says};
+use bulkhead_on_target::{System, core, lines, partition, says, slots_begin_in_time};
 use bulkhead_runner::Session;
 use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
@@ -100,6 +100,7 @@ fn slots_are_shared_by_priority_budget_and_slack() {
     let rung = last(&session, "ringer", "rung");
     let report = session.finish("the time is over").expect("report");
     println!("urgent {wakes:?}, ear {heard:?}, ringer {rung:?}");
+    slots_begin_in_time(&report);
     let others = ["ear", "noise"];
     two_cores_share(&report, &wakes, &others);
 
@@ -123,7 +124,7 @@ fn slots_are_shared_on_a_gicv2() {
 /// The vCPUs of a partition that has a share on two cores call each other past those whose slots they are, life after
 /// life; who owns a lock is boosted in a slot of others at nobody's cost but the lock's.
 ///
-/// Verifies: BH-SCHED-021, BH-SCHED-022, BH-SCHED-023, BH-LOCK-005, BH-LOCK-020.
+/// Verifies: BH-SCHED-021, BH-SCHED-022, BH-SCHED-023, BH-SCHED-025, BH-LOCK-005, BH-LOCK-020.
 #[test]
 fn shares_on_two_cores_restart_and_boosts_cost_no_budget() {
     let system = System::build(CORES, &[]);
@@ -145,6 +146,7 @@ fn shares_on_two_cores_restart_and_boosts_cost_no_budget() {
         println!("{name}: {:?}, {} restarts", partition.slots, partition.restarts);
         assert_eq!(partition.slots.missed, 0, "{name}");
     }
+    slots_begin_in_time(&report);
     let frames = core(&report, 0).frames;
     assert!(frames >= 80, "{frames} frames");
 
@@ -202,17 +204,13 @@ fn a_budget_of_traffic_is_shared_as_the_slot_is() {
     says(&mut session, "mate", "spins", 20);
     session.run_for(Duration::from_millis(800)).expect("runs");
     let report = session.finish("the time is over").expect("report");
+    slots_begin_in_time(&report);
     let row = core(&report, 1);
     println!("{row:?}");
     assert!(row.frames >= 80 && row.adds_up, "{row:?}");
     assert!(row.budget_spent.abs_diff(10 * row.frames) <= 10, "once a period");
     // The core is never without work: it sleeps while it stands still.
     assert_eq!(row.idle_ns, row.budget_ns);
-    assert!(
-        row.worst_slot_lateness_ns < EDGE,
-        "{} ns",
-        row.worst_slot_lateness_ns
-    );
     // Two fifths of what they have without it.
     for (name, ms) in [("greedy", 1), ("mate", 6), ("spare", 3)] {
         runs(&report, 1, name, ms * 2 * MS / 5 - EDGE, ms * 2 * MS / 5 + EDGE);
