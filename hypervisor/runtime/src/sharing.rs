@@ -20,6 +20,7 @@ use bulkhead_types::tables::{Core, MAX_SHARES, share_kind};
 
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::gic::{GUEST_PPIS, notify};
+use crate::gic_cpu;
 use crate::health::{self, Blame, Event};
 use crate::physical::{owns, set_spis};
 use crate::shared::{SHARED, set_running};
@@ -55,6 +56,8 @@ pub enum Chosen {
     Runs,
     /// None can; that of `Running::slot` waits on the core, if there is one.
     Rests,
+    /// That of `Running::slot` has just been started: its way onto the core is a path of its own.
+    Starts,
 }
 
 /// The bit of a vCPU in sets of a core's.
@@ -181,6 +184,7 @@ impl PerCore {
             set_running(running.index, SHARED | sharing.called);
             last = Some(place);
             running.slot = Some(who);
+            let was_off = self.is_off(who);
             if self.can_run(who) {
                 if let Some(running) = self.running.as_mut()
                     && let Some(sharing) = running.sharing.as_mut()
@@ -188,7 +192,7 @@ impl PerCore {
                     let ended = sharing.accounts.give(place, entered);
                     running.ended(&self.vcpus, ended);
                 }
-                return Chosen::Runs;
+                return if was_off { Chosen::Starts } else { Chosen::Runs };
             }
         }
         if let Some(running) = self.running.as_mut()
@@ -202,6 +206,19 @@ impl PerCore {
             running.ended(&self.vcpus, ended);
         }
         Chosen::Rests
+    }
+
+    fn is_off(&self, local: usize) -> bool {
+        let vcpu = self.vcpus.get(local).and_then(Option::as_ref);
+        vcpu.is_some_and(|v| v.readiness == Readiness::Off)
+    }
+
+    /// Ends the path of a start: the core calls itself, and takes the vCPU that has the turn, and pays, when it looks again.
+    pub fn start_apart(&mut self) {
+        self.decide_again();
+        if let Some(running) = self.running.as_ref() {
+            gic_cpu::kick(&running.distributor, running.core);
+        }
     }
 
     /// Whether the vCPU can run now, or finds out as soon as it is loaded.

@@ -209,8 +209,8 @@ fn a_budget_of_traffic_is_shared_as_the_slot_is() {
     println!("{row:?}");
     assert!(row.frames >= 80 && row.adds_up, "{row:?}");
     assert!(row.budget_spent.abs_diff(10 * row.frames) <= 10, "once a period");
-    // The core is never without work: it sleeps while it stands still.
-    assert_eq!(row.idle_ns, row.budget_ns);
+    // The core is never without work: it sleeps while it stands still, and between a start's paths.
+    assert!(row.idle_ns - row.budget_ns < EDGE, "{row:?}");
     // Two fifths of what they have without it.
     for (name, ms) in [("greedy", 1), ("mate", 6), ("spare", 3)] {
         runs(&report, 1, name, ms * 2 * MS / 5 - EDGE, ms * 2 * MS / 5 + EDGE);
