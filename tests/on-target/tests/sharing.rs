@@ -151,7 +151,7 @@ fn shares_on_two_cores_restart_and_boosts_cost_no_budget() {
     assert!(frames >= 80, "{frames} frames");
 
     // Each life ends with its line, and takes a fraction of its calls for its start.
-    let restarts = u64::from(partition(&report, "pair").restarts);
+    let restarts = partition(&report, "pair").restarts;
     assert!(restarts >= frames / 20, "{restarts} restarts");
     assert!(restarts.abs_diff(lives.len() as u64) <= 1, "{restarts} restarts");
     for life in &lives {
