@@ -116,6 +116,7 @@ fn the_reference_system_resolves_to_what_it_says() {
         panic!()
     };
     assert!(programs[0].path.ends_with("images/vehicle-state"));
+    assert!(programs[1].path.ends_with("images/settings"));
 
     let can1 = &system.board.devices[system.partitions[1].devices[0].value];
     assert_eq!(
@@ -166,7 +167,11 @@ fn the_reference_system_resolves_to_what_it_says() {
         }
     );
     assert_eq!((slots[1].offset, slots[1].length.value), (8_000_000, 2_000_000));
-    assert_eq!((system.expect.len(), system.never[0].partition.value), (4, 1));
+    assert_eq!((system.expect.len(), system.never[0].partition.value), (5, 1));
+    let lock = &system.locks[0];
+    let participants = lock.participants.iter().map(|p| (p.partition.value, p.priority));
+    assert_eq!((lock.name.value.as_str(), lock.hold.value), ("settings", 100_000));
+    assert_eq!(participants.collect::<Vec<_>>(), [(3, 0), (2, 1)]);
 }
 
 // Verifies: BH-CFG-001

@@ -25,7 +25,7 @@ use crate::gic::kick_if_running;
 use crate::shared::{MAX_CORES, NOBODY, PARTITIONS};
 use crate::{core_field, view};
 
-pub use turn::Clock;
+pub use turn::{Clock, Turn};
 
 /// EL2's part of a lock.
 struct Lock {

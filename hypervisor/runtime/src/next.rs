@@ -10,6 +10,7 @@ use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{PerCore, Readiness};
 use crate::errors::Errors;
+use crate::locks::Turn;
 use crate::path::Path;
 use crate::stats::Account;
 use crate::{core_field, gic_cpu};
@@ -96,7 +97,9 @@ impl PerCore {
 
     /// Index of the vCPU to run now, loaded and refreshed.
     fn pick(&mut self) -> Option<usize> {
-        self.take_turn();
+        if self.take_turn() == Turn::PutOff {
+            return None;
+        }
         let owner = self.running.as_ref()?.owner?;
         self.follow_life(owner);
         if self.running.as_ref()?.is_out_of_budget() {

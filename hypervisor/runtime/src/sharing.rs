@@ -12,6 +12,7 @@ use bulkhead_abi::stats::MAX_VCPUS_PER_CORE;
 use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::{counter, isb};
 use bulkhead_arch::registers;
+use bulkhead_policy::lifecycle::Phase;
 use bulkhead_policy::schedule::{Position, ticks};
 use bulkhead_policy::sharing::{Claim, Sharing};
 use bulkhead_policy::vgic::VcpuSet;
@@ -20,7 +21,9 @@ use bulkhead_types::tables::{Core, MAX_SHARES, share_kind};
 
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
 use crate::gic::{GUEST_PPIS, notify};
+use crate::gic_cpu;
 use crate::health::{self, Blame, Event};
+use crate::lifecycle::life;
 use crate::physical::{owns, set_spis};
 use crate::shared::{SHARED, set_running};
 use crate::{vcpu_field, view};
@@ -36,6 +39,8 @@ pub struct SlotShares {
     called: u32,
     /// Physical SPIs of each vCPU in this slot.
     interrupts: [u32; MAX_VCPUS_PER_CORE],
+    /// The vCPU whose partition the next path loads.
+    starting: Option<usize>,
 }
 
 impl SlotShares {
@@ -55,6 +60,8 @@ pub enum Chosen {
     Runs,
     /// None can; that of `Running::slot` waits on the core, if there is one.
     Rests,
+    /// That of `Running::slot` is to be started, or was: its start, and its way onto the core, are paths of their own.
+    Starts,
 }
 
 /// The bit of a vCPU in sets of a core's.
@@ -118,6 +125,7 @@ impl PerCore {
             watched: 0,
             called: 0,
             interrupts: [0; MAX_VCPUS_PER_CORE],
+            starting: None,
         });
         for claim in claims.iter().flatten() {
             self.feed_console(Some(claim.who));
@@ -181,14 +189,17 @@ impl PerCore {
             set_running(running.index, SHARED | sharing.called);
             last = Some(place);
             running.slot = Some(who);
-            if self.can_run(who) {
+            let begins = sharing.starting != Some(who) && self.is_to_start(who);
+            let was_off = self.is_off(who);
+            if begins || self.can_run(who) {
                 if let Some(running) = self.running.as_mut()
                     && let Some(sharing) = running.sharing.as_mut()
                 {
+                    sharing.starting = begins.then_some(who);
                     let ended = sharing.accounts.give(place, entered);
                     running.ended(&self.vcpus, ended);
                 }
-                return Chosen::Runs;
+                return if was_off { Chosen::Starts } else { Chosen::Runs };
             }
         }
         if let Some(running) = self.running.as_mut()
@@ -202,6 +213,28 @@ impl PerCore {
             running.ended(&self.vcpus, ended);
         }
         Chosen::Rests
+    }
+
+    fn is_off(&self, local: usize) -> bool {
+        let vcpu = self.vcpus.get(local).and_then(Option::as_ref);
+        vcpu.is_some_and(|v| v.readiness == Readiness::Off)
+    }
+
+    /// Whether this core has to load the vCPU's partition.
+    fn is_to_start(&self, local: usize) -> bool {
+        let vcpu = self.vcpus.get(local).and_then(Option::as_ref);
+        vcpu.is_some_and(|v| {
+            v.entry.index == 0 && v.readiness == Readiness::Off && life(v.shared).phase() == Phase::Loading
+        })
+    }
+
+    /// Ends a path before a start, and behind it: the core calls itself, and when it looks again goes on with the vCPU that
+    /// has the turn, and pays.
+    pub fn start_apart(&mut self) {
+        self.decide_again();
+        if let Some(running) = self.running.as_ref() {
+            gic_cpu::kick(&running.distributor, running.core);
+        }
     }
 
     /// Whether the vCPU can run now, or finds out as soon as it is loaded.

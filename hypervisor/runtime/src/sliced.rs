@@ -3,7 +3,7 @@
 //!
 //! EL2's physical timer fires at the end of the current slot. `on_slot_timer` then finds the slot that the
 //! counter is in: usually the next; if whole slots were passed over they are counted as missed and not run
-//! late. What runs in a slot is found by `PerCore::pick`. Implements: BH-SCHED-003.
+//! late. What runs in a slot is found by `PerCore::pick`. Implements: BH-SCHED-003, BH-SCHED-025.
 
 use bulkhead_abi::health::Error;
 use bulkhead_abi::trace::{self, Kind};

@@ -96,11 +96,15 @@ impl Cluster {
             return;
         };
         let found = self.lock.as_ref().and_then(|lock| Settings::read(lock.record()));
-        let whole = found.filter(|_| !held.owner_died());
+        let died = held.owner_died();
         if held.give().is_err() {
             return;
         }
-        if let Some(settings) = whole.filter(|new| *new != self.settings) {
+        if died {
+            console::line(format_args!("settings: who changed them died, the old ones stay"));
+            return;
+        }
+        if let Some(settings) = found.filter(|new| *new != self.settings) {
             self.settings = settings;
             console::line(format_args!("settings: {settings}"));
         }

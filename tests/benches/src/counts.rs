@@ -106,6 +106,7 @@ pub fn reason(from: u32, class: u32, detail: u64, ended: &str, switched: &str) -
             (0x080a_0000..=0x08ff_ffff, false) => "gicr_read",
             (0x080a_0000..=0x08ff_ffff, true) => "gicr_write",
             (0x0900_0000..=0x0900_0fff, _) => "uart",
+            (0x0b80_0000..=0x0b8f_ffff, _) => "lock",
             _ => "fault",
         },
         (0 | 4, _) => "fault",

@@ -23,7 +23,7 @@ type Elsewhere = (
     u64,
 );
 
-const RUNS: [Elsewhere; 8] = [
+const RUNS: [Elsewhere; 9] = [
     (
         "linux-and-restart",
         REFERENCE,
@@ -42,6 +42,13 @@ const RUNS: [Elsewhere; 8] = [
         "tests/systems/sharing.yaml",
         &[],
         ("ringer", " rung"),
+        500,
+    ),
+    (
+        "shared-slots-two-cores",
+        "tests/systems/sharing-cores.yaml",
+        &[],
+        ("pair", " calls"),
         500,
     ),
     (

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bulkhead_model::bounds::CostPath;
 use bulkhead_model::manifest::Manifest;
 use bulkhead_runner::report::{CoreReport, Partition, Report};
 use bulkhead_runner::{Session, SessionOptions};
@@ -26,6 +27,14 @@ use tempfile::TempDir;
 
 /// The reference system.
 pub const REFERENCE: &str = "config/systems/adas-infotainment.yaml";
+
+/// Changes of the reference system for a deterministic board, which has no entropy.
+pub const FIXED_SEEDS: [&str; 4] = [
+    "partitions.adas.seed=fixed",
+    "partitions.vehicle.seed=fixed",
+    "partitions.infotainment.seed=fixed",
+    "partitions.cluster.seed=fixed",
+];
 
 /// A file of the source tree.
 pub fn in_tree(path: &str) -> PathBuf {
@@ -169,6 +178,20 @@ pub fn partition<'a>(report: &'a Report, name: &str) -> &'a Partition {
 pub fn core(report: &Report, index: u32) -> &CoreReport {
     let core = report.cores.iter().find(|core| core.core == index);
     core.unwrap_or_else(|| panic!("no core {index}"))
+}
+
+/// Holds the slots of a deterministic run on `qemu-virt` against what the analysis counts with.
+///
+/// # Panics
+/// EL2 began one later than the board's bounds file states.
+pub fn slots_begin_in_time(report: &Report) {
+    let board = bulkhead_model::load_board(&in_tree("config/boards/qemu-virt.yaml"));
+    let stated = board.expect("the board").bounds.cost(CostPath::SlotLateness).ns;
+    for row in &report.cores {
+        let late = row.worst_slot_lateness_ns;
+        println!("core {}: a slot began {late} ns late, stated {stated}", row.core);
+        assert!(late <= stated, "core {}: a slot began {late} ns late", row.core);
+    }
 }
 
 /// The line of a console that has `text`, after what was found before.

@@ -80,6 +80,27 @@ fn spins(session: &mut Session) {
     }
 }
 
+/// The cluster shows what Linux has written into the record that they share under a lock.
+fn shares(session: &mut Session) {
+    says(session, "cluster", "settings: brightness 80, volume 0, ", 20);
+    type_line(session, invited("settings brightness 30"));
+    says(session, LINUX, "settings: brightness 30, volume 0, ", 20);
+    says(session, "cluster", "settings: brightness 30, volume 0, ", 20);
+}
+
+/// What the cluster says when it gets the lock of one that died.
+const DIED: &str = "settings: who changed them died, the old ones stay";
+
+/// Linux hangs in the middle of a change and restarts with the lock: the cluster goes on with the old settings while it
+/// is held, is told when it gets it, and shows what the next life of Linux writes.
+fn restarts_with_the_lock(session: &mut Session) {
+    type_line(session, invited("settings hold &"));
+    says(session, LINUX, "settings: holds, half a change written", 20);
+    restarts(session, "reboot -f", "reboot: Restarting system");
+    says(session, "cluster", DIED, 20);
+    says(session, "cluster", "settings: brightness 80, volume 0, ", 20);
+}
+
 /// Linux restarts alone: it gets ready again while the car and the cluster go on.
 fn restarts(session: &mut Session, command: &str, last_words: &str) {
     type_line(session, invited(command));
@@ -98,7 +119,7 @@ fn restarts(session: &mut Session, command: &str, last_words: &str) {
     assert!(states.is_sorted_by(|a, b| a < b), "cluster: {states:?}");
 }
 
-/// Verifies: BH-LIFE-002, BH-SCHED-006, BH-STAT-001.
+/// Verifies: BH-LIFE-002, BH-LOCK-008, BH-LOCK-026, BH-SCHED-006, BH-STAT-001.
 #[test]
 fn partitions_do_not_notice_what_linux_does() {
     let system = System::build(REFERENCE, &[]);
@@ -106,8 +127,9 @@ fn partitions_do_not_notice_what_linux_does() {
     says(&mut session, LINUX, "infotainment: ready, 2 CPUs online", 120);
     says(&mut session, "vehicle", "scenario 1: STOPPED", 60);
     computes(&mut session);
+    shares(&mut session);
     spins(&mut session);
-    restarts(&mut session, "reboot -f", "reboot: Restarting system");
+    restarts_with_the_lock(&mut session);
     computes(&mut session);
     restarts(
         &mut session,
@@ -115,6 +137,17 @@ fn partitions_do_not_notice_what_linux_does() {
         "Kernel panic - not syncing",
     );
     computes(&mut session);
+    let said = lines(&session, "cluster");
+    let settings = said.iter().filter(|line| line.starts_with("settings: "));
+    let settings: Vec<&str> = settings.take(4).map(String::as_str).collect();
+    let shown =
+        [80, 30, 80].map(|brightness| format!("settings: brightness {brightness}, volume 0, change "));
+    let shown: Vec<String> = (1..).zip(shown).map(|(n, text)| format!("{text}{n}")).collect();
+    assert_eq!(
+        settings,
+        [&shown[0], &shown[1], DIED, &shown[2]],
+        "no half change is shown"
+    );
     let report = session.finish("all was seen").expect("report");
 
     assert_eq!(report.reasons, [""; 0]);
@@ -126,6 +159,11 @@ fn partitions_do_not_notice_what_linux_does() {
         assert_eq!(partition(&report, name).restarts, restarts, "{name}");
         assert_eq!(partition(&report, name).fault, None, "{name}");
     }
+    let lock = report.pi_locks.iter().find(|lock| lock.name == "settings");
+    let lock = lock.expect("the lock is in the report");
+    println!("{lock:?}");
+    // Linux took it five times.
+    assert!(lock.acquired > 5 && lock.revoked == 1, "{lock:?}");
     // A direct core notes the time only when it enters EL2: its row tells of its start alone.
     for index in [0, 1] {
         let core = core(&report, index);

@@ -4,7 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use bulkhead_benches::{counts, plugin};
-use bulkhead_on_target::{REFERENCE, System, in_tree, lines, partition, says};
+use bulkhead_on_target::{FIXED_SEEDS, REFERENCE, System, in_tree, lines, partition, says};
 use bulkhead_runner::Session;
 use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
@@ -23,12 +23,7 @@ const EL2_BOUND: u64 = 8_000;
 
 /// Builds and starts the reference system with changed values, the same in every run.
 fn start(changes: &[&str], extra: Vec<String>) -> (System, Session) {
-    let mut overrides: Vec<String> = changes.iter().map(|&c| c.to_owned()).collect();
-    for name in ["adas", "vehicle", "infotainment", "cluster"] {
-        overrides.push(format!("partitions.{name}.seed=fixed"));
-    }
-    let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
-    let system = System::build(REFERENCE, &overrides);
+    let system = System::build(REFERENCE, &[changes, &FIXED_SEEDS].concat());
     let session = system.start(|options| {
         options.launch.timing = Timing::Deterministic;
         options.launch.extra = extra;

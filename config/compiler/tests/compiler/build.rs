@@ -124,7 +124,10 @@ fn el2_reads_the_blob() {
     // Two stages of 1007 times 2^15 clocks of 33 MHz: just below two seconds.
     assert_eq!(parsed.board.watchdog, 1007);
     let channels: Vec<(u64, u64)> = parsed.channels.iter().map(|c| (c.base, c.size)).collect();
-    assert_eq!(channels, [(compiled.plan.channels[0].start, 0x1_0000)]);
+    let [port, lock] = compiled.plan.channels[..] else {
+        panic!("{:?}", compiled.plan.channels)
+    };
+    assert_eq!(channels, [(port.start, 0x1_0000), (lock.start, 0x1000)]);
 }
 
 /// Control words as the project's decisions state them, in numbers. Verifies: BH-CFG-013.

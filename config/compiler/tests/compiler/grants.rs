@@ -6,7 +6,7 @@ use bulkhead_types::system;
 
 use crate::support::{Workshop, hypervisor_bin};
 
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 29] = [
     "system",
     "board",
     "image",
@@ -28,6 +28,7 @@ const KINDS: [&str; 28] = [
     "word",
     "shared",
     "grant",
+    "lock",
     "emulated",
     "spi",
     "pci",
@@ -146,6 +147,7 @@ fn lines_follow_the_grammar() {
             "vcpu" | "spi" | "smc" => 5..=5,
             "core" | "slot" | "pci" | "watch" => 6..=6,
             "shared" => 4..=usize::MAX,
+            "lock" => 7..=usize::MAX,
             _ => 7..=7,
         };
         assert!(count.contains(&fields.len()), "{line}");
@@ -240,7 +242,8 @@ fn sharing_is_declared() {
             "window:vehicle",
             "window:adas",
             "stolen-time:infotainment",
-            "stolen-time:cluster"
+            "stolen-time:cluster",
+            "channel:settings"
         ]
     );
     let both = |s: &Vec<&str>| {
@@ -258,6 +261,8 @@ fn sharing_is_declared() {
     ];
     assert_eq!(shared[1][2..], parties);
     assert_eq!(shared[5][2..], ["el2=rw-", "partition:infotainment=r--"]);
+    let participants = ["el2=rw-", "partition:infotainment=rw-", "partition:cluster=rw-"];
+    assert_eq!(shared[7][2..], participants);
 }
 
 /// Name, rights, type of every grant of a root.
@@ -282,6 +287,7 @@ fn partitions_are_granted_what_was_decided() {
     assert_eq!(granted(&text, "partition:adas"), adas);
     let infotainment = [
         "channel:vehicle-state r-- normal-nc",
+        "channel:settings rw- normal-nc",
         "ram rwx normal-wb",
         "loader r-x normal-wb",
         "load-list r-- normal-wb",
@@ -332,6 +338,7 @@ fn el2_is_granted_what_was_decided() {
             "window:infotainment rw- normal-wb",
             "stolen-time:infotainment rw- normal-wb",
             "stolen-time:cluster rw- normal-wb",
+            "channel:settings rw- normal-nc",
             "watchdog rw- device-ngnre",
         ],
     ]
@@ -355,6 +362,7 @@ fn el2_is_granted_what_was_decided() {
             "window:infotainment rw- normal-wb",
             "window:cluster rw- normal-wb",
             "stolen-time:infotainment rw- normal-wb",
+            "channel:settings rw- normal-nc",
             "watchdog rw- device-ngnre",
         ],
     ]
@@ -376,6 +384,7 @@ fn el2_is_granted_what_was_decided() {
         "window:infotainment rw- normal-wb",
         "stolen-time:cluster rw- normal-wb",
         "channel:vehicle-state rw- normal-nc",
+        "channel:settings rw- normal-nc",
     ] {
         assert!(boot.iter().any(|g| g == wanted), "{wanted} in {boot:#?}");
     }
@@ -385,5 +394,9 @@ fn el2_is_granted_what_was_decided() {
         .flat_map(|root| granted(&text, root))
         .filter(|g| g.starts_with("channel"))
         .collect();
-    assert_eq!(with_channel, [""; 0], "channels are EL2's until boot ends");
+    let lock = "channel:settings rw- normal-nc";
+    assert_eq!(
+        with_channel, [lock; 2],
+        "channels are EL2's until boot ends; a lock on the cores of its participants"
+    );
 }

@@ -68,7 +68,9 @@ impl Fixture {
         fixture.write("images/cut-short.elf", &elf(183, 0x4000_0000));
         fixture.write("images/other-machine.elf", &elf(62, 0x4000_0000));
         fixture.write("images/foreign-tree", b"for the compiler");
-        fixture.write("images/vehicle-state", &elf(183, 0x20_0000));
+        for program in ["vehicle-state", "settings"] {
+            fixture.write(&format!("images/{program}"), &elf(183, 0x20_0000));
+        }
         fixture.write(
             "guest/linux-image-cloud-arm64/boot/vmlinuz-6.1.0-cloud-arm64",
             &image(30 << 20),

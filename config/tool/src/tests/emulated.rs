@@ -322,7 +322,7 @@ pub(super) const TESTS: &[Test] = &[
     target!(
         "settings",
         "settings",
-        "a Linux process and the cluster share a record under a lock"
+        "processes on both CPUs of Linux and the cluster share a record under a lock"
     ),
     target!(
         "inversion",

@@ -149,12 +149,20 @@ fn each_change_of_the_spec_names_the_partitions_that_it_concerns() {
 #[test]
 fn a_partition_that_comes_or_goes_is_said_to() {
     let text = reference_text();
-    let start = text.find("  # Instrument cluster").unwrap();
-    let end = text.find("channels:").unwrap();
-    let without = format!("{}{}", &text[..start], &text[end..])
+    let at = |start: &str| text.find(start).unwrap();
+    let (partition, channels) = (at("  # Instrument cluster"), at("channels:"));
+    // The lock goes with its participant.
+    let (lock, schedule) = (at("# The record of the displays"), at("schedule:"));
+    let kept = [&text[..partition], &text[channels..lock], &text[schedule..]];
+    let without = kept
+        .concat()
         .replace("readers: [cluster, infotainment]", "readers: [infotainment]")
         .replace("{ run: cluster, for: 2ms }", "{ run: idle, for: 2ms }")
-        .replace("  - { partition: cluster, text: \" km/h, \" }\n", "");
+        .replace("  - { partition: cluster, text: \" km/h, \" }\n", "")
+        .replace(
+            "  - { partition: cluster, text: \"settings: brightness 80\" }\n",
+            "",
+        );
     let less = Sample::of(Workshop::new().load(&without));
     let difference = compared(&Sample::reference(), &less);
     assert_eq!(with(&difference, Verdict::Removed), ["partition:cluster"]);

@@ -12,6 +12,7 @@ use super::{bit, contended, entries, entry, place, wake, with};
 use crate::core_state::{PerCore, Running};
 use crate::health::{self, Blame, Event};
 use crate::shared::{NOBODY, set_running};
+use crate::sharing::Chosen;
 use crate::sliced;
 
 /// In a [`Kind::LockRelease`] event: the owner's hold was over.
@@ -26,6 +27,15 @@ pub struct Clock {
     since: u64,
     /// Whether it runs ahead of the slot table.
     boosted: bool,
+}
+
+/// Whether it is known whose turn it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// `Running::owner` has it.
+    Taken,
+    /// The core looks again, in a path of its own.
+    PutOff,
 }
 
 impl Clock {
@@ -48,21 +58,29 @@ impl PerCore {
             .is_none_or(|r| r.clock.is_none() && r.owner == r.slot && contended(r.index) == 0)
     }
 
-    /// Decides whose turn it is: that of the slot's vCPU, or of the owner of a lock for which somebody waits.
+    /// Decides whose turn it is: that of the slot's vCPU, or of the owner of a lock for which somebody waits. Nobody's yet
+    /// where the path ends with a start.
     #[inline]
-    pub fn take_turn(&mut self) {
+    pub fn take_turn(&mut self) -> Turn {
         if self.running.as_ref().is_some_and(|r| r.sharing.is_some()) {
-            self.take_shared_turn();
-        } else if !self.locks_quiet() {
+            return self.take_shared_turn();
+        }
+        if !self.locks_quiet() {
             self.take_lock_turn();
         }
+        Turn::Taken
     }
 
     #[inline(never)]
-    fn take_shared_turn(&mut self) {
+    fn take_shared_turn(&mut self) -> Turn {
         let chosen = self.choose();
+        if chosen == Chosen::Starts {
+            self.start_apart();
+            return Turn::PutOff;
+        }
         self.take_lock_turn();
         self.settle(chosen);
+        Turn::Taken
     }
 
     #[inline(never)]

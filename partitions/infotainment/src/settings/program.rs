@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The program: shows the settings, changes one, or follows them; exit codes.
+//! The program: shows the settings, changes one, follows them, or never ends a change; exit codes.
 
 use core::ffi::CStr;
+use core::sync::atomic::Ordering;
 
 use bulkhead_partition::settings::Settings;
 
@@ -26,9 +27,11 @@ enum Command {
     Volume(u64),
     /// Changes the record so many times, as fast as it goes.
     Repeat(u64),
+    /// Takes the lock, writes half a change and hangs.
+    Hold,
 }
 
-/// Reads `[follow | brightness PERCENT | volume PERCENT | repeat TIMES]`.
+/// Reads `[follow | brightness PERCENT | volume PERCENT | repeat TIMES | hold]`.
 fn command<'a>(mut arguments: impl Iterator<Item = &'a CStr>) -> Option<Command> {
     let Some(word) = arguments.next() else {
         return Some(Command::Show);
@@ -40,6 +43,7 @@ fn command<'a>(mut arguments: impl Iterator<Item = &'a CStr>) -> Option<Command>
     let percent = || number.flatten().filter(|n| *n <= 100);
     match word.to_bytes() {
         b"follow" if number.is_none() => Some(Command::Follow),
+        b"hold" if number.is_none() => Some(Command::Hold),
         b"brightness" => percent().map(Command::Brightness),
         b"volume" => percent().map(Command::Volume),
         b"repeat" => number.flatten().map(Command::Repeat),
@@ -52,7 +56,9 @@ pub(crate) fn run<'a>(arguments: impl Iterator<Item = &'a CStr>) -> i32 {
     let Some(command) = command(arguments) else {
         print(
             ERROR,
-            format_args!("usage: settings [follow | brightness PERCENT | volume PERCENT | repeat TIMES]\n"),
+            format_args!(
+                "usage: settings [follow | brightness PERCENT | volume PERCENT | repeat TIMES | hold]\n"
+            ),
         );
         return USAGE;
     };
@@ -69,6 +75,7 @@ pub(crate) fn run<'a>(arguments: impl Iterator<Item = &'a CStr>) -> i32 {
         Command::Volume(volume) => with(&lock, |old| Some(Settings { volume, ..old })),
         Command::Repeat(times) => repeat(&lock, times),
         Command::Follow => follow(&lock),
+        Command::Hold => hold(&lock),
     }
 }
 
@@ -131,6 +138,22 @@ fn follow(lock: &Lock) -> i32 {
             print(OUTPUT, format_args!("settings: {settings}\n"));
             shown = Some(settings);
         }
+        sleep_second();
+    }
+}
+
+/// What a process does that hangs in the middle of a change.
+fn hold(lock: &Lock) -> i32 {
+    let Some(held) = lock.take(TRIES) else {
+        print(ERROR, format_args!("settings: the lock is not to be had\n"));
+        return NO_LOCK;
+    };
+    if let Some(word) = held.record().first() {
+        // No exclusive access to Device memory.
+        word.store(word.load(Ordering::Relaxed) ^ 1, Ordering::Relaxed);
+    }
+    print(OUTPUT, format_args!("settings: holds, half a change written\n"));
+    loop {
         sleep_second();
     }
 }

@@ -3,6 +3,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
+mod edge;
+#[cfg(target_os = "none")]
 mod partition;
 
 #[cfg(not(target_os = "none"))]

@@ -3,6 +3,10 @@
 
 use bulkhead_partition::arguments::pairs;
 use bulkhead_partition::el1::{Partition, console, stop, time};
+use bulkhead_partition::machine::Gic;
+use smccc::{Hvc, psci};
+
+use crate::edge;
 
 bulkhead_partition::entry!(run);
 
@@ -27,6 +31,7 @@ fn run(partition: Partition) -> ! {
         "urgent" => urgent(work),
         "ear" => ear(&partition),
         "ringer" => ringer(&partition),
+        "pair" => pair(&partition),
         "hog" => {
             console::line(format_args!("hog: spins"));
             loop {
@@ -37,11 +42,16 @@ fn run(partition: Partition) -> ! {
     }
 }
 
+/// The first instant of the counter's next period, ns.
+fn next_period() -> u64 {
+    (time::now() / PERIOD_NS + 1) * PERIOD_NS
+}
+
 /// Wakes every period and works for so many ns of its own execution, two instructions a round.
 fn urgent(work: u64) -> ! {
     let (mut wakes, mut prompt, mut worst) = (0u64, 0u64, 0u64);
     loop {
-        let release = (time::now() / PERIOD_NS + 1) * PERIOD_NS;
+        let release = next_period();
         time::sleep_until(release);
         let late = time::now() - release;
         wakes += 1;
@@ -71,6 +81,39 @@ fn ear(partition: &Partition) -> ! {
             console::line(format_args!("{heard} heard"));
         }
     }
+}
+
+/// Calls its second vCPU every period; after so many calls as make a line it says how soon they were answered, and
+/// restarts.
+fn pair(partition: &Partition) -> ! {
+    let Gic::V3 { redistributors } = partition.machine.gic else {
+        stop()
+    };
+    if let Err(error) = edge::start_second(redistributors) {
+        console::line(format_args!("CPU_ON: {error}"));
+        stop()
+    }
+    let (mut prompt, mut worst) = (0u64, 0u64);
+    for _ in 0..REPORT_EVERY {
+        let before = edge::answers();
+        time::sleep_until(next_period());
+        let called = time::now();
+        edge::call_second();
+        while edge::answers() == before {
+            core::hint::spin_loop();
+        }
+        let late = time::now() - called;
+        if late < PROMPT_NS {
+            prompt += 1;
+            worst = worst.max(late);
+        }
+    }
+    console::line(format_args!(
+        "{REPORT_EVERY} calls, {prompt} prompt, latest of them {worst} ns"
+    ));
+    // Only an error returns.
+    let _ = psci::system_reset::<Hvc>();
+    stop()
 }
 
 /// Rings the doorbell every second period.

@@ -137,7 +137,9 @@ impl Workshop {
         let whole = partition_elf(9);
         put("images/cut-short.elf", &whole[..whole.len() / 2]);
         put("images/mixed.elf", &mixed_elf());
-        put("images/vehicle-state", &program_elf());
+        for program in ["vehicle-state", "settings"] {
+            put(&format!("images/{program}"), &program_elf());
+        }
         put("guest/busybox-static/bin/busybox", &program_elf());
         put(
             "guest/linux-image-cloud-arm64/boot/vmlinuz-6.1",
