@@ -6,7 +6,9 @@
 //! diagnostics work; whoever is refused has a diagnostic; the same text gives the same result again, also with a
 //! comment behind it.
 
-use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::{fs, process};
 
 use bulkhead_model::diagnostic::{Diagnostic, Label};
 use bulkhead_model::{Diagnostics, LoadError, Paths, load_board};
@@ -15,6 +17,13 @@ use crate::scene;
 
 /// The line between a spec and a board file.
 pub const BETWEEN: &str = "%%\n";
+
+/// The folder of this process: several may search at the same time.
+static OWN: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = scene::folder().join(process::id().to_string());
+    fs::create_dir_all(&folder).expect("the scene's folder");
+    folder
+});
 
 /// A spec that ends with a comment is the same spec.
 const COMMENT: &str = "\n# the end\n";
@@ -29,12 +38,12 @@ pub fn check(input: &[u8]) {
         None => (text, None),
     };
     let paths = Paths {
-        spec: scene::folder().join("spec.yaml"),
+        spec: OWN.join("spec.yaml"),
         boards: scene::tree().join("config/boards"),
         images: scene::folder().join("images"),
         guest: scene::folder().join("guest"),
     };
-    let board_path = scene::folder().join("board.yaml");
+    let board_path = OWN.join("board.yaml");
     if let Some(board) = board {
         fs::write(&board_path, board).expect("the scene's folder");
         if let Err(error) = load_board(&board_path) {

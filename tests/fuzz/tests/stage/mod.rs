@@ -3,6 +3,7 @@
 
 mod programs;
 mod seeds;
+mod trees;
 
 #[allow(
     dead_code,

@@ -9,11 +9,13 @@ use bulkhead_compiler::boardtree;
 use bulkhead_compiler::machine::RAM;
 use bulkhead_fuzz::spec::BETWEEN;
 use bulkhead_model::load_board;
+use bulkhead_types::system::System;
 use serde_json::Value;
 
 use super::Stage;
 use super::programs::programs;
 use super::support::{kernel, partition_elf, program_elf, repository};
+use super::trees::of_board;
 
 /// The seeds of a target.
 pub(crate) fn of(target: &str, stage: &Stage) -> Vec<Vec<u8>> {
@@ -42,11 +44,21 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).expect("a file of the tree")
 }
 
-/// Each spec of the tree, and a small one with each board.
+/// What no reader of YAML takes.
+const BROKEN: [&str; 6] = ["a: ]", "a: [", "name: \"\u{fc}", "a: &b *c", "%", "a: b: c\n"];
+
+/// Each spec of the tree, those of the examples also cut short, a small one with each board, and what is no spec.
 fn specs() -> Vec<Vec<u8>> {
     let folders = ["config/systems", "tests/systems", "tests/invalid"];
     let paths = folders.iter().flat_map(|folder| documents(folder));
     let mut all: Vec<Vec<u8>> = paths.map(|path| read(&path).into_bytes()).collect();
+    let examples = documents("config/systems");
+    all.extend(examples.iter().map(|path| {
+        let mut text = read(path).into_bytes();
+        text.truncate(text.len() / 2);
+        text
+    }));
+    all.extend(BROKEN.map(|text| text.as_bytes().to_vec()));
     let small = read(&repository().join("tests/invalid/valid.bare.yaml"));
     let line = small
         .lines()
@@ -59,21 +71,15 @@ fn specs() -> Vec<Vec<u8>> {
     all
 }
 
-/// The trees of partitions and of the boards whose tree the compiler makes, also with PSCI called by SMC, for each kind
-/// of interrupt controller.
+/// The tree that boot takes with each interrupt controller; those of partitions and of boards whose tree the compiler
+/// makes.
 fn trees(stage: &Stage) -> Vec<Vec<u8>> {
-    let mut trees: Vec<Vec<u8>> = stage.compiled.trees.iter().map(|tree| tree.dtb.clone()).collect();
+    let system = System::parse(&stage.compiled.blob).expect("the blob");
+    let mut trees = vec![of_board(&system, "arm,gic-v3"), of_board(&system, "arm,gic-400")];
+    trees.extend(stage.compiled.trees.iter().map(|tree| tree.dtb.clone()));
     for path in documents("config/boards") {
         let board = load_board(&path).expect("a board of the tree");
         trees.extend(boardtree::of(&board).expect("a tree"));
-    }
-    for index in 0..trees.len() {
-        let mut tree = trees[index].clone();
-        let method = tree.windows(4).position(|word| word == b"hvc\0");
-        if let Some(at) = method {
-            tree[at..at + 4].copy_from_slice(b"smc\0");
-            trees.push(tree);
-        }
     }
     let of_kind = |kind: u8| trees.iter().map(move |tree| [&[kind][..], tree].concat());
     (0..3).flat_map(of_kind).collect()
