@@ -6,9 +6,9 @@
 //! diagnostics work; whoever is refused has a diagnostic; the same text gives the same result again, also with a
 //! comment behind it.
 
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::{fs, process};
 
 use bulkhead_model::diagnostic::{Diagnostic, Label};
 use bulkhead_model::{Diagnostics, LoadError, Paths, load_board};
@@ -18,11 +18,18 @@ use crate::scene;
 /// The line between a spec and a board file.
 pub const BETWEEN: &str = "%%\n";
 
-/// The folder of this process: several may search at the same time.
-static OWN: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = scene::folder().join(process::id().to_string());
-    fs::create_dir_all(&folder).expect("the scene's folder");
-    folder
+/// The first folder that no other process has, which is the same one whenever nobody else searches; it is this
+/// process's as long as the file is locked.
+static OWN: LazyLock<(PathBuf, File)> = LazyLock::new(|| {
+    for number in 0.. {
+        let folder = scene::folder().join(format!("own-{number}"));
+        fs::create_dir_all(&folder).expect("the scene's folder");
+        let lock = File::create(folder.join("lock")).expect("the scene's folder");
+        if lock.try_lock().is_ok() {
+            return (folder, lock);
+        }
+    }
+    unreachable!("each process has one");
 });
 
 /// A spec that ends with a comment is the same spec.
@@ -38,12 +45,12 @@ pub fn check(input: &[u8]) {
         None => (text, None),
     };
     let paths = Paths {
-        spec: OWN.join("spec.yaml"),
+        spec: OWN.0.join("spec.yaml"),
         boards: scene::tree().join("config/boards"),
         images: scene::folder().join("images"),
         guest: scene::folder().join("guest"),
     };
-    let board_path = OWN.join("board.yaml");
+    let board_path = OWN.0.join("board.yaml");
     if let Some(board) = board {
         fs::write(&board_path, board).expect("the scene's folder");
         if let Err(error) = load_board(&board_path) {

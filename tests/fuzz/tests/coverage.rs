@@ -93,6 +93,18 @@ fn empty(folder: PathBuf) -> PathBuf {
     folder
 }
 
+/// Runs a program without random addresses, where that is permitted: the engine learns from comparisons, also of
+/// pointers, and goes other ways with other addresses.
+fn at_fixed_addresses(program: &Path) -> Command {
+    let permitted = Command::new("setarch").args(["-R", "true"]).output();
+    if permitted.is_ok_and(|output| output.status.success()) {
+        let mut command = Command::new("setarch");
+        command.arg("-R").arg(program);
+        return command;
+    }
+    Command::new(program)
+}
+
 /// What libFuzzer says at an event: edges and inputs of the corpus.
 fn said(log: &str, event: &str) -> Option<(u64, u64)> {
     let line = log.lines().rfind(|line| line.contains(event))?;
@@ -126,7 +138,7 @@ fn run(target: &Target) {
     }
     let scene = lane.folder.join("scene");
     let program = lane.programs.join(format!("fuzz-{name}"));
-    let mut engine = Command::new(&program);
+    let mut engine = at_fixed_addresses(&program);
     engine
         .args([&corpus, &seeds])
         .arg(format!("-runs={}", target.runs * times()))
