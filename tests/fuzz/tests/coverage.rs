@@ -116,6 +116,67 @@ fn said(log: &str, event: &str) -> Option<(u64, u64)> {
     Some((after("cov:")?, after("corp:")?))
 }
 
+/// Verifies: BH-FUZZ-001, BH-FUZZ-002.
+#[test]
+#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
+fn spec() {
+    run(&Target {
+        name: "spec",
+        runs: 4000,
+        most: 12_000,
+        floor: 9500,
+    });
+}
+
+/// Verifies: BH-FUZZ-001, BH-FUZZ-003.
+#[test]
+#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
+fn trap() {
+    run(&Target {
+        name: "trap",
+        runs: 30_000,
+        most: 1200,
+        floor: 1750,
+    });
+}
+
+/// Verifies: BH-FUZZ-001, BH-FUZZ-004.
+#[test]
+#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
+fn blob() {
+    run(&Target {
+        name: "blob",
+        runs: 3000,
+        most: 200,
+        floor: 4600,
+    });
+}
+
+/// Verifies: BH-FUZZ-001, BH-FUZZ-005.
+#[test]
+#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
+fn dtb() {
+    run(&Target {
+        name: "dtb",
+        runs: 300_000,
+        most: 8000,
+        floor: 390,
+    });
+}
+
+/// Verifies: BH-FUZZ-001, BH-FUZZ-006.
+#[test]
+#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
+fn payload() {
+    run(&Target {
+        name: "payload",
+        runs: 1_000_000,
+        most: 4096,
+        floor: 235,
+    });
+}
+
+/// Builds, makes the seeds, searches and judges.
 fn run(target: &Target) {
     let lane = match &*LANE {
         Ok(lane) => lane,
@@ -187,64 +248,4 @@ fn run(target: &Target) {
         edges > first && inputs > seeded,
         "{name}: no input reached anything new"
     );
-}
-
-/// Verifies: BH-FUZZ-001, BH-FUZZ-002.
-#[test]
-#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
-fn spec() {
-    run(&Target {
-        name: "spec",
-        runs: 4000,
-        most: 12_000,
-        floor: 9500,
-    });
-}
-
-/// Verifies: BH-FUZZ-001, BH-FUZZ-003.
-#[test]
-#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
-fn trap() {
-    run(&Target {
-        name: "trap",
-        runs: 30_000,
-        most: 1200,
-        floor: 1750,
-    });
-}
-
-/// Verifies: BH-FUZZ-001, BH-FUZZ-004.
-#[test]
-#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
-fn blob() {
-    run(&Target {
-        name: "blob",
-        runs: 3000,
-        most: 200,
-        floor: 4600,
-    });
-}
-
-/// Verifies: BH-FUZZ-001, BH-FUZZ-005.
-#[test]
-#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
-fn dtb() {
-    run(&Target {
-        name: "dtb",
-        runs: 300_000,
-        most: 8000,
-        floor: 390,
-    });
-}
-
-/// Verifies: BH-FUZZ-001, BH-FUZZ-006.
-#[test]
-#[ignore = "builds with coverage counters: ./bulkhead test --only fuzz-host"]
-fn payload() {
-    run(&Target {
-        name: "payload",
-        runs: 1_000_000,
-        most: 4096,
-        floor: 235,
-    });
 }

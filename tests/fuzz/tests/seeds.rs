@@ -10,10 +10,11 @@ use stage::Stage;
 /// Verifies: BH-FUZZ-001, BH-FUZZ-002, BH-FUZZ-003, BH-FUZZ-004, BH-FUZZ-005, BH-FUZZ-006.
 #[test]
 fn targets_find_nothing_in_their_seeds() {
+    type Check = fn(&[u8]);
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::set(folder.path());
     scene::enter(folder.path());
-    let targets: [(&str, fn(&[u8])); 5] = [
+    let targets: [(&str, Check); 5] = [
         ("spec", spec::check),
         ("trap", trap::check),
         ("blob", blob::check),
