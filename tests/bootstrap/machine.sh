@@ -69,6 +69,7 @@ END
 # All that a start needs beside Rust.
 add_host() {
     fake cc <<<''
+    fake c++ <<<''
     fake dtc <<<''
     fake mkimage <<<''
     fake openssl <<<''

@@ -67,6 +67,7 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 /// Reads a spec with its board file, applies `overrides` (`path=value`), checks every rule and resolves it.
+/// Implements: BH-FUZZ-002.
 ///
 /// # Errors
 /// See [`LoadError`]; all breaches of one run are reported at once.

@@ -75,7 +75,8 @@ impl<'a> Board<'a> {
         Fdt::new(bytes).map(Self).map_err(|_| refusal)
     }
 
-    /// Compares everything that the blob and the board crate, whose interrupt controller is `gic`, rely on. Implements: BH-BOOT-010.
+    /// Compares everything that the blob and the board crate, whose interrupt controller is `gic`, rely on. Implements: BH-BOOT-010,
+    /// BH-FUZZ-005.
     ///
     /// # Errors
     /// The first difference.

@@ -80,7 +80,7 @@ pub struct Verified<'a> {
 
 /// Verifies the whole blob against its certificate, and that it was made for this image and board.
 ///
-/// `bytes` is as for [`early`]. Implements: BH-BOOT-005.
+/// `bytes` is as for [`early`]. Implements: BH-BOOT-005, BH-FUZZ-004.
 ///
 /// # Errors
 /// What differs.

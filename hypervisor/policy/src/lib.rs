@@ -17,6 +17,7 @@
 //! - [`ring`], [`mux`]: byte rings with claimed indices; the serial multiplex.
 //!
 //! Nothing here holds a pointer, reads a register or knows a board; nothing allocates or can panic.
+//! Implements: BH-FUZZ-003.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -12,12 +12,15 @@ mod machine;
 mod reference;
 #[path = "vgic/run.rs"]
 mod run;
+#[path = "vgic/sequences.rs"]
+mod sequences;
 #[path = "vgic/steps.rs"]
 mod steps;
 
 use proptest::prelude::*;
 use run::Run;
-use steps::{Step, step};
+use sequences::step;
+use steps::Step;
 
 fn run(steps: &[Step], touches_active: bool, split: bool) -> Run {
     let mut run = Run::new(touches_active, split);

@@ -72,12 +72,11 @@ pub fn prepare(kernel: Vec<u8>, initrd: Option<Vec<u8>>, memory: u64) -> Result<
     }
     let file_size = kernel.len() as u64;
     let memory_size = header.image_size.max(file_size);
-    let end = RAM
+    let initrd_at = RAM
         .checked_add(header.text_offset)
-        .and_then(|a| a.checked_add(memory_size));
-    let end = end.ok_or(PayloadError::NotImage("the sizes in its header are absurd"))?;
+        .and_then(|a| a.checked_add(memory_size)?.checked_next_multiple_of(INITRD_ALIGN));
+    let initrd_at = initrd_at.ok_or(PayloadError::NotImage("the sizes in its header are absurd"))?;
     let entry = RAM + header.text_offset;
-    let initrd_at = end.next_multiple_of(INITRD_ALIGN);
     let initrd_size = initrd.as_ref().map_or(0, |i| i.len() as u64);
     let needed = initrd_at.saturating_add(initrd_size) - RAM + DEVICE_TREE_SPACE;
     if needed > memory {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a partition executes: its payload area and its load list. Implements: BH-CFG-011.
+//! What a partition executes: its payload area and its load list. Implements: BH-CFG-011, BH-FUZZ-006.
 //!
 //! [`load`] reads the files that the spec names and turns them into a [`Program`]: pieces with target
 //! addresses. [`area::Area`] packs a program, with its device tree, into the bytes that the image carries

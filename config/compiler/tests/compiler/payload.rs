@@ -238,6 +238,11 @@ fn kernels_that_are_none_are_refused() {
     let mut absurd = kernel(4096, u64::MAX);
     absurd[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
     assert!(linux::prepare(absurd, None, 64 << 20).is_err());
+    // It ends at the last address, behind which no RAM disk lies.
+    let mut last = kernel(4096, 4096);
+    last[8..16].copy_from_slice(&(u64::MAX - RAM - 4096).to_le_bytes());
+    let error = linux::prepare(last, None, 64 << 20).unwrap_err().to_string();
+    assert!(error.contains("absurd"), "{error}");
     let error = linux::prepare(kernel(4096, 30 << 20), Some(vec![0; 1 << 20]), 32 << 20).unwrap_err();
     assert!(matches!(error, PayloadError::TooSmall { .. }), "{error}");
 }

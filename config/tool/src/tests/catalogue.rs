@@ -2,7 +2,7 @@
 //! All tests, by suite.
 
 use super::emulated;
-use super::kinds::{Action, LOOM, Lane, Test, cargo, script};
+use super::kinds::{Action, FUZZ, LOOM, Lane, Test, cargo, script};
 
 /// All tests, in the order in which they run: what fails fast comes first.
 pub(super) fn all() -> impl Iterator<Item = &'static Test> {
@@ -107,6 +107,22 @@ const TESTS: &[Test] = &[
             "--nocapture",
         ],
     ),
+    cargo(
+        "fuzz-host",
+        "host",
+        "coverage-guided inputs to specs, traps, blobs, device trees and payloads: a fixed number finds nothing and reaches the committed coverage",
+        FUZZ,
+    ),
+    Test {
+        id: "fuzz-host-long",
+        suite: "host",
+        lane: Lane::Long,
+        text: "the same with fifty times as many inputs, from another seed",
+        action: Action::Cargo {
+            arguments: FUZZ,
+            environment: &[("BULKHEAD_FUZZ_TIMES", "50")],
+        },
+    },
     Test {
         lane: Lane::Long,
         ..cargo(

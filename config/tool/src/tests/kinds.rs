@@ -146,6 +146,17 @@ pub(super) const LOOM: &[&str] = &[
     "--test=lock_loom",
 ];
 
+/// The targets are built with coverage counters by the test itself.
+pub(super) const FUZZ: &[&str] = &[
+    "test",
+    "--locked",
+    "--package=bulkhead-fuzz",
+    "--test=coverage",
+    "--",
+    "--ignored",
+    "--nocapture",
+];
+
 /// A run of a board's example.
 pub(super) const fn board(
     id: &'static str,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! List registers and a virtual CPU interface in software.
 //!
-//! From Arm IHI 0069, "ICH_LR<n>_EL2", "ICH_MISR_EL2", "ICH_ELRSR_EL2" and "ICH_HCR_EL2".
+//! From Arm IHI 0069, "`ICH_LR<n>_EL2`", "ICH_MISR_EL2", "ICH_ELRSR_EL2" and "ICH_HCR_EL2".
 
 use bulkhead_policy::vgic::LIST_REGISTERS;
 

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The target `blob` under the engine.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bulkhead_fuzz::blob::check(data));

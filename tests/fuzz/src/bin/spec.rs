@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The target `spec` under the engine.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bulkhead_fuzz::spec::check(data));
