@@ -144,6 +144,7 @@ pub(super) const LOOM: &[&str] = &[
     "--release",
     "--package=bulkhead-policy",
     "--test=lock_loom",
+    "--test=ticket_loom",
 ];
 
 /// A run of a board's example.
