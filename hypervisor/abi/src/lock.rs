@@ -13,12 +13,12 @@
 //!
 //! Implements: BH-LOCK-001.
 
-/// The atomics of the lock: those of `core`, or those of the model checker that explores all their orders.
+/// The atomics of locks: those of `core`, or those of the model checker that explores all their orders.
 pub mod atomic {
     #[cfg(not(loom))]
-    pub use core::sync::atomic::{AtomicU64, Ordering, fence};
+    pub use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
     #[cfg(loom)]
-    pub use loom::sync::atomic::{AtomicU64, Ordering, fence};
+    pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 }
 
 use atomic::{AtomicU64, Ordering};

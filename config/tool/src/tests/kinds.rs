@@ -144,6 +144,7 @@ pub(super) const LOOM: &[&str] = &[
     "--release",
     "--package=bulkhead-policy",
     "--test=lock_loom",
+    "--test=ticket_loom",
 ];
 
 /// The targets are built with coverage counters by the test itself.
