@@ -16,9 +16,9 @@
 /// The atomics of locks: those of `core`, or those of the model checker that explores all their orders.
 pub mod atomic {
     #[cfg(not(loom))]
-    pub use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+    pub use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
     #[cfg(loom)]
-    pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+    pub use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 }
 
 use atomic::{AtomicU64, Ordering};

@@ -5,7 +5,10 @@
 //! with a claim leaves a ticket that nobody ever ends, wherever it was: so whoever waits beside such a claim gets
 //! [`Poisoned`]. Implements: BH-CORE-004.
 
-use bulkhead_abi::lock::atomic::{AtomicU32, Ordering};
+use bulkhead_abi::lock::atomic::{AtomicU8, AtomicU32, Ordering};
+
+/// Cores for which there is room; fewer where every order is explored.
+const CORES: usize = if cfg!(loom) { 4 } else { 32 };
 
 /// A core failed while it held the lock or waited for it: what the lock protects may be inconsistent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +28,8 @@ pub struct Ticket {
 pub struct Tickets {
     next: AtomicU32,
     serving: AtomicU32,
-    /// Bit *k*: core *k* has the lock, waits for it, or is about to.
-    claims: AtomicU32,
+    /// Of core *k*, 1 while it has the lock, waits for it, or is about to.
+    claims: [AtomicU8; CORES],
 }
 
 impl Tickets {
@@ -36,7 +39,7 @@ impl Tickets {
         Self {
             next: AtomicU32::new(0),
             serving: AtomicU32::new(0),
-            claims: AtomicU32::new(0),
+            claims: [const { AtomicU8::new(0) }; CORES],
         }
     }
 
@@ -46,14 +49,14 @@ impl Tickets {
         Self {
             next: AtomicU32::new(0),
             serving: AtomicU32::new(0),
-            claims: AtomicU32::new(0),
+            claims: core::array::from_fn(|_| AtomicU8::new(0)),
         }
     }
 
     /// Says that core `core`, 0 to 31, claims the lock; [`Self::take`] follows.
     #[inline]
     pub fn claim(&self, core: u32) {
-        self.claims.fetch_or(bit(core), Ordering::Relaxed);
+        self.set_claim(core, 1);
     }
 
     /// Takes a ticket, and returns when it is served. `failed` has bit *k* while core *k* failed; `wait` gets the word of the
@@ -79,7 +82,8 @@ impl Tickets {
                 return Ok(Ticket { number, waited });
             }
             waited = true;
-            if self.claims.load(Ordering::Relaxed) & failed.load(Ordering::Relaxed) != 0 {
+            let failed = failed.load(Ordering::Relaxed);
+            if failed != 0 && self.is_claimed_by(failed) {
                 return Err(Poisoned);
             }
             wait(&self.serving, serving);
@@ -96,7 +100,22 @@ impl Tickets {
     /// Ends the claim of core `core`.
     #[inline]
     pub fn withdraw(&self, core: u32) {
-        self.claims.fetch_and(!bit(core), Ordering::Relaxed);
+        self.set_claim(core, 0);
+    }
+
+    #[inline]
+    fn set_claim(&self, core: u32, claim: u8) {
+        let index = usize::try_from(core).unwrap_or(0) % CORES;
+        if let Some(own) = self.claims.get(index) {
+            own.store(claim, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether one of these cores claims the lock.
+    #[inline(never)]
+    fn is_claimed_by(&self, cores: u32) -> bool {
+        let mut claims = self.claims.iter().enumerate();
+        claims.any(|(core, claim)| cores >> core & 1 != 0 && claim.load(Ordering::Relaxed) != 0)
     }
 }
 
@@ -104,9 +123,4 @@ impl Default for Tickets {
     fn default() -> Self {
         Self::new()
     }
-}
-
-#[inline]
-fn bit(core: u32) -> u32 {
-    1 << (core & 31)
 }
