@@ -196,7 +196,7 @@ fn buses_are_followed_and_controllers_named() {
     assert_eq!(
         (
             &controller.kinds[..],
-            controller.registers.value.base,
+            controller.registers.as_ref().unwrap().base,
             can.controlled_by.len()
         ),
         (&[ControllerKind::Reset][..], 0x3001_0000, 1)
