@@ -93,7 +93,7 @@ pub(crate) fn notes(built: &Built<'_>, board: &Board, controller: &Controller) -
     }];
     let functions = controller.functions.iter().map(ToString::to_string);
     notes.push(if controller.functions.is_empty() {
-        "firmware: the board file knows no function that drives it".to_owned()
+        "firmware: the board file names no function for it".to_owned()
     } else {
         let by = match callers(built, controller) {
             callers if callers.is_empty() => "nobody".to_owned(),

@@ -303,7 +303,7 @@ fn who_can_names_the_devices_of_a_controller_and_who_calls_its_firmware() {
             &[
                 "write    nobody",
                 "controls clocks of can0 of control",
-                "no function that drives it",
+                "names no function for it",
             ][..],
         ),
         (
