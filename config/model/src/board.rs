@@ -7,6 +7,7 @@ use crate::boot::Boot;
 use crate::bounds::Bounds;
 use crate::colours::Colouring;
 use crate::errata::Erratum;
+use crate::smc::Functions;
 use crate::span::{Span, Spanned};
 
 pub use crate::device::{Device, DeviceKind, Registers};
@@ -296,8 +297,17 @@ pub struct Controller {
     pub name: Spanned<String>,
     /// What it controls.
     pub kinds: Vec<ControllerKind>,
-    /// Its registers.
-    pub registers: Spanned<Region>,
+    /// Its registers; nothing where the firmware alone drives it.
+    pub registers: Option<Spanned<Region>>,
+    /// Functions of the firmware that drive it.
+    pub functions: Vec<Functions>,
+}
+
+impl Controller {
+    /// Whether a function of the firmware drives it.
+    pub fn is_driven_by(&self, function: u32) -> bool {
+        self.functions.iter().any(|range| range.has(function))
+    }
 }
 
 /// What a controller controls.
@@ -321,4 +331,14 @@ impl ControllerKind {
         ("power", Self::Power),
         ("pins", Self::Pins),
     ];
+
+    /// What it is for people: `clocks`.
+    pub fn title(self) -> &'static str {
+        match self {
+            ControllerKind::Clock => "clocks",
+            ControllerKind::Reset => "resets",
+            ControllerKind::Power => "power",
+            ControllerKind::Pins => "pins",
+        }
+    }
 }

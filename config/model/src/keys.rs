@@ -26,6 +26,10 @@ pub fn rows(table: &Table) -> Vec<Row> {
 fn collect(table: &Table, path: &str, rows: &mut Vec<Row>) {
     for key in table.keys {
         let path = format!("{path}{}", key.name);
+        // A key of several forms is listed once.
+        if rows.iter().any(|row| row.path == path) {
+            continue;
+        }
         rows.push(Row {
             path: path.clone(),
             key,

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::board::Board;
 use crate::smc::{Reach, reach};
 use crate::system::System;
 
@@ -83,8 +84,9 @@ pub fn losses(system: &System) -> Vec<Loss> {
         let vouched = vouched.filter(|call| reach(call.function.value) == Reach::Vouched);
         losses.extend(vouched.map(|call| Loss {
             text: format!(
-                "what {:#x} of the firmware does when {name} calls it is not proved",
-                call.function.value
+                "what {:#x} of the firmware does when {name} calls it is not proved{}",
+                call.function.value,
+                driven(board, call.function.value)
             ),
             device: Some(format!("smc {:#x}", call.function.value)),
             partition: Some(name.clone()),
@@ -92,4 +94,16 @@ pub fn losses(system: &System) -> Vec<Loss> {
         }));
     }
     losses
+}
+
+/// What the board file says of a function of the firmware.
+fn driven(board: &Board, function: u32) -> String {
+    let mut controllers = board.controllers.iter();
+    match controllers.find(|c| c.is_driven_by(function)) {
+        Some(c) => format!(
+            ": it drives {}, on which no device of another partition depends, and what else it reaches nobody knows",
+            c.name.value
+        ),
+        None => String::new(),
+    }
 }

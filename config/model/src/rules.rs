@@ -27,7 +27,7 @@ pub mod placement;
 pub(crate) mod rights;
 pub(crate) mod schedule;
 mod sharing;
-mod smc;
+pub(crate) mod smc;
 mod streams;
 pub(crate) mod tasks;
 mod tolerance;

@@ -113,9 +113,10 @@ Examples:
     /// Say in words what a system is, or answer a question about it
     #[command(after_help = "\
 Questions:
-  who-can ADDRESS|DEVICE   which partition, EL2 or stream reads, writes, executes it, and by which route;
+  who-can ADDRESS|THING    which partition, EL2 or stream reads, writes, executes it, and by which route;
                            0x5400_0000 is physical, adas:0x4000_0000 an address of partition adas,
-                           can0 a device, adas/ram or el2/gicd a thing in memory
+                           can0 a device, adas/ram or el2/gicd a thing in memory; of a controller of clocks,
+                           resets, power or pins also whose devices depend on it and who calls its firmware
   at CORE TIME             whose the core is at that time of the major frame, and what may interrupt
   why RULE|TASK|VALUE      whether a rule holds and what shows it; why a task (PARTITION/TASK) ends in time;
                            where a value comes from and what it decides

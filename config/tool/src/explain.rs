@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::{output, place};
 
 /// What the questions look like.
-const QUESTIONS: &str = "questions: who-can ADDRESS|DEVICE, at CORE TIME, why RULE|TASK|VALUE";
+const QUESTIONS: &str = "questions: who-can ADDRESS|THING, at CORE TIME, why RULE|TASK|VALUE";
 
 /// A question.
 enum Question<'a> {

@@ -76,6 +76,11 @@ pub fn report(report: Report<'_>) -> Result<String, BuiltError> {
         ),
         ("interrupts", "Interrupts", routes::interrupts(system, built)),
         ("streams", "Devices and streams", routes::streams(system, built)),
+        (
+            "controllers",
+            "Clock, reset, power and pin controllers",
+            routes::controllers(system, built)?,
+        ),
         ("lost", "Isolation lost", routes::lost(system)),
         (
             "memory",

@@ -10,6 +10,7 @@ pub mod built;
 pub mod certificate;
 mod channel;
 mod content;
+mod controllers;
 mod devices;
 pub mod diff;
 pub mod draw;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::built::{Built, BuiltError};
 use crate::channel::carries;
+use crate::controllers;
 use crate::devices;
 use crate::records::Span;
 use crate::share::slot_use;
@@ -64,6 +65,10 @@ pub fn overview(system: &System, built: &Built<'_>) -> Result<Overview, BuiltErr
         Section {
             title: "devices",
             entries: devices::devices(system, built),
+        },
+        Section {
+            title: "controllers",
+            entries: controllers::entries(system, built)?,
         },
         Section {
             title: "isolation lost",

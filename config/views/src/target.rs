@@ -5,6 +5,7 @@ use bulkhead_model::board::{Board, Region, Registers};
 use bulkhead_model::units;
 
 use crate::built::{Built, BuiltError};
+use crate::controllers;
 use crate::records::{Placed, Span};
 use crate::walk::{Leaf, Use, leaves, roots};
 use crate::words::{listed, nearest};
@@ -111,6 +112,17 @@ pub(crate) fn find(built: &Built<'_>, board: Option<&Board>, text: &str) -> Resu
                 guarded: device.bus_master.then(|| board.guards(device)),
             }),
             notes: Vec::new(),
+        });
+    }
+    let mut controllers = board
+        .into_iter()
+        .flat_map(|b| b.controllers.iter().map(move |c| (b, c)));
+    if let Some((board, controller)) = controllers.find(|(_, c)| c.name.value == text) {
+        return Ok(Target {
+            what: format!("controller `{text}`"),
+            physical: controllers::registers(controller).into_iter().collect(),
+            device: None,
+            notes: controllers::notes(built, board, controller),
         });
     }
     if built.partition(text).is_some() {
@@ -232,6 +244,8 @@ pub(crate) fn no_partition(built: &Built<'_>, name: &str) -> AskError {
 fn no_thing(built: &Built<'_>, board: Option<&Board>, text: &str) -> AskError {
     let devices = board.into_iter().flat_map(|b| &b.devices);
     let mut known: Vec<String> = devices.map(|d| d.name.value.clone()).collect();
+    let controllers = board.into_iter().flat_map(|b| &b.controllers);
+    known.extend(controllers.map(|c| c.name.value.clone()));
     known.extend(built.records.all_memory().map(short));
     known.extend(built.records.partitions.iter().cloned());
     let channels = built
@@ -248,7 +262,10 @@ fn no_thing(built: &Built<'_>, board: Option<&Board>, text: &str) -> AskError {
             listed(names.collect())
         ),
     };
-    AskError::unknown(format!("there is no device or memory called `{text}`"), help)
+    AskError::unknown(
+        format!("there is no device, controller or memory called `{text}`"),
+        help,
+    )
 }
 
 fn bars(built: &Built<'_>, bdf: u32) -> Vec<Span> {
@@ -274,10 +291,13 @@ fn describe(placed: &Placed) -> String {
 /// A physical address that is something.
 fn physical(built: &Built<'_>, board: Option<&Board>, address: u64) -> Result<Target, AskError> {
     let window = board.and_then(|b| b.pcie.as_ref()).map(|p| p.window);
+    let mut controllers = board.into_iter().flat_map(|b| &b.controllers);
+    let controller = controllers.find(|c| controllers::registers(c).is_some_and(|span| span.holds(address)));
+    let controller = controller.map(|c| format!("registers of controller `{}`", c.name.value));
     let in_ram =
         |r: &bulkhead_types::tables::RamBank| r.base <= address && address < r.base.saturating_add(r.size);
-    let what = match built.records.placed_at(address) {
-        Some(placed) => describe(placed),
+    let what = match built.records.placed_at(address).map(describe).or(controller) {
+        Some(what) => what,
         None if built.ram.iter().any(in_ram) => "RAM of the board that nothing was placed in".to_owned(),
         None if window.is_some_and(|w| w.base <= address && address < w.end()) => {
             "the PCI window of the board, where no BAR was placed".to_owned()

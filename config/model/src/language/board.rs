@@ -92,9 +92,9 @@ const KEYS: &[Key] = &[
     ),
     optional(
         "controllers",
-        Kind::Named(Meaning::Name, &Kind::Map(&CONTROLLER), Count::Any),
+        Kind::Named(Meaning::Name, &CONTROLLER, Count::Any),
         "none",
-        "Clock, reset, power and pin controllers, by name; no partition is given one.",
+        "Clock, reset, power and pin controllers, by name: registers, functions of the firmware, or both; no partition is given one.",
     ),
     optional(
         "boot",

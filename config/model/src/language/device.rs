@@ -2,7 +2,7 @@
 //! The keys of a board's devices and of what controls them.
 
 use super::board::{BASE, SIZE};
-use super::{Count, Kind, Meaning, Table, Word, needed, optional, table, word};
+use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A device.
 pub(super) const DEVICE: Table = table(
@@ -91,20 +91,54 @@ const RESET_POLL: Table = table(
     ],
 );
 
-/// A controller.
-pub(super) const CONTROLLER: Table = table(
+/// A controller: with registers, or firmware alone.
+pub(super) const CONTROLLER: Kind = Kind::Forms(&[&WITH_REGISTERS, &OF_FIRMWARE]);
+
+const WITH_REGISTERS: Table = table(
     "a controller",
     &[
         needed(
-            "kind",
-            Kind::Either(
-                &Kind::Word(CONTROLLERS),
-                &Kind::List(&Kind::Word(CONTROLLERS), Count::Some),
-            ),
-            "What it controls: a word, or a list of them.",
+            "base",
+            Kind::U64,
+            "First address of its registers; none where it has `smc` alone.",
         ),
-        BASE,
-        SIZE,
+        needed("size", Kind::Bytes, "Bytes of its registers; with `base` only."),
+        CONTROLS,
+        optional("smc", FIRMWARE, "no function drives it", FUNCTIONS_TEXT),
+    ],
+);
+
+const OF_FIRMWARE: Table = table(
+    "a controller of the firmware",
+    &[needed("smc", FIRMWARE, FUNCTIONS_TEXT), CONTROLS],
+);
+
+const CONTROLS: Key = needed(
+    "kind",
+    Kind::Either(
+        &Kind::Word(CONTROLLERS),
+        &Kind::List(&Kind::Word(CONTROLLERS), Count::Some),
+    ),
+    "What it controls: a word, or a list of them.",
+);
+
+const FIRMWARE: Kind = Kind::List(&Kind::Either(&Kind::U32, &Kind::Map(&FUNCTIONS)), Count::Some);
+
+const FUNCTIONS_TEXT: &str = "Functions of the firmware that drive it, with 32-bit and 64-bit arguments alike: no partition may call one while another has a device that it controls.";
+
+const FUNCTIONS: Table = table(
+    "functions of the firmware",
+    &[
+        needed(
+            "first",
+            Kind::U32,
+            "Identifier of the first of them, a fast call by the SMC Calling Convention (Arm DEN0028).",
+        ),
+        needed(
+            "last",
+            Kind::U32,
+            "Identifier of the last of them, of the same owner.",
+        ),
     ],
 );
 

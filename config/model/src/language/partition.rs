@@ -481,7 +481,7 @@ const CALL: Table = table(
             "reason",
             Kind::Text(Meaning::Something),
             "none",
-            "Why no argument of it reaches what is not the partition's; needed for functions of vendors and trusted software.",
+            "Why no argument of it reaches what is not the partition's; needed for functions of vendors and trusted software, and no excuse for one that drives a controller of another's device.",
         ),
     ],
 );

@@ -152,9 +152,11 @@ fn blocks(board: &Board) -> Vec<Block> {
         ));
     }
     for controller in &board.controllers {
-        let Region { base, size } = controller.registers.value;
-        let name = format!("controller `{}`", controller.name.value);
-        blocks.push(block(&name, base, size, controller.registers.span));
+        if let Some(registers) = &controller.registers {
+            let Region { base, size } = registers.value;
+            let name = format!("controller `{}`", controller.name.value);
+            blocks.push(block(&name, base, size, registers.span));
+        }
     }
     for device in &board.devices {
         if let Registers::At(Region { base, size }) = device.registers {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Rules for `smc`: which functions of the firmware a partition may call, and for how long.
+//! Rules for `smc`: which functions of the firmware a partition may call, for how long, and which drive controllers.
 
 use bulkhead_types::tables::MAX_FIRMWARE_CALLS;
 
 use super::Facts;
+use super::devices::{find, owned};
 use crate::diagnostic::{Diagnostic, Rule};
-use crate::smc::{FirmwareCall, Reach, reach};
+use crate::smc::{FirmwareCall, Reach, is_fast, reach};
+use crate::span::Span;
 use crate::spec::{Mode, PartitionSpec};
 use crate::system::Interrupts;
 use crate::units::show_time;
@@ -60,10 +62,49 @@ static TOO_LONG: Rule = Rule {
     fix: "Make `within` shorter if the firmware keeps it, or the slot longer.",
 };
 
+/// Power over the devices of others.
+static CONTROLLER: Rule = Rule {
+    number: "BH317",
+    id: "smc/controller",
+    text: "No partition calls a function of the firmware that drives a controller of another partition's device, whatever its reason says.",
+    fix: "Leave the function out: what it asks for has to be done before the hypervisor starts, or by the partition that has all devices of the controller.",
+};
+
+/// Functions that nobody could list, or of nobody.
+static FUNCTIONS: Rule = Rule {
+    number: "BH318",
+    id: "board/functions",
+    text: "The functions of the firmware that drive a controller are fast calls of one owner, `first` no greater than `last`.",
+    fix: "Correct `smc` in the board file; the functions of two owners are two entries.",
+};
+
 pub(super) static ALL: &[&Rule] = &[
-    &NOT_FAST, &TWICE, &TOO_MANY, &NEVER, &NO_REASON, &DIRECT, &TOO_LONG,
+    &NOT_FAST,
+    &TWICE,
+    &TOO_MANY,
+    &NEVER,
+    &NO_REASON,
+    &DIRECT,
+    &TOO_LONG,
+    &CONTROLLER,
+    &FUNCTIONS,
 ];
-pub(super) const CHECKS: &[super::Check] = &[not_fast, twice, too_many, never, no_reason, direct, too_long];
+pub(super) const CHECKS: &[super::Check] = &[
+    not_fast, twice, too_many, never, no_reason, direct, too_long, controller,
+];
+
+/// Implements: BH-LANG-022.
+pub(crate) fn functions(span: Span, first: u32, last: u32) -> Diagnostic {
+    let message = format!("no calls of one owner lie from {first:#x} to {last:#x}");
+    let cause = if !is_fast(first) || !is_fast(last) {
+        "a fast call has bit 31 set, bits 23 to 16 are zero"
+    } else if first > last {
+        "the last comes before the first"
+    } else {
+        "bits 31 to 24, which name the owner, differ"
+    };
+    Diagnostic::new(&FUNCTIONS, span, message, cause, FUNCTIONS.fix)
+}
 
 /// Every function, with the partition that lists it.
 fn calls<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a PartitionSpec, &'a FirmwareCall)> {
@@ -71,13 +112,9 @@ fn calls<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a PartitionSpec, &
     partitions.flat_map(|partition| partition.smc.iter().map(move |call| (partition, call)))
 }
 
-fn is_fast(call: &FirmwareCall) -> bool {
-    call.function.value & 0x80ff_0000 == 0x8000_0000
-}
-
 /// Implements: BH-SMC-010.
 fn not_fast(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    for (_, call) in calls(facts).filter(|(_, call)| !is_fast(call)) {
+    for (_, call) in calls(facts).filter(|(_, call)| !is_fast(call.function.value)) {
         let cause = if call.function.value >> 31 == 0 {
             "bit 31 is clear: a yielding call"
         } else {
@@ -124,7 +161,7 @@ fn too_many(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Implements: BH-SMC-010.
 fn never(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    for (_, call) in calls(facts).filter(|(_, call)| is_fast(call)) {
+    for (_, call) in calls(facts).filter(|(_, call)| is_fast(call.function.value)) {
         if let Reach::Never(why) = reach(call.function.value) {
             let message = format!("no partition may call {:#x}", call.function.value);
             let found = Diagnostic::new(&NEVER, call.function.span, message, why, NEVER.fix);
@@ -136,7 +173,7 @@ fn never(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Implements: BH-SMC-011.
 fn no_reason(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let is_word = |c: char| c.is_alphanumeric();
-    for (partition, call) in calls(facts).filter(|(_, call)| is_fast(call)) {
+    for (partition, call) in calls(facts).filter(|(_, call)| is_fast(call.function.value)) {
         let reasoned = call.reason.as_ref().is_some_and(|r| r.contains(is_word));
         if reach(call.function.value) == Reach::Vouched && !reasoned {
             let (name, function) = (&partition.name.value, call.function.value);
@@ -187,5 +224,30 @@ fn too_long(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             let found = Diagnostic::new(&TOO_LONG, within.span, message, cause, TOO_LONG.fix);
             diagnostics.push(found.and(slot.length.span, "the slot"));
         }
+    }
+}
+
+/// A reason does not make the devices of others safe. Implements: BH-SMC-015.
+fn controller(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(board) = facts.board else { return };
+    for (caller, call) in calls(facts) {
+        let (name, function) = (&caller.name.value, call.function.value);
+        let drives = |index: usize| board.controllers.get(index).filter(|c| c.is_driven_by(function));
+        let mut found: Option<Diagnostic> = None;
+        for (_, owner, device) in owned(facts).filter(|(_, owner, _)| owner != name) {
+            let mut of_device = find(board, device).into_iter().flat_map(|d| &d.controlled_by);
+            let Some(controller) = of_device.find_map(|index| drives(index.value)) else {
+                continue;
+            };
+            let diagnostic = found.take().unwrap_or_else(|| {
+                let message = format!("`{name}` may call {function:#x} of the firmware");
+                let cause = format!("it drives `{}`", controller.name.value);
+                Diagnostic::new(&CONTROLLER, call.function.span, message, cause, CONTROLLER.fix)
+                    .and(controller.name.span, "the board says what it controls")
+            });
+            let text = format!("`{}` of `{owner}` depends on it", device.value);
+            found = Some(diagnostic.and(device.span, text));
+        }
+        diagnostics.extend(found);
     }
 }

@@ -8,7 +8,8 @@ use bulkhead_types::tables::{core_mode, partition_flag};
 use maud::{Markup, html};
 
 use super::hex;
-use crate::built::Built;
+use crate::built::{Built, BuiltError};
+use crate::controllers;
 use crate::walk::streams as valid_streams;
 
 fn name<'a>(built: &'a Built<'_>, partition: u32) -> &'a str {
@@ -109,6 +110,22 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
         }
         @if smmu { p class="note" { (valid.len()) " of " (1u64.checked_shl(built.board.stream_bits).unwrap_or(0)) " StreamIDs are valid; every other one is aborted and recorded." } }
     }
+}
+
+/// Who reaches what could stop devices of others. Implements: BH-EXPL-012.
+///
+/// # Errors
+/// [`BuiltError::Table`].
+pub(super) fn controllers(system: &System, built: &Built<'_>) -> Result<Markup, BuiltError> {
+    let entries = controllers::entries(system, built)?;
+    Ok(html! {
+        table {
+            tr { th { "controller" } th { "what it controls, and who reaches it" } }
+            @for (name, lines) in &entries {
+                tr { td { (name) } td { @for line in lines { (line) br; } } }
+            }
+        }
+    })
 }
 
 /// What is not isolated, and why that is accepted. Implements: BH-CFG-174.

@@ -131,6 +131,12 @@ impl Draft<'_> {
                 hex(stream.into())
             )?;
         }
+        for provider in self.without_registers(node) {
+            writeln!(
+                text,
+                "  {mark}# review: {provider} controls it without registers: where that is firmware, name its functions under `smc` of a controller"
+            )?;
+        }
         let depends = self.depends(node);
         if !depends.is_empty() {
             let names: Vec<String> = depends.iter().map(|(_, _, name)| name.clone()).collect();
@@ -148,6 +154,25 @@ impl Draft<'_> {
     fn clock(&self, node: &Node) -> Option<u32> {
         let (_, clock) = self.tree.by_phandle(node.cell("clocks")?)?;
         clock.cell("clock-frequency").filter(|hz| *hz > 0)
+    }
+
+    /// The controllers without registers that a node names, each once; a clock that nobody sets is none.
+    fn without_registers(&self, node: &Node) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for (_, property, provider) in CONTROLLERS {
+            let controller = node
+                .cell(property)
+                .and_then(|phandle| self.tree.by_phandle(phandle));
+            if let Some((index, controller)) = controller
+                && controller.has(provider)
+                && !controller.has("clock-frequency")
+                && self.tree.reg(index).is_empty()
+                && !found.contains(&controller.name)
+            {
+                found.push(controller.name.clone());
+            }
+        }
+        found
     }
 
     /// The controllers with registers that a node names.
