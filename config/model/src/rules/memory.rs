@@ -106,7 +106,7 @@ pub(super) fn taken_by(board: &Board, region: &Region) -> Option<(String, Option
         return Some(("the board has no RAM there".to_owned(), None));
     }
     let image = Region {
-        base: board.hypervisor - board.hypervisor % BLOCK,
+        base: board.hypervisor.value - board.hypervisor.value % BLOCK,
         size: BLOCK,
     };
     if image.overlaps(region) {
@@ -120,7 +120,7 @@ pub(super) fn taken_by(board: &Board, region: &Region) -> Option<(String, Option
 pub(super) fn free_ram(board: &Board) -> u64 {
     let mut taken: Vec<Region> = board.reserved.iter().map(|r| r.region.value).collect();
     taken.push(Region {
-        base: board.hypervisor - board.hypervisor % BLOCK,
+        base: board.hypervisor.value - board.hypervisor.value % BLOCK,
         size: BLOCK,
     });
     let mut free = 0;
