@@ -123,7 +123,7 @@ const WITH: [&str; 3] = [
 ];
 
 /// Begins of files whose text cannot be read to its end.
-const NOTHING: &[&str] = &["document.syntax", "document.version", "include."];
+const NOTHING: &[&str] = &["document.syntax", "document.version"];
 
 /// Those on which the task of [`WITH`] depends: the slots of its core, the costs of EL2, a board that can be read.
 const NO_TIMES: &[&str] = &[
