@@ -84,12 +84,7 @@ fn every_rule_on_places_fires() {
 }
 
 /// Rules of which one side stands in no YAML: a payload, a device tree or the hypervisor's image is that side.
-const ALONE: &[&str] = &[
-    "board.hypervisor",
-    "device-tree.foreign",
-    "device-tree.unusable",
-    "payload.unusable",
-];
+const ALONE: &[&str] = &["board.hypervisor", "device-tree.foreign", "device-tree.unusable"];
 
 // Verifies: BH-LANG-005
 #[test]
@@ -174,6 +169,13 @@ fn the_places_are_those_that_take_part() {
         let found = diagnostics(&workshop, &format!("{file}.yaml"), &[]).unwrap();
         assert_eq!(underlined(&found), wanted, "{file}");
     }
+    // A file of which a part is missing stands alone.
+    let cut = ["partitions.panel.payload.elf=cut-short".to_owned()];
+    let found = diagnostics(&workshop, "valid.yaml", &cut).unwrap();
+    assert_eq!(
+        (found.list[0].rule.id, underlined(&found)),
+        ("payload/unusable", vec!["cut-short"])
+    );
 }
 
 // Verifies: BH-LANG-005

@@ -151,6 +151,10 @@ fn of_hypervisor(facts: &Facts<'_>) -> impl Iterator<Item = Pin> {
     live.into_iter().chain(queues)
 }
 
+fn place(region: &Region) -> String {
+    format!("{:#x} to {:#x}", region.base, region.end())
+}
+
 /// Why something pinned at `at` cannot lie at `base` instead: no RAM, reserved, too high, or another pin.
 pub(super) fn taken(facts: &Facts<'_>, at: Span, base: u64, size: u64, is_mapped: bool) -> Option<String> {
     let region = Region { base, size };
@@ -189,10 +193,6 @@ pub(super) fn round(at: u64, unit: u64, taken: impl Fn(u64) -> Option<String>) -
             )
         }
     }
-}
-
-fn place(region: &Region) -> String {
-    format!("{:#x} to {:#x}", region.base, region.end())
 }
 
 /// Implements: BH-CFG-223.
