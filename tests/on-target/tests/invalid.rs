@@ -60,8 +60,12 @@ fn workshop() -> TempDir {
         let changed = u64::from_le_bytes(field) - bytes;
         elf[at..at + 8].copy_from_slice(&changed.to_le_bytes());
     };
-    [32, 40].map(|size| subtract(headers + size, 0x800));
-    [16, 24].map(|address| subtract(headers + 56 + address, 0x400));
+    for size in [32, 40] {
+        subtract(headers + size, 0x800);
+    }
+    for address in [16, 24] {
+        subtract(headers + 56 + address, 0x400);
+    }
     fs::write(folder.path().join("mixed.elf"), elf).expect("a file");
     folder
 }
