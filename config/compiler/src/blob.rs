@@ -141,7 +141,7 @@ pub fn emit(system: &System, info: &ImageInfo, plan: &Plan, tables: Tables, sect
         header_size: id(size_of::<BlobHeader>()),
         early_digest: [0; 32],
         reserved0: [0; 2],
-        board_id: system.board.id,
+        board_id: system.board.id.value,
         core_count: id(system.board.cores.len()),
         hypervisor_id: info.build_id,
         layout_hash: LAYOUT_HASH,

@@ -77,6 +77,8 @@ pub enum DeviceError {
         intid: u32,
         /// Where the partition claims it.
         span: Span,
+        /// Where the partition has its console.
+        console: Span,
     },
     /// No room for a BAR.
     #[error(transparent)]
@@ -86,8 +88,8 @@ pub enum DeviceError {
 /// Addresses that BARs may have.
 fn window(pcie: &Pcie) -> Zone {
     Zone {
-        name: "the board's PCIe window",
-        regions: vec![pcie.window],
+        name: crate::placement::PCIE_WINDOW,
+        regions: vec![pcie.window.value],
     }
 }
 
@@ -99,7 +101,10 @@ fn places(board: &Board, map: &MemoryMap) -> Result<Vec<[Option<Range>; 6]>, Dev
         return Ok(places);
     };
     for (device, bars) in board.devices.iter().zip(&mut places) {
-        let sizes = device.pci.as_ref().map_or([0; 6], |function| function.bars);
+        let sizes = device
+            .pci
+            .as_ref()
+            .map_or([0; 6], |function| function.bars.map(|size| size.value));
         for (number, (bar, size)) in bars.iter_mut().zip(sizes).enumerate() {
             if size > 0 {
                 let label = format!("{}.bar{number}", device.name.value);
@@ -136,8 +141,12 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Devices, DeviceErr
             && interrupt == crate::machine::UART_INTID
             && system.partitions[partition].console.value == bulkhead_model::system::Console::Uart
         {
-            let (device, intid) = (name, interrupt);
-            return Err(DeviceError::UartInterrupt { device, intid, span });
+            return Err(DeviceError::UartInterrupt {
+                device: name,
+                intid: interrupt,
+                span,
+                console: system.partitions[partition].console.span,
+            });
         }
         let owner = format!("partition:{}", system.partitions[partition].name.value);
         let bars = places[index];

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use bulkhead_model::span::Span;
-use bulkhead_model::system::{Partition, Payload};
+use bulkhead_model::system::Partition;
 
 use crate::blob::TableError;
 use crate::devices::DeviceError;
@@ -80,10 +80,7 @@ pub enum BuildError {
 impl BuildError {
     /// Blames the main file of a partition's payload, or the key that pins its device tree.
     pub(crate) fn payload(partition: &Partition, error: PayloadError) -> Self {
-        let file = match &partition.payload {
-            Payload::Elf(file) | Payload::Raw(file) => file,
-            Payload::Linux(linux) => &linux.kernel,
-        };
+        let file = partition.payload.file();
         let is_of_tree = match &error {
             PayloadError::Layout(error) => error.name() == "device-tree",
             _ => false,

@@ -230,7 +230,7 @@ fn header(text: &mut Text, sources: Sources<'_>) {
     text.line(format!(
         "board {} {} {}",
         slug(&board.name.value),
-        board.id,
+        board.id.value,
         board.physical_address_bits
     ));
     text.line(format!("image {} {}", range(image), hex(&info.build_id)));

@@ -104,12 +104,12 @@ pub fn read(file: &[u8], board: &Board) -> Result<ImageInfo, HypervisorError> {
     if info.version != VERSION {
         return Err(HypervisorError::Version(info.version));
     }
-    if info.board_id != board.id {
-        let (image, board) = (info.board_id, board.id);
+    if info.board_id != board.id.value {
+        let (image, board) = (info.board_id, board.id.value);
         return Err(HypervisorError::Board { image, board });
     }
-    if info.base != board.hypervisor {
-        let (image, board) = (info.base, board.hypervisor);
+    if info.base != board.hypervisor.value {
+        let (image, board) = (info.base, board.hypervisor.value);
         return Err(HypervisorError::Base { image, board });
     }
     if info.build_id != build_id(file) {

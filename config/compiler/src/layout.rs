@@ -107,6 +107,19 @@ impl LayoutError {
             | LayoutError::Empty { name, .. } => name,
         }
     }
+
+    /// Names the whole of the hypervisor's image, with its blob and the room of that, for the part of it that is in the way.
+    pub(crate) fn beside_image(self, start: u64, end: u64) -> Self {
+        match self {
+            LayoutError::Overlap { new, old } if start <= old.range.start && old.range.end <= end => {
+                let (owner, name) = ("el2".to_owned(), "hypervisor".to_owned());
+                let range = Range { start, end };
+                let old = Box::new(Area { range, owner, name });
+                LayoutError::Overlap { new, old }
+            }
+            other => other,
+        }
+    }
 }
 
 /// Addresses in which things may be placed.

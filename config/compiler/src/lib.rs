@@ -37,6 +37,7 @@ pub mod sections;
 pub mod stage1;
 pub mod stage2;
 pub mod streams;
+mod subject;
 pub mod table;
 pub mod units;
 pub mod words;

@@ -32,10 +32,19 @@ const ECAM_BUS_SIZE: u64 = 0x10_0000;
 /// Least step in which the room of blob and certificate grows, so that other tables seldom move payloads.
 const BLOB_STEP: u64 = 0x10_0000;
 
+/// The board's RAM, as messages and the text form call it.
+pub(crate) const RAM: &str = "the board's RAM";
+/// The part of it that EL2 can map.
+pub(crate) const LOW_RAM: &str = "the board's RAM below 4 GiB";
+/// The part of it from the image's begin to what ends it.
+pub(crate) const IMAGE_RAM: &str = "the RAM that the image can cover";
+/// Addresses for BARs.
+pub(crate) const PCIE_WINDOW: &str = "the board's PCIe window";
+
 /// The board's RAM.
 fn ram(board: &Board) -> Zone {
     Zone {
-        name: "the board's RAM",
+        name: RAM,
         regions: board.ram.iter().map(|r| r.value).collect(),
     }
 }
@@ -47,7 +56,7 @@ fn low_ram(board: &Board) -> Zone {
         Some(Region { size, ..region })
     };
     Zone {
-        name: "the board's RAM below 4 GiB",
+        name: LOW_RAM,
         regions: board.ram.iter().filter_map(|r| below(r.value)).collect(),
     }
 }
@@ -156,10 +165,12 @@ impl Plan {
         if end > certificate.end {
             map.claim_in(&zone, "el2", "slack", certificate.end, end - certificate.end)?;
         }
+        let image_room = end;
         let pinned = |map: &mut MemoryMap, zone: &Zone, owner: &str, name: &str, size: u64| {
             let at = system.pin(owner, name).and_then(|pin| pin.at);
             at.map(|at| map.claim_in(zone, owner, name, at.value, size))
                 .transpose()
+                .map_err(|error| error.beside_image(info.base, image_room))
         };
         let owners: Vec<String> = (0..system.partitions.len()).map(|p| owner(system, p)).collect();
         // Pinned payloads, then the others behind the blob and beside them.
@@ -329,7 +340,7 @@ fn image_zone(board: &Board, start: u64) -> Zone {
     let end = reserved.chain(region.map(|r| r.end())).min().unwrap_or(start);
     let size = end.saturating_sub(start);
     Zone {
-        name: "the RAM that the image can cover",
+        name: IMAGE_RAM,
         regions: vec![Region { base: start, size }],
     }
 }

@@ -2,23 +2,26 @@
 //! What the compiler refuses, as breaches of [`placement`](bulkhead_model::rules::placement) rules at places in the
 //! spec.
 //! Implements: BH-CFG-110, BH-CFG-111, BH-CFG-112, BH-CFG-113, BH-CFG-114, BH-CFG-115, BH-CFG-116, BH-CFG-117,
-//! BH-CFG-118, BH-CFG-146, BH-CFG-147.
+//! BH-CFG-118, BH-CFG-146, BH-CFG-147, BH-LANG-005.
 
+use bulkhead_model::board::Board;
 use bulkhead_model::diagnostic::{Diagnostic, Rule};
 use bulkhead_model::rules::placement::{
     BARS, EMULATED, HYPERVISOR, IMAGE, MEMORY, NO_REGISTERS, TABLES, TREE_FOREIGN, TREE_UNUSABLE, UNUSABLE,
     WINDOWS,
 };
 use bulkhead_model::span::Span;
-use bulkhead_model::system::{Partition, Payload, System};
+use bulkhead_model::system::{Partition, System};
 use bulkhead_model::units::show_bytes;
 use bulkhead_model::{Diagnostics, LoadError};
 
 use crate::compile;
 use crate::devices::DeviceError;
 use crate::error::BuildError;
+use crate::hypervisor::HypervisorError;
 use crate::layout::{Area, LayoutError};
 use crate::own_tree::OwnTreeError;
+use crate::subject::{self, Subject};
 
 /// Refuses a system that finds no place. Reads payloads, writes nothing.
 ///
@@ -66,7 +69,11 @@ impl Refusal {
 
 /// The breach that an error of the compiler is, if the input is to blame.
 fn diagnose(error: &BuildError, system: &System) -> Option<Diagnostic> {
-    let board = system.board.name.span;
+    let board = &system.board;
+    let device = |name: &str| {
+        let known = board.devices.iter().find(|d| d.name.value == name);
+        known.map(|d| (d.name.span, d.interrupt.map(|i| i.span)))
+    };
     let new = |rule: &'static Rule, span, cause: String| {
         Diagnostic::new(rule, span, error.to_string(), cause, rule.fix)
     };
@@ -74,23 +81,41 @@ fn diagnose(error: &BuildError, system: &System) -> Option<Diagnostic> {
         BuildError::Layout(error) | BuildError::Device(DeviceError::Layout(error)) => {
             Some(layout(error, system))
         }
-        BuildError::Hypervisor(_) => Some(new(&HYPERVISOR, board, "this board".to_owned())),
-        BuildError::Device(DeviceError::NoPcie { span, .. } | DeviceError::NoRegisters { span, .. }) => {
-            Some(new(&NO_REGISTERS, *span, "claimed here".to_owned()))
+        BuildError::Hypervisor(error) => {
+            let (span, cause) = mismatch(error, board);
+            Some(new(&HYPERVISOR, span, cause.to_owned()))
         }
-        BuildError::Device(DeviceError::UartInterrupt { span, .. }) => {
-            Some(new(&EMULATED, *span, "claimed here".to_owned()))
+        BuildError::Device(
+            DeviceError::NoPcie { device: name, span }
+            | DeviceError::NoRegisters {
+                device: name, span, ..
+            },
+        ) => {
+            let of_board = device(name).map(|(span, _)| span);
+            Some(new(&NO_REGISTERS, *span, "claimed here".to_owned()).and_at(of_board, "this device"))
         }
+        BuildError::Device(DeviceError::UartInterrupt {
+            device: name,
+            span,
+            console,
+            ..
+        }) => Some(
+            new(&EMULATED, *span, "claimed here".to_owned())
+                .and(*console, "emulates a UART")
+                .and_at(device(name).and_then(|(_, line)| line), "its interrupt"),
+        ),
         BuildError::Payload(error) => {
             let message = error.to_string();
             let cause = "this payload";
-            Some(Diagnostic::new(
-                &UNUSABLE,
-                error.span,
-                message,
-                cause,
-                UNUSABLE.fix,
-            ))
+            // The span is that of the device tree's pin where that is in the way.
+            let named = |p: &&Partition| p.name.value == error.partition;
+            let partition = system.partitions.iter().find(named);
+            let file = partition.map(|p| p.payload.file().name.span);
+            Some(match file.filter(|file| *file != error.span) {
+                Some(file) => Diagnostic::new(&UNUSABLE, error.span, message, "pinned here", UNUSABLE.fix)
+                    .and(file, cause),
+                None => Diagnostic::new(&UNUSABLE, error.span, message, cause, UNUSABLE.fix),
+            })
         }
         BuildError::OwnTree {
             span,
@@ -113,6 +138,26 @@ fn diagnose(error: &BuildError, system: &System) -> Option<Diagnostic> {
     }
 }
 
+/// Where the board file says something else than the hypervisor's image.
+fn mismatch(error: &HypervisorError, board: &Board) -> (Span, &'static str) {
+    match error {
+        HypervisorError::Board { .. } => (board.id.span, "the board's number"),
+        HypervisorError::Base { .. } => (board.hypervisor.span, "where the image is to lie"),
+        HypervisorError::Cores { room, .. } => {
+            let room = usize::try_from(*room).unwrap_or(usize::MAX);
+            let first = board.cores.get(room).map(|core| core.span);
+            (
+                first.unwrap_or(board.name.span),
+                "the first core that is too many",
+            )
+        }
+        HypervisorError::NotAnImage
+        | HypervisorError::Version(_)
+        | HypervisorError::BuildId
+        | HypervisorError::Range { .. } => (board.name.span, "the board that it is for"),
+    }
+}
+
 /// Which total is too large.
 fn rule_of(name: &str) -> &'static Rule {
     match name {
@@ -124,72 +169,77 @@ fn rule_of(name: &str) -> &'static Rule {
     }
 }
 
+/// What found no place, beside what has it, or the addresses that it had to lie in.
 fn layout(error: &LayoutError, system: &System) -> Diagnostic {
-    let (rule, owner, name) = match error {
-        LayoutError::Overlap { new, old } => return overlap(error, new, old, system),
-        LayoutError::Outside { area, .. } => (rule_of(&area.name), &area.owner, &area.name),
-        LayoutError::Full { owner, name, .. }
-        | LayoutError::Colours { owner, name, .. }
-        | LayoutError::Empty { owner, name, .. } => (rule_of(name), owner, name),
+    let (owner, name, zone, at) = match error {
+        LayoutError::Overlap { new, old } => return overlap(new, old, system),
+        LayoutError::Outside { area, zone } => (&area.owner, &area.name, Some(*zone), Some(area.range.start)),
+        LayoutError::Full {
+            owner, name, zone, ..
+        }
+        | LayoutError::Colours {
+            owner, name, zone, ..
+        } => (owner, name, Some(*zone), None),
+        LayoutError::Empty { owner, name, .. } => (owner, name, None, None),
     };
-    let (span, cause) = place(owner, name, system);
-    Diagnostic::new(rule, span, error.to_string(), cause, rule.fix)
-}
-
-/// Pinned memory is claimed after the image: the image is then what has no room.
-fn overlap(error: &LayoutError, new: &Area, old: &Area, system: &System) -> Diagnostic {
-    let is_pinned = pin_of(&new.owner, &new.name, system).is_some();
-    let rule = rule_of(if is_pinned { &old.name } else { &new.name });
-    let (span, cause) = place(&new.owner, &new.name, system);
-    let diagnostic = Diagnostic::new(rule, span, error.to_string(), cause, rule.fix);
-    match place(&old.owner, &old.name, system) {
-        (other, cause) if other != span => diagnostic.and(other, cause),
+    let rule = rule_of(name);
+    let subject = Subject::of(owner, name, system);
+    let what = &subject.what;
+    let message = match error {
+        LayoutError::Full {
+            size, align, zone, ..
+        } => format!(
+            "no room for {what}: {} at a multiple of {} do not fit into what is left of {zone}",
+            show_bytes(*size),
+            show_bytes(*align)
+        ),
+        LayoutError::Colours {
+            size, colours, zone, ..
+        } => format!(
+            "no room for {what}: {} in pages of colours {colours} do not fit into what is left of {zone}",
+            show_bytes(*size)
+        ),
+        LayoutError::Outside { area, zone } => format!("{} does not lie in {zone}", place(what, area)),
+        LayoutError::Empty { start, size, .. } => {
+            format!("{what} at {start:#x}: {size:#x} bytes make no range")
+        }
+        LayoutError::Overlap { .. } => error.to_string(),
+    };
+    let diagnostic = Diagnostic::new(rule, subject.span, message, subject.cause, rule.fix);
+    let Some(zone) = zone else { return diagnostic };
+    let diagnostic = match subject::zone(zone, at, &system.board) {
+        Some((span, cause)) if span != subject.span => diagnostic.and(span, cause),
         _ => diagnostic,
-    }
-}
-
-/// Where the spec pins something.
-fn pin_of(owner: &str, name: &str, system: &System) -> Option<Span> {
-    Some(system.pin(owner, name)?.at?.span)
-}
-
-/// Where the spec speaks of something that was placed: its pin, else its partition's key, or the board.
-fn place(owner: &str, name: &str, system: &System) -> (Span, String) {
-    let pin = pin_of(owner, name, system);
-    let (span, cause) = subject(owner, name, system);
-    (pin.unwrap_or(span), cause)
-}
-
-/// What was placed, and where the spec speaks of it if it does not pin it.
-fn subject(owner: &str, name: &str, system: &System) -> (Span, String) {
-    let of = |p: &&Partition| owner.strip_prefix("partition:") == Some(p.name.value.as_str());
-    let Some(partition) = system.partitions.iter().find(of) else {
-        let memory = system.channel_memories().into_iter().find(|m| m.name == owner);
-        if let Some(channel) = memory.and_then(|m| system.channels.get(m.channel)) {
-            return (channel.name.span, "this channel".to_owned());
-        }
-        let mut locks = system.locks.iter();
-        return match locks.find(|l| owner == format!("channel:{}", l.name.value)) {
-            Some(lock) => (lock.name.span, "this lock".to_owned()),
-            None if pin_of(owner, name, system).is_some() => {
-                (system.board.name.span, "the hypervisor's memory".to_owned())
-            }
-            None => (system.board.name.span, "this board".to_owned()),
-        };
     };
-    match name {
-        "ram" => {
-            let size = partition.memory.size;
-            (size.span, format!("{} of memory", show_bytes(size.value)))
-        }
-        "window" => (partition.name.span, "this window".to_owned()),
-        "payload-area" => {
-            let file = match &partition.payload {
-                Payload::Elf(file) | Payload::Raw(file) => file,
-                Payload::Linux(linux) => &linux.kernel,
-            };
-            (file.name.span, "this payload".to_owned())
-        }
-        _ => (partition.name.span, "this partition".to_owned()),
+    // Whatever lies in the middle leaves less room in one piece.
+    let pin = subject::largest_pin(zone, system).filter(|_| at.is_none() && rule.id != BARS.id);
+    diagnostic.and_at(pin, "pinned here")
+}
+
+/// With its addresses.
+fn place(what: &str, area: &Area) -> String {
+    format!("{what} ({:#x}-{:#x})", area.range.start, area.range.end)
+}
+
+/// A payload is placed before what is pinned, and the image before both: the image is what has no room.
+fn overlap(new: &Area, old: &Area, system: &System) -> Diagnostic {
+    let [rule, other] = [rule_of(&new.name), rule_of(&old.name)];
+    let of_image = |rule: &&&'static Rule| rule.id == IMAGE.id || rule.id == TABLES.id;
+    let rule = [rule, other].iter().find(of_image).copied().unwrap_or(rule);
+    let [placed, taken] = [new, old].map(|area| Subject::of(&area.owner, &area.name, system));
+    let message = format!(
+        "{} overlaps {}",
+        place(&placed.what, new),
+        place(&taken.what, old)
+    );
+    let help = if placed.is_pinned {
+        "pin it elsewhere, or leave the address out: the compiler finds a place"
+    } else {
+        rule.fix
+    };
+    let diagnostic = Diagnostic::new(rule, placed.span, message, placed.cause, help);
+    if taken.span == placed.span {
+        return diagnostic;
     }
+    diagnostic.and(taken.span, taken.cause)
 }

@@ -20,7 +20,7 @@ pub struct Board {
     /// Its name, as specs use it.
     pub name: Spanned<String>,
     /// Its number; the hypervisor image and the blob carry it.
-    pub id: u32,
+    pub id: Spanned<u32>,
     /// One line for people.
     pub title: String,
     /// RAM.
@@ -28,7 +28,7 @@ pub struct Board {
     /// Parts of RAM that nothing may be placed in.
     pub reserved: Vec<Reserved>,
     /// Physical address where the hypervisor image begins.
-    pub hypervisor: u64,
+    pub hypervisor: Spanned<u64>,
     /// Bits of a physical address.
     pub physical_address_bits: u32,
     /// Cores by index; core 0 is the one that boots.
@@ -285,7 +285,7 @@ pub struct Pcie {
     /// Buses, 1 MiB of configuration space each.
     pub buses: u32,
     /// Where BARs may be placed.
-    pub window: Region,
+    pub window: Spanned<Region>,
     /// Its key.
     pub span: Span,
 }

@@ -56,11 +56,11 @@ impl Decoder<'_> {
         self.diagnostics.extend(given.filter_map(partitions::not_a_name));
         Some(Board {
             name: name?,
-            id: value(fields, "id")?,
+            id: fields.get("id").and_then(small)?,
             title: words(fields, "title")?,
             ram: ram?,
             reserved: reserved?,
-            hypervisor: value(fields, "hypervisor")?,
+            hypervisor: fields.get("hypervisor").and_then(small)?,
             physical_address_bits: value(fields, "physical_address_bits")?,
             cores: cores?,
             workarounds: fields
@@ -156,11 +156,10 @@ impl Decoder<'_> {
 
     fn pcie(&mut self, node: &Node, span: Span) -> Option<Pcie> {
         let fields = Fields::of(node)?;
-        let owner = fields.key_span("window").unwrap_or(node.span);
         Some(Pcie {
             ecam: value(fields, "ecam")?,
             buses: value(fields, "buses")?,
-            window: fields.get("window").and_then(|n| self.region(n, owner))?,
+            window: fields.get("window").and_then(|n| self.spanned_region(n))?,
             span,
         })
     }
@@ -237,7 +236,7 @@ impl Decoder<'_> {
             }
             return Some(Registers::At(region));
         };
-        let exists = |pci: &PciFunction| pci.bars.get(bar.value).is_some_and(|size| *size > 0);
+        let exists = |pci: &PciFunction| pci.bars.get(bar.value).is_some_and(|size| size.value > 0);
         if !pci.is_some_and(exists) {
             let wanted = "one of the BARs under `pci`";
             self.report(document::out_of_range(bar.span, "the registers' BAR", wanted));
@@ -248,7 +247,7 @@ impl Decoder<'_> {
 
     fn pci(&mut self, node: &Node) -> Option<PciFunction> {
         let fields = Fields::of(node)?;
-        let mut bars = [0; 6];
+        let mut bars = [Spanned::default(); 6];
         for entry in fields.entries("bars") {
             let (index, size) = (key::<usize>(entry)?, bytes(&entry.value)?);
             if !size.is_power_of_two() {
@@ -256,7 +255,7 @@ impl Decoder<'_> {
                 self.report(document::out_of_range(size.span, "the size of a BAR", wanted));
             }
             if let Some(bar) = bars.get_mut(index.value) {
-                *bar = size.value;
+                *bar = size;
             }
         }
         let (vendor, device) = fields.get("id").and_then(|n| self.pci_id(n))?;

@@ -60,7 +60,7 @@ impl Board {
     pub fn register_size(device: &Device) -> u64 {
         match (device.registers, &device.pci) {
             (Registers::At(region), _) => region.size,
-            (Registers::Bar(bar), Some(pci)) => pci.bars.get(bar).copied().unwrap_or(0),
+            (Registers::Bar(bar), Some(pci)) => pci.bars.get(bar).map_or(0, |size| size.value),
             (Registers::Bar(_), None) => 0,
         }
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How a device is reached: its PCI function and its interrupt.
 
+use crate::span::Spanned;
+
 /// A PCI function.
 #[derive(Clone, Debug)]
 pub struct PciFunction {
@@ -13,7 +15,7 @@ pub struct PciFunction {
     /// Device ID.
     pub device: u16,
     /// Size of each BAR in bytes, a power of two; 0 where there is none.
-    pub bars: [u64; 6],
+    pub bars: [Spanned<u64>; 6],
 }
 
 impl PciFunction {

@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::files;
 use crate::language::{Count, Kind, Meaning, SPEC};
 use crate::rules::include as rules;
-use crate::span::{Sources, Span};
+use crate::span::{Sources, Span, Spanned};
 use crate::tree::{Entry, Node, Value, find};
 use crate::{structure, yaml};
 
@@ -24,20 +24,57 @@ pub(crate) const KIND: Kind = Kind::List(&Kind::Text(Meaning::File), Count::Some
 /// Most files of a spec; a file that is included twice counts twice.
 const MOST: usize = 64;
 
-/// Reads a spec and everything that it includes. Nothing when a file has no map or another version.
+/// A spec with everything that it includes.
+pub(crate) struct Merged {
+    /// The document, without the key itself.
+    pub(crate) root: Node,
+    /// Every entry of the key in every file, in the order of reading, with the key of the first.
+    included: Option<(Spanned<String>, Vec<Node>)>,
+    /// Whether every file was read.
+    pub(crate) is_whole: bool,
+}
+
+/// Reads a spec and everything that it includes, but for files that cannot be read. Nothing when the spec itself has no
+/// map or another version. Implements: BH-LANG-006, BH-LANG-023.
 pub(crate) fn read(
     path: &Path,
     text: &str,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Node> {
+) -> Option<Merged> {
     let mut reader = Reader {
         sources,
         diagnostics,
         open: Vec::new(),
         files: 0,
+        included: None,
+        is_whole: true,
     };
-    reader.file(path, text, None)
+    let root = reader.file(path, text, None)?;
+    let Reader {
+        included, is_whole, ..
+    } = reader;
+    Some(Merged {
+        root,
+        included,
+        is_whole,
+    })
+}
+
+impl Merged {
+    /// Puts what was included back under its key, for those who ask where a value comes from. Implements: BH-LANG-007.
+    pub(crate) fn with_key(self) -> (Node, bool) {
+        let mut root = self.root;
+        if let (Value::Map(entries), Some((key, items))) = (&mut root.value, self.included) {
+            let span = key.span;
+            let value = Value::List(items);
+            entries.push(Entry {
+                key,
+                value: Node { value, span },
+            });
+        }
+        (root, self.is_whole)
+    }
 }
 
 /// The key where no file said it: an override did, after everything was included.
@@ -58,6 +95,8 @@ struct Reader<'s> {
     diagnostics: &'s mut Vec<Diagnostic>,
     open: Vec<Open>,
     files: usize,
+    included: Option<(Spanned<String>, Vec<Node>)>,
+    is_whole: bool,
 }
 
 impl Reader<'_> {
@@ -73,7 +112,7 @@ impl Reader<'_> {
         });
         let included = self.included(&mut root, path);
         self.open.pop();
-        let mut files = included?.into_iter();
+        let mut files = included.into_iter();
         let Some(mut merged) = files.next() else {
             return Some(root);
         };
@@ -83,18 +122,25 @@ impl Reader<'_> {
         Some(merged)
     }
 
-    /// What a file includes, in order; the key itself is taken out.
-    fn included(&mut self, root: &mut Node, path: &Path) -> Option<Vec<Node>> {
+    /// What a file includes and can be read, in order; the key itself is taken out.
+    fn included(&mut self, root: &mut Node, path: &Path) -> Vec<Node> {
         let Value::Map(entries) = &mut root.value else {
-            return None;
+            return Vec::new();
         };
         let Some(at) = entries.iter().position(|e| e.key.value == KEY) else {
-            return Some(Vec::new());
+            return Vec::new();
         };
         let entry = entries.remove(at);
         structure::check_value(&entry.value, KIND, KEY, entry.key.span, self.diagnostics);
-        let names = list(&entry.value).unwrap_or_default().iter().filter_map(text);
+        let items = list(&entry.value).unwrap_or_default();
+        let names: Vec<Spanned<String>> = items.iter().filter_map(text).collect();
+        let all = self
+            .included
+            .get_or_insert_with(|| (entry.key.clone(), Vec::new()));
+        all.1
+            .extend(items.iter().filter(|item| text(item).is_some()).cloned());
         let files: Vec<Option<Node>> = names
+            .into_iter()
             .map(|name| {
                 let file = files::beside(path, &name);
                 let again = self.open.iter().position(|o| o.path == canonical(&file));
@@ -121,7 +167,8 @@ impl Reader<'_> {
                 }
             })
             .collect();
-        files.into_iter().collect()
+        self.is_whole &= files.iter().all(Option::is_some);
+        files.into_iter().flatten().collect()
     }
 }
 

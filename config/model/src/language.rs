@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The language, described once: which keys exist, what they take, what they mean, and whether they are
-//! enforced.
+//! The language, described once: which keys exist, what they take and what they mean. Each is enforced: the walk over
+//! these tables in the compiler's tests requires that it has an effect, or that its change is refused.
 //!
 //! Everything that knows keys reads these tables: the structural check (`structure`), the JSON Schema
 //! ([`crate::schema`]) and the tables for people ([`crate::keys`]). A key that is not here does not exist.

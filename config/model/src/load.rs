@@ -106,7 +106,9 @@ pub fn survey(paths: &Paths, overrides: &[String]) -> Result<System, (LoadError,
 fn survey_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System, (LoadError, Box<Remains>)> {
     let mut sources = Sources::default();
     let mut list = Vec::new();
-    let root = read_document(text, &paths.spec, overrides, &mut sources, &mut list);
+    let document = read_document(text, &paths.spec, overrides, &mut sources, &mut list);
+    let is_whole = document.as_ref().is_none_or(|(_, is_whole)| *is_whole);
+    let root = document.map(|(root, _)| root);
     let mut values = root
         .as_ref()
         .map_or_else(Vec::new, |root| values::collect(Document::Spec, root));
@@ -134,6 +136,9 @@ fn survey_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System
             &mut list,
         );
     }
+    if !is_whole {
+        list.retain(|breach| !rules::include::could_answer(breach.rule));
+    }
     if !list.is_empty() {
         list.sort_by_key(|d| (d.primary.span.source, d.primary.span.start));
         let remains = root
@@ -146,6 +151,7 @@ fn survey_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System
                     board_root,
                     paths,
                     sources: &sources,
+                    is_whole,
                     of_board: of_spec..sources.len(),
                 };
                 remains::of(&found, &list)
@@ -175,22 +181,24 @@ fn survey_text(text: &str, paths: &Paths, overrides: &[String]) -> Result<System
     }
 }
 
-/// The document that a spec, the files that it includes and the overrides make together.
+/// The document that a spec, the files that it includes and the overrides make together, and whether every file was read.
 fn read_document(
     text: &str,
     path: &Path,
     overrides: &[String],
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Node> {
-    let mut root = include::read(path, text, sources, diagnostics)?;
+) -> Option<(Node, bool)> {
+    let mut merged = include::read(path, text, sources, diagnostics)?;
+    let root = &mut merged.root;
     for change in overrides {
-        overrides::apply(&mut root, change, sources, diagnostics);
+        overrides::apply(root, change, sources, diagnostics);
     }
-    if let Some(span) = include::left_over(&root) {
+    if let Some(span) = include::left_over(root) {
         diagnostics.push(overrides::too_late(span));
     }
-    structure::check_version(&root, &language::SPEC, diagnostics).then_some(root)
+    let is_known = structure::check_version(root, &language::SPEC, diagnostics);
+    is_known.then(|| merged.with_key())
 }
 
 /// A board and its document. A name is a file in the boards folder; a path is relative to the file that names it.
@@ -307,7 +315,7 @@ fn read_spec(spec: &Path, overrides: &[String]) -> Result<Option<Spec>, LoadErro
     };
     let text = fs::read_to_string(spec).map_err(unreadable)?;
     let (mut sources, mut list) = (Sources::default(), Vec::new());
-    let Some(root) = read_document(&text, spec, overrides, &mut sources, &mut list) else {
+    let Some((root, _)) = read_document(&text, spec, overrides, &mut sources, &mut list) else {
         return Err(LoadError::Invalid(Diagnostics { sources, list }));
     };
     let mut decoder = Decoder {

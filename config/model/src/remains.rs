@@ -34,6 +34,8 @@ pub(crate) struct Found<'f> {
     pub(crate) board_root: &'f Node,
     pub(crate) paths: &'f Paths,
     pub(crate) sources: &'f Sources,
+    /// Whether every file that the spec includes was read.
+    pub(crate) is_whole: bool,
     /// The sources of the board: its file, then its bounds.
     pub(crate) of_board: std::ops::Range<usize>,
 }
@@ -186,8 +188,12 @@ fn timing(mut spec: Spec, found: &Found<'_>, broken: &Broken) -> Option<System> 
             .retain(|t| !broken.has(&["partitions", &name, "tasks", &t.name]));
         let answers = |reaction: &String| !unclear.contains(reaction);
         let tolerance = partition.health.tolerance.take();
-        partition.health.tolerance = tolerance
-            .filter(|t| answers(&t.reaction) && !broken.has(&["partitions", &name, "fault_tolerant_time"]));
+        // A task that answers may stand in what was not read.
+        partition.health.tolerance = tolerance.filter(|t| {
+            found.is_whole
+                && answers(&t.reaction)
+                && !broken.has(&["partitions", &name, "fault_tolerant_time"])
+        });
         if broken.has(&["partitions", &name, "smc"]) {
             partition.smc = Vec::new();
         }

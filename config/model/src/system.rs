@@ -319,6 +319,16 @@ pub enum Payload {
     Raw(FileRef),
 }
 
+impl Payload {
+    /// Its main file.
+    pub fn file(&self) -> &FileRef {
+        match self {
+            Payload::Elf(file) | Payload::Raw(file) => file,
+            Payload::Linux(linux) => &linux.kernel,
+        }
+    }
+}
+
 /// A Linux payload.
 #[derive(Clone, Debug)]
 pub struct Linux {

@@ -77,7 +77,11 @@ fn every_error_has_a_reaction_by_default_or_as_written() {
 fn the_reference_system_resolves_to_what_it_says() {
     let system = reference(&[]).unwrap();
     assert_eq!(
-        (system.name.as_str(), system.board.id, system.board.cores.len()),
+        (
+            system.name.as_str(),
+            system.board.id.value,
+            system.board.cores.len()
+        ),
         ("adas-infotainment", 1, 4)
     );
     let names: Vec<&str> = system.partitions.iter().map(|p| p.name.as_str()).collect();
@@ -126,7 +130,7 @@ fn the_reference_system_resolves_to_what_it_says() {
     let function = can1.pci.as_ref().unwrap();
     assert_eq!((function.vendor, function.device), (0x1760, 0xff00));
     assert_eq!(
-        (function.bars, can1.registers),
+        (function.bars.map(|size| size.value), can1.registers),
         ([32 << 10, 64 << 10, 0, 0, 0, 0], Registers::Bar(1))
     );
     let interrupt = can1.interrupt.unwrap();
@@ -281,6 +285,12 @@ fn a_spec_is_laid_over_what_it_includes() {
         from("partitions.linux.restart_limit"),
         ("7", "--set partitions.linux.restart_limit=7")
     );
+    let (value, place) = from("include.0");
+    assert!(
+        value.ends_with("panel.yaml") && place.contains("every-key.yaml:"),
+        "{value} {place}"
+    );
+    assert!(!system.origins.iter().any(|o| o.path == "include"));
     assert_eq!(from("partitions.panel.console").0, "text");
     assert_eq!(from("partitions.panel.seed"), ("board", "default"));
     assert!(from("schedule.cores.1.1.for").1.contains("every-key.yaml:"));
@@ -305,12 +315,21 @@ fn files_are_relative_to_the_file_that_names_them() {
         "spec.yaml",
         &including.replace("    payload: { elf: cluster }\n", ""),
     );
-    let part = "bulkhead: 1\npartitions: { panel: { payload: { raw: flat.bin } } }\n";
+    let part =
+        "bulkhead: 1\ninclude: [more/empty.yaml]\npartitions: { panel: { payload: { raw: flat.bin } } }\n";
     put("parts/panel.yaml", part);
+    put("parts/more/empty.yaml", "bulkhead: 1\n");
     put("parts/flat.bin", "code");
     let mut paths = fixture.paths("");
     paths.spec = folder.path().join("spec.yaml");
     let system = load(&paths, &[]).unwrap();
+    let included = system.origins.iter().filter(|o| o.path.starts_with("include"));
+    let included: Vec<_> = included.map(|o| (&*o.path, &*o.value, &*o.from)).collect();
+    let wanted = [
+        ("include.0", "parts/panel.yaml", "spec.yaml:3"),
+        ("include.1", "more/empty.yaml", "parts/panel.yaml:2"),
+    ];
+    assert_eq!(included, wanted);
     // What is included comes first, also in the order of the partitions.
     let panel = &system.partitions[0];
     let Payload::Raw(file) = &panel.payload else {

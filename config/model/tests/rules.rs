@@ -143,6 +143,48 @@ fn a_conflict_names_both_places_and_a_fix() {
     assert!(record.help.contains("another core"), "{}", record.help);
 }
 
+// Verifies: BH-CFG-030, BH-CFG-223
+#[test]
+fn an_address_is_rounded_to_one_that_can_be_had() {
+    let fixture = Fixture::new();
+    let advice = |file: &str, change: &str| {
+        let found = breaches(&fixture, file, &[change.to_owned()]);
+        let [record] = found.as_slice() else {
+            panic!("{change}: {found:?}")
+        };
+        assert!(record.rule.ends_with("/alignment"), "{record:?}");
+        record.help.clone()
+    };
+    let memory = |at: &str| advice("valid.yaml", &format!("partitions.panel.memory.at={at}"));
+    assert_eq!(memory("0x50100000"), "write 0x50000000 or 0x50200000");
+    assert_eq!(
+        memory("0x40300000"),
+        "write 0x40400000 (not 0x40200000: the hypervisor lies there)"
+    );
+    assert_eq!(
+        memory("0x47f00000"),
+        "write 0x47e00000 (not 0x48000000: reserved: board device tree)"
+    );
+    assert_eq!(
+        memory("0x40100000"),
+        "leave the address out: the compiler finds a place (not 0x40000000: reserved: boot stub; not 0x40200000: the hypervisor lies there)"
+    );
+    assert_eq!(
+        memory("0x7ff00000"),
+        "write 0x7fe00000 (not 0x80000000: the board has no RAM there)"
+    );
+    assert!(memory("0xffffffffffffffff").starts_with("leave the address out"));
+    let window = |at: &str| advice("valid.pins.yaml", &format!("partitions.control.window_at={at}"));
+    assert_eq!(
+        window("0x70504000"),
+        "write 0x70508000 (not 0x70500000: taken: the queues of the SMMU)"
+    );
+    let tree = advice("valid.pins.yaml", "partitions.control.device_tree_at=0x40100800");
+    assert_eq!(tree, "write 0x40100000 or 0x40101000");
+    let live = advice("valid.pins.yaml", "hypervisor.live_at=0x70680000");
+    assert_eq!(live, "write 0x70600000 or 0x70800000");
+}
+
 /// Specs with something wrong by itself: a form, a name or a number that cannot be, or nothing where something must be.
 const ALONE: &[&str] = &[
     "bandwidth.nothing",

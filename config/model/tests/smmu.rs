@@ -125,8 +125,12 @@ fn each_board_has_a_number_of_its_own() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == "yaml") {
             let board = load_board(&path).unwrap();
-            let other = numbers.insert(board.id, board.name.value.clone());
-            assert_eq!(other, None, "{} has number {}, too", board.name.value, board.id);
+            let other = numbers.insert(board.id.value, board.name.value.clone());
+            assert_eq!(
+                other, None,
+                "{} has number {}, too",
+                board.name.value, board.id.value
+            );
         }
     }
     assert!(numbers.len() >= 6);

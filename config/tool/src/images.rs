@@ -187,7 +187,7 @@ fn pack(root: &Path, folder: &Path, board: &str) -> Result<Vec<u8>, Failure> {
     let id = bulkhead_model::load_board(&place::board(root, board))?.id;
     let blob_base = symbol(&runtime, "__blob_base")
         .ok_or_else(|| Failure::unable(format_args!("{board}/runtime.elf has no symbol __blob_base")))?;
-    bulkhead_compiler::pack::pack(&boot, &runtime, &loader, id, blob_base).map_err(Failure::unable)
+    bulkhead_compiler::pack::pack(&boot, &runtime, &loader, id.value, blob_base).map_err(Failure::unable)
 }
 
 fn symbol(elf: &[u8], name: &str) -> Option<u64> {

@@ -258,10 +258,10 @@ fn a_damaged_or_foreign_hypervisor_is_refused() {
     let mut damaged = good.clone();
     damaged[0x1000] ^= 1;
     assert!(message(&system, &damaged).contains("damaged"));
-    system.board.id = 9;
+    system.board.id.value = 9;
     assert!(message(&system, &good).contains("board number 1"));
-    system.board.id = 1;
-    system.board.hypervisor = 0x4040_0000;
+    system.board.id.value = 1;
+    system.board.hypervisor.value = 0x4040_0000;
     assert!(message(&system, &good).contains("linked for 0x40200000"));
 }
 

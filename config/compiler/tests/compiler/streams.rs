@@ -53,7 +53,7 @@ fn system(workshop: &Workshop, colours: [Option<&[u32]>; 2]) -> System {
                 slot,
                 vendor: 0x1234,
                 device: 0x11e8,
-                bars: [1 << 20, 0, 0, 0, 0, 0],
+                bars: [1 << 20, 0, 0, 0, 0, 0].map(|size| Spanned::new(size, name.span)),
             }),
             registers: Registers::Bar(0),
             clock: None,

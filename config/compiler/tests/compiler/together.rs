@@ -123,7 +123,7 @@ const WITH: [&str; 3] = [
 ];
 
 /// Begins of files whose text cannot be read to its end.
-const NOTHING: &[&str] = &["document.syntax", "document.version", "include."];
+const NOTHING: &[&str] = &["document.syntax", "document.version"];
 
 /// Those on which the task of [`WITH`] depends: the slots of its core, the costs of EL2, a board that can be read.
 const NO_TIMES: &[&str] = &[
@@ -139,7 +139,7 @@ const NO_TIMES: &[&str] = &[
     "schedule.unknown-partition",
 ];
 
-/// Those on which the payload of [`WITH`] depends: its partition's memory, cores, devices and level, and the board but for
+/// Those on which the payload of [`WITH`] depends: its partition's payload, device tree, memory, cores, devices and level, and the board but for
 /// devices of others and what no place depends on.
 const NO_PLACES: &[&str] = &[
     "board.gic",
@@ -149,6 +149,7 @@ const NO_PLACES: &[&str] = &[
     "board.same-function",
     "board.streams.yaml",
     "board.unwired",
+    "device-tree.",
     "devices.board-interrupt",
     "devices.emulated-interrupt",
     "devices.no-",
@@ -160,7 +161,11 @@ const NO_PLACES: &[&str] = &[
     "document.missing-key",
     "document.unknown-key.board",
     "document.wrong-type",
+    "memory.not-free",
     "memory.overlap",
+    "payload.missing",
+    "payload.not-one",
+    "payload.wrong-machine",
     "schedule.no-slot",
     "schedule.no-table",
     "totals.bars",

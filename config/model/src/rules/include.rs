@@ -66,3 +66,36 @@ pub(crate) fn too_many(name: &Spanned<String>, most: usize) -> Diagnostic {
         TOO_MANY.fix,
     )
 }
+
+/// Rules that ask for a key, a name or a word that stands nowhere: a file that was not read may hold it.
+const ASKING: &[&str] = &[
+    "bandwidth/not-sliced",
+    "channels/no-writer",
+    "channels/unknown-partition",
+    "colours/not-uncoloured",
+    "devices/not-unguarded",
+    "devices/unguarded",
+    "dma/not-guarded",
+    "document/missing-key",
+    "document/no-such-path",
+    "health/monitor",
+    "health/no-monitor",
+    "locks/less-critical",
+    "locks/too-many",
+    "locks/unknown-partition",
+    "partitions/expect-silent",
+    "partitions/expect-unknown",
+    "schedule/no-slot",
+    "schedule/no-table",
+    "schedule/system-core",
+    "schedule/unknown-partition",
+    "sharing/over-committed",
+    "sharing/priority",
+    "tasks/interrupt",
+    "tolerance/reaction",
+];
+
+/// Whether a file that could not be read may hold what a breach of this rule misses. Implements: BH-LANG-023.
+pub(crate) fn could_answer(rule: &Rule) -> bool {
+    ASKING.contains(&rule.id)
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Rules for locks: who may take one, for how long, and what that takes from others.
+//! Rules for locks: who may take one, for how long, and what that takes from others. None orders them: EL2 lets no vCPU wait
+//! for a lock while it owns another, so that waits make no circle.
 
 use bulkhead_abi::lock::{MAX_LOCKS, MAX_PARTICIPANTS};
 

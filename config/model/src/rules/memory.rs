@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Rules for memory: whole 2 MiB blocks that the board has and nobody else uses.
 
-use super::Facts;
+use super::{Facts, pins};
 use crate::board::{Board, Region};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::{Span, Spanned};
@@ -94,7 +94,9 @@ fn alignment(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     "the memory of `{name}` begins at {:#x}, which is not a multiple of 2MiB",
                     at.value
                 ),
-                format!("write {:#x}", at.value - at.value % BLOCK),
+                pins::round(at.value, BLOCK, |base| {
+                    pins::taken(facts, at.span, base, size, false)
+                }),
             );
         }
     }
@@ -106,7 +108,7 @@ pub(super) fn taken_by(board: &Board, region: &Region) -> Option<(String, Option
         return Some(("the board has no RAM there".to_owned(), None));
     }
     let image = Region {
-        base: board.hypervisor - board.hypervisor % BLOCK,
+        base: board.hypervisor.value - board.hypervisor.value % BLOCK,
         size: BLOCK,
     };
     if image.overlaps(region) {
@@ -120,7 +122,7 @@ pub(super) fn taken_by(board: &Board, region: &Region) -> Option<(String, Option
 pub(super) fn free_ram(board: &Board) -> u64 {
     let mut taken: Vec<Region> = board.reserved.iter().map(|r| r.region.value).collect();
     taken.push(Region {
-        base: board.hypervisor - board.hypervisor % BLOCK,
+        base: board.hypervisor.value - board.hypervisor.value % BLOCK,
         size: BLOCK,
     });
     let mut free = 0;

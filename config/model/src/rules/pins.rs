@@ -155,6 +155,46 @@ fn place(region: &Region) -> String {
     format!("{:#x} to {:#x}", region.base, region.end())
 }
 
+/// Why something pinned at `at` cannot lie at `base` instead: no RAM, reserved, too high, or another pin.
+pub(super) fn taken(facts: &Facts<'_>, at: Span, base: u64, size: u64, is_mapped: bool) -> Option<String> {
+    let region = Region { base, size };
+    let of_board = facts.board.and_then(|board| memory::taken_by(board, &region));
+    if let Some((cause, _)) = of_board {
+        return Some(cause);
+    }
+    if is_mapped && region.end() > EL2_LIMIT {
+        return Some("EL2 maps only what lies below 4 GiB".to_owned());
+    }
+    let ram = memory::pinned(facts).map(|(name, region)| (format!("the memory of `{name}`"), region));
+    let others = pins(facts).into_iter().map(|pin| (pin.what, pin.region));
+    let mut others = ram.chain(others).filter(|(_, other)| other.span != at);
+    let (what, _) = others.find(|(_, other)| other.overlaps(&region))?;
+    Some(format!("taken: {what}"))
+}
+
+/// The advice for an address that is no multiple of `unit`: those beside it, unless they are taken.
+pub(super) fn round(at: u64, unit: u64, taken: impl Fn(u64) -> Option<String>) -> String {
+    let below = at - at % unit;
+    let beside = [Some(below), below.checked_add(unit)];
+    let beside: Vec<(u64, Option<String>)> = beside.into_iter().flatten().map(|a| (a, taken(a))).collect();
+    match beside.as_slice() {
+        [(below, None), (above, None)] => format!("write {below:#x} or {above:#x}"),
+        [(free, None)] => format!("write {free:#x}"),
+        [(free, None), (other, Some(why))] | [(other, Some(why)), (free, None)] => {
+            format!("write {free:#x} (not {other:#x}: {why})")
+        }
+        all => {
+            let why =
+                |(at, why): &(u64, Option<String>)| format!("not {at:#x}: {}", why.as_deref().unwrap_or(""));
+            let all: Vec<String> = all.iter().map(why).collect();
+            format!(
+                "leave the address out: the compiler finds a place ({})",
+                all.join("; ")
+            )
+        }
+    }
+}
+
 /// Implements: BH-CFG-223.
 fn alignment(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     // The device tree lies in RAM as its partition sees it, and overlaps nothing here.
@@ -162,8 +202,9 @@ fn alignment(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let what = format!("the device tree of `{}`", p.name.value);
         Pin::new(what, p.pins.device_tree_at?, PAGE, PAGE)
     });
-    for pin in pins(facts).into_iter().chain(trees) {
-        let (base, unit) = (pin.region.base, pin.alignment);
+    let in_ram = pins(facts).into_iter().map(|pin| (pin, true));
+    for (pin, is_physical) in in_ram.chain(trees.map(|tree| (tree, false))) {
+        let (base, unit, size) = (pin.region.base, pin.alignment, pin.region.size);
         if base.is_multiple_of(unit) {
             continue;
         }
@@ -175,7 +216,10 @@ fn alignment(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 pin.what
             ),
             format!("mapped in units of {unit:#x} bytes"),
-            format!("write {:#x}", base - base % unit),
+            round(base, unit, |base| {
+                let taken = taken(facts, pin.region.span, base, size, pin.is_mapped);
+                taken.filter(|_| is_physical)
+            }),
         ));
     }
 }

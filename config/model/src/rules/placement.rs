@@ -15,7 +15,7 @@ pub static TABLES: Rule = Rule {
     number: "BH171",
     id: "totals/tables",
     text: "The blob with all translation tables ends before RAM that is reserved, pinned or absent.",
-    fix: "Use blocks instead of coloured pages, take less memory, or pin memory elsewhere.",
+    fix: "Pin memory elsewhere, correct `hypervisor` and `reserved` in the board file, or give partitions with `colours` less memory.",
 };
 /// No room for what EL2 shares.
 pub static WINDOWS: Rule = Rule {

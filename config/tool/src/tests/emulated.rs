@@ -189,6 +189,11 @@ pub(super) const TESTS: &[Test] = &[
     ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
     target!(
+        "invalid",
+        "invalid",
+        "the built tool says of each invalid spec what it says of itself"
+    ),
+    target!(
         "power-on",
         "power_on",
         "nothing that lay in shared memory at power-on is seen by a partition"

@@ -205,7 +205,11 @@ fn locks(system: &System) -> Vec<String> {
             at(system, l.name.span)
         )
     };
-    system.locks.iter().map(line).collect()
+    let order = (!system.locks.is_empty()).then(|| {
+        "no circle of waits, whatever the order: EL2 refuses the wait of a vCPU that owns another lock"
+            .to_owned()
+    });
+    system.locks.iter().map(line).chain(order).collect()
 }
 
 fn schedule(system: &System) -> Vec<String> {

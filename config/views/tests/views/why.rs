@@ -76,6 +76,9 @@ fn every_place_in_ram_says_which_key_pins_it() {
     let text = std::fs::read_to_string(repository().join("tests/invalid/valid.pins.yaml")).unwrap();
     let sample = Sample::of(Workshop::new().load(&text));
     let from = |thing: &str| fact(&ask(&sample, thing), "from").to_owned();
+    // Of its lock.
+    let judged = ask(&sample, "locks/hold-fits").text();
+    assert!(judged.contains("no circle of waits"), "{judged}");
     for (thing, key) in [
         ("control/payload-area", "partitions.control.payload_at"),
         ("panel/ram", "partitions.panel.memory.at"),
