@@ -185,7 +185,7 @@ impl PerCore {
     /// The current vCPU has nothing to do before its next interrupt.
     ///
     /// That of a dedicated core goes to EL1, and its pending ends the sleep here. While one is active, a kick
-    /// might not end it, so EL2 returns at once (design decision D3).
+    /// might not end it, so EL2 returns at once (design decision D3). Implements: BH-GIC-040.
     pub fn await_interrupt(&mut self) {
         let Some((vcpu, running)) = self.current() else {
             return;

@@ -16,31 +16,63 @@ pub(crate) struct Counter(pub(crate) AtomicU64);
 #[unsafe(export_name = "stubborn_counter")]
 pub(crate) static COUNTER: Counter = Counter(AtomicU64::new(0));
 
-/// Whether the second vCPU lets EL2's kicks reach its core.
-#[derive(Clone, Copy)]
-#[repr(u64)]
-pub(crate) enum Kicks {
-    /// It does.
-    Taken = 0,
-    /// Its running priority is the highest, so that nothing preempts it.
-    KeptOut = 1,
-}
-
+// `x0` is the letter. Of a capital one bit 5 is clear: it sleeps after each count.
+//
+// It runs with its MMU off, so that its stores to the redistributor are those of a device.
 global_asm!(
     ".section .text.stubborn, \"ax\"",
     ".global stubborn_second",
     "stubborn_second:",
     "msr daifset, #0xf",
-    "cbz x0, 1f",
+    "and w9, w0, #0x20",
+    "orr w0, w0, #0x20",
+    // p: ICC_PMR_EL1: every interrupt masked.
+    "cmp w0, #'p'",
+    "b.ne 1f",
+    "msr S3_0_C4_C6_0, xzr",
+    "isb",
+    "b 4f",
+    // k: ICC_BPR1_EL1: no interrupt preempts another; ICC_AP1R0_EL1: every priority active.
+    "1: cmp w0, #'k'",
+    "b.ne 2f",
+    "mov w1, #7",
+    "msr S3_0_C12_C12_3, x1",
     "mov w1, #-1",
-    // ICC_AP1R0_EL1: every priority active.
     "msr S3_0_C12_C9_0, x1",
     "isb",
-    "1: ldr x2, =stubborn_counter",
-    "2: ldr x1, [x2]",
+    "b 4f",
+    // e: ICC_PMR_EL1, ICC_CTLR_EL1.EOImode, ICC_IGRPEN1_EL1, GICR_ISENABLER0 of vCPU 1: its SGI 1 may come.
+    "2: cmp w0, #'e'",
+    "b.ne 4f",
+    "mov w1, #0xff",
+    "msr S3_0_C4_C6_0, x1",
+    "mov w1, #2",
+    "msr S3_0_C12_C12_4, x1",
+    "mov w3, #1",
+    "msr S3_0_C12_C12_7, x3",
+    "ldr x2, =0x080d0100",
+    "str w1, [x2]",
+    "dsb sy",
+    "isb",
+    // ICC_SGI1R_EL1: SGI 1 to itself.
+    "ldr x1, =0x01000002",
+    "msr S3_0_C12_C11_5, x1",
+    "isb",
+    // ICC_IAR1_EL1 until it is there; ICC_EOIR1_EL1 drops its priority and leaves it active.
+    "3: mrs x1, S3_0_C12_C12_0",
+    "cmp w1, #1",
+    "b.ne 3b",
+    "dsb sy",
+    "msr S3_0_C12_C12_1, x1",
+    "isb",
+    "4: ldr x2, =stubborn_counter",
+    "5: ldr x1, [x2]",
     "add x1, x1, #1",
     "str x1, [x2]",
-    "b 2b",
+    "cbnz w9, 5b",
+    "dsb sy",
+    "wfi",
+    "b 5b",
     ".ltorg",
 );
 

@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 use bulkhead_partition::el1::{Partition, console, stop, time};
 use smccc::{Hvc, psci};
 
-use crate::edge::{self, COUNTER, Input, Kicks};
+use crate::edge::{self, COUNTER, Input};
 
 bulkhead_partition::entry!(run);
 
@@ -24,8 +24,7 @@ fn run(partition: Partition) -> ! {
     console::line(format_args!("ready"));
     loop {
         match input.next() {
-            Some(b'c') => count(Kicks::Taken),
-            Some(b'k') => count(Kicks::KeptOut),
+            Some(letter @ (b'c' | b'p' | b'e' | b'k' | b'C' | b'P' | b'E' | b'K')) => count(letter),
             Some(b'o') => stop(),
             Some(b'r') => end(psci::system_reset::<Hvc>()),
             Some(b'f') => edge::load_from_nothing(),
@@ -36,9 +35,9 @@ fn run(partition: Partition) -> ! {
 }
 
 /// Starts the second vCPU, and speaks when it has counted.
-fn count(kicks: Kicks) {
+fn count(letter: u8) {
     let before = COUNTER.0.load(Ordering::Relaxed);
-    if let Err(error) = psci::cpu_on::<Hvc>(1, edge::second(), kicks as u64) {
+    if let Err(error) = psci::cpu_on::<Hvc>(1, edge::second(), letter.into()) {
         console::line(format_args!("CPU_ON: {error}"));
         return;
     }
