@@ -19,7 +19,7 @@ pub(crate) struct Found {
     rows: Vec<Row>,
     missing: Vec<Missing>,
     paths: BTreeMap<String, Histogram>,
-    /// EL2's share of the time of cores, ppm.
+    /// EL2's largest share of a core's time in each run, ppm.
     shares: Histogram,
     pub(crate) runs: Vec<Run>,
 }
@@ -92,11 +92,11 @@ impl Found {
         (ran.printed, ran.counts)
     }
 
-    /// Takes EL2's share of each core's time in a run.
+    /// Takes EL2's share of the time of the core in a run that has the largest.
     pub(crate) fn shares_of(&mut self, ran: &Ran) {
-        for (el2, elapsed) in &ran.cores {
-            self.shares
-                .add(el2.saturating_mul(1_000_000).div_ceil((*elapsed).max(1)), 1);
+        let share = |(el2, elapsed): &(u64, u64)| el2.saturating_mul(1_000_000).div_ceil(*elapsed);
+        if let Some(largest) = ran.cores.iter().map(share).max() {
+            self.shares.add(largest, 1);
         }
     }
 
@@ -365,7 +365,7 @@ fn share(found: &mut Found) {
     found.row(id, None, Some(&shares));
     found.note(
         id,
-        "EL2's part of the time of each core, by its own ledger, all of EL2's work and metering in it: of the runs switch, late and sensor_to_brake",
+        "EL2's largest part of a core's time, by its own ledger, all of EL2's work and metering in it, in each of the runs switch, late and sensor_to_brake",
     );
     if let Some(row) = found.rows.iter_mut().find(|r| r.id == id) {
         row.unit = "ppm";

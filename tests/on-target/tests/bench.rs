@@ -65,7 +65,10 @@ fn linux(report: &Value) {
 
 /// What a program of this machine says of its version.
 fn says(program: &Path) -> String {
-    let output = Command::new(program).arg("--version").output().expect("it starts");
+    let output = Command::new(program)
+        .arg("--version")
+        .output()
+        .expect("it starts");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
