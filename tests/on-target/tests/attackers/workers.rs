@@ -20,7 +20,7 @@ pub(crate) fn each<T: Send>(range: Range<u64>, work: impl Fn(u64) -> T + Sync) -
                 return found;
             }
             found.push(work(number));
-            if (number - range.start) % step == 0 {
+            if (number - range.start).is_multiple_of(step) {
                 println!(
                     "{} of {} begun",
                     number - range.start + 1,
