@@ -3,6 +3,9 @@
 //!
 //! A time that was measured on the board's hardware can prove something; a number of instructions with an
 //! assumed speed only shows what is to be expected. [`Cost::basis`] keeps the two apart. Times are in ns.
+//!
+//! Where a cost names the paths of the gate that it is made of (`paths`), its instructions are their bounds, as the
+//! gate holds them: nobody copies a number.
 
 use std::path::Path;
 
@@ -54,13 +57,15 @@ impl CostPath {
     }
 }
 
+/// The gate's file, of the hypervisor that this tool ships with.
+const GATE: &str = include_str!("../../../tests/benches/bounds.toml");
+
 /// What is known of the cost of a path.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
     /// The path.
     pub path: CostPath,
-    /// Largest number of instructions.
+    /// Largest number of instructions; of paths of the gate, the largest of their bounds.
     pub instructions: Option<u64>,
     /// Longest time in ns.
     pub ns: Option<u64>,
@@ -127,7 +132,50 @@ struct File {
     bounds: u32,
     picoseconds_per_instruction: Option<u64>,
     #[serde(default)]
-    bound: Vec<TomlSpanned<Bound>>,
+    bound: Vec<TomlSpanned<Entry>>,
+}
+
+/// An entry of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    path: CostPath,
+    /// Paths of the gate, or [`EVERY`].
+    #[serde(default)]
+    paths: Vec<String>,
+    instructions: Option<u64>,
+    ns: Option<u64>,
+    measured: bool,
+    source: String,
+}
+
+/// Stands for all paths of the gate.
+const EVERY: &str = "*";
+
+/// What the analysis reads of the gate's file.
+#[derive(Deserialize)]
+struct Gate {
+    path: Vec<GatePath>,
+}
+
+/// A path of the gate.
+#[derive(Deserialize)]
+struct GatePath {
+    id: String,
+    bound: u64,
+}
+
+impl Gate {
+    /// The largest bound of the named paths, none of no name; or the name of which there is no path.
+    fn largest<'a>(&self, names: &'a [String]) -> Result<Option<u64>, &'a str> {
+        let mut largest = None;
+        for name in names {
+            let paths = self.path.iter().filter(|p| name == EVERY || p.id == *name);
+            let bound = paths.map(|p| p.bound).max().ok_or(name.as_str())?;
+            largest = largest.max(Some(bound));
+        }
+        Ok(largest)
+    }
 }
 
 /// Why a bounds file is refused.
@@ -144,6 +192,11 @@ pub(crate) fn file_of(board: &Path) -> std::path::PathBuf {
 
 /// Reads the text of a bounds file, which is the source `source`.
 pub(crate) fn parse(text: &str, source: usize) -> Result<Bounds, Refused> {
+    parse_beside(GATE, text, source)
+}
+
+/// The same beside the gate's file `gate`. Implements: BH-TASK-031.
+fn parse_beside(gate: &str, text: &str, source: usize) -> Result<Bounds, Refused> {
     let span = |range: std::ops::Range<usize>| Span {
         source,
         start: range.start,
@@ -161,16 +214,37 @@ pub(crate) fn parse(text: &str, source: usize) -> Result<Bounds, Refused> {
             help: "write `bounds = 1`",
         });
     }
+    let gate: Gate = toml::from_str(gate).map_err(|error| Refused {
+        span: span(0..0),
+        cause: format!("tests/benches/bounds.toml: {}", error.message().trim()),
+        help: "correct the gate's file",
+    })?;
     let mut entries: Vec<Spanned<Bound>> = Vec::new();
     for entry in file.bound {
         let here = span(entry.span());
-        let bound = entry.into_inner();
+        let entry = entry.into_inner();
         let refused = |cause: String, help| {
             Err(Refused {
                 span: here,
                 cause,
                 help,
             })
+        };
+        let of_paths = match gate.largest(&entry.paths) {
+            Ok(bound) => bound,
+            Err(name) => {
+                return refused(
+                    format!("the gate knows no path `{name}`"),
+                    "tests/benches/bounds.toml lists the paths",
+                );
+            }
+        };
+        let bound = Bound {
+            path: entry.path,
+            instructions: entry.instructions.max(of_paths),
+            ns: entry.ns,
+            measured: entry.measured,
+            source: entry.source,
         };
         if entries.iter().any(|e| e.path == bound.path) {
             return refused(
@@ -190,4 +264,53 @@ pub(crate) fn parse(text: &str, source: usize) -> Result<Bounds, Refused> {
         picoseconds_per_instruction: file.picoseconds_per_instruction,
         entries,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const ENTRY: &str = r#"
+        bounds = 1
+        picoseconds_per_instruction = 2000
+        [[bound]]
+        path = "interrupt"
+        measured = false
+        source = "here"
+    "#;
+
+    fn gate(irq: u64, wake: u64) -> String {
+        let path = |id, bound| format!("[[path]]\nid = \"{id}\"\nbound = {bound}\n");
+        path("irq", irq) + &path("wake", wake) + &path("other", 9_000)
+    }
+
+    fn interrupt(gate: &str, more: &str) -> Result<Cost, String> {
+        let bounds = parse_beside(gate, &format!("{ENTRY}{more}"), 0).map_err(|refused| refused.cause)?;
+        Ok(bounds.cost(CostPath::Interrupt))
+    }
+
+    /// Verifies: BH-TASK-031.
+    #[test]
+    fn a_bound_of_the_gate_that_rises_is_counted() {
+        let paths = r#"paths = ["irq", "wake"]"#;
+        let ns = |irq, wake, more: &str| interrupt(&gate(irq, wake), more).unwrap().ns;
+        assert_eq!(ns(100, 50, paths), 200);
+        assert_eq!(ns(101, 50, paths), 202);
+        assert_eq!(ns(100, 120, paths), 240);
+        assert_eq!(ns(100, 120, r#"paths = ["*"]"#), 18_000);
+        // What is assumed beside them is the least that counts.
+        let assumed = format!("{paths}\ninstructions = 110");
+        assert_eq!([ns(100, 50, &assumed), ns(111, 50, &assumed)], [220, 222]);
+        // Instructions are no measured time.
+        let basis = interrupt(&gate(100, 50), paths).unwrap().basis;
+        assert_eq!(basis, Basis::Assumed);
+    }
+
+    /// Verifies: BH-TASK-001.
+    #[test]
+    fn a_path_that_the_gate_does_not_know_is_refused() {
+        let refused = interrupt(&gate(1, 1), r#"paths = ["irq", "iqr"]"#).unwrap_err();
+        assert_eq!(refused, "the gate knows no path `iqr`");
+    }
 }

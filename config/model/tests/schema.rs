@@ -63,6 +63,40 @@ fn each_board_says_what_is_reserved_and_what_el2_costs() {
     }
 }
 
+// Verifies: BH-TASK-031
+#[test]
+fn costs_of_each_board_are_bounds_of_the_gate() {
+    let text = fs::read_to_string(root().join("tests/benches/bounds.toml")).unwrap();
+    let gate: toml::Table = toml::from_str(&text).unwrap();
+    let largest = |names: &[&str]| {
+        let paths = gate["path"].as_array().unwrap();
+        let named = |p: &&toml::Value| names.is_empty() || names.contains(&p["id"].as_str().unwrap());
+        let bounds = paths
+            .iter()
+            .filter(named)
+            .map(|p| p["bound"].as_integer().unwrap());
+        u64::try_from(bounds.max().unwrap()).unwrap()
+    };
+    for path in files("config/boards") {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let board = board(name);
+        let ns = |path| board.bounds.cost(path).ns;
+        let interrupt = ["irq", "irq_switch", "fiq", "wake", "wake_switch"];
+        let switch = ["fiq_switch", "fiq_sleep", "wake", "wake_switch"];
+        assert_eq!(ns(CostPath::Interrupt), largest(&interrupt), "{name}");
+        assert_eq!(ns(CostPath::WorldSwitch), largest(&switch), "{name}");
+        assert_eq!(ns(CostPath::GuardedWake), largest(&["wfi", "wake"]), "{name}");
+        assert_eq!(ns(CostPath::LongestStay), largest(&[]), "{name}");
+        assert!(ns(CostPath::SlotLateness) >= largest(&[]), "{name}");
+        // What is counted on an emulator proves nothing.
+        assert_eq!(
+            board.bounds.cost(CostPath::Interrupt).basis,
+            Basis::Assumed,
+            "{name}"
+        );
+    }
+}
+
 // Verifies: BH-LANG-001
 #[test]
 fn the_readme_lists_the_keys_of_the_tables() {

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
+use bulkhead_benches::Place;
 use bulkhead_benches::report::{Report, Row};
-use bulkhead_benches::{Place, table};
 use bulkhead_model::Paths;
 
 use crate::cli::{BenchArgs, Format};
@@ -27,12 +27,12 @@ pub(crate) fn run(args: &BenchArgs, format: Format) -> Result<(), Failure> {
     let place = Place {
         root: &root,
         images: &known.images,
-        periods: if args.long { 10_000 } else { 2_000 },
+        long: args.long,
     };
     let report = bulkhead_benches::run(place, &builder).map_err(Failure::unable)?;
     match format {
         Format::Json => output::json(&report)?,
-        Format::Text if args.table => output::line(table::markdown(&report).trim_end())?,
+        Format::Text if args.table => output::line(report.table.trim_end())?,
         Format::Text => text(&report)?,
     }
     if report.breaches.is_empty() {
@@ -52,6 +52,7 @@ fn text(report: &Report) -> Result<(), Failure> {
         bulkhead,
         longest,
         note,
+        bounds,
     } in &report.rows
     {
         let native = native.map_or(String::new(), |n| {
@@ -59,8 +60,11 @@ fn text(report: &Report) -> Result<(), Failure> {
         });
         let most = longest.map_or(String::new(), |n| format!(", {n} by the disassembly"));
         let note = note.as_ref().map_or(String::new(), |n| format!(": {n}"));
+        let bounds = bounds
+            .as_ref()
+            .map_or("no entry".to_owned(), |b| format!("bound {}", b.bound));
         output::line(&format!(
-            "{id:<22} {native}bulkhead {} {} {} {unit} ({samples} samples{most}){note}",
+            "{id:<22} {native}bulkhead {} {} {} {unit} ({samples} samples{most}, {bounds}){note}",
             bulkhead.min, bulkhead.median, bulkhead.max
         ))?;
     }

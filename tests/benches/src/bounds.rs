@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The gate: what each path through EL2 may cost, and what it cost.
+//! The gate: what each path through EL2 and each figure may cost, and what it cost.
 //!
-//! Implements: BH-BENCH-003.
+//! Implements: BH-BENCH-003, BH-BENCH-011.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::counts::Histogram;
+use crate::report::{Row, Spread};
 
 /// What a path may cost, in instructions.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -28,6 +29,55 @@ pub struct PathBound {
     pub exception: Option<String>,
 }
 
+/// Which of a figure's values is judged.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// The lower median.
+    Median,
+    /// The largest.
+    Max,
+    /// The median or the largest in thousandths of that natively, whichever is more, rounded up.
+    Ratio,
+}
+
+impl Of {
+    /// The value of a figure.
+    pub fn value(self, native: Option<Spread>, own: Spread) -> u64 {
+        let ratio = |own: u64, native: u64| own.saturating_mul(1000).div_ceil(native.max(1));
+        match (self, native) {
+            (Self::Median, _) => own.median,
+            (Self::Max, _) => own.max,
+            (Self::Ratio, Some(native)) => ratio(own.median, native.median).max(ratio(own.max, native.max)),
+            (Self::Ratio, None) => u64::MAX,
+        }
+    }
+}
+
+/// What a figure may be, in its unit.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct FigureBound {
+    /// The row's name.
+    pub id: String,
+    /// What is judged.
+    pub of: Of,
+    /// The aim, never raised; a figure of which none is known has none.
+    pub ceiling: Option<u64>,
+    /// What no run may exceed.
+    pub bound: u64,
+    /// Why the bound is above the ceiling, and where the instructions go.
+    pub exception: Option<String>,
+}
+
+impl FigureBound {
+    /// Why the aim is missed, where it is.
+    pub fn missed(&self) -> Option<&str> {
+        let missed = self.ceiling.is_some_and(|ceiling| self.bound > ceiling);
+        self.exception.as_deref().filter(|_| missed)
+    }
+}
+
 /// A `bounds.toml`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -36,18 +86,23 @@ pub struct Bounds {
     pub bounds: u32,
     /// One entry a path.
     pub path: Vec<PathBound>,
+    /// One entry a figure.
+    #[serde(default)]
+    pub figure: Vec<FigureBound>,
 }
 
 /// A breach of the gate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Breach {
-    /// Longer than the bound.
-    #[error("{id}: {measured} instructions, bound {bound}")]
+    /// More than the bound.
+    #[error("{id}: {measured} {unit}, bound {bound}")]
     Exceeded {
-        /// Path.
+        /// Path or figure.
         id: String,
-        /// Longest seen.
+        /// The most seen.
         measured: u64,
+        /// Of what.
+        unit: &'static str,
         /// Its bound.
         bound: u64,
     },
@@ -62,14 +117,16 @@ pub enum Breach {
         ceiling: u64,
     },
     /// A bound far above what was ever seen bounds nothing.
-    #[error("{id}: bound {bound} is more than 1.1 times the longest path known, {longest}")]
+    #[error("{id}: bound {bound} is more than {}.{:02} times the most that is known, {most}", percent / 100, percent % 100)]
     Loose {
-        /// Path.
+        /// Path or figure.
         id: String,
         /// Its bound.
         bound: u64,
-        /// Longest seen, or known without.
-        longest: u64,
+        /// How far it may be above.
+        percent: u64,
+        /// The most seen, or known without.
+        most: u64,
     },
     /// Longer than what the disassembly says is the longest: a bound of a loop, or what is said never to be executed, is
     /// wrong.
@@ -93,17 +150,25 @@ pub enum Breach {
         longest: u64,
     },
     /// No entry.
-    #[error("{id}: {measured} instructions, and no entry")]
+    #[error("{id}: {measured} {unit}, and no entry")]
     NoEntry {
-        /// Path.
+        /// Path or figure.
         id: String,
-        /// Longest seen.
+        /// The most seen.
         measured: u64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// Nothing that the entry could judge.
+    #[error("{id}: an entry, and no figure")]
+    NoFigure {
+        /// Figure.
+        id: String,
     },
     /// Two entries.
     #[error("{id}: more than one entry")]
     Twice {
-        /// Path.
+        /// Path or figure.
         id: String,
     },
 }
@@ -152,17 +217,83 @@ impl Bounds {
                 let (id, longest) = (id.clone(), most);
                 breaches.push(Breach::Unreachable { id, bound, longest });
             }
+            let unit = "instructions";
             let Some(entry) = self.path.iter().find(|e| e.id == id) else {
-                breaches.push(Breach::NoEntry { id, measured });
+                breaches.push(Breach::NoEntry { id, measured, unit });
                 continue;
             };
-            let (bound, longest) = (entry.bound, entry.known.unwrap_or(0).max(measured));
-            if measured > bound {
-                breaches.push(Breach::Exceeded { id, measured, bound });
-            } else if bound.saturating_mul(10) > longest.saturating_mul(11) {
-                breaches.push(Breach::Loose { id, bound, longest });
-            }
+            let known = entry.known.unwrap_or(0);
+            breaches.extend(kept(id, (measured, unit), entry.bound, known, 110));
         }
         breaches
+    }
+
+    /// What `rows` breach. A figure may be absent where `absent` says so.
+    pub fn judge_figures(&self, rows: &[Row], absent: impl Fn(&str) -> bool) -> Vec<Breach> {
+        let mut breaches = Vec::new();
+        for (k, entry) in self.figure.iter().enumerate() {
+            let id = entry.id.clone();
+            if self.figure.iter().take(k).any(|other| other.id == id) {
+                breaches.push(Breach::Twice { id: id.clone() });
+            }
+            if !rows.iter().any(|row| row.id == id) && !absent(&id) {
+                breaches.push(Breach::NoFigure { id: id.clone() });
+            }
+            let said = entry.exception.as_ref().is_some_and(|e| !e.trim().is_empty());
+            if let Some(ceiling) = entry.ceiling.filter(|ceiling| entry.bound > *ceiling && !said) {
+                let bound = entry.bound;
+                breaches.push(Breach::NoException { id, bound, ceiling });
+            }
+        }
+        for row in rows {
+            let (id, unit) = (row.id.to_owned(), row.unit);
+            let Some(entry) = self.figure.iter().find(|e| e.id == id) else {
+                let measured = row.bulkhead.max;
+                breaches.push(Breach::NoEntry { id, measured, unit });
+                continue;
+            };
+            let measured = entry.of.value(row.native, row.bulkhead);
+            // Sizes do not change from run to run.
+            let percent = if ["bytes", "lines"].contains(&unit) {
+                102
+            } else {
+                110
+            };
+            let unit = if entry.of == Of::Ratio {
+                "thousandths of native"
+            } else {
+                unit
+            };
+            breaches.extend(kept(id, (measured, unit), entry.bound, 0, percent));
+        }
+        breaches
+    }
+}
+
+/// What a bound breaches by what was measured, or is known without.
+fn kept(
+    id: String,
+    (measured, unit): (u64, &'static str),
+    bound: u64,
+    known: u64,
+    percent: u64,
+) -> Option<Breach> {
+    let most = known.max(measured);
+    if measured > bound {
+        Some(Breach::Exceeded {
+            id,
+            measured,
+            unit,
+            bound,
+        })
+    } else if bound.saturating_mul(100) > most.saturating_mul(percent) {
+        Some(Breach::Loose {
+            id,
+            bound,
+            percent,
+            most,
+        })
+    } else {
+        None
     }
 }

@@ -70,8 +70,20 @@ pub struct Place<'a> {
     pub root: &'a Path,
     /// Built images.
     pub images: &'a Path,
+    /// Whether every figure that repeats is taken as often as is wanted, or some less often, to be done in minutes.
+    pub long: bool,
+}
+
+impl Place<'_> {
     /// Expiries of the timer on a shared core.
-    pub periods: u32,
+    fn periods(&self) -> u32 {
+        if self.long { 10_000 } else { 2_000 }
+    }
+
+    /// Waits for a lock, with inheritance and without.
+    fn waits(&self) -> [u32; 2] {
+        if self.long { [1_000; 2] } else { [200, 40] }
+    }
 }
 
 /// Runs everything.

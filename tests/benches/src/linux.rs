@@ -94,7 +94,7 @@ pub(crate) fn rows(
             "ns from a timer's due time to the process of the highest priority, 1 ms apart: cyclictest's measurement by a program of this project",
         ),
     ] {
-        found.row(id, bare.get(id), own.get(id));
+        found.time(id, bare.get(id), own.get(id));
         found.note(id, note);
     }
     if let (Some(counts), Some(bare)) = (counts, bare_counts) {

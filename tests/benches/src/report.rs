@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::bounds::PathBound;
+use crate::bounds::{FigureBound, PathBound};
 use crate::counts::Histogram;
 
 /// Smallest, lower median and largest value.
@@ -55,6 +55,8 @@ pub struct Row {
     pub longest: Option<u64>,
     /// What the figure contains, where the id does not say it.
     pub note: Option<String>,
+    /// Its entry in `bounds.toml`.
+    pub bounds: Option<FigureBound>,
 }
 
 /// A figure that is not there.
@@ -106,6 +108,8 @@ pub struct Report {
     pub no_plugin: Option<String>,
     /// The figures.
     pub rows: Vec<Row>,
+    /// The README's table.
+    pub table: String,
     /// Figures that are not there.
     pub missing: Vec<Missing>,
     /// Paths through EL2.

@@ -11,7 +11,7 @@ use crate::native::Native;
 use crate::report::{Missing, Path as PathRow, Report, Row, Run, Spread};
 use crate::run::{Builder, GUEST, Printed, Ran, System, hash, printed};
 use crate::statics::Statics;
-use crate::{Error, Place, elsewhere, linux, plugin, sizes, waits};
+use crate::{Error, Place, elsewhere, linux, plugin, sizes, table, waits};
 
 const INSTRUCTIONS: &str = "instructions";
 /// What has been found so far.
@@ -19,6 +19,8 @@ pub(crate) struct Found {
     rows: Vec<Row>,
     missing: Vec<Missing>,
     paths: BTreeMap<String, Histogram>,
+    /// EL2's largest share of a core's time in each run, ppm.
+    shares: Histogram,
     pub(crate) runs: Vec<Run>,
 }
 
@@ -33,6 +35,7 @@ impl Found {
                 bulkhead,
                 longest: None,
                 note: None,
+                bounds: None,
             }),
             None => self.lacks(id, "the run gave no such figure"),
         }
@@ -47,6 +50,7 @@ impl Found {
             bulkhead: Spread::one(value),
             longest: None,
             note,
+            bounds: None,
         });
     }
 
@@ -54,6 +58,14 @@ impl Found {
     pub(crate) fn natively(&mut self, id: &str, native: Spread) {
         if let Some(row) = self.rows.iter_mut().find(|r| r.id == id) {
             row.native = Some(native);
+        }
+    }
+
+    /// A figure in ns of virtual time.
+    pub(crate) fn time(&mut self, id: &'static str, native: Option<&Histogram>, values: Option<&Histogram>) {
+        self.row(id, native, values);
+        if let Some(row) = self.rows.iter_mut().find(|r| r.id == id) {
+            row.unit = "ns";
         }
     }
 
@@ -80,6 +92,14 @@ impl Found {
         (ran.printed, ran.counts)
     }
 
+    /// Takes EL2's share of the time of the core in a run that has the largest.
+    pub(crate) fn shares_of(&mut self, ran: &Ran) {
+        let share = |(el2, elapsed): &(u64, u64)| el2.saturating_mul(1_000_000).div_ceil(*elapsed);
+        if let Some(largest) = ran.cores.iter().map(share).max() {
+            self.shares.add(largest, 1);
+        }
+    }
+
     /// Takes the paths of a run into the sum.
     pub(crate) fn paths_of(&mut self, ran: &Ran) {
         for (id, lengths) in ran.counts.iter().flat_map(|c| &c.paths) {
@@ -99,6 +119,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
         rows: Vec::new(),
         missing: Vec::new(),
         paths: BTreeMap::new(),
+        shares: Histogram::default(),
         runs: Vec::new(),
     };
     primitives(place, builder, library, &guest, &mut found)?;
@@ -109,6 +130,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     }
     waits::inversion(place, builder, library, &mut found)?;
     waits::answer(place, builder, &mut found)?;
+    share(&mut found);
     size(place, &mut found)?;
     if let Err(reason) = &built {
         for id in [
@@ -128,7 +150,12 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     if let Some(row) = found.rows.iter_mut().find(|r| r.id == "longest_el2_path") {
         row.longest = statics.longest.values().max().copied();
     }
-    let breaches = bounds.judge(&found.paths, &statics.longest);
+    for row in &mut found.rows {
+        row.bounds = bounds.figure.iter().find(|b| b.id == row.id).cloned();
+    }
+    let absent = |id: &str| built.is_err() && found.missing.iter().any(|m| m.id == id);
+    let mut breaches = bounds.judge(&found.paths, &statics.longest);
+    breaches.extend(bounds.judge_figures(&found.rows, absent));
     let breaches = breaches.iter().map(ToString::to_string);
     Ok(Report {
         bench: 1,
@@ -136,6 +163,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
         no_plugin: built.err(),
         breaches: breaches.chain(statics.breaches.iter().cloned()).collect(),
         paths: path_rows(&found.paths, &bounds, &statics),
+        table: table::markdown(&found.rows, &bounds),
         rows: found.rows,
         missing: found.missing,
         runs: found.runs,
@@ -229,6 +257,7 @@ fn primitives(
     };
     let ran = spinning.run(place, builder, library)?;
     let charged = ran.charged;
+    found.shares_of(&ran);
     let (_, counts) = found.ran(ran, guest);
     if let Some(counts) = &counts {
         let [el0, el1, _] = counts.total;
@@ -239,24 +268,27 @@ fn primitives(
             native: Some(Spread::one(el0 + el1)),
             bulkhead: Spread::one(charged),
             longest: None,
+            bounds: None,
             note: Some("executed below EL2, as counted by the emulator; charged to vCPUs by EL2".to_owned()),
         });
     }
     found.row("world_switch", None, path(&counts, "fiq_switch").as_ref());
     let periods = [format!(
         "partitions.periodic.args=bench periodic {}",
-        place.periods
+        place.periods()
     )];
     let late = System {
         overrides: &periods,
         ..system("late", "periodic", "bench done", Duration::ZERO)
     };
-    let (late, _) = found.ran(late.run(place, builder, library)?, guest);
-    found.row("sliced_timer_lateness", None, late.get("sliced_timer_lateness"));
+    let ran = late.run(place, builder, library)?;
+    found.shares_of(&ran);
+    let (late, _) = found.ran(ran, guest);
+    found.time("sliced_timer_lateness", None, late.get("sliced_timer_lateness"));
     if let Some(worst) = late.get("worst").and_then(Histogram::max) {
         found.note(
             "sliced_timer_lateness",
-            "of a 1 ms timer beside a Linux that boots and then spins, whose slot is the one before, rounded down to 4096 ns but for the worst; slot bound: 700000 ns of other slots and a world switch",
+            "of a 1 ms timer beside a Linux that boots and then spins, whose slot is the one before, rounded down to 4096 ns but for the worst; slot bound: 700000 ns of other slots and a world switch; --long takes 10000 periods",
         );
         if let Some(row) = found.rows.iter_mut().find(|r| r.id == "sliced_timer_lateness") {
             row.bulkhead.max = worst;
@@ -324,6 +356,20 @@ fn boot(
         found.lacks("boot_to_guest", "the marks were not reached");
     }
     Ok(())
+}
+
+/// EL2's share of the time of cores, in the runs in which they are busy. Implements: BH-BENCH-013.
+fn share(found: &mut Found) {
+    let id = "el2_share";
+    let shares = std::mem::take(&mut found.shares);
+    found.row(id, None, Some(&shares));
+    found.note(
+        id,
+        "EL2's largest part of a core's time, by its own ledger, all of EL2's work and metering in it, in each of the runs switch, late and sensor_to_brake",
+    );
+    if let Some(row) = found.rows.iter_mut().find(|r| r.id == id) {
+        row.unit = "ppm";
+    }
 }
 
 fn size(place: Place<'_>, found: &mut Found) -> Result<(), Error> {

@@ -72,6 +72,8 @@ pub(crate) struct Ran {
     pub(crate) printed: Printed,
     /// What EL2's ledger charged vCPUs with, in ns of virtual time.
     pub(crate) charged: u64,
+    /// EL2's time and all time of each core that ran, by EL2's ledger, in ns of virtual time.
+    pub(crate) cores: Vec<(u64, u64)>,
     /// When `adas`, if there is one, took the first valid frames from its bus, by the counter, in ns of virtual time.
     pub(crate) first_frame: Option<u64>,
     /// What the plugin counted, if there is one.
@@ -123,10 +125,12 @@ impl System<'_> {
             .and_then(|t| first_frame(&t.tail()));
         let report = session.finish("measured").map_err(|e| failed(e.to_string()))?;
         let used = report.cores.iter().flat_map(|core| &core.used);
+        let ran = report.cores.iter().filter(|core| core.elapsed_ns > 0);
         let counts = plugin.map(|_| counts::read(&file)).transpose()?;
         Ok(Ran {
             printed: printed(said.lines()),
             first_frame,
+            cores: ran.map(|core| (core.el2_ns, core.elapsed_ns)).collect(),
             charged: used.map(|used| used.ns).sum(),
             counts,
             memory,

@@ -17,9 +17,10 @@ pub(crate) fn inversion(
     found: &mut Found,
 ) -> Result<(), Error> {
     let none = "locks.record.inheritance=none".to_owned();
+    let [with, without] = place.waits();
     for (id, inheritance, waits) in [
-        ("pi_inversion_with", None, place.periods / 10),
-        ("pi_inversion_without", Some(none), place.periods / 50),
+        ("pi_inversion_with", None, with),
+        ("pi_inversion_without", Some(none), without),
     ] {
         let waits = format!("partitions.high.args=role=high waits={waits}");
         let overrides: Vec<String> = inheritance.into_iter().chain([waits]).collect();
@@ -27,17 +28,17 @@ pub(crate) fn inversion(
             name: id,
             spec: "tests/systems/inversion.yaml".to_owned(),
             overrides: &overrides,
-            until: ("high", "bench done", Duration::from_secs(60)),
+            until: ("high", "bench done", Duration::from_secs(120)),
             then: Duration::ZERO,
             count: &[],
             memory: false,
         };
         let ran = system.run(place, builder, library)?;
         found.paths_of(&ran);
-        found.row(id, None, ran.printed.get("wait"));
+        found.time(id, None, ran.printed.get("wait"));
         found.note(
             id,
-            "ticks from the call to the lock, by the waiter's counter; the lock may be held for 500000, and is held for half of that",
+            "ns from the call to the lock, by the waiter's counter; the lock may be held for 500000, and is held for half of that; --long takes 1000 waits",
         );
         found.runs.push(ran.run);
     }
@@ -62,11 +63,12 @@ pub(crate) fn answer(place: Place<'_>, builder: &Builder<'_>, found: &mut Found)
     };
     // Without the plugin: its callbacks would only slow down what nobody counts.
     let ran = system.run(place, builder, None)?;
-    found.row(id, None, ran.printed.get(id));
+    found.time(id, None, ran.printed.get(id));
     found.note(
         id,
         "ns by the counter of vehicle, from the first of the sensors' two frames to the checked request; adas begins 200000 ns after its sensors' first frames",
     );
+    found.shares_of(&ran);
     found.runs.push(ran.run);
     Ok(())
 }

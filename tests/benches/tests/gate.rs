@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bulkhead_benches::bounds::{Bounds, PathBound};
+use bulkhead_benches::bounds::{Bounds, FigureBound, Of, PathBound};
 use bulkhead_benches::counts::Histogram;
+use bulkhead_benches::report::{Row, Spread};
 
 fn bounds(ceiling: u64, bound: u64, exception: Option<&str>) -> Bounds {
     Bounds {
@@ -18,6 +19,7 @@ fn bounds(ceiling: u64, bound: u64, exception: Option<&str>) -> Bounds {
             known: None,
             exception: exception.map(str::to_owned),
         }],
+        figure: Vec::new(),
     }
 }
 
@@ -63,7 +65,7 @@ fn a_bound_that_bounds_nothing_fails() {
     let found = breaches(&bounds(80, 80, None), "irq", &[72]);
     assert_eq!(
         found,
-        ["irq: bound 80 is more than 1.1 times the longest path known, 72"]
+        ["irq: bound 80 is more than 1.10 times the most that is known, 72"]
     );
     assert!(breaches(&bounds(80, 80, None), "irq", &[73]).is_empty());
 }
@@ -73,7 +75,8 @@ fn the_trees_file_is_complete_in_itself() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("bounds.toml");
     let bounds = Bounds::read(&file).expect("bounds.toml");
     assert!(bounds.judge(&BTreeMap::new(), &BTreeMap::new()).is_empty());
-    assert!(bounds.path.len() > 10);
+    assert!(bounds.judge_figures(&[], |_| true).is_empty());
+    assert!(bounds.path.len() > 10 && bounds.figure.len() > 20);
 }
 
 /// The path that a slot's counter ends need not be seen as long as it may be.
@@ -113,4 +116,96 @@ fn a_path_longer_than_the_disassembly_allows_fails() {
         judged(&[irq(79)]),
         says("bound 80, and the disassembly says 79 at most")
     );
+}
+
+fn figure(of: Of, ceiling: Option<u64>, bound: u64, exception: Option<&str>) -> Bounds {
+    Bounds {
+        bounds: 1,
+        path: Vec::new(),
+        figure: vec![FigureBound {
+            id: "doorbell".to_owned(),
+            of,
+            ceiling,
+            bound,
+            exception: exception.map(str::to_owned),
+        }],
+    }
+}
+
+/// A row with a native median of 50 and maximum of 100.
+fn row(unit: &'static str, median: u64, max: u64) -> Row {
+    let spread = |median, max| Spread { min: 1, median, max };
+    Row {
+        id: "doorbell",
+        unit,
+        samples: 3,
+        native: Some(spread(50, 100)),
+        bulkhead: spread(median, max),
+        longest: None,
+        note: None,
+        bounds: None,
+    }
+}
+
+fn figures(bounds: &Bounds, rows: &[Row]) -> Vec<String> {
+    let breaches = bounds.judge_figures(rows, |_| false);
+    breaches.iter().map(ToString::to_string).collect()
+}
+
+/// Verifies: BH-BENCH-011.
+#[test]
+fn a_figure_is_held_to_its_bound() {
+    let of = |of, bound| figures(&figure(of, None, bound, None), &[row("ns", 60, 115)]);
+    assert!(of(Of::Median, 60).is_empty() && of(Of::Max, 115).is_empty());
+    assert_eq!(of(Of::Median, 59), ["doorbell: 60 ns, bound 59"]);
+    assert_eq!(of(Of::Max, 114), ["doorbell: 115 ns, bound 114"]);
+    // The median, 1.2 times native, is worse than the largest, which is 1.15 times.
+    assert!(of(Of::Ratio, 1200).is_empty());
+    assert_eq!(
+        of(Of::Ratio, 1199),
+        ["doorbell: 1200 thousandths of native, bound 1199"]
+    );
+    assert_eq!(
+        of(Of::Max, 127),
+        ["doorbell: bound 127 is more than 1.10 times the most that is known, 115"]
+    );
+}
+
+/// Verifies: BH-BENCH-011.
+#[test]
+fn a_size_is_held_within_a_fiftieth() {
+    for unit in ["bytes", "lines"] {
+        let of = |bound| figures(&figure(Of::Max, None, bound, None), &[row(unit, 100, 100)]);
+        assert!(of(102).is_empty());
+        assert_eq!(
+            of(103),
+            ["doorbell: bound 103 is more than 1.02 times the most that is known, 100"]
+        );
+    }
+}
+
+/// Verifies: BH-BENCH-011.
+#[test]
+fn a_figure_needs_an_entry_and_an_entry_a_figure() {
+    let bounds = figure(Of::Max, Some(100), 100, None);
+    let rows = [row("ns", 60, 100)];
+    assert!(figures(&bounds, &rows).is_empty());
+    assert_eq!(figures(&bounds, &[]), ["doorbell: an entry, and no figure"]);
+    assert!(bounds.judge_figures(&[], |id| id == "doorbell").is_empty());
+    let none = Bounds {
+        figure: Vec::new(),
+        ..bounds
+    };
+    assert_eq!(figures(&none, &rows), ["doorbell: 100 ns, and no entry"]);
+}
+
+/// Verifies: BH-BENCH-011.
+#[test]
+fn a_figure_that_misses_its_aim_needs_a_reason() {
+    let rows = [row("ns", 60, 100)];
+    let with = |exception| figures(&figure(Of::Max, Some(50), 100, exception), &rows);
+    assert!(with(Some("why")).is_empty());
+    let wanted = ["doorbell: bound 100 is above the ceiling 50, and no exception says why"];
+    assert_eq!(with(None), wanted);
+    assert_eq!(with(Some(" ")), wanted);
 }
