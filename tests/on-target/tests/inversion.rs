@@ -89,6 +89,13 @@ fn is_bounded(system: &str) -> Report {
         "{:?}",
         report.health
     );
+    let told = report.health.iter().find(|event| event.error == "lock-held");
+    assert_eq!(
+        told.map(|event| (event.level.as_str(), event.action.as_str())),
+        Some(("partition", "log")),
+        "{:?}",
+        report.health
+    );
     for row in &report.cores {
         assert!(row.adds_up, "{row:?}");
     }

@@ -33,6 +33,7 @@ const CASES: &[Case] = &[
         "health/injected.rs",
         "an_serror_while_a_partition_runs_is_its_own",
     ),
+    (["partition", "lock-held", "log"], "inversion.rs", "is_bounded"),
     (
         ["partition", "heartbeat", "restart-partition"],
         "health/main.rs",
