@@ -7,6 +7,9 @@
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "A test may fail by panic.")]
 
+#[path = "loom/model.rs"]
+mod model;
+
 use bulkhead_abi::lock::atomic::AtomicU64;
 use bulkhead_abi::lock::{Given, Owner, Taken, Word, try_give, try_take};
 use bulkhead_policy::lock::arbiter::{Arbiter, Participant, Released, Rules, Waited};
@@ -14,6 +17,7 @@ use bulkhead_policy::lock::helped::{Job, Turn};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex, Notify};
 use loom::thread;
+use model::model;
 
 const HOLD: u64 = 100;
 const A: Owner = Owner {
@@ -24,16 +28,6 @@ const B: Owner = Owner {
     participant: 1,
     vcpu: 0,
 };
-
-/// Preemptions that the checker inserts, and those that the environment adds.
-fn model(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    let deeper = std::env::var("MORE_PREEMPTIONS");
-    let deeper: Option<usize> = deeper.ok().and_then(|n| n.parse().ok());
-    builder.preemption_bound = Some(preemptions + deeper.unwrap_or(0));
-    builder.max_branches = 20_000;
-    builder.check(run);
-}
 
 /// A lock, EL2's part of it behind the ticket lock's stand-in, and what it guards.
 struct Shared {

@@ -4,6 +4,9 @@
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "A test may fail by panic.")]
 
+#[path = "loom/model.rs"]
+mod model;
+
 use std::sync::atomic::Ordering;
 
 use bulkhead_policy::lock::ticket::{Poisoned, Ticket, Tickets};
@@ -12,16 +15,7 @@ use loom::sync::Arc;
 use loom::sync::Notify;
 use loom::sync::atomic::AtomicU32;
 use loom::thread;
-
-/// Preemptions that the checker inserts, and those that the environment adds.
-fn model(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    let deeper = std::env::var("MORE_PREEMPTIONS");
-    let deeper: Option<usize> = deeper.ok().and_then(|n| n.parse().ok());
-    builder.preemption_bound = Some(preemptions + deeper.unwrap_or(0));
-    builder.max_branches = 20_000;
-    builder.check(run);
-}
+use model::model;
 
 /// A lock, and what it guards: how many had it.
 struct Shared {
