@@ -7,7 +7,7 @@ use crate::board::{
 };
 use crate::colours::Colouring;
 use crate::decode::{
-    Decoder, Fields, boolean, bytes, choice, hertz, key, list, number, present, small, text,
+    Decoder, Fields, boolean, bytes, choice, hertz, key, list, number, present, small, some, text,
 };
 use crate::decode_boot::firmware;
 use crate::decode_cores;
@@ -58,11 +58,11 @@ impl Decoder<'_> {
             name: name?,
             id: fields.get("id").and_then(small)?,
             title: words(fields, "title")?,
-            ram: ram?,
+            ram: ram.and_then(some)?,
             reserved: reserved?,
             hypervisor: fields.get("hypervisor").and_then(small)?,
             physical_address_bits: value(fields, "physical_address_bits")?,
-            cores: cores?,
+            cores: cores.and_then(some)?,
             workarounds: fields
                 .items("workarounds")
                 .iter()

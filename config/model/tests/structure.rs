@@ -226,6 +226,30 @@ fn validators_and_tool_agree_on_board_files() {
     });
 }
 
+/// A system on a broken board gets the board's errors, whatever is broken: no rule expects of a board what only a sound
+/// one has. Verifies: BH-LANG-002
+#[test]
+fn a_system_on_a_broken_board_is_told_of_it() {
+    let fixture = Fixture::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("qemu-virt.yaml");
+    let paths = Paths {
+        boards: folder.path().to_owned(),
+        ..fixture.paths("spec.yaml")
+    };
+    let system = fs::read_to_string(root().join("tests/invalid/valid.yaml")).unwrap();
+    let mut broken = 0;
+    for (what, board) in changed(&instance("config/boards/qemu-virt.yaml")) {
+        fs::write(&path, board.to_string()).unwrap();
+        let alone = load_board(&path).map_or_else(breaches, |_| Vec::new());
+        let together = load_text(&system, &paths, &[]).map_or_else(breaches, |_| Vec::new());
+        let missing = alone.iter().find(|message| !together.contains(message));
+        assert_eq!(missing, None, "{what}: {together:?}");
+        broken += usize::from(!alone.is_empty());
+    }
+    assert!(broken > 1000, "{broken} broken boards");
+}
+
 /// A schema judges values: `012`, `+1` and `1e3` are numbers to it, as they are to some readers of YAML and not, or not
 /// the same, to others. Only the tool refuses them. Verifies: BH-LANG-002
 #[test]
