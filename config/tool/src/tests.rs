@@ -10,6 +10,7 @@ mod report;
 mod room;
 mod sabotage;
 mod said;
+mod together;
 
 use std::env;
 use std::fs;
@@ -99,17 +100,29 @@ pub(crate) fn run(args: &TestArgs, format: Format) -> Result<(), Failure> {
     if args.only.is_empty() && args.suite.is_empty() {
         room::check(&place::target(&root))?;
     }
+    let beside: Vec<_> = tests.iter().copied().filter(|t| t.beside).collect();
+    let in_pairs = beside.len() > 1;
     let mut outcomes = Vec::new();
     for test in tests {
-        eprintln!("test {} ...", test.id);
-        let outcome = execute(test, &root);
-        eprintln!(
-            "test {}: {} ({} ms)",
-            test.id, outcome.result, outcome.duration_ms
-        );
-        outcomes.push(outcome);
+        if !(test.beside && in_pairs) {
+            eprintln!("test {} ...", test.id);
+            let outcome = execute(test, &root);
+            say(&outcome);
+            outcomes.push(outcome);
+        } else if beside.first().is_some_and(|first| first.id == test.id) {
+            // All of them at the place of the first.
+            outcomes.extend(together::run(&beside, &root));
+        }
     }
     conclude("", outcomes, args, format)
+}
+
+/// Shows a result.
+fn say(outcome: &Outcome) {
+    eprintln!(
+        "test {}: {} ({} ms)",
+        outcome.id, outcome.result, outcome.duration_ms
+    );
 }
 
 /// Shows what could be run; `width` is the room for names.

@@ -35,6 +35,7 @@ const TESTS: &[Test] = &[
         id: "lint-target",
         suite: "style",
         lane: Lane::Usual,
+        beside: false,
         text: "no warning on the target",
         action: Action::LintTarget,
     },
@@ -42,6 +43,7 @@ const TESTS: &[Test] = &[
         id: "docs",
         suite: "style",
         lane: Lane::Usual,
+        beside: false,
         text: "the documentation builds without a warning",
         action: Action::Cargo {
             arguments: &["doc", "--locked", "--no-deps", "--document-private-items"],
@@ -79,6 +81,7 @@ const TESTS: &[Test] = &[
         id: "locks-explored",
         suite: "host",
         lane: Lane::Usual,
+        beside: false,
         text: "the shipped locks in every order of two or three threads with at most three preemptions",
         action: Action::Cargo {
             arguments: LOOM,
@@ -89,6 +92,7 @@ const TESTS: &[Test] = &[
         id: "locks-explored-long",
         suite: "host",
         lane: Lane::Long,
+        beside: false,
         text: "the same with one preemption more",
         action: Action::Cargo {
             arguments: LOOM,
@@ -117,6 +121,7 @@ const TESTS: &[Test] = &[
         id: "fuzz-host-long",
         suite: "host",
         lane: Lane::Long,
+        beside: false,
         text: "the same with fifty times as many inputs, from another seed",
         action: Action::Cargo {
             arguments: FUZZ,

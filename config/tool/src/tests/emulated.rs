@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Tests of systems that run, by suite.
 
-use super::kinds::{Action, Lane, Test, Wanted, board, cargo, control, script, target};
+use super::kinds::{Action, Lane, Test, Wanted, beside, board, cargo, control, script, target};
 
 /// In the order in which they run.
 pub(super) const TESTS: &[Test] = &[
@@ -9,20 +9,21 @@ pub(super) const TESTS: &[Test] = &[
         id: "reference",
         suite: "systems",
         lane: Lane::Usual,
+        beside: false,
         text: "the reference system meets its expectations",
         action: Action::System {
             arguments: &[],
             wanted: Wanted::Pass,
         },
     },
-    board(
+    beside(board(
         "versal",
         "board-versal",
         "Versal: adas brakes over the board's own CAN controllers, beside Linux",
         &["--board", "xlnx-versal-virt", "--deterministic"],
         Wanted::Pass,
-    ),
-    board(
+    )),
+    beside(board(
         "versal-two-buses",
         "board-versal",
         "Versal: with the controllers on two buses the car crashes",
@@ -34,7 +35,7 @@ pub(super) const TESTS: &[Test] = &[
             "wiring.can1=other-bus",
         ],
         Wanted::Crash,
-    ),
+    )),
     board(
         "zcu102",
         "board-zcu102",
@@ -42,13 +43,13 @@ pub(super) const TESTS: &[Test] = &[
         &["--board", "xlnx-zcu102"],
         Wanted::Pass,
     ),
-    board(
+    beside(board(
         "imx8mp",
         "board-imx8mp",
         "i.MX8MP: Linux runs, adas says that it has no bus, the cluster shows that nothing is known",
         &["--board", "imx8mp-evk", "--deterministic"],
         Wanted::Pass,
-    ),
+    )),
     target!(
         "console",
         "system",
@@ -77,12 +78,12 @@ pub(super) const TESTS: &[Test] = &[
         "zcu102",
         "on the ZCU102 all four partitions live on a GICv2 and the board's own CAN controllers"
     ),
-    target!(
+    beside(target!(
         "masters",
         "boards",
         "masters",
         "a bus master that nothing guards reaches what the report says, and is reset at a restart"
-    ),
+    )),
     control(
         "board-zcu102-two-buses",
         "on the ZCU102 with the controllers on two buses the car crashes",
@@ -188,11 +189,11 @@ pub(super) const TESTS: &[Test] = &[
         "the reference system is changed, rebuilt and run from the SDK where there is no Rust"
     ),
     target!("refusals", "refusals", "EL2 refuses what does not fit"),
-    target!(
+    beside(target!(
         "invalid",
         "invalid",
         "the built tool says of each invalid spec what it says of itself"
-    ),
+    )),
     target!(
         "power-on",
         "power_on",
@@ -213,11 +214,11 @@ pub(super) const TESTS: &[Test] = &[
         "health",
         "errors of partitions: found, blamed on the right one, counted, answered as the spec says"
     ),
-    target!(
+    beside(target!(
         "restart",
         "restart",
         "adas dies in mid-brake: its next life brakes within 10 ms, and without one the car reacts in the fault-tolerant time"
-    ),
+    )),
     target!(
         "crash",
         "crash",
@@ -252,61 +253,61 @@ pub(super) const TESTS: &[Test] = &[
         "entries",
         "EL2's counts equal the emulator's exception log"
     ),
-    target!(
+    beside(target!(
         "errata",
         "errata",
         "no image has an instruction sequence that a Cortex-A53 executes wrongly"
-    ),
-    target!(
+    )),
+    beside(target!(
         "stack",
         "stack",
         "EL2's run-time part cannot overflow its stack on any board, nor panic, as its disassembly shows"
-    ),
-    target!(
+    )),
+    beside(target!(
         "paths",
         "paths",
         "every loop of EL2's run-time part has a bound, and every bound a loop, as its disassembly shows"
-    ),
+    )),
     target!(
         "revocation",
         "revocation",
         "a partition that stops writes no more, whatever its other cores do"
     ),
-    target!(
+    beside(target!(
         "bandwidth",
         "bandwidth",
         "a core with half the budget of memory traffic executes half"
-    ),
-    target!(
+    )),
+    beside(target!(
         "channels",
         "channels",
         "queues and shared memory hold against a hostile partition at their other end"
-    ),
-    target!(
+    )),
+    beside(target!(
         "pinned",
         "pinned",
         "a system in which everything is pinned that can be lies where its spec says, boots and talks"
-    ),
-    target!(
+    )),
+    beside(target!(
         "doorbells",
         "doorbells",
         "a doorbell rings at most once in its interval, for nobody but its reader, however hard it is rung"
-    ),
+    )),
     target!(
         "firmware",
         "firmware",
         "exactly the SMCs that the spec lists for a partition reach the firmware"
     ),
-    target!(
+    beside(target!(
         "ledger",
         "ledger",
         "an entitled partition reads the time ledger that the host reads, and nobody else does"
-    ),
-    target!(
+    )),
+    beside(target!(
         "steal",
         "steal",
         "the stolen time that a stock Linux shows is that of EL2's ledger"
-    ),
+    )),
     Test {
         lane: Lane::Long,
         ..cargo(
@@ -324,31 +325,31 @@ pub(super) const TESTS: &[Test] = &[
             ],
         )
     },
-    target!(
+    beside(target!(
         "settings",
         "settings",
         "processes on both CPUs of Linux and the cluster share a record under a lock"
-    ),
-    target!(
+    )),
+    beside(target!(
         "inversion",
         "inversion",
         "high waits for low while medium hogs the core: bounded by the hold with inheritance, by nothing without"
-    ),
-    target!(
+    )),
+    beside(target!(
         "slots",
         "slots",
         "a spinning Linux takes no slot of its neighbour"
-    ),
-    target!(
+    )),
+    beside(target!(
         "sharing",
         "sharing",
         "partitions share slots by priority, budget and slack; who wants more than its budget does not get it"
-    ),
-    target!(
+    )),
+    beside(target!(
         "trace",
         "trace",
         "a trace has every core and partition, and every slice that begins ends"
-    ),
+    )),
     cargo(
         "attackers",
         "attackers",

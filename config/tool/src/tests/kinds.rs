@@ -9,6 +9,8 @@ pub(super) struct Test {
     pub(super) suite: &'static str,
     /// When it is run.
     pub(super) lane: Lane,
+    /// Whether another such test may run at the same time: what it measures is virtual time, or none.
+    pub(super) beside: bool,
     /// What it shows.
     pub(super) text: &'static str,
     /// What is done.
@@ -69,12 +71,18 @@ pub(super) const fn cargo(
         id,
         suite,
         lane: Lane::Usual,
+        beside: false,
         text,
         action: Action::Cargo {
             arguments,
             environment: &[],
         },
     }
+}
+
+/// A test beside which another may run.
+pub(super) const fn beside(test: Test) -> Test {
+    Test { beside: true, ..test }
 }
 
 /// An integration test of `tests/on-target`; its systems run one after another, since the host has few cores.
@@ -114,6 +122,7 @@ pub(super) const fn script(
         id,
         suite,
         lane: Lane::Usual,
+        beside: false,
         text,
         action: Action::Script { path },
     }
@@ -129,6 +138,7 @@ pub(super) const fn control(
         id,
         suite: "controls",
         lane: Lane::Usual,
+        beside: false,
         text,
         action: Action::System {
             arguments,
@@ -170,6 +180,7 @@ pub(super) const fn board(
         id,
         suite,
         lane: Lane::Usual,
+        beside: false,
         text,
         action: Action::System { arguments, wanted },
     }
