@@ -19,6 +19,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use self::catalogue::all;
 use self::kinds::{Action, Lane, Test, Wanted};
@@ -37,6 +38,9 @@ struct Outcome {
     duration_ms: u64,
     /// Why it did not pass.
     reason: Option<String>,
+    /// What it measured, as its tests print it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    figures: Vec<Value>,
 }
 
 /// A test, or a breakage, that can be chosen.
@@ -197,16 +201,18 @@ fn chosen(args: &TestArgs) -> Result<Vec<&'static Test>, Failure> {
 
 fn execute(test: &Test, root: &Path) -> Outcome {
     let start = Instant::now();
+    let mut figures = Vec::new();
     let result = match &test.action {
         Action::Cargo {
             arguments,
             environment,
-        } => cargo(root, arguments, environment),
+        } => cargo(root, arguments, environment, &mut figures),
         Action::LintTarget => lint_target(root),
         Action::Script { path } => script(root, path),
         Action::System { arguments, wanted } => system(root, arguments, *wanted).map_err(Trouble::from),
     };
-    outcome(test.id.to_owned(), test.suite, start, result)
+    let outcome = outcome(test.id.to_owned(), test.suite, start, result);
+    Outcome { figures, ..outcome }
 }
 
 /// The result of what began at `start`.
@@ -222,6 +228,7 @@ fn outcome(id: String, suite: &'static str, start: Instant, result: Result<(), T
         result,
         duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         reason,
+        figures: Vec::new(),
     }
 }
 
@@ -240,14 +247,21 @@ fn script(root: &Path, path: &str) -> Result<(), Trouble> {
     }
 }
 
-/// Calls cargo. A test that it runs prints a line `SKIPPED: REASON` when this machine cannot run it.
-fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), Trouble> {
+/// Calls cargo. A test that it runs prints a line `SKIPPED: REASON` when this machine cannot run it, and what it measured
+/// as a JSON object in a line, which goes to `figures`. Implements: BH-TOOL-006.
+fn cargo(
+    root: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    figures: &mut Vec<Value>,
+) -> Result<(), Trouble> {
     let mut command = Command::new("cargo");
     command
         .args(arguments)
         .envs(environment.iter().copied())
         .current_dir(root);
-    let (status, said) = said::listen(&mut command).map_err(|e| format!("cargo does not start: {e}"))?;
+    let (status, mut said) = said::listen(&mut command).map_err(|e| format!("cargo does not start: {e}"))?;
+    figures.append(&mut said.figures);
     judge(status.success(), said).map_err(|trouble| match trouble {
         Trouble::Failed(reason) => Trouble::Failed(format!(
             "cargo {} ended with {status}{reason}",
@@ -277,7 +291,7 @@ fn lint_target(root: &Path) -> Result<(), Trouble> {
         arguments.extend(["-p", package]);
     }
     arguments.extend(["--", "-D", "warnings"]);
-    cargo(root, &arguments, &[])
+    cargo(root, &arguments, &[], &mut Vec::new())
 }
 
 /// Runs the reference system, changed by `arguments`, and compares the whole result with what is wanted.
@@ -297,7 +311,7 @@ fn system(root: &Path, arguments: &[&str], wanted: Wanted) -> Result<(), String>
         .map_err(text)?;
     let report =
         fs::read_to_string(&path).map_err(|e| format!("the run ended with {status}, no report: {e}"))?;
-    let report: serde_json::Value = serde_json::from_str(&report).map_err(|e| e.to_string())?;
+    let report: Value = serde_json::from_str(&report).map_err(|e| e.to_string())?;
     let verdict = report.get("verdict").and_then(|v| v.as_str()).unwrap_or("none");
     let tail = report
         .pointer("/partitions/vehicle/console_tail")

@@ -4,6 +4,8 @@
 use std::io::{self, BufRead, BufReader};
 use std::process::{Command, ExitStatus, Stdio};
 
+use serde_json::Value;
+
 /// What a run of tests said.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
@@ -11,6 +13,8 @@ pub(super) struct Said {
     pub(super) skipped: Option<String>,
     /// How many tests passed by the harness's count; none if it gave none.
     pub(super) passed: Option<u64>,
+    /// What the tests measured: each line that is a JSON object, in order.
+    pub(super) figures: Vec<Value>,
 }
 
 impl Said {
@@ -22,6 +26,11 @@ impl Said {
         };
         if let Some(reason) = own.strip_prefix("SKIPPED: ") {
             self.skipped = Some(reason.to_owned());
+        }
+        if own.starts_with('{')
+            && let Ok(figures) = serde_json::from_str(own)
+        {
+            self.figures.push(figures);
         }
         let counts = line
             .strip_prefix("test result: ")
@@ -60,6 +69,18 @@ mod tests {
         let mut said = Said::default();
         text.lines().for_each(|line| said.hear(line));
         said
+    }
+
+    /// Verifies: BH-TOOL-006.
+    #[test]
+    fn figures_are_the_lines_that_are_objects() {
+        let said = heard(
+            "{\"attack\":\"dma\",\"attempts\":7}\nattacker: {not so}\n{broken\n\
+             test a::b ... {\"attack\":\"memory\"}\n[1]\nok\n",
+        );
+        let attacks: Vec<_> = said.figures.iter().map(|f| f["attack"].as_str()).collect();
+        assert_eq!(attacks, [Some("dma"), Some("memory")]);
+        assert_eq!(said.figures[0]["attempts"], 7);
     }
 
     /// Verifies: BH-TOOL-003.

@@ -12,6 +12,8 @@ use std::sync::Mutex;
 use std::time::Instant;
 use std::{env, thread};
 
+use serde_json::Value;
+
 use super::kinds::Test;
 use super::{Outcome, Trouble, outcome};
 
@@ -27,8 +29,12 @@ pub(super) fn run(tests: &[&'static Test], root: &Path) -> Vec<Outcome> {
             let Some(test) = next else { return };
             eprintln!("test {} begins ...", test.id);
             let start = Instant::now();
-            let result = alone(test, root);
+            let (result, figures) = match alone(test, root) {
+                Ok(report) => (result_of(&report), figures_of(&report)),
+                Err(reason) => (Err(Trouble::Failed(reason)), Vec::new()),
+            };
             let outcome = outcome(test.id.to_owned(), test.suite, start, result);
+            let outcome = Outcome { figures, ..outcome };
             ended.lock().unwrap_or_else(|e| e.into_inner()).push(outcome);
         }
     };
@@ -40,8 +46,8 @@ pub(super) fn run(tests: &[&'static Test], root: &Path) -> Vec<Outcome> {
     ended.into_inner().unwrap_or_else(|e| e.into_inner())
 }
 
-/// Runs one in a process of its own and shows what it said.
-fn alone(test: &Test, root: &Path) -> Result<(), Trouble> {
+/// Runs one in a process of its own and shows what it said; gives its report.
+fn alone(test: &Test, root: &Path) -> Result<Value, String> {
     let text = |e: io::Error| e.to_string();
     let folder = tempfile::tempdir().map_err(text)?;
     let (said, report) = (folder.path().join("said"), folder.path().join("report.json"));
@@ -61,12 +67,17 @@ fn alone(test: &Test, root: &Path) -> Result<(), Trouble> {
     drop(screen);
     let report =
         fs::read_to_string(&report).map_err(|e| format!("it ended with {status}, no report: {e}"))?;
-    result_of(&report)
+    serde_json::from_str(&report).map_err(|e| e.to_string())
+}
+
+/// What the one test of a report measured.
+fn figures_of(report: &Value) -> Vec<Value> {
+    let figures = report.pointer("/tests/0/figures").and_then(Value::as_array);
+    figures.cloned().unwrap_or_default()
 }
 
 /// What a report of one test says of it.
-fn result_of(report: &str) -> Result<(), Trouble> {
-    let report: serde_json::Value = serde_json::from_str(report).map_err(|e| e.to_string())?;
+fn result_of(report: &Value) -> Result<(), Trouble> {
     let field = |name: &str| {
         report
             .pointer(&format!("/tests/0/{name}"))
@@ -84,30 +95,32 @@ fn result_of(report: &str) -> Result<(), Trouble> {
 mod tests {
     use super::*;
     use crate::tests::Summary;
+    use serde_json::json;
 
     /// Verifies: BH-TOOL-005.
     #[test]
     fn a_report_of_one_test_is_its_result() {
         let report = |result| {
-            let tests = vec![outcome("it".to_owned(), "suite", Instant::now(), result)];
+            let outcome = outcome("it".to_owned(), "suite", Instant::now(), result);
+            let figures = vec![json!({ "attempts": 3 })];
             let summary = Summary {
                 verdict: "",
                 passed: 0,
                 failed: 0,
                 skipped: 0,
-                tests,
+                tests: vec![Outcome { figures, ..outcome }],
             };
-            result_of(&serde_json::to_string(&summary).unwrap())
+            serde_json::to_value(&summary).unwrap()
         };
-        let (failed, skipped) = (
-            Trouble::Failed("why".to_owned()),
-            Trouble::Skipped("how".to_owned()),
-        );
-        assert!(report(Ok(())).is_ok());
-        assert!(matches!(report(Err(failed)), Err(Trouble::Failed(reason)) if reason == "why"));
-        assert!(matches!(report(Err(skipped)), Err(Trouble::Skipped(reason)) if reason == "how"));
-        for broken in ["", "{}", "{\"tests\":[]}"] {
-            assert!(matches!(result_of(broken), Err(Trouble::Failed(_))), "{broken}");
+        let passed = report(Ok(()));
+        assert!(result_of(&passed).is_ok());
+        assert_eq!(figures_of(&passed), [json!({ "attempts": 3 })]);
+        let failed = result_of(&report(Err(Trouble::Failed("why".to_owned()))));
+        assert!(matches!(failed, Err(Trouble::Failed(reason)) if reason == "why"));
+        let skipped = result_of(&report(Err(Trouble::Skipped("how".to_owned()))));
+        assert!(matches!(skipped, Err(Trouble::Skipped(reason)) if reason == "how"));
+        for broken in [json!(null), json!({}), json!({ "tests": [] })] {
+            assert!(matches!(result_of(&broken), Err(Trouble::Failed(_))), "{broken}");
         }
     }
 }
