@@ -85,8 +85,9 @@ pub fn mdcr(traffic: Option<Traffic>) -> u64 {
     }
 }
 
-/// `CPTR_EL2`: RES1 bits, trace registers trapped (TTA); floating point is the guest's.
-pub const CPTR: u64 = 0x33ff | 1 << 20;
+/// `CPTR_EL2`: RES1 bits, trace registers (TTA) and activity monitors (TAM, RES0 where there are none) trapped; floating
+/// point is the guest's.
+pub const CPTR: u64 = 0x33ff | 1 << 20 | 1 << 30;
 
 /// `HSTR_EL2`: nothing; EL1 is AArch64.
 pub const HSTR: u64 = 0;

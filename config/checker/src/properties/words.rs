@@ -86,7 +86,7 @@ fn expected(system: &System<'_>, vcpu: &Vcpu, size: u64) -> Option<[u64; 11]> {
         budget => 1 << 7 | u64::from(budget.counters.checked_sub(budget.kept.into())?),
     };
     let mdcr = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 19 | counter;
-    let cptr = 0x33ff | 1 << 20;
+    let cptr = 0x33ff | 1 << 20 | 1 << 30;
     Some([vmpidr, core.midr, hcr, vtcr, vttbr, 3, mdcr, cptr, 0, ich_hcr, 0])
 }
 

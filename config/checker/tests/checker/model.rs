@@ -192,7 +192,7 @@ fn vcpu(partition: u32, index: u32, core: u32) -> Vcpu {
         3,
         // EL2 keeps counters 4 and 5 of core 0, and lets them run.
         if core == 0 { 0x8_4ee4 } else { 0x8_4e60 },
-        0x0010_33ff,
+        0x4010_33ff,
         0,
         ich_hcr,
         0,

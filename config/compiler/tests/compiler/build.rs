@@ -146,7 +146,7 @@ fn control_words() {
         assert_eq!(vcpu.hcr, if sliced { 0x18_807c_2039 } else { 0x18_807c_0029 });
         assert_eq!(vcpu.ich_hcr, if sliced { 0x801 } else { 0xc00 });
         assert_eq!((vcpu.vtcr, vcpu.cnthctl, vcpu.mdcr), (0x8002_3559, 3, 0x8_4e60));
-        assert_eq!((vcpu.cptr, vcpu.hstr, vcpu.cntvoff), (0x0010_33ff, 0, 0));
+        assert_eq!((vcpu.cptr, vcpu.hstr, vcpu.cntvoff), (0x4010_33ff, 0, 0));
         assert_eq!(vcpu.vmpidr, 0x8000_0000 + u64::from(vcpu.index));
         let root = header.live_base + u64::from(vcpu.partition) * 4096;
         assert_eq!(vcpu.vttbr, root | u64::from(vcpu.partition + 1) << 48);

@@ -30,8 +30,8 @@ const SCTLR_EL2: u64 = set(&[0, 2, 3, 12, 19]) | set(&[4, 5, 11, 16, 18, 22, 23,
 const CNTHCTL: u64 = set(&[0, 1]);
 /// TPMCR, TPM, TDA, TDOSA, TDRA, TPMS, TTRF.
 const MDCR: u64 = set(&[5, 6, 9, 10, 11, 14, 19]);
-/// TTA, and RES1.
-const CPTR: u64 = set(&[20, 13, 12, 9, 8]) | 0xFF;
+/// TTA, TAM, and RES1.
+const CPTR: u64 = set(&[30, 20, 13, 12, 9, 8]) | 0xFF;
 /// TC and TALL0 where the physical interface is the guest's; En and TALL0 where EL2 delivers.
 const ICH_DIRECT: u64 = set(&[10, 11]);
 const ICH_SLICED: u64 = set(&[0, 11]);
