@@ -152,7 +152,11 @@ fn the_reference_system_resolves_to_what_it_says() {
 
     let schedule = &system.schedule;
     assert_eq!(
-        (schedule.major_frame.value, schedule.system_core, schedule.standby_core),
+        (
+            schedule.major_frame.value,
+            schedule.system_core,
+            schedule.standby_core
+        ),
         (10_000_000, 0, Some(1))
     );
     let slots = &schedule.core(1).unwrap().slots;
@@ -171,7 +175,10 @@ fn the_reference_system_resolves_to_what_it_says() {
         }
     );
     assert_eq!((slots[1].offset, slots[1].length.value), (8_000_000, 1_800_000));
-    assert_eq!((slots[2].run.value, slots[2].length.value), (Run::Standby, 200_000));
+    assert_eq!(
+        (slots[2].run.value, slots[2].length.value),
+        (Run::Standby, 200_000)
+    );
     assert_eq!((system.expect.len(), system.never[0].partition.value), (5, 1));
     let lock = &system.locks[0];
     let participants = lock.participants.iter().map(|p| (p.partition.value, p.priority));
