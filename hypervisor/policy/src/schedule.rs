@@ -28,13 +28,13 @@ pub enum Occupant {
 }
 
 impl Occupant {
-    /// Whether EL2's housekeeping is done in the slot, given whether EL2 has failed on the system core.
+    /// Whether EL2's housekeeping is done in the slot; `system_core_failed` is asked where that decides.
     ///
     /// A core on which EL2 failed begins no slot: so at any time at most one core does it. Implements: BH-SCHED-027.
-    pub const fn keeps_house(self, system_core_failed: bool) -> bool {
+    pub fn keeps_house(self, system_core_failed: impl FnOnce() -> bool) -> bool {
         match self {
             Self::System => true,
-            Self::Standby => system_core_failed,
+            Self::Standby => system_core_failed(),
             Self::Vcpu(_) | Self::Shared(_) | Self::Idle => false,
         }
     }

@@ -254,7 +254,7 @@ fn refused_tables() {
 #[test]
 fn the_standby_slot_is_for_housekeeping_once_the_system_core_has_failed() {
     for failed in [false, true] {
-        let kept = |occupant: Occupant| occupant.keeps_house(failed);
+        let kept = |occupant: Occupant| occupant.keeps_house(|| failed);
         assert!(kept(Occupant::System));
         assert_eq!(kept(Occupant::Standby), failed);
         let others = [Occupant::Idle, Occupant::Vcpu(0), Occupant::Shared(0)];

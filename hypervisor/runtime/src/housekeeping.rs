@@ -39,11 +39,13 @@ pub enum Work {
     Consoles,
 }
 
-/// Whether the core does the housekeeping in the slot at `position`. Implements: BH-SCHED-027.
+/// Whether the core does the housekeeping in the slot at `position`. Implements: BH-SCHED-027, BH-SCHED-029.
 pub fn is_due(running: &Running, position: &Position) -> bool {
-    let failed = FAILED_CORES.load(Ordering::SeqCst);
-    let failed = failed.checked_shr(running.system.board.system_core).unwrap_or(0) & 1 != 0;
-    position.occupant().keeps_house(failed)
+    let system_core = running.system.board.system_core;
+    position.occupant().keeps_house(|| {
+        let failed = FAILED_CORES.load(Ordering::SeqCst);
+        failed.checked_shr(system_core).unwrap_or(0) & 1 != 0
+    })
 }
 
 /// Begins the work of a slot at counter value `now`.

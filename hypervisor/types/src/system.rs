@@ -234,12 +234,17 @@ impl<'a> System<'a> {
         )
     }
 
+    /// Whether a core has standby slots.
+    fn is_standby(&self, core: &Core) -> bool {
+        self.slots_of(core).iter().any(|s| s.kind == slot_kind::STANDBY)
+    }
+
     /// Cores with standby slots.
     fn standby_cores(&self) -> impl Iterator<Item = u32> {
-        let is_standby = |slot: &Slot| slot.kind == slot_kind::STANDBY;
         let cores = (0u32..).zip(self.cores);
-        let cores = cores.filter(move |(_, core)| self.slots_of(core).iter().any(is_standby));
-        cores.map(|(index, _)| index)
+        cores
+            .filter(|(_, core)| self.is_standby(core))
+            .map(|(index, _)| index)
     }
 
     /// The core that does EL2's housekeeping when EL2 has failed on the system core, or [`NONE`].
@@ -288,8 +293,8 @@ impl<'a> System<'a> {
 
     /// Whether the watchdog wants slots of core `index` to go on: a sliced core that a partition or EL2 uses.
     pub fn is_watched(&self, index: u32, core: &Core) -> bool {
-        let keeps_house = index == self.board.system_core || index == self.standby_core();
-        core.mode == core_mode::SLICED && (core.vcpu_count > 0 || keeps_house)
+        let is_used = core.vcpu_count > 0 || index == self.board.system_core || self.is_standby(core);
+        core.mode == core_mode::SLICED && is_used
     }
 
     /// vCPUs of a partition, in order.
