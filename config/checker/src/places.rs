@@ -5,7 +5,7 @@ use crate::range::{PAGE, Range};
 use crate::reach::Access;
 use crate::ste;
 use crate::system::System;
-use crate::tables::{Core, Mode, NONE};
+use crate::tables::{Core, Mode, NONE, STANDBY, span};
 
 /// Bytes of the GIC distributor's registers (IHI 0069, "The GIC Distributor register map").
 const GICD_SIZE: u64 = 0x1_0000;
@@ -229,11 +229,27 @@ impl System<'_> {
         Some(Range::sized(address & !(PAGE - 1), PAGE))
     }
 
-    /// Whether core `k` is watched, and so keeps the watchdog quiet: a sliced one that a partition or the system slot uses.
+    /// Whether core `k` is watched, and so keeps the watchdog quiet: a sliced one that a partition or EL2 uses.
     pub(crate) fn is_watched(&self, k: usize) -> bool {
         let core = self.blob.cores.get(k);
         let has_slots = |c: &Core| c.mode == Some(Mode::Sliced) && c.vcpus.1 > 0;
-        core.is_some_and(has_slots) || usize::try_from(self.blob.board.system_core) == Ok(k)
+        core.is_some_and(has_slots) || self.keeps_house(k)
+    }
+
+    /// Whether EL2's housekeeping is done on core `k`, always or when EL2 has failed on the system core: it has the
+    /// devices and the windows for that.
+    pub(crate) fn keeps_house(&self, k: usize) -> bool {
+        usize::try_from(self.blob.board.system_core) == Ok(k) || self.has_slot(k, STANDBY)
+    }
+
+    /// Whether core `k` has a slot of a kind.
+    pub(crate) fn has_slot(&self, k: usize, kind: u32) -> bool {
+        let slots = self
+            .blob
+            .cores
+            .get(k)
+            .and_then(|c| span(&self.blob.slots, c.slots));
+        slots.is_some_and(|slots| slots.iter().any(|slot| slot.kind == kind))
     }
 
     /// Everything of EL2 that no partition may reach, known without the text form or EL2's tables.

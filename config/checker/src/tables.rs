@@ -6,6 +6,12 @@ use crate::range::{Range, array, u16_at, u32_at, u64_at};
 /// "None" in an index field.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Entries `first .. first + count` of `all`.
+pub(crate) fn span<T>(all: &[T], (first, count): (u32, u32)) -> Option<&[T]> {
+    let end = first.checked_add(count)?;
+    all.get(usize::try_from(first).ok()?..usize::try_from(end).ok()?)
+}
+
 /// How a core is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -106,6 +112,9 @@ impl Core {
     }
 }
 
+/// [`Slot::kind`] of a slot in which EL2's housekeeping is done if EL2 has failed on the system core.
+pub(crate) const STANDBY: u32 = 3;
+
 /// A window of a major frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
@@ -113,7 +122,7 @@ pub(crate) struct Slot {
     pub offset: u64,
     /// Length in ns.
     pub length: u64,
-    /// 0 vCPU, 1 system, 2 idle.
+    /// 0 vCPU, 1 system, 2 idle, [`STANDBY`].
     pub kind: u32,
     /// Global vCPU index or [`NONE`].
     pub vcpu: u32,

@@ -286,6 +286,7 @@ fn parties(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             let user = match slot.kind {
                 slot_kind::VCPU => format!("vcpu {}", slot.vcpu),
                 slot_kind::SYSTEM => "system -".to_owned(),
+                slot_kind::STANDBY => "standby -".to_owned(),
                 _ => "idle -".to_owned(),
             };
             text.line(format!(

@@ -215,6 +215,7 @@ fn schedule(system: &System) -> Vec<CoreSlots> {
     let name = |run| match run {
         Run::Vcpu { partition, .. } => system.partitions[partition].name.value.clone(),
         Run::System => "system".to_owned(),
+        Run::Standby => "standby".to_owned(),
         Run::Idle => "idle".to_owned(),
     };
     let tables = system.schedule.cores.iter().map(|table| CoreSlots {

@@ -227,6 +227,7 @@ fn core_slots(system: &System, core: usize) -> Vec<Slot> {
         let (kind, vcpu) = match slot.run.value {
             Run::Vcpu { partition, vcpu } => (slot_kind::VCPU, global_vcpu(system, partition, vcpu)),
             Run::System => (slot_kind::SYSTEM, NONE),
+            Run::Standby => (slot_kind::STANDBY, NONE),
             Run::Idle => (slot_kind::IDLE, NONE),
         };
         Slot {

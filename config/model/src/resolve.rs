@@ -14,8 +14,8 @@ use crate::health::{self, Health, Heartbeat, Tolerance};
 use crate::rules;
 use crate::span::{Sources, Spanned};
 use crate::spec::{
-    ChannelSpec, ClaimSpec, CoreScheduleSpec, ExpectationSpec, MemorySpec, Mode, Name, PartitionSpec, SYSTEM,
-    SlotSpec, Spec,
+    ChannelSpec, ClaimSpec, CoreScheduleSpec, ExpectationSpec, MemorySpec, Mode, Name, PartitionSpec,
+    STANDBY, SYSTEM, SlotSpec, Spec,
 };
 use crate::system::{
     CoreSchedule, Cores, Criticality, Expectation, Memory, MemoryRights, Partition, Payload, Run, Schedule,
@@ -211,12 +211,16 @@ fn schedule(spec: &Spec) -> Option<Schedule> {
         .iter()
         .map(|c| core_schedule(c, spec))
         .collect::<Option<_>>()?;
-    let has_system = |c: &&CoreSchedule| c.slots.iter().any(|s| s.run.value == Run::System);
-    // The rule `schedule/system-core` holds, unless this is what remains of a spec.
-    let system_core = cores.iter().find(has_system).map_or(0, |c| c.core.value);
+    let core_of = |run: Run| {
+        let mut cores = cores.iter();
+        let core = cores.find(|c| c.slots.iter().any(|s| s.run.value == run));
+        core.map(|c| c.core.value)
+    };
     Some(Schedule {
         major_frame: written.major_frame?,
-        system_core,
+        // The rule `schedule/system-core` holds, unless this is what remains of a spec.
+        system_core: core_of(Run::System).unwrap_or(0),
+        standby_core: core_of(Run::Standby),
         cores,
         bandwidth: written.bandwidth.clone(),
     })
@@ -243,6 +247,7 @@ fn slot(slot: &SlotSpec, core: usize, spec: &Spec) -> Option<Slot> {
     let run = match slot.partition() {
         Some(name) => vcpu(name)?,
         None if slot.run.value == SYSTEM => Spanned::new(Run::System, slot.run.span),
+        None if slot.run.value == STANDBY => Spanned::new(Run::Standby, slot.run.span),
         None => Spanned::new(Run::Idle, slot.run.span),
     };
     let mut claims: Vec<ClaimSpec<'_>> = slot.claims().collect();

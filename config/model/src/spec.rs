@@ -220,13 +220,15 @@ pub(crate) struct ClaimSpec<'a> {
 
 /// The word for EL2's housekeeping in a slot.
 pub(crate) const SYSTEM: &str = "system";
+/// The word for a slot of the core that takes the housekeeping over.
+pub(crate) const STANDBY: &str = "standby";
 /// The word for nothing in a slot.
 pub(crate) const IDLE: &str = "idle";
 
 impl SlotSpec {
     /// The partition that runs, if one does.
     pub(crate) fn partition(&self) -> Option<&Name> {
-        (self.run.value != SYSTEM && self.run.value != IDLE).then_some(&self.run)
+        (![SYSTEM, STANDBY, IDLE].contains(&self.run.value.as_str())).then_some(&self.run)
     }
 
     /// The partitions that have a part of the slot of their own, the slot's first.

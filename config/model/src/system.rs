@@ -405,6 +405,8 @@ pub struct Schedule {
     pub major_frame: Spanned<u64>,
     /// The core whose table holds the system slots.
     pub system_core: usize,
+    /// The core that does EL2's housekeeping in its standby slots when EL2 has failed on the system core.
+    pub standby_core: Option<usize>,
     /// One table for each sliced core.
     pub cores: Vec<CoreSchedule>,
     /// Budgets of memory traffic, at most one for each sliced core.
@@ -426,6 +428,11 @@ impl Schedule {
     /// The table of a core.
     pub fn core(&self, core: usize) -> Option<&CoreSchedule> {
         self.cores.iter().find(|c| c.core.value == core)
+    }
+
+    /// Whether EL2's housekeeping is done on a core, at once or when EL2 has failed on the system core.
+    pub fn keeps_house(&self, core: usize) -> bool {
+        core == self.system_core || Some(core) == self.standby_core
     }
 
     /// The budget of a core.
@@ -494,6 +501,8 @@ pub enum Run {
     },
     /// EL2's housekeeping.
     System,
+    /// EL2's housekeeping when EL2 has failed on the system core; else nothing.
+    Standby,
     /// Nothing.
     Idle,
 }

@@ -152,8 +152,12 @@ fn the_reference_system_resolves_to_what_it_says() {
 
     let schedule = &system.schedule;
     assert_eq!(
-        (schedule.major_frame.value, schedule.system_core),
-        (10_000_000, 0)
+        (
+            schedule.major_frame.value,
+            schedule.system_core,
+            schedule.standby_core
+        ),
+        (10_000_000, 0, Some(1))
     );
     let slots = &schedule.core(1).unwrap().slots;
     assert_eq!(
@@ -170,7 +174,11 @@ fn the_reference_system_resolves_to_what_it_says() {
             vcpu: 0
         }
     );
-    assert_eq!((slots[1].offset, slots[1].length.value), (8_000_000, 2_000_000));
+    assert_eq!((slots[1].offset, slots[1].length.value), (8_000_000, 1_800_000));
+    assert_eq!(
+        (slots[2].run.value, slots[2].length.value),
+        (Run::Standby, 200_000)
+    );
     assert_eq!((system.expect.len(), system.never[0].partition.value), (5, 1));
     let lock = &system.locks[0];
     let participants = lock.participants.iter().map(|p| (p.partition.value, p.priority));
@@ -211,7 +219,7 @@ fn overrides_change_add_and_reach_into_lists() {
         "schedule.cores.1.0.for=7ms",
         "schedule.cores.0.0.for=7ms",
         "schedule.cores.0.1.for=3ms",
-        "schedule.cores.1.1={ run: cluster, for: 3ms }",
+        "schedule.cores.1.1={ run: cluster, for: 2800us }",
     ])
     .unwrap();
     let args = |p: usize| system.partitions[p].args.as_ref().map(|a| a.value.as_str());

@@ -142,11 +142,12 @@ fn shown(built: &Built<'_>, index: usize, slot: &Slot) -> SlotAt {
     }
 }
 
-/// What runs in a slot: a partition, `system` or `idle`.
+/// What runs in a slot: a partition, `system`, `standby` or `idle`.
 pub(crate) fn slot_owner<'a>(built: &'a Built<'_>, slot: &Slot) -> &'a str {
     match slot.kind {
         slot_kind::VCPU => built.vcpu(slot.vcpu).map_or("?", |v| partition_of(built, v)),
         slot_kind::SYSTEM => "system",
+        slot_kind::STANDBY => "standby",
         slot_kind::IDLE => "idle",
         _ => "?",
     }
@@ -301,6 +302,10 @@ impl At {
     pub fn text(&self) -> String {
         let owner = match (self.owner.as_str(), self.vcpu) {
             ("system", _) => "EL2's housekeeping".to_owned(),
+            ("standby", _) => {
+                "EL2's housekeeping if EL2 has failed on the system core; else nobody: the core sleeps"
+                    .to_owned()
+            }
             ("idle", _) => "nobody: the core sleeps".to_owned(),
             ("el2", _) => "nobody: the core sleeps in EL2".to_owned(),
             (name, Some(vcpu)) => format!("partition {name}, vCPU {vcpu}"),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use bulkhead_model::channel::Channel;
 use bulkhead_model::health::Tolerance;
-use bulkhead_model::system::{Console, Cores, Criticality, Interrupts, Partition, Payload, System};
+use bulkhead_model::system::{Console, Cores, Criticality, Interrupts, Partition, Payload, Run, System};
 use serde::Serialize;
 
 use crate::built::{Built, BuiltError};
@@ -294,20 +294,26 @@ fn el2(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
             )
         })
         .collect();
-    let slots = system.schedule.core(system.schedule.system_core);
-    let own = slots.map_or(0, |c| {
-        let system = c
-            .slots
-            .iter()
-            .filter(|s| s.run.value == bulkhead_model::system::Run::System);
-        system.map(|s| s.length.value).sum()
-    });
+    let schedule = &system.schedule;
+    let of_frame = |core: usize, run: Run| {
+        let slots = schedule.core(core).map_or(&[][..], |c| &c.slots);
+        let own = slots.iter().filter(|s| s.run.value == run);
+        let sum: u64 = own.map(|s| s.length.value).sum();
+        format!("{} of each frame on core {core}", time(sum))
+    };
     let line = format!(
-        "{} of each frame on core {}: consoles, housekeeping",
-        time(own),
-        system.schedule.system_core
+        "{}: consoles, housekeeping",
+        of_frame(schedule.system_core, Run::System)
     );
+    let successor = match schedule.standby_core {
+        Some(core) => format!("{}, when EL2 fails on the other", of_frame(core, Run::Standby)),
+        None => {
+            "nobody: when EL2 fails on that core, consoles, heartbeats and faults of bus masters stay unseen"
+                .to_owned()
+        }
+    };
     entries.push(("system slot".to_owned(), vec![line]));
+    entries.push(("its successor".to_owned(), vec![successor]));
     let shared = built
         .records
         .shared

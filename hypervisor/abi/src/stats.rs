@@ -7,6 +7,7 @@
 //! counts only grow; each is a single-copy atomic 8-byte store. Times are counter
 //! ticks since the epoch; [`CoreStats::frequency`] converts.
 
+use crate::lock::MAX_LOCKS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Bytes per core.
@@ -22,7 +23,7 @@ pub const MAX_VCPUS: usize = 64;
 /// Value of [`CoreStats::magic`].
 pub const MAGIC: u32 = 0x5453_4b42;
 /// Version of this layout.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Counters in [`VcpuStats::entries`]: one for each exception class of `ESR_EL2.EC` (synchronous), then
 /// [`ENTRY_IRQ`], [`ENTRY_FIQ`], [`ENTRY_SERROR`].
@@ -73,7 +74,7 @@ pub struct Mark {
 /// PCI functions, and streams of bus masters at fixed addresses, whose faults are counted apart.
 pub const MAX_DMA_FUNCTIONS: usize = 32;
 
-/// What the SMMU reported (kept by the core with the system slot; zero on others). `u32` counts wrap.
+/// What the SMMU reported (kept by the cores that do the housekeeping; zero on others). `u32` counts wrap.
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
 pub struct DmaStats {
@@ -127,10 +128,11 @@ pub struct CoreStats {
     pub failure: [u64; 4],
     /// Snapshot at the steady-state mark.
     pub mark: Mark,
-    /// Locks between partitions by number, then EL2's own jobs: [`RELOAD`] (system core).
-    pub locks: [LockStats; LOCKS],
-    /// Zero.
-    pub reserved: u32,
+    /// Locks between partitions by number, as the core that does the housekeeping publishes them, each time all: the
+    /// largest of all cores' is the newest.
+    pub locks: [LockStats; MAX_LOCKS],
+    /// What this core did of EL2's own jobs: [`RELOAD`], [`HOUSEKEEPING`].
+    pub jobs: [JobStats; 2],
     /// Faults of bus masters.
     pub dma: DmaStats,
     /// Times that the streams of a partition could not be closed or opened on this core.
@@ -143,10 +145,10 @@ pub struct CoreStats {
     pub pets: u64,
 }
 
-/// Entries of [`CoreStats::locks`].
-pub const LOCKS: usize = crate::lock::MAX_LOCKS + 1;
-/// Entry of the reload of partitions.
-pub const RELOAD: usize = crate::lock::MAX_LOCKS;
+/// Entry of [`CoreStats::jobs`] of the reload of partitions.
+pub const RELOAD: usize = 0;
+/// Entry of [`CoreStats::jobs`] of EL2's housekeeping.
+pub const HOUSEKEEPING: usize = 1;
 
 /// Counts of a lock with priority inheritance.
 #[repr(C)]
@@ -158,9 +160,19 @@ pub struct LockStats {
     pub contended: u32,
     /// Times that an owner was put ahead of the slot table.
     pub boosts: u32,
-    /// Steps that a core executed in the stead of the one that began the job.
-    pub helped_steps: u32,
     /// Owners that lost the lock.
+    pub revoked: u32,
+}
+
+/// Counts of a job inside EL2.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
+pub struct JobStats {
+    /// Jobs that the core began.
+    pub acquired: u32,
+    /// Steps that it executed in the stead of the core whose job it is.
+    pub helped_steps: u32,
+    /// Jobs that it began anew, as another core had failed in a step.
     pub revoked: u32,
 }
 const _: () = assert!(size_of::<CoreStats>() <= VCPU_STATS_OFFSET);

@@ -54,7 +54,7 @@ impl Encoded {
 }
 
 /// The sending side.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoder {
     selected: Option<Channel>,
 }
@@ -70,6 +70,18 @@ impl Encoder {
     /// For a line that others have used: the next byte selects its channel anew.
     pub const fn resumed() -> Self {
         Self { selected: None }
+    }
+
+    /// When channel `number` is selected, or none with [`ESCAPE`].
+    pub(crate) const fn on(number: u8) -> Self {
+        Self {
+            selected: Channel::new(number),
+        }
+    }
+
+    /// The channel that is selected, if that is known.
+    pub(crate) const fn selected(self) -> Option<Channel> {
+        self.selected
     }
 
     /// Encodes a byte of a channel.
@@ -96,7 +108,7 @@ impl Default for Encoder {
 }
 
 /// The receiving side.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoder {
     channel: Channel,
     escaped: bool,
@@ -109,6 +121,19 @@ impl Decoder {
             channel: Channel::TEXT,
             escaped: false,
         }
+    }
+
+    /// In the middle of the line, as [`Decoder::state`] says.
+    pub(crate) const fn at(channel: u8, escaped: bool) -> Self {
+        Self {
+            channel: Channel(channel),
+            escaped,
+        }
+    }
+
+    /// The channel that is selected, and whether an escape is half read.
+    pub(crate) const fn state(self) -> (Channel, bool) {
+        (self.channel, self.escaped)
     }
 
     /// Takes a byte from the line; returns the byte of a channel that it completes, if it does.

@@ -21,8 +21,23 @@ pub enum Occupant {
     Shared(u32),
     /// EL2's housekeeping runs.
     System,
+    /// EL2's housekeeping runs if EL2 has failed on the system core; else the core sleeps.
+    Standby,
     /// The core sleeps.
     Idle,
+}
+
+impl Occupant {
+    /// Whether EL2's housekeeping is done in the slot; `system_core_failed` is asked where that decides.
+    ///
+    /// A core on which EL2 failed begins no slot: so at any time at most one core does it. Implements: BH-SCHED-027.
+    pub fn keeps_house(self, system_core_failed: impl FnOnce() -> bool) -> bool {
+        match self {
+            Self::System => true,
+            Self::Standby => system_core_failed(),
+            Self::Vcpu(_) | Self::Shared(_) | Self::Idle => false,
+        }
+    }
 }
 
 /// Counter ticks in `ns` nanoseconds, rounded down. Exact for frequencies up to 1 GHz, and for durations below
@@ -155,6 +170,7 @@ impl<const N: usize> Timetable<N> {
                 slot_kind::VCPU if slot.shares().next().is_some() => Occupant::Shared(slot.vcpu),
                 slot_kind::VCPU => Occupant::Vcpu(slot.vcpu),
                 slot_kind::SYSTEM => Occupant::System,
+                slot_kind::STANDBY => Occupant::Standby,
                 slot_kind::IDLE => Occupant::Idle,
                 _ => return None,
             };

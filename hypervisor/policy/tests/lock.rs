@@ -335,3 +335,38 @@ fn one_job_at_a_time() {
     assert!(!job.begin_once(1, 2, 1) && !job.begin_anew());
     assert!(job.begin_once(1, 2, 2));
 }
+
+/// A job that is always due is begun by whoever looks, ends when a step finds nothing left, and is begun anew when a core
+/// failed in a step of it.
+///
+/// Verifies: BH-LOCK-011, BH-LOCK-012, BH-LOCK-028.
+#[test]
+fn a_job_ends_when_a_step_finds_nothing_left() {
+    let job = Job::new();
+    assert!(!job.begin(0, 0) && !job.begin(0, 255));
+    let claimed = |core, failed| match job.claim(core, failed) {
+        Turn::Execute(step) => step,
+        turn => panic!("{turn:?}"),
+    };
+    for _ in 0..3 {
+        assert!(job.begin(0, 254) && !job.begin(1, 254));
+        assert!(!job.finish(claimed(0, 0)));
+        assert!(!job.begin(1, 254));
+        let step = claimed(1, 0);
+        assert!(step.helps && step.number == 1);
+        assert!(job.conclude(step));
+        assert_eq!(job.claim(0, 0), Turn::Done);
+    }
+    assert!(job.begin(0, 254));
+    let lost = claimed(0, 0);
+    assert_eq!(job.claim(1, 0), Turn::Wait);
+    assert_eq!(job.claim(1, 1), Turn::Poisoned);
+    // Nobody forgets by beginning the next one that the last one broke off.
+    assert!(!job.begin(1, 254) && job.claim(1, 1) == Turn::Poisoned);
+    assert!(
+        !job.conclude(lost),
+        "a core that was taken for failed has nothing to say"
+    );
+    assert!(job.begin_anew() && !job.begin_anew());
+    assert_eq!(claimed(1, 1).number, 0);
+}

@@ -371,3 +371,55 @@ fn a_poisoned_job_is_done_anew_once() {
         assert!(!job.begin_once(0, 1, 1) && job.begin_once(0, 1, 2));
     });
 }
+
+/// The core whose job it is fails in a step or between two, while its successor takes over: the successor executes what is
+/// left by itself, and learns of each step that broke off before it executes one. A job that is always due is begun by both.
+///
+/// Verifies: BH-LOCK-010, BH-LOCK-011, BH-LOCK-028.
+#[test]
+fn a_successor_knows_of_the_step_that_broke_off() {
+    model(3, || {
+        let job = Arc::new((Job::new(), UnsafeCell::new(0u8)));
+        let failed = Arc::new(loom::sync::atomic::AtomicU32::new(0));
+        let (other, failing) = (job.clone(), failed.clone());
+        let thread = thread::spawn(move || {
+            other.0.begin(0, 2);
+            if let Turn::Execute(step) = other.0.claim(0, 0) {
+                // SAFETY: the checker reports any simultaneous use.
+                other.1.with_mut(|data| unsafe { *data = 1 });
+                other.0.finish(step);
+            }
+            let torn = matches!(other.0.claim(0, 0), Turn::Execute(_));
+            if torn {
+                // SAFETY: the checker reports any simultaneous use.
+                other.1.with_mut(|data| unsafe { *data = 2 });
+            }
+            failing.store(1, std::sync::atomic::Ordering::SeqCst);
+            torn
+        });
+        // As housekeeping does: nothing before the other core is known to have failed.
+        while failed.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        let mut told = false;
+        loop {
+            job.0.begin(0, 2);
+            match job.0.claim(1, 1) {
+                Turn::Execute(step) => {
+                    assert!(step.helps);
+                    // SAFETY: the checker reports any simultaneous use.
+                    let data = job.1.with(|data| unsafe { *data });
+                    assert_eq!(data == 2, told, "half written, and nobody said so");
+                    assert!(job.0.conclude(step));
+                    break;
+                }
+                Turn::Poisoned => {
+                    told = true;
+                    assert!(job.0.begin_anew());
+                }
+                turn => panic!("{turn:?}"),
+            }
+        }
+        assert_eq!(thread.join().unwrap(), told);
+    });
+}

@@ -78,6 +78,7 @@ impl Exact<'_> {
         let occupant = match slot.kind {
             slot_kind::VCPU => Occupant::Vcpu(slot.vcpu),
             slot_kind::SYSTEM => Occupant::System,
+            slot_kind::STANDBY => Occupant::Standby,
             _ => Occupant::Idle,
         };
         assert_eq!(position.occupant(), occupant);
@@ -240,11 +241,23 @@ fn refused_tables() {
         Timetable::<2>::new(&short, frame, 1_000_000).is_none(),
         "a slot shorter than a tick"
     );
-    let (unknown, frame) = slots(&[(2_000, 3)]);
+    let (unknown, frame) = slots(&[(2_000, 4)]);
     assert!(Timetable::<2>::new(&unknown, frame, 1_000_000).is_none(), "kind");
     let (late, frame) = slots(&[(2_000, slot_kind::IDLE), (2_000, slot_kind::IDLE)]);
     assert!(
         Timetable::<2>::new(&late[1..], frame, 1_000_000).is_none(),
         "first slot not at 0"
     );
+}
+
+/// Verifies: BH-SCHED-027.
+#[test]
+fn the_standby_slot_is_for_housekeeping_once_the_system_core_has_failed() {
+    for failed in [false, true] {
+        let kept = |occupant: Occupant| occupant.keeps_house(|| failed);
+        assert!(kept(Occupant::System));
+        assert_eq!(kept(Occupant::Standby), failed);
+        let others = [Occupant::Idle, Occupant::Vcpu(0), Occupant::Shared(0)];
+        assert!(!others.into_iter().any(kept));
+    }
 }

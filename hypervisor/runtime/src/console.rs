@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Consoles (design decision D11): guests write into rings, the drainer moves rings to the UART.
 //!
+//! The line to the host is one, and so is its state: a word, which each step of the drainer loads and stores as part of the
+//! housekeeping ([`crate::housekeeping`]). The rings keep their own ends. A step that broke off leaves at most its chunk of a
+//! console to be printed twice, and a byte of EL2's log or of the input lost.
+//!
 //! Nobody waits: a full ring drops and counts; the drainer moves at most [`BUDGET`] bytes in a system slot, [`CHUNK`]
 //! in a step, and stops when the UART has no room. Indices in a window are a guest's claims and bound nothing but their own
 //! console. Implements: BH-CON-005.
 
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use bulkhead_abi::window::{RX_CONTROL, RX_DATA, RX_SIZE, RingControl, TX_CONTROL, TX_DATA, TX_SIZE};
 use bulkhead_arch::barrier::counter;
 use bulkhead_arch::words::SharedBlock;
-use bulkhead_policy::mux::{Channel, Decoder, Encoder};
+use bulkhead_policy::line::Line;
+use bulkhead_policy::mux::Channel;
 use bulkhead_policy::ring::Ring;
 use bulkhead_policy::sysreg::Direction;
 use bulkhead_policy::uart::{Effect, Pl011};
 use bulkhead_policy::vgic::VcpuSet;
 use bulkhead_types::system::System;
 use bulkhead_types::tables::partition_flag;
-use heapless::Deque;
 
 use crate::core_state::PerCore;
 use crate::log::RINGS;
@@ -117,18 +122,21 @@ impl PerCore {
             machine.vgic.set_line(intid, line)
         });
         let bits = refresh.map_or(0, |set| u32::from(set.bits()));
-        vcpu.shared
-            .refresh
-            .fetch_or(bits, core::sync::atomic::Ordering::SeqCst);
+        vcpu.shared.refresh.fetch_or(bits, Ordering::SeqCst);
     }
 }
 
-/// The drainer of the system core.
+/// [`Line::bits`] of the line to the host. Used by who has claimed a step of the housekeeping.
+static LINE: AtomicU64 = AtomicU64::new(Line::new().bits());
+
+/// Begins the line anew, after a step that broke off. Implements: BH-CON-006.
+pub fn broken_off() {
+    LINE.store(Line::broken_off().bits(), Ordering::Relaxed);
+}
+
+/// What the drainer does in a slot.
 pub struct Drainer {
-    encoder: Encoder,
-    decoder: Decoder,
-    /// Bytes that the UART had no room for yet.
-    pending: Deque<u8, 4>,
+    /// The partition that is drained first.
     next: usize,
     /// Counter at which this slot's work ends.
     until: u64,
@@ -143,20 +151,17 @@ impl Default for Drainer {
 }
 
 impl Drainer {
-    /// Before its first step.
+    /// Before its first slot.
     pub const fn new() -> Self {
         Self {
-            encoder: Encoder::resumed(),
-            decoder: Decoder::new(),
-            pending: Deque::new(),
             next: 0,
             until: 0,
             budget: 0,
         }
     }
 
-    /// Begins a system slot, whose work ends when the counter reaches `until`: nothing is moved after that, so that a
-    /// slot shorter than the whole budget does not make the next one late.
+    /// Begins a slot, whose work ends when the counter reaches `until`: nothing is moved after that, so that a slot
+    /// shorter than the whole budget does not make the next one late.
     pub fn begin(&mut self, system: &System<'static>, until: u64) {
         self.until = until;
         self.budget = BUDGET;
@@ -173,12 +178,13 @@ impl Drainer {
     /// # Timing
     /// At most [`CHUNK`] bytes from rings to the UART and as many from the UART to rings.
     pub fn step(&mut self, system: &System<'static>, stats: SharedBlock) -> bool {
+        let mut line = Line::from_bits(LINE.load(Ordering::Relaxed));
         let chunk = CHUNK.min(self.budget);
         let mut left = chunk;
         for ring in &RINGS {
-            while left > 0 && self.goes_on() {
+            while left > 0 && self.goes_on(&mut line) {
                 let Some(byte) = ring.pop() else { break };
-                self.send(Channel::DEFMT, byte);
+                line.push(Channel::DEFMT, byte);
                 left = left.wrapping_sub(1);
             }
         }
@@ -190,43 +196,23 @@ impl Drainer {
             } else {
                 index
             };
-            left = self.drain(system, index, left);
+            left = self.drain(&mut line, system, index, left);
         }
         self.budget = self.budget.wrapping_sub(chunk.wrapping_sub(left));
         stats.add64(core_field!(drained), u64::from(chunk.wrapping_sub(left)));
-        let blocked = !self.flush();
-        let more = self.collect(system) || left == 0 || blocked;
+        let blocked = !flush(&mut line);
+        let more = self.collect(&mut line, system) || left == 0 || blocked;
+        LINE.store(line.bits(), Ordering::Relaxed);
         more && self.budget > 0 && counter() < self.until
     }
 
-    /// Queues a byte; the queue is empty before, so its at most four multiplexed bytes fit.
-    fn send(&mut self, channel: Channel, byte: u8) {
-        for byte in self.encoder.push(channel, byte).as_slice() {
-            let _ = self.pending.push_back(*byte);
-        }
-    }
-
     /// Whether there is time for another byte, and the UART has taken those before.
-    fn goes_on(&mut self) -> bool {
-        counter() < self.until && self.flush()
-    }
-
-    /// Hands the queue to the UART; whether it is empty then.
-    fn flush(&mut self) -> bool {
-        for _ in 0..4 {
-            let Some(byte) = self.pending.front() else {
-                return true;
-            };
-            if !entry::uart_try_put(*byte) {
-                return false;
-            }
-            let _ = self.pending.pop_front();
-        }
-        self.pending.is_empty()
+    fn goes_on(&self, line: &mut Line) -> bool {
+        counter() < self.until && flush(line)
     }
 
     /// Moves a partition's output.
-    fn drain(&mut self, system: &System<'static>, index: usize, budget: u32) -> u32 {
+    fn drain(&self, line: &mut Line, system: &System<'static>, index: usize, budget: u32) -> u32 {
         let channel = u32::try_from(index).ok().and_then(Channel::partition);
         let (Some(partition), Some(channel)) = (system.partitions.get(index), channel) else {
             return budget;
@@ -236,9 +222,9 @@ impl Drainer {
         let tail = window.read32_acquire(TX_CONTROL + TAIL);
         let waiting = Ring::<TX_SIZE>::used(head, tail);
         let mut moved = 0;
-        while moved < waiting && moved < budget && self.goes_on() {
+        while moved < waiting && moved < budget && self.goes_on(line) {
             let at = Ring::<TX_SIZE>::offset(tail.wrapping_add(moved));
-            self.send(channel, window.read8(position(TX_DATA, at)));
+            line.push(channel, window.read8(position(TX_DATA, at)));
             moved = moved.wrapping_add(1);
         }
         window.write32_release(TX_CONTROL + TAIL, tail.wrapping_add(moved));
@@ -246,7 +232,7 @@ impl Drainer {
     }
 
     /// Moves input to the partitions' rings; what does not fit is lost and counted. Whether there may be more.
-    fn collect(&mut self, system: &System<'static>) -> bool {
+    fn collect(&self, line: &mut Line, system: &System<'static>) -> bool {
         for _ in 0..CHUNK {
             if counter() >= self.until {
                 return false;
@@ -254,7 +240,7 @@ impl Drainer {
             let Some(byte) = entry::uart_get() else {
                 return false;
             };
-            let Some((channel, byte)) = self.decoder.push(byte) else {
+            let Some((channel, byte)) = line.receive(byte) else {
                 continue;
             };
             let Some(partition) = system.partitions.get(usize::from(channel.number())) else {
@@ -272,4 +258,18 @@ impl Drainer {
         }
         true
     }
+}
+
+/// Hands what waits to the UART; whether nothing is left then.
+fn flush(line: &mut Line) -> bool {
+    for _ in 0..4 {
+        let Some(byte) = line.front() else {
+            return true;
+        };
+        if !entry::uart_try_put(byte) {
+            return false;
+        }
+        line.sent();
+    }
+    line.front().is_none()
 }

@@ -15,11 +15,11 @@ use bulkhead_policy::steal::Stolen;
 use bulkhead_types::system::System;
 use bulkhead_types::tables::{Core, Partition, Vcpu, core_mode};
 
+use crate::housekeeping::Work;
 use crate::park::park;
 use crate::path::Path;
 use crate::shared::{self, PARTITIONS, PartitionState};
 use crate::sharing::SlotShares;
-use crate::sliced::Work;
 use crate::stats::Ledger;
 use crate::{core_field, dma, entry, gic_cpu, vcpu_field, view};
 
@@ -116,15 +116,15 @@ pub struct Running {
     pub distributor: Distributor,
     /// This core's redistributor.
     pub redistributor: Redistributor,
-    /// State of the console drainer (system core).
+    /// What the console drainer does in the current slot (where housekeeping is done).
     pub drainer: crate::console::Drainer,
     /// Its part in keeping the board's watchdog quiet (sliced cores).
     pub keeper: Option<crate::watchdog::Keeper>,
-    /// Counter at which the system slot's work goes on; `None` when there is none left, and in other slots.
+    /// Counter at which the slot's housekeeping goes on; `None` when there is none left, and in other slots.
     pub step: Option<u64>,
-    /// What the system slot does then.
+    /// What is done then.
     pub work: Work,
-    /// What the system slot has taken from the SMMU.
+    /// What the slot has taken from the SMMU.
     pub faults: dma::Slot,
     /// Physical SPIs taken in the current slot (sliced cores).
     pub interrupts: u32,

@@ -176,12 +176,12 @@ pub fn gic_frames(board: &BoardDevices, core: &Core) -> (Distributor, Redistribu
     unsafe { (Distributor::new(distributor), Redistributor::new(redistributor)) }
 }
 
-/// The SMMU; `None` when the board has none. Only the system core and the cores of partitions with a bus master map it.
+/// The SMMU; `None` when the board has none. Only the cores that do the housekeeping, or may have to, and those of partitions with a bus master map it.
 pub fn smmu(board: &BoardDevices) -> Option<Smmu> {
     let base = usize::try_from(board.smmu).ok().filter(|base| *base != 0)?;
     // SAFETY: the addresses are those of the board's SMMU and of its two queue pages, from the checked blob; the roots
     // of the cores that call this map the first as Device memory and the others writable, which the checker proved;
-    // commands are put under one lock, events are taken by the system core alone.
+    // commands are put under one lock, events are taken in a claimed step of the housekeeping alone.
     Some(unsafe { Smmu::new(base, board.smmu_queues) })
 }
 

@@ -11,7 +11,7 @@
 //!   [`errors`]: SErrors. [`psci`]: guests' calls.
 //! - [`health`]: the health monitor; [`supervise`]: signs of life and notices; [`watchdog`]: the board's.
 //! - [`stats`]: counts and the time ledger. [`path`]: each path's begin and end. [`trace`]: what each core did last.
-//! - [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
+//! - [`housekeeping`]: what EL2 does in slots of its own. [`console`]: the drainer. [`log`]: EL2's own log. [`shared`]: what several cores may touch.
 #![no_std]
 #![cfg(target_arch = "aarch64")]
 #![deny(missing_docs)]
@@ -31,6 +31,7 @@ mod firmware;
 pub mod gic;
 pub mod gic_cpu;
 pub mod health;
+pub mod housekeeping;
 pub mod interrupts;
 pub mod lifecycle;
 pub mod locks;

@@ -190,7 +190,7 @@ fn kick(running: &Running, core: u32) {
     }
 }
 
-/// Publishes what was counted in the block of the calling core, which is the system core.
+/// Publishes what was counted in the block of the calling core, which does the housekeeping.
 pub fn publish(running: &Running) {
     for (number, _) in entries(&running.system) {
         let counts = LOCKS
@@ -199,16 +199,8 @@ pub fn publish(running: &Running) {
         let Some(Ok(counts)) = counts else { continue };
         let size = size_of::<LockStats>();
         let base = core_field!(locks).wrapping_add(number.wrapping_mul(size));
-        for (at, value) in [
-            counts.acquired,
-            counts.contended,
-            counts.boosts,
-            0,
-            counts.revoked,
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        let values = [counts.acquired, counts.contended, counts.boosts, counts.revoked];
+        for (at, value) in values.into_iter().enumerate() {
             let offset = base.wrapping_add(at.wrapping_mul(4));
             running
                 .stats

@@ -9,7 +9,7 @@
 
 use core::sync::atomic::Ordering;
 
-use bulkhead_abi::stats::{LockStats, RELOAD};
+use bulkhead_abi::stats::{JobStats, RELOAD};
 use bulkhead_arch::lock::FAILED_CORES;
 use bulkhead_policy::lock::helped::Turn;
 use bulkhead_policy::psci::Power;
@@ -19,7 +19,8 @@ use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{LocalVcpu, Running};
 use crate::lifecycle::{GUEST_PPIS, vgic_config};
-use crate::{core_field, direct, gic_cpu, physical, view};
+use crate::stats::count_job;
+use crate::{direct, gic_cpu, physical, view};
 
 /// The machine, then the root page.
 const STEPS: u8 = 2;
@@ -37,14 +38,14 @@ pub fn carry_on(vcpu: &LocalVcpu, running: &Running, starts: u32) -> bool {
     let [low, high, ..] = starts.wrapping_add(1).to_le_bytes();
     let job = &vcpu.shared.reload;
     if job.begin_once(owner, STEPS, u16::from_le_bytes([low, high])) {
-        count(running, core::mem::offset_of!(LockStats, acquired));
+        count_job(running, RELOAD, core::mem::offset_of!(JobStats, acquired));
     }
     for _ in 0..running.system.board.poll_bound {
         match job.claim(own, FAILED_CORES.load(Ordering::SeqCst)) {
             Turn::Execute(step) => {
                 execute(vcpu, running, step.number);
                 if step.helps {
-                    count(running, core::mem::offset_of!(LockStats, helped_steps));
+                    count_job(running, RELOAD, core::mem::offset_of!(JobStats, helped_steps));
                 }
                 if job.finish(step) {
                     return true;
@@ -54,7 +55,7 @@ pub fn carry_on(vcpu: &LocalVcpu, running: &Running, starts: u32) -> bool {
             Turn::Done => return true,
             Turn::Poisoned => {
                 if job.begin_anew() {
-                    count(running, core::mem::offset_of!(LockStats, revoked));
+                    count_job(running, RELOAD, core::mem::offset_of!(JobStats, revoked));
                 }
             }
         }
@@ -95,13 +96,4 @@ fn reset_machine(vcpu: &LocalVcpu, running: &Running) {
     for slot in &vcpu.shared.power {
         slot.set(Power::Off);
     }
-}
-
-/// Adds one to a count of this core's block.
-fn count(running: &Running, field: usize) {
-    let entry = RELOAD.wrapping_mul(size_of::<LockStats>());
-    let at = core_field!(locks).wrapping_add(entry).wrapping_add(field);
-    running
-        .stats
-        .write32(at, running.stats.read32_acquire(at).wrapping_add(1));
 }

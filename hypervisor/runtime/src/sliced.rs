@@ -10,29 +10,13 @@ use bulkhead_abi::trace::{self, Kind};
 use bulkhead_arch::aarch64_cpu::registers::{CNTHP_CTL_EL2, Writeable};
 use bulkhead_arch::barrier::{counter, isb};
 use bulkhead_arch::registers;
-use bulkhead_policy::schedule::{Occupant, Position, ticks};
+use bulkhead_policy::schedule::{Occupant, Position};
 
 use crate::core_state::{PerCore, Running};
 use crate::health::{self, Blame, Event};
 use crate::shared::{self, NOBODY};
 use crate::stats::Account;
-use crate::{core_field, vcpu_field};
-
-/// From one step of the system slot's work to the next, ns.
-const STEP_NS: u64 = 5_000;
-
-/// What the system slot does next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Work {
-    /// Looks at signs of life, tells the monitor.
-    Signs,
-    /// Looks at the cores, pets the watchdog.
-    Watchdog,
-    /// Takes the SMMU's records, a few a step, then publishes the counts of locks.
-    Faults,
-    /// Moves bytes of consoles, as often as there is time.
-    Consoles,
-}
+use crate::{core_field, housekeeping, vcpu_field};
 
 /// Programs EL2's timer for the end of the slot, of the budget's period, for the system slot's next step, or for
 /// counter value `limit`, whichever is earliest.
@@ -46,45 +30,6 @@ pub fn arm_until(running: &Running, limit: Option<u64>) {
     registers::cnthp_cval::write(limit.map_or(look, |limit| limit.min(look)));
     CNTHP_CTL_EL2.set(1);
     isb();
-}
-
-/// Takes the next step of the system slot's work, and says when the one after it is due: first what asks for a
-/// reaction, then faults of bus masters and the consoles, a chunk a step. Each step is a path through EL2 of its own, so that none is long.
-fn housekeep(running: &mut Running) {
-    if running.step.take().is_none() {
-        return;
-    }
-    let more = match running.work {
-        Work::Signs => {
-            crate::supervise::step(running);
-            running.work = match running.keeper {
-                Some(_) => Work::Watchdog,
-                None => Work::Faults,
-            };
-            true
-        }
-        Work::Watchdog => {
-            if let Some(keeper) = &running.keeper {
-                keeper.look(running);
-            }
-            running.work = Work::Faults;
-            true
-        }
-        Work::Faults => {
-            if !crate::dma::take_faults(running) {
-                crate::locks::publish(running);
-                running.work = Work::Consoles;
-            }
-            true
-        }
-        Work::Consoles => running.drainer.step(&running.system, running.stats),
-    };
-    running.step = more.then(|| after_a_pause(counter()));
-}
-
-/// When the step after `now` is due: late enough that it is an interrupt, and a path, of its own.
-fn after_a_pause(now: u64) -> u64 {
-    now.wrapping_add(ticks(STEP_NS, crate::view::handoff().frequency))
 }
 
 impl PerCore {
@@ -143,7 +88,7 @@ impl PerCore {
         }
         if next == position {
             running.renew_budget(now);
-            housekeep(running);
+            housekeeping::carry_on(running);
             arm_until(running, None);
             self.decide_again();
         } else {
@@ -173,16 +118,9 @@ impl PerCore {
         let now = running.ledger.charge(Account::El2);
         running.renew_budget(now.wrapping_sub(crate::view::handoff().epoch));
         running.step = None;
-        if position.occupant() == Occupant::System {
-            // The last quarter of the slot is for what is begun, and for the way out.
-            let spare = position.end().wrapping_sub(position.begin()) / 4;
-            let until = position.end().wrapping_sub(spare);
-            running
-                .drainer
-                .begin(&running.system, crate::view::handoff().epoch.wrapping_add(until));
-            running.step = Some(after_a_pause(now));
-            running.work = Work::Signs;
-            running.faults = crate::dma::Slot::NEW;
+        let keeps_house = housekeeping::is_due(running, &position);
+        if keeps_house {
+            housekeeping::begin(running, &position, now);
         }
         arm_until(running, None);
         let lateness = position.lateness(now.wrapping_sub(crate::view::handoff().epoch));
@@ -196,7 +134,7 @@ impl PerCore {
                     .position(|v| v.as_ref().is_some_and(|v| v.global == global)),
                 global,
             ),
-            Occupant::System | Occupant::Idle => (None, NOBODY),
+            Occupant::System | Occupant::Standby | Occupant::Idle => (None, NOBODY),
         };
         running.owner = owner;
         running.slot = owner;
@@ -211,9 +149,10 @@ impl PerCore {
                 keeper.look(running);
             }
         }
-        let shown = match position.occupant() {
-            Occupant::System => u32::from(trace::SYSTEM),
-            Occupant::Vcpu(_) | Occupant::Shared(_) | Occupant::Idle => global,
+        let shown = if keeps_house {
+            u32::from(trace::SYSTEM)
+        } else {
+            global
         };
         running.note(
             Kind::Slot,

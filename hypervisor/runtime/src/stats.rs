@@ -7,7 +7,7 @@
 use core::mem::offset_of;
 
 use bulkhead_abi::hypercall::{INVALID_PARAMETERS, NOT_SUPPORTED};
-use bulkhead_abi::stats::{CoreStats, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, VcpuStats};
+use bulkhead_abi::stats::{CoreStats, JobStats, VCPU_STATS_OFFSET, VCPU_STATS_SIZE, VcpuStats};
 use bulkhead_arch::barrier::counter;
 use bulkhead_arch::words::SharedBlock;
 use bulkhead_policy::ledger::Reading;
@@ -30,6 +30,14 @@ macro_rules! vcpu_field {
     ($field:ident) => {
         core::mem::offset_of!(bulkhead_abi::stats::VcpuStats, $field)
     };
+}
+
+/// Adds one to a count, at offset `field`, of a job of EL2 in the calling core's block.
+pub fn count_job(running: &Running, job: usize, field: usize) {
+    let entry = job.wrapping_mul(size_of::<JobStats>());
+    let at = core_field!(jobs).wrapping_add(entry).wrapping_add(field);
+    let count = running.stats.read32_acquire(at);
+    running.stats.write32(at, count.wrapping_add(1));
 }
 
 /// Who is charged for the time since the last call.

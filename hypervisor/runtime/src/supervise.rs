@@ -23,10 +23,10 @@ use crate::view;
 /// Notices written in one system slot.
 const BUDGET: u32 = 8;
 
-/// What the system slot remembers of the partitions, by index: [`Watch::words`]. Only the system core uses it.
+/// What is remembered of the partitions, by index: [`Watch::words`]. Used by who has claimed a step of the housekeeping.
 static WATCHES: [[AtomicU64; 4]; MAX_PARTITIONS] =
     [const { [const { AtomicU64::new(0) }; 4] }; MAX_PARTITIONS];
-/// Events of each core's log that were looked at. Only the system core uses it.
+/// Events of each core's log that were looked at. Used as [`WATCHES`] is.
 static TOLD: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
 /// Polls of the SMMU that reached their bound and were not reported yet.
@@ -35,6 +35,14 @@ static POLLS: AtomicU64 = AtomicU64::new(0);
 /// Remembers for the next system slot that a poll of hardware that all share reached its bound.
 pub fn poll_failed() {
     POLLS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Forgets the signs of life, which a step that broke off may have left half written: each partition has its grace again,
+/// as after a start. Implements: BH-SCHED-028.
+pub fn broken_off() {
+    for word in WATCHES.iter().flatten() {
+        word.store(0, Ordering::Relaxed);
+    }
 }
 
 /// Looks at every partition, then tells the monitor partition what is new.

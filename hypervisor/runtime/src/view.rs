@@ -139,7 +139,7 @@ pub fn pristine_stream(system: &System<'_>, stream: u32) -> &'static [u64] {
     offset.map_or(&[], |offset| pristine(offset, STREAM_BYTES))
 }
 
-/// The window of a partition. Only the system core and the cores of a partition with an emulated UART map it.
+/// The window of a partition. Only the cores that do the housekeeping, or may have to, and those of a partition with an emulated UART map it.
 pub fn window(partition: &Partition) -> SharedBlock {
     match usize::try_from(partition.window) {
         // SAFETY: (1) the compiler placed a window there and maps it in the roots of the cores that call this

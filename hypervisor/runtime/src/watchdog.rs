@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The board's watchdog at work: petted once a system slot, if the slots of every watched core go on; by the first core
+//! The board's watchdog at work: petted once a system slot, if the slots of every watched core go on; by its first successor
 //! that is left, once a frame, when the system core has parked. What it means is [`bulkhead_policy::watchdog`]'s.
 
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -37,8 +37,13 @@ impl Keeper {
         let set = watched(system).fold(0, |set, (core, _)| set | 1u32.checked_shl(core).unwrap_or(0));
         watched(system).find(|(core, _)| *core == index).map(|_| Self {
             watchdog,
-            before: predecessors(index, system.board.system_core, set),
+            before: predecessors(index, system.board.system_core, system.standby_core(), set),
         })
+    }
+
+    /// Whether this core pets before all others: the system core, in its slots.
+    pub fn is_first(&self) -> bool {
+        self.before == 0
     }
 
     /// Whether this core pets in the stead of the system core, which has parked.

@@ -200,7 +200,8 @@ impl<'a> System<'a> {
         check(all && self.streams.iter().all(known), BlobError::Index("streams"))
     }
 
-    /// Slots of a sliced core cover its frame from 0 to its end; each vCPU slot names a vCPU of that core.
+    /// Slots of a sliced core cover its frame from 0 to its end; each vCPU slot names a vCPU of that core. At most one
+    /// core has standby slots, and it is not the system core. Implements: BH-SCHED-026.
     fn check_slots(&self) -> Result<(), BlobError> {
         for core in self.cores {
             let slots = self.slots_of(core);
@@ -218,14 +219,37 @@ impl<'a> System<'a> {
                 end = end.checked_add(slot.length_ns).ok_or(BlobError::Slots)?;
                 let vcpu_ok = match slot.kind {
                     slot_kind::VCPU => self.vcpus_of(core).iter().any(|v| v.vcpu == slot.vcpu),
-                    slot_kind::SYSTEM | slot_kind::IDLE => slot.vcpu == NONE,
+                    slot_kind::SYSTEM | slot_kind::IDLE | slot_kind::STANDBY => slot.vcpu == NONE,
                     _ => false,
                 };
                 check(vcpu_ok && self.shares_fit(core, slot), BlobError::Index("slots"))?;
             }
             check(end == core.major_frame_ns && end > 0, BlobError::Slots)?;
         }
-        Ok(())
+        let mut successors = self.standby_cores();
+        let successor = successors.next();
+        check(
+            successor != Some(self.board.system_core) && successors.next().is_none(),
+            BlobError::Slots,
+        )
+    }
+
+    /// Whether a core has standby slots.
+    fn is_standby(&self, core: &Core) -> bool {
+        self.slots_of(core).iter().any(|s| s.kind == slot_kind::STANDBY)
+    }
+
+    /// Cores with standby slots.
+    fn standby_cores(&self) -> impl Iterator<Item = u32> {
+        let cores = (0u32..).zip(self.cores);
+        cores
+            .filter(|(_, core)| self.is_standby(core))
+            .map(|(index, _)| index)
+    }
+
+    /// The core that does EL2's housekeeping when EL2 has failed on the system core, or [`NONE`].
+    pub fn standby_core(&self) -> u32 {
+        self.standby_cores().next().unwrap_or(NONE)
     }
 
     /// The shares of a slot name different vCPUs of the core, its own among them, with budgets that fit; slack comes
@@ -269,7 +293,8 @@ impl<'a> System<'a> {
 
     /// Whether the watchdog wants slots of core `index` to go on: a sliced core that a partition or EL2 uses.
     pub fn is_watched(&self, index: u32, core: &Core) -> bool {
-        core.mode == core_mode::SLICED && (core.vcpu_count > 0 || index == self.board.system_core)
+        let is_used = core.vcpu_count > 0 || index == self.board.system_core || self.is_standby(core);
+        core.mode == core_mode::SLICED && is_used
     }
 
     /// vCPUs of a partition, in order.

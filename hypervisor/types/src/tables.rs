@@ -100,6 +100,8 @@ pub mod slot_kind {
     pub const SYSTEM: u32 = 1;
     /// The core sleeps.
     pub const IDLE: u32 = 2;
+    /// EL2's housekeeping runs if EL2 has failed on the system core; else the core sleeps.
+    pub const STANDBY: u32 = 3;
 }
 
 /// A window of a major frame. The slots of a core cover its frame without gap or overlap.

@@ -190,6 +190,37 @@ fn shares_that_do_not_fit_their_slot_are_refused() {
     }
 }
 
+/// A system core of its own beside the core of [`good`], whose slot is turned into a standby slot, and the successors.
+// Verifies: BH-SCHED-026
+#[test]
+fn the_system_core_has_one_successor_at_most() {
+    let standby_on = |cores: &[usize]| {
+        verdict(|t| {
+            let (core, slot) = (t.cores[0], t.slots[0]);
+            for index in 1..4 {
+                let idle = Core {
+                    vcpu_count: 0,
+                    slot_first: index,
+                    ..core
+                };
+                t.cores.push(idle);
+                let (kind, vcpu) = (slot_kind::IDLE, u32::MAX);
+                t.slots.push(Slot { kind, vcpu, ..slot });
+            }
+            t.board.system_core = 1;
+            for at in cores {
+                t.slots[*at].kind = slot_kind::STANDBY;
+            }
+        })
+    };
+    assert_eq!(standby_on(&[]), Ok(()));
+    assert_eq!(standby_on(&[2]), Ok(()));
+    assert_eq!(standby_on(&[3]), Ok(()));
+    for bad in [&[1][..], &[2, 3], &[1, 2]] {
+        assert_eq!(standby_on(bad), Err(BlobError::Slots), "{bad:?}");
+    }
+}
+
 #[test]
 fn a_slot_table_with_a_hole_is_refused() {
     type Change = fn(&mut Tables);

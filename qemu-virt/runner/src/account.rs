@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use bulkhead_abi::stats::{LockStats, RELOAD, VcpuStats, core_state, partition_state};
+use bulkhead_abi::stats::{
+    HOUSEKEEPING, JobStats, LockStats, RELOAD, VcpuStats, core_state, partition_state,
+};
 use bulkhead_abi::window::Metrics;
 use bulkhead_model::manifest::Manifest;
 
@@ -176,7 +178,7 @@ fn partition_report(
     }
 }
 
-/// Faults of a partition's devices: the core with the system slot counts them, all others have zeros.
+/// Faults of a partition's devices: the cores that do the housekeeping count them, all others have zeros.
 fn dma_faults(manifest: &Manifest, stats: &Snapshot, partition: usize) -> BTreeMap<String, u64> {
     let count = |number: usize| -> u64 {
         let cores = stats.cores.iter().flatten();
@@ -244,26 +246,41 @@ fn core_report(manifest: &Manifest, stats: &Snapshot, index: u32) -> CoreReport 
     }
 }
 
-/// The locks' counts, which one core publishes: the sum over all cores. Implements: BH-LOCK-023.
+/// Counts of locks, of which those of the core that publishes them now are the largest, then those of EL2's own jobs,
+/// to which every core adds. Implements: BH-LOCK-023.
 fn locks(manifest: &Manifest, stats: &Snapshot) -> Vec<LockReport> {
-    let names = manifest.locks.iter().map(String::as_str).enumerate();
-    let names = names.chain([(RELOAD, "el2:reload")]);
-    let counted = |number: usize| {
-        let cores = stats.cores.iter().flatten();
-        cores.filter_map(move |core| core.stats.locks.get(number))
-    };
-    let report = |(number, name): (usize, &str)| {
-        let sum = |field: fn(&LockStats) -> u32| counted(number).map(field).sum();
+    let cores = || stats.cores.iter().flatten().map(|core| &core.stats);
+    let lock = |(number, name): (usize, &String)| {
+        let newest = |field: fn(&LockStats) -> u32| {
+            let counts = cores().filter_map(|stats| stats.locks.get(number));
+            counts.map(field).max().unwrap_or(0)
+        };
         LockReport {
-            name: name.to_owned(),
-            acquired: sum(|l| l.acquired),
-            contended: sum(|l| l.contended),
-            boosts: sum(|l| l.boosts),
-            helped_steps: sum(|l| l.helped_steps),
-            revoked: sum(|l| l.revoked),
+            name: name.clone(),
+            acquired: newest(|l| l.acquired),
+            contended: newest(|l| l.contended),
+            boosts: newest(|l| l.boosts),
+            helped_steps: 0,
+            revoked: newest(|l| l.revoked),
         }
     };
-    names.map(report).collect()
+    let job = |(number, name): (usize, &str)| {
+        let sum = |field: fn(&JobStats) -> u32| -> u32 {
+            let counts = cores().filter_map(|stats| stats.jobs.get(number));
+            counts.map(field).sum()
+        };
+        LockReport {
+            name: name.to_owned(),
+            acquired: sum(|j| j.acquired),
+            contended: 0,
+            boosts: 0,
+            helped_steps: sum(|j| j.helped_steps),
+            revoked: sum(|j| j.revoked),
+        }
+    };
+    let jobs = [(RELOAD, "el2:reload"), (HOUSEKEEPING, "el2:housekeeping")];
+    let locks = manifest.locks.iter().enumerate().map(lock);
+    locks.chain(jobs.into_iter().map(job)).collect()
 }
 
 /// Name of a state of [`partition_state`].

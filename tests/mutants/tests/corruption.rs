@@ -20,6 +20,7 @@ use bulkhead_mutants::files::Files;
 use bulkhead_mutants::judge::{Verdict, judge};
 use bulkhead_types::image::Range;
 
+use bulkhead_types::tables::{Slot, slot_kind};
 use systems::support::{Workshop, hypervisor_bin};
 
 /// Partitions of `systems/masters.yaml`, in order.
@@ -266,6 +267,36 @@ fn grants_that_were_shifted_or_widened() {
     refused("BH-CHK-022", &given);
     let lost = line.regrant(|grants| grants.retain(|g| g.root != direct || g.name != "loader"));
     refused("BH-CHK-011", &lost);
+}
+
+/// What EL2 maps for its housekeeping is missing on the core that may have to do it, or is there on a core that never does.
+/// Verifies: BH-CHK-032, BH-CHK-051.
+#[test]
+fn a_successor_that_could_not_and_one_that_must_not() {
+    let line = Line::new();
+    let (system, successor, other) = (Root::Core(0), Root::Core(1), Root::Core(3));
+    for name in ["uart", "window:direct"] {
+        let lost = line.regrant(|grants| grants.retain(|g| g.root != successor || g.name != name));
+        refused("BH-CHK-032", &lost);
+        let given = line.regrant(|grants| {
+            let mut more = named(grants, system, name).clone();
+            more.root = other;
+            let before = |g: &Grant| g.root == other && g.address < more.address;
+            let after = grants.iter().rposition(before).unwrap();
+            grants.insert(after + 1, more);
+        });
+        refused("BH-CHK-032", &given);
+    }
+    let slots = |change: fn(&mut [Slot])| line.resect(|sections| change(&mut sections.slots));
+    let kinds: Vec<u32> = line.stages().sections.slots.iter().map(|s| s.kind).collect();
+    assert_eq!((kinds[1], kinds[5]), (slot_kind::SYSTEM, slot_kind::STANDBY));
+    // It maps all that, and its slot is idle; it has no slot of the kind, and another core has.
+    refused("BH-CHK-032", &slots(|slots| slots[5].kind = slot_kind::IDLE));
+    let own = slots(|slots| {
+        slots[1].kind = slot_kind::STANDBY;
+        slots[5].kind = slot_kind::IDLE;
+    });
+    refused("BH-CHK-051", &own);
 }
 
 /// Tables from other grants than the text. Verifies: BH-CHK-010, BH-CHK-033.

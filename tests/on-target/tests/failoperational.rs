@@ -7,19 +7,29 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use bulkhead_abi::mux::ESCAPE;
 use bulkhead_model::manifest::Vcpu;
 use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port, symbol};
 use bulkhead_on_target::{REFERENCE, System, core, images, in_tree, lines, partition, says, succeeded, tool};
-use bulkhead_runner::report::Report;
+use bulkhead_runner::Session;
+use bulkhead_runner::report::{LockReport, Report};
 
-/// The core that fails: one that runs Linux and the cluster.
+/// A core that fails: one that runs Linux and the cluster.
 const VICTIM: u32 = 1;
-/// Core of the system slot, which drains the consoles.
+/// Core of the system slot, which does the housekeeping.
 const SYSTEM: u32 = 0;
+/// Data register of the UART of `qemu-virt`.
+const UART: u64 = 0x0900_0000;
 
-/// Damages core [`VICTIM`] when it is at `place`, at the earliest when Linux has said `booted`, then lets two scenarios
-/// pass.
-fn damaged(booted: Option<&str>, place: u64, damage: impl FnOnce(&mut Debugger, &System)) -> Report {
+/// Damages core `victim`, a sliced one, when it is at `place`, at the earliest when Linux has said `booted`, then lets two
+/// scenarios pass.
+fn damaged(
+    victim: u32,
+    booted: Option<&str>,
+    place: u64,
+    damage: impl FnOnce(&mut Debugger, &System),
+) -> Report {
+    let other = if victim == SYSTEM { VICTIM } else { SYSTEM };
     let system = System::build(REFERENCE, &[]);
     let port = free_port();
     let mut session = system.start(|options| options.launch.gdb = Some(port));
@@ -29,13 +39,13 @@ fn damaged(booted: Option<&str>, place: u64, damage: impl FnOnce(&mut Debugger, 
         says(&mut session, "infotainment", text, 60);
     }
     let mut debugger = Debugger::connect(port);
-    debugger.run_to(VICTIM, place);
+    debugger.run_to(victim, place);
     damage(&mut debugger, &system);
     debugger.release();
     session.debugger_left(Duration::from_secs(30));
     // The car is judged by what happens from now on.
     session.run_for(Duration::from_secs(1)).expect("time passes");
-    let before = session.stats().expect("statistics").cores[usize::try_from(SYSTEM).expect("small")]
+    let before = session.stats().expect("statistics").cores[usize::try_from(other).expect("small")]
         .as_ref()
         .expect("core")
         .stats
@@ -50,12 +60,12 @@ fn damaged(booted: Option<&str>, place: u64, damage: impl FnOnce(&mut Debugger, 
             .any(|line| line.contains("CRASHED"))
     );
     let report = session.finish("the test is over").expect("report");
-    assert_eq!(core(&report, VICTIM).state, "failed");
-    for index in [SYSTEM, 2, 3] {
+    assert_eq!(core(&report, victim).state, "failed");
+    for index in [other, 2, 3] {
         assert_eq!(core(&report, index).state, "running", "core {index}");
     }
     assert!(
-        core(&report, SYSTEM).frames > before,
+        core(&report, other).frames > before,
         "the other sliced core goes on"
     );
     for name in ["adas", "vehicle"] {
@@ -75,9 +85,9 @@ fn damaged(booted: Option<&str>, place: u64, damage: impl FnOnce(&mut Debugger, 
     assert_eq!(crash.len(), 1, "{:?}", report.health);
     assert_eq!(
         (crash[0].core, crash[0].error.as_str(), crash[0].times),
-        (VICTIM, "crash", 1)
+        (victim, "crash", 1)
     );
-    assert_eq!(report.health_counts[&format!("core:{VICTIM}")]["crash"], 1);
+    assert_eq!(report.health_counts[&format!("core:{victim}")]["crash"], 1);
     println!("{:x?}", crash[0]);
     report
 }
@@ -85,7 +95,7 @@ fn damaged(booted: Option<&str>, place: u64, damage: impl FnOnce(&mut Debugger, 
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_bad_program_counter_parks_its_core_only() {
-    let report = damaged(None, symbol(&["bulkhead_on_fiq"]), |debugger, _| {
+    let report = damaged(VICTIM, None, symbol(&["bulkhead_on_fiq"]), |debugger, _| {
         debugger.set(PC, 0x10)
     });
     let crash = report
@@ -99,7 +109,7 @@ fn a_bad_program_counter_parks_its_core_only() {
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_bad_stack_pointer_parks_its_core_only() {
-    damaged(None, symbol(&["bulkhead_on_fiq"]), |debugger, _| {
+    damaged(VICTIM, None, symbol(&["bulkhead_on_fiq"]), |debugger, _| {
         debugger.set(SP, 0x20)
     });
 }
@@ -107,7 +117,7 @@ fn a_bad_stack_pointer_parks_its_core_only() {
 /// Verifies: BH-CORE-008.
 #[test]
 fn a_cleared_table_entry_parks_its_core_only() {
-    damaged(None, symbol(&["bulkhead_on_fiq"]), |debugger, system| {
+    damaged(VICTIM, None, symbol(&["bulkhead_on_fiq"]), |debugger, system| {
         let text = fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
         let record = format!("root el2:core:{VICTIM} 0x");
         let root = text
@@ -128,23 +138,154 @@ fn a_crash_with_a_ticket_lock_held_parks_its_core_only() {
         symbol(&["runtime", "gic", "fill"]),
         symbol(&["runtime", "shared", "RUNNING"]),
     );
-    damaged(Some("Brought up 1 node, 2 CPUs"), place, |debugger, system| {
-        // Of the partitions of this core Linux alone has a vCPU on another one, which takes the same lock.
-        let manifest = system.manifest();
-        let name = |vcpu: &Vcpu| {
-            usize::try_from(vcpu.partition)
-                .ok()
-                .and_then(|p| manifest.partitions.get(p))
-        };
-        let linux = manifest
-            .vcpus
-            .iter()
-            .position(|vcpu| vcpu.core == VICTIM && name(vcpu).is_some_and(|p| p.name == "infotainment"));
-        let linux = linux.and_then(|index| u32::try_from(index).ok()).expect("a vCPU");
-        let slot = slots + 4 * u64::from(VICTIM);
-        debugger.run_until(VICTIM, place, |d| d.read_physical(slot) == linux);
+    damaged(
+        VICTIM,
+        Some("Brought up 1 node, 2 CPUs"),
+        place,
+        |debugger, system| {
+            // Of the partitions of this core Linux alone has a vCPU on another one, which takes the same lock.
+            let manifest = system.manifest();
+            let name = |vcpu: &Vcpu| {
+                usize::try_from(vcpu.partition)
+                    .ok()
+                    .and_then(|p| manifest.partitions.get(p))
+            };
+            let linux = manifest
+                .vcpus
+                .iter()
+                .position(|vcpu| vcpu.core == VICTIM && name(vcpu).is_some_and(|p| p.name == "infotainment"));
+            let linux = linux.and_then(|index| u32::try_from(index).ok()).expect("a vCPU");
+            let slot = slots + 4 * u64::from(VICTIM);
+            debugger.run_until(VICTIM, place, |d| d.read_physical(slot) == linux);
+            debugger.set(PC, 0x10);
+        },
+    );
+}
+
+/// EL2's housekeeping in a report.
+fn housekeeping(report: &Report) -> &LockReport {
+    let job = report
+        .pi_locks
+        .iter()
+        .find(|lock| lock.name == "el2:housekeeping");
+    let job = job.expect("the job");
+    println!("{job:?}");
+    job
+}
+
+/// Ends EL2 on the system core when it is at `place`.
+fn ends_on_system_core(session: &mut Session, port: u16, place: u64, before: impl FnOnce(&mut Debugger)) {
+    let mut debugger = Debugger::connect(port);
+    debugger.run_to(SYSTEM, place);
+    before(&mut debugger);
+    debugger.set(PC, 0x10);
+    debugger.release();
+    session.debugger_left(Duration::from_secs(30));
+}
+
+/// What the cluster and the car say from then on comes through the other core: `damaged` waits for it.
+/// Verifies: BH-CORE-008, BH-SCHED-027, BH-SCHED-029.
+#[test]
+fn the_successor_takes_the_housekeeping_of_the_system_core_over() {
+    let report = damaged(SYSTEM, None, symbol(&["bulkhead_on_fiq"]), |debugger, _| {
         debugger.set(PC, 0x10);
     });
+    let job = housekeeping(&report);
+    assert!(job.helped_steps > 0, "steps in the stead of the system core");
+    assert_eq!(job.revoked, 0, "no step broke off");
+    assert_eq!(report.stray_bytes, 0);
+}
+
+/// Nobody helps while the system core lives. Verifies: BH-SCHED-027.
+#[test]
+fn the_successor_sleeps_while_the_system_core_lives() {
+    let system = System::build(REFERENCE, &["partitions.infotainment.autostart=false"]);
+    let mut session = system.start(|_| {});
+    says(&mut session, "vehicle", "scenario 1: STOPPED", 60);
+    let report = session.finish("the test is over").expect("report");
+    let job = housekeeping(&report);
+    assert!(job.acquired > 100, "a job in each system slot");
+    assert_eq!((job.helped_steps, job.revoked), (0, 0));
+}
+
+/// The step of the drainer in which EL2 fails has sent the first byte of an escape. The lines of the consoles stay whole but
+/// for what was under way, and a heartbeat that stops afterwards is found and answered.
+/// Verifies: BH-CON-006, BH-SCHED-028, BH-SCHED-029.
+#[test]
+fn a_step_that_broke_off_is_taken_over() {
+    let system = System::build(
+        REFERENCE,
+        &[
+            r#"partitions.adas.args="hold=5000ms@brake""#,
+            "partitions.adas.heartbeat={every: 30ms, grace: 20ms}",
+            "partitions.infotainment.autostart=false",
+        ],
+    );
+    let port = free_port();
+    let mut session = system.start(|options| options.launch.gdb = Some(port));
+    says(&mut session, "cluster", " km/h, ", 60);
+    let step = symbol(&["bulkhead_runtime", "console", "flush"]);
+    ends_on_system_core(&mut session, port, step, |debugger| {
+        debugger.write_device(UART, u32::from(ESCAPE));
+    });
+    let spoken = lines(&session, "cluster").len();
+    // Found by the other core, once in each life.
+    for _ in 0..2 {
+        says(&mut session, "adas", "held for 5000 ms in mid-brake", 60);
+        says(&mut session, "vehicle", "STOPPED (degraded)", 60);
+    }
+    says(&mut session, "cluster", " km/h, ", 60);
+    for line in lines(&session, "cluster").iter().skip(spoken + 1) {
+        assert!(line.is_ascii() && line.contains("km/h"), "{line:?}");
+    }
+    let report = session.finish("the test is over").expect("report");
+    let job = housekeeping(&report);
+    assert_eq!(job.revoked, 1, "the step is known to have broken off");
+    assert!(job.helped_steps > 0);
+    assert_eq!(report.stray_bytes, 0, "no byte went to a channel that nobody has");
+    assert_eq!(core(&report, SYSTEM).state, "failed");
+    assert!(partition(&report, "adas").restarts > 0);
+    let found: Vec<_> = report.health.iter().filter(|e| e.error == "heartbeat").collect();
+    assert!(!found.is_empty(), "{:?}", report.health);
+    for event in found {
+        assert_eq!((event.core, event.partition.as_deref()), (VICTIM, Some("adas")));
+        assert_eq!(event.action, "restart-partition");
+    }
+}
+
+/// A partition forges DMA after EL2 has failed on the system core: the other core takes the SMMU's records, and blames it.
+/// Verifies: BH-DMA-023, BH-SCHED-029.
+#[test]
+fn the_successor_attributes_faults_of_bus_masters() {
+    let system = System::build(
+        "tests/systems/attackers.yaml",
+        &[
+            r#"partitions.attacker.args="attack=dma""#,
+            "partitions.attacker.cores={sliced: [1]}",
+            "schedule.cores.0=[{ run: cluster, for: 8ms }, { run: system, for: 2ms }]",
+            "schedule.cores.1=[{ run: attacker, for: 9ms }, { run: standby, for: 1ms }]",
+        ],
+    );
+    let port = free_port();
+    let mut session = system.start(|options| options.launch.gdb = Some(port));
+    says(&mut session, "attacker", "granted DMA: lands", 60);
+    ends_on_system_core(&mut session, port, symbol(&["bulkhead_on_fiq"]), |_| {});
+    says(&mut session, "attacker", " 0 succeeded", 120);
+    session.run_for(Duration::from_millis(50)).expect("time passes");
+    let report = session.finish("the attack is over").expect("report");
+    let faults = &partition(&report, "attacker").dma_faults;
+    println!("{faults:?} {:?}", report.health);
+    assert!(faults.get("edu0").copied().unwrap_or(0) > 100, "the flood");
+    assert_eq!((report.dma.unowned, report.dma.stream_failures), (0, 0));
+    let blamed = report
+        .health
+        .iter()
+        .filter(|e| e.error == "dma-fault" && e.core == VICTIM);
+    let blamed: Vec<_> = blamed.map(|e| e.partition.as_deref()).collect();
+    assert!(
+        !blamed.is_empty() && blamed.iter().all(|who| *who == Some("attacker")),
+        "{blamed:?}"
+    );
 }
 
 /// `crash el2` of a small system whose core 0 is damaged at the end of a slot: what it says, and what `gdb-multiarch`

@@ -108,7 +108,7 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
     let locks = system.blob.locks.iter();
     let locks = locks.filter(|lock| lock.participants().any(|(p, _, _)| runs_here(system, k, p)));
     runs.extend(identity(locks.map(|lock| lock.range), Access::CHANNEL));
-    let is_system = is(board.system_core, k);
+    let keeps_house = system.keeps_house(k);
     let functions = || {
         let here = |index: u32| {
             system
@@ -124,8 +124,8 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
     let guards_streams = functions().any(|function| function.bus_master != 0)
         || platform.any(|(_, owner)| runs_here(system, k, *owner));
     let devices = system.el2_devices().into_iter().filter(|(name, _)| match *name {
-        "UART" => is_system,
-        "SMMU" => is_system || guards_streams,
+        "UART" => keeps_house,
+        "SMMU" => keeps_house || guards_streams,
         _ => false,
     });
     runs.extend(identity(devices.map(|(_, range)| range), Access::DEVICE));
@@ -135,7 +135,7 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
     }
     let watchdog = system.watchdog().filter(|_| system.is_watched(k));
     runs.extend(identity(watchdog, Access::DEVICE));
-    if is_system || guards_streams {
+    if keeps_house || guards_streams {
         runs.extend(identity(system.smmu_queues(), Access::WRITE));
         // A table of less than a page has its page alone: roots are pages, and the live area has nothing else.
         let table = system.stream_table();
@@ -148,7 +148,7 @@ fn core(system: &System<'_>, k: usize) -> Vec<Run> {
         runs.extend(identity(pages, Access::WRITE));
     }
     let windows = system.windows().into_iter();
-    let windows = windows.filter(|(owner, _)| is_system || emulates_uart_for(system, k, *owner));
+    let windows = windows.filter(|(owner, _)| keeps_house || emulates_uart_for(system, k, *owner));
     runs.extend(identity(windows.map(|(_, range)| range), Access::WRITE));
     let stolen = system.stolen().into_iter();
     let stolen = stolen.filter(|(owner, _)| u32::try_from(*owner).is_ok_and(|p| runs_here(system, k, p)));

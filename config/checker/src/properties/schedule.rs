@@ -2,7 +2,7 @@
 //! Who runs where and when.
 
 use crate::system::System;
-use crate::tables::{Budget, Core, Mode, NONE, Share, Slot};
+use crate::tables::{Budget, Core, Mode, NONE, STANDBY, Share, Slot, span};
 
 /// vCPUs for which a core's statistics have room (`hypervisor/abi/src/stats.rs`).
 const MAX_VCPUS_PER_CORE: usize = 7;
@@ -10,12 +10,6 @@ const MAX_VCPUS_PER_CORE: usize = 7;
 const MAX_VCPUS: usize = 64;
 /// Partitions for which boot hands over seeds (`hypervisor/types/src/image.rs`).
 const MAX_PARTITIONS: usize = 32;
-
-/// Entries `first .. first + count` of `all`.
-fn span<T>(all: &[T], (first, count): (u32, u32)) -> Option<&[T]> {
-    let end = first.checked_add(count)?;
-    all.get(usize::try_from(first).ok()?..usize::try_from(end).ok()?)
-}
 
 /// Global indices of the vCPUs of a core.
 fn vcpus_of(system: &System<'_>, core: &Core) -> Option<Vec<u32>> {
@@ -209,6 +203,10 @@ pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {
     if !blob.slots.iter().any(|slot| slot.kind == 1) {
         out.push("board: the system core has no system slot".to_owned());
     }
+    let standby = (0..blob.cores.len()).filter(|k| system.has_slot(*k, STANDBY));
+    if standby.count() > 1 {
+        out.push("board: several cores have standby slots".to_owned());
+    }
     for (k, core) in blob.cores.iter().enumerate() {
         if !is_budget(core) {
             out.push(format!("core {k}: {:?} is no budget for it", core.budget));
@@ -236,6 +234,7 @@ pub(crate) fn slots(system: &System<'_>, out: &mut Vec<String>) {
                 0 => vcpus.contains(&slot.vcpu),
                 1 => slot.vcpu == NONE && usize::try_from(blob.board.system_core) == Ok(k),
                 2 => slot.vcpu == NONE,
+                STANDBY => slot.vcpu == NONE && usize::try_from(blob.board.system_core) != Ok(k),
                 _ => false,
             };
             if !fine {

@@ -3,7 +3,7 @@
 
 use crate::range::Range;
 use crate::system::{System, Use};
-use crate::tables::{NONE, Share, WORDS};
+use crate::tables::{NONE, STANDBY, Share, WORDS};
 
 use super::stage2::frames;
 
@@ -160,6 +160,7 @@ fn slots(system: &System<'_>) -> Vec<String> {
                 0 => format!("vcpu {}", slot.vcpu),
                 1 => "system -".to_owned(),
                 2 => "idle -".to_owned(),
+                STANDBY => "standby -".to_owned(),
                 other => format!("? {other}"),
             };
             all.push(format!("slot {k} {} {} {what}", slot.offset, slot.length));

@@ -76,6 +76,8 @@ fn tables() {
     refused("BH-CHK-051", |model| model.slots[1].1 -= 1);
     refused("BH-CHK-051", |model| model.slots[1].3 = 0);
     refused("BH-CHK-051", |model| model.slots.truncate(4));
+    // The system core cannot be its own successor.
+    refused("BH-CHK-051", |model| model.slots[4].2 = 3);
     refused("BH-CHK-051", |model| model.slots[2].3 = 1);
     refused("BH-CHK-051", |model| model.shares[0].2 = 1);
     refused("BH-CHK-051", |model| model.shares[0].2 = 4);

@@ -172,22 +172,22 @@ pub(super) fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
             list.normal(&name, page, Rights::ReadWrite);
         }
     }
-    let is_system_core = core == system.schedule.system_core;
+    let keeps_house = system.schedule.keeps_house(core);
     for (index, partition) in system.partitions.iter().enumerate() {
         let emulates = partition.console.value == Console::Uart && partition.vcpu_on(core).is_some();
-        if is_system_core || emulates {
+        if keeps_house || emulates {
             let name = format!("window:{}", partition.name.value);
             list.normal(&name, plan.windows[index], Rights::ReadWrite);
         }
     }
-    if is_system_core {
+    if keeps_house {
         list.device("uart", board.uart.base, UART_SIZE);
     }
     // The bus masters of a partition are opened and closed by the cores that run it.
     let here = |d: &&Assigned| system.partitions[d.partition].vcpu_on(core).is_some();
     let own = devices.iter().filter(here);
     let guarded = |d: &bulkhead_model::board::Device| d.bus_master && board.guards(d);
-    if is_system_core || own.clone().any(|d| guarded(&board.devices[d.device])) {
+    if keeps_house || own.clone().any(|d| guarded(&board.devices[d.device])) {
         if let Some(smmu) = &board.smmu {
             list.device("smmu", smmu.base, SMMU_SIZE);
         }
@@ -208,7 +208,7 @@ pub(super) fn core(sources: Sources<'_>, core: usize) -> Vec<Grant> {
         }
     }
     let runs = |p: &Partition| p.vcpu_on(core).is_some() && words::mode(&p.cores) == core_mode::SLICED;
-    let is_watched = is_system_core || system.partitions.iter().any(runs);
+    let is_watched = keeps_house || system.partitions.iter().any(runs);
     if let Some(watchdog) = sources.watchdog.filter(|_| is_watched) {
         list.device("watchdog", watchdog.page.start, PAGE);
     }

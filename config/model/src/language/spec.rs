@@ -158,7 +158,7 @@ const SLOT: Table = table(
         needed(
             "run",
             Kind::Text(Meaning::Run),
-            "The partition whose vCPU may use the core, `system` for the hypervisor's housekeeping, or `idle`.",
+            "The partition whose vCPU may use the core, `system` for the hypervisor's housekeeping, `standby` on the core that takes it over when the hypervisor fails on that one, or `idle`.",
         ),
         needed("for", Kind::Time, "Length of the slot."),
         optional(

@@ -4,7 +4,7 @@
 use super::{Facts, meant};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Spanned;
-use crate::spec::{IDLE, SYSTEM};
+use crate::spec::{IDLE, STANDBY, SYSTEM};
 use crate::system::Console;
 
 /// A name that cannot be used everywhere.
@@ -80,7 +80,7 @@ pub(super) const CHECKS: &[super::Check] = &[
 const LONGEST: usize = 31;
 
 /// Words of the schedule, and those that are no text to other readers of YAML.
-const WORDS: [&str; 5] = [SYSTEM, IDLE, "true", "false", "null"];
+const WORDS: [&str; 6] = [SYSTEM, STANDBY, IDLE, "true", "false", "null"];
 
 pub(super) fn is_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -110,7 +110,7 @@ pub(crate) fn not_a_name(name: &Spanned<String>) -> Option<Diagnostic> {
         return None;
     }
     let cause = match name.value.as_str() {
-        SYSTEM | IDLE => "a word of the schedule".to_owned(),
+        SYSTEM | STANDBY | IDLE => "a word of the schedule".to_owned(),
         word if WORDS.contains(&word) => "a word of YAML".to_owned(),
         long if long.len() > LONGEST => format!("{} characters", long.len()),
         _ => "only lower-case letters, digits and hyphens, first a letter".to_owned(),

@@ -4,7 +4,7 @@
 use super::{Facts, meant};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::{Span, Spanned};
-use crate::spec::{CoreScheduleSpec, Mode, PartitionSpec, SYSTEM, SlotSpec};
+use crate::spec::{CoreScheduleSpec, IDLE, Mode, PartitionSpec, STANDBY, SYSTEM, SlotSpec};
 use crate::units::show_time;
 
 /// Slots that do not add up.
@@ -18,8 +18,8 @@ static NOT_FILLED: Rule = Rule {
 static UNKNOWN_PARTITION: Rule = Rule {
     number: "BH091",
     id: "schedule/unknown-partition",
-    text: "A slot runs a partition of the spec, `system` or `idle`.",
-    fix: "Use the name of a partition of this spec, `system` or `idle`.",
+    text: "A slot runs a partition of the spec, `system`, `standby` or `idle`.",
+    fix: "Use the name of a partition of this spec, `system`, `standby` or `idle`.",
 };
 /// A partition on a core of others.
 static NOT_ITS_CORE: Rule = Rule {
@@ -70,6 +70,13 @@ static TOO_SHORT: Rule = Rule {
     text: "A slot lasts at least 100 µs.",
     fix: "Lengthen the slot to 100us or more.",
 };
+/// Several successors for EL2's housekeeping, or one that fails together with the system core.
+static STANDBY_CORE: Rule = Rule {
+    number: "BH099",
+    id: "schedule/standby-core",
+    text: "At most one core has standby slots, and it is not the one with the system slots.",
+    fix: "Give one core beside the system core slots with `run: standby`.",
+};
 
 pub(super) static ALL: &[&Rule] = &[
     &NOT_FILLED,
@@ -81,6 +88,7 @@ pub(super) static ALL: &[&Rule] = &[
     &NO_TABLE,
     &DEDICATED_CORE,
     &TOO_SHORT,
+    &STANDBY_CORE,
 ];
 pub(super) const CHECKS: &[super::Check] = &[
     not_filled,
@@ -89,6 +97,7 @@ pub(super) const CHECKS: &[super::Check] = &[
     no_slot,
     unaligned,
     system_core,
+    standby_core,
     no_table,
     dedicated_core,
     too_short,
@@ -170,7 +179,7 @@ fn unknown_partition(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             meant(
                 name,
                 "a slot runs",
-                facts.spec.partition_names().chain([SYSTEM, "idle"]),
+                facts.spec.partition_names().chain([SYSTEM, STANDBY, IDLE]),
             ),
         ));
     }
@@ -278,18 +287,23 @@ fn unaligned(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Cores with slots for `word`, each with the first of them.
+fn cores_with(facts: &Facts<'_>, word: &str) -> Vec<(Spanned<usize>, Span)> {
+    let mut found: Vec<(Spanned<usize>, Span)> = Vec::new();
+    for (table, slot) in slots(facts).filter(|(_, s)| s.run.value == word) {
+        if found.iter().all(|(core, _)| *core != table.core) {
+            found.push((table.core, slot.run.span));
+        }
+    }
+    found
+}
+
 /// Implements: BH-CFG-065.
 fn system_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(schedule) = &facts.spec.schedule else {
         return;
     };
-    let mut found: Vec<(Spanned<usize>, Span)> = Vec::new();
-    for (table, slot) in slots(facts).filter(|(_, s)| s.run.value == SYSTEM) {
-        if found.iter().all(|(core, _)| *core != table.core) {
-            found.push((table.core, slot.run.span));
-        }
-    }
-    match found.split_first() {
+    match cores_with(facts, SYSTEM).split_first() {
         None if !tables(facts).all(|t| is_clear(facts, t)) => {}
         None => diagnostics.push(Diagnostic::new(
             &SYSTEM_CORE,
@@ -312,6 +326,38 @@ fn system_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 );
             }
         }
+    }
+}
+
+/// Implements: BH-CFG-087.
+fn standby_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let (system, found) = (cores_with(facts, SYSTEM), cores_with(facts, STANDBY));
+    for (at, (core, span)) in found.iter().enumerate() {
+        let same = system.iter().find(|(other, _)| other == core);
+        let before = found.first().filter(|_| at > 0);
+        let (message, label, other) = match (same, before) {
+            (Some((_, other)), _) => (
+                format!("core {} has both system and standby slots", core.value),
+                "when EL2 fails on a core, it fails in all its slots",
+                (*other, "EL2's housekeeping"),
+            ),
+            (None, Some((first, other))) => (
+                format!("cores {} and {} both have standby slots", first.value, core.value),
+                "EL2's housekeeping has one successor",
+                (*other, "the other"),
+            ),
+            (None, None) => continue,
+        };
+        diagnostics.push(
+            Diagnostic::new(
+                &STANDBY_CORE,
+                *span,
+                message,
+                label,
+                "keep the standby slots of one core beside the system core; write `idle` here",
+            )
+            .and(other.0, other.1),
+        );
     }
 }
 

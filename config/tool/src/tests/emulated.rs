@@ -241,7 +241,7 @@ pub(super) const TESTS: &[Test] = &[
     target!(
         "fail-operational",
         "failoperational",
-        "EL2 fails on one sliced core: the others go on, and the car stops"
+        "EL2 fails on one sliced core: the others go on, the car stops, and the system core has a successor"
     ),
     target!(
         "watchdog",

@@ -10,7 +10,7 @@ mod signals;
 use std::collections::BTreeMap;
 
 use bulkhead_abi::health::Level;
-use bulkhead_types::tables::{Vcpu, core_mode, partition_flag, predictors};
+use bulkhead_types::tables::{Core, Vcpu, core_mode, partition_flag, predictors};
 use sha2::{Digest, Sha256};
 
 use crate::at::slot_owner;
@@ -129,6 +129,15 @@ pub(super) fn el2(built: &Built<'_>) -> Result<Footprint, BuiltError> {
         );
     }
     facts.essence("core of the system slot", built.board.system_core);
+    let standby = |core: &Core| {
+        built
+            .slots_of(core)
+            .iter()
+            .any(|s| slot_owner(built, s) == "standby")
+    };
+    let successor = built.cores.iter().position(standby);
+    let successor = successor.map_or("none".to_owned(), |core| core.to_string());
+    facts.essence("core of the standby slot", successor);
     let (core, system) = (&built.board.health_core, &built.board.health_system);
     for (level, table) in [(Level::Core, core), (Level::System, system)] {
         for (error, action) in health::reactions(level, table) {
@@ -148,10 +157,14 @@ pub(super) fn el2(built: &Built<'_>) -> Result<Footprint, BuiltError> {
         for slot in built
             .slots_of(core)
             .iter()
-            .filter(|s| slot_owner(built, s) == "system")
+            .filter(|s| ["system", "standby"].contains(&slot_owner(built, s)))
         {
             facts.essence(
-                format!("system slot on core {k} at {}", time(slot.offset_ns)),
+                format!(
+                    "{} slot on core {k} at {}",
+                    slot_owner(built, slot),
+                    time(slot.offset_ns)
+                ),
                 time(slot.length_ns),
             );
         }

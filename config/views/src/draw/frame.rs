@@ -65,7 +65,7 @@ pub fn frame(system: &System, built: &Built<'_>) -> String {
                     let owner = slot_owner(built, s);
                     let paint = match owner {
                         "system" => EL2,
-                        "idle" => FREE,
+                        "standby" | "idle" => FREE,
                         name => built.partition(name).map_or(FREE, partition),
                     };
                     let at = Area {

@@ -12,9 +12,17 @@ use crate::share::slot_use;
 use crate::why::{sentence, supply};
 use crate::words::{budget, time};
 
+/// Who does the housekeeping when EL2 fails on its core.
+fn successor(system: &System) -> String {
+    match system.schedule.standby_core {
+        Some(core) => format!(", and on core {core} when EL2 has failed there."),
+        None => "; when EL2 fails there, nobody takes it over.".to_owned(),
+    }
+}
+
 pub(super) fn slots(system: &System, built: &Built<'_>) -> Markup {
     html! {
-        p class="note" { "One major frame of " (time(system.schedule.major_frame.value)) ", repeated for ever; EL2's housekeeping runs on core " (system.schedule.system_core) "." }
+        p class="note" { "One major frame of " (time(system.schedule.major_frame.value)) ", repeated for ever; EL2's housekeeping runs on core " (system.schedule.system_core) (successor(system)) }
         @for (k, core) in built.cores.iter().enumerate().filter(|(_, c)| c.budget != 0) {
             p class="note" { "Memory traffic of core " (k) ": " (budget(core)) "; then it stands still until the period ends." }
         }

@@ -227,6 +227,7 @@ fn schedule(system: &System) -> Vec<String> {
                     .get(partition)
                     .map_or("?", |p| p.name.value.as_str()),
                 Run::System => "system",
+                Run::Standby => "standby",
                 Run::Idle => "idle",
             };
             let shared = match s.shares.len() + usize::from(s.slack.is_some()) {

@@ -113,23 +113,32 @@ impl Job {
     pub fn begin_once(&self, owner: u8, steps: u8, number: u16) -> bool {
         let old = self.state.load(Ordering::Acquire);
         let state = State::from_bits(old);
-        if matches!(state.phase, READY | BUSY)
-            || number != state.number.wrapping_add(1)
-            || steps == 0
-            || steps > MAX_STEPS
-        {
-            return false;
-        }
+        let due = !matches!(state.phase, READY | BUSY) && number == state.number.wrapping_add(1);
+        due && self.begin_after(old, owner, steps)
+    }
+
+    /// Begins the next job of at most `steps` steps (1 to [`MAX_STEPS`]) on behalf of core `owner`, unless one is under way
+    /// or poisoned; whether it did. For a job that is always due.
+    ///
+    /// Implements: BH-LOCK-028.
+    pub fn begin(&self, owner: u8, steps: u8) -> bool {
+        let old = self.state.load(Ordering::Acquire);
+        let state = State::from_bits(old);
+        !matches!(state.phase, READY | BUSY | POISONED) && self.begin_after(old, owner, steps)
+    }
+
+    /// Begins the job after the one of which `old` is the last state.
+    fn begin_after(&self, old: u64, owner: u8, steps: u8) -> bool {
         let new = State {
             phase: READY,
             step: 0,
             steps,
             owner,
             core: 0,
-            number,
+            number: State::from_bits(old).number.wrapping_add(1),
         };
         // Whoever began it since then has changed the state.
-        self.change(old, new.bits())
+        (1..=MAX_STEPS).contains(&steps) && self.change(old, new.bits())
     }
 
     /// Begins a poisoned job anew, as the same job; whether the caller did.
@@ -190,8 +199,19 @@ impl Job {
     /// Implements: BH-LOCK-012.
     pub fn finish(&self, step: Step) -> bool {
         let state = State::from_bits(step.claimed);
+        self.leave(step, state.step.wrapping_add(1) >= state.steps)
+    }
+
+    /// The caller has executed its step and found nothing left for those after it: the job is done.
+    ///
+    /// Implements: BH-LOCK-012.
+    pub fn conclude(&self, step: Step) -> bool {
+        self.leave(step, true)
+    }
+
+    fn leave(&self, step: Step, last: bool) -> bool {
+        let state = State::from_bits(step.claimed);
         let next = state.step.wrapping_add(1);
-        let last = next >= state.steps;
         let new = State {
             phase: if last { 0 } else { READY },
             step: next,

@@ -8,6 +8,8 @@ use crate::judge::{Case, Found};
 use crate::rules::records::{EMULATED_UART, emulated};
 
 const SLICED: u32 = 2;
+/// The kind of slot in which the core does the housekeeping if EL2 has failed on the system core.
+pub(super) const STANDBY: u32 = 3;
 /// MAY_MARK, EMULATED_UART, AUTOSTART, FIXED_SEED.
 const FLAGS: u32 = 0x3F;
 /// Aff3 and Aff2..Aff0.
@@ -16,6 +18,11 @@ const AFFINITY: u64 = 0xFF_00FF_FFFF;
 fn span<T>(all: &[T], (first, count): (u32, u32)) -> Option<&[T]> {
     let first = index(first.into());
     all.get(first..first.checked_add(index(count.into()))?)
+}
+
+/// Whether a core has a slot of a kind.
+pub(super) fn has_slot(blob: &Blob, core: &Core, kind: u32) -> bool {
+    span(&blob.slots, core.slots).is_some_and(|slots| slots.iter().any(|slot| slot.kind == kind))
 }
 
 /// Everything about cores and partitions.
@@ -34,12 +41,19 @@ pub(crate) fn check(case: &Case<'_>, found: &mut Found) {
     let system = blob.cores.get(index(blob.board.system_core.into()));
     found.form(system.is_some(), || "no such system core".to_owned());
     for (i, core) in blob.cores.iter().enumerate() {
-        let has = span(&blob.slots, core.slots).is_some_and(|s| s.iter().any(|slot| slot.kind == 1));
+        let has = has_slot(blob, core, 1);
         let is = index(blob.board.system_core.into()) == i;
         found.effect(has == is, || {
             format!("core {i}: system slots and system core differ")
         });
+        found.effect(!(is && has_slot(blob, core, STANDBY)), || {
+            format!("core {i}: its own successor")
+        });
     }
+    let successors = blob.cores.iter().filter(|core| has_slot(blob, core, STANDBY));
+    found.effect(successors.count() < 2, || {
+        "several cores succeed the system core".to_owned()
+    });
 }
 
 /// Tables that are grouped have every entry in one group, in order.
@@ -150,7 +164,7 @@ fn of_core(blob: &Blob, i: usize, core: &Core, found: &mut Found) {
 fn runs(slot: &Slot, vcpus: &[u32]) -> bool {
     match slot.kind {
         0 => vcpus.contains(&slot.vcpu),
-        1 | 2 => slot.vcpu == NONE,
+        1..=3 => slot.vcpu == NONE,
         _ => false,
     }
 }

@@ -6,6 +6,7 @@ use crate::bytes::PAGE;
 use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 use crate::judge::{Case, Found};
+use crate::rules::cores::{STANDBY, has_slot};
 use crate::rules::grants::{WINDOW, stolen};
 use crate::rules::records::EMULATED_UART;
 use crate::walk::{Map, join};
@@ -151,8 +152,11 @@ fn boot(case: &Case<'_>) -> Vec<Part> {
 fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
     let (image, blob) = (&case.image, &case.blob);
     let number = u64::try_from(core).unwrap_or(u64::MAX);
-    let system = u64::from(blob.board.system_core) == number;
-    let redistributor = blob.cores.get(core).map_or(0, |c| c.redistributor);
+    let here = blob.cores.get(core);
+    // Its devices and windows are also those of the core that takes the housekeeping over.
+    let house =
+        u64::from(blob.board.system_core) == number || here.is_some_and(|here| has_slot(blob, here, STANDBY));
+    let redistributor = here.map_or(0, |c| c.redistributor);
     let mut parts = vec![
         device(range(blob.board.gicd, 0x1_0000)),
         device(range(redistributor, 0x2_0000)),
@@ -184,12 +188,12 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
     {
         parts.push((range(lock.range.0, lock.range.1), R | W, Kind::NonCacheable));
     }
-    if system {
+    if house {
         parts.push(device(range(blob.board.uart, PAGE)));
     }
-    // Slots that may stand still are those of vCPUs and the system slot.
-    let slots = blob.cores.get(core).is_some_and(|c| c.mode == 2 && c.vcpus.1 > 0);
-    if system || slots {
+    // Slots that may stand still are those of vCPUs and of EL2.
+    let slots = here.is_some_and(|c| c.mode == 2 && c.vcpus.1 > 0);
+    if house || slots {
         parts.extend(watchdog(case).map(device));
     }
     // A core opens and closes the streams of the partitions that it runs.
@@ -204,19 +208,19 @@ fn core(case: &Case<'_>, core: usize) -> Vec<Part> {
         let space = |bdf: u32| device(range(blob.board.ecam.saturating_add(u64::from(bdf) * PAGE), PAGE));
         parts.extend(own.iter().map(|function| space(function.bdf)));
     }
-    if blob.board.smmu != 0 && (system || masters) {
+    if blob.board.smmu != 0 && (house || masters) {
         let table = blob.live_base + blob.board.stream_table;
         parts.push(device(range(blob.board.smmu, 0x2_0000)));
         parts.push(memory(range(table, 64 << blob.board.stream_bits), R | W));
         parts.push(memory(range(blob.board.queues, 2 * PAGE), R | W));
     }
     for (i, partition) in blob.partitions.iter().enumerate() {
-        // The housekeeping core drains every console; others feed the UART that they emulate.
+        // A housekeeping core drains every console; others feed the UART that they emulate.
         let here = |v: &crate::entries::Vcpu| {
             u64::from(v.partition) == u64::try_from(i).unwrap_or(u64::MAX) && u64::from(v.core) == number
         };
         let emulates = partition.flags & EMULATED_UART != 0 && blob.vcpus.iter().any(here);
-        if partition.window != 0 && (system || emulates) {
+        if partition.window != 0 && (house || emulates) {
             parts.push(memory(range(partition.window, WINDOW), R | W));
         }
         if blob.vcpus.iter().any(here) {

@@ -161,7 +161,7 @@ pub fn expected(case: &Case<'_>) -> Vec<String> {
             } else {
                 slot.vcpu.to_string()
             };
-            let kind = ["vcpu", "system", "idle"]
+            let kind = ["vcpu", "system", "idle", "standby"]
                 .get(index(slot.kind.into()))
                 .unwrap_or(&"?");
             out.push(format!("slot {i} {} {} {kind} {vcpu}", slot.offset, slot.length));
