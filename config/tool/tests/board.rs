@@ -201,7 +201,31 @@ fn buses_are_followed_and_controllers_named() {
         (&[ControllerKind::Reset][..], 0x3001_0000, 1)
     );
     assert!(!text.contains("oscillator controls"), "{text}");
+    // The console is EL2's; everything else with registers and interrupts is a device, with all of them.
+    let [_, gpu, serial] = &draft.devices[..] else {
+        panic!("{text}")
+    };
+    assert_eq!((gpu.name.as_str(), gpu.kind), ("gpu-30000", DeviceKind::Other));
+    assert_eq!(regions(gpu), [(0x3003_0000, 0x4000), (0x3003_8000, 0x1000)]);
+    assert_eq!(lines(gpu), [(82, Trigger::Level), (83, Trigger::Edge)]);
+    let named = |names: [Option<&str>; 2]| names.map(|n| n.unwrap_or_default().to_owned());
+    let blocks = [0, 1].map(|k| gpu.blocks()[k].name.as_ref().map(|n| n.as_str()));
+    let interrupts = [0, 1].map(|k| gpu.interrupts[k].value.name.as_ref().map(|n| n.as_str()));
+    assert_eq!(named(blocks), ["core", "hub"]);
+    assert_eq!(named(interrupts), ["job", "mmu"]);
+    assert!(gpu.bus_master, "the tree does not say that it is none");
+    assert_eq!(
+        gpu.compatible.iter().map(|c| c.as_str()).collect::<Vec<_>>(),
+        ["nowhere,gpu-2", "nowhere,gpu"]
+    );
+    assert_eq!(
+        (serial.name.as_str(), serial.kind),
+        ("serial-40000", DeviceKind::Pl011)
+    );
+    assert!(!serial.bus_master);
     for line in [
+        "what its driver needs of nowhere,tiles, for `properties`",
+        "# i2c-50800:",
         "its StreamID is 0x21",
         "review: firmware controls it without registers",
         "arm,mmu-500",
