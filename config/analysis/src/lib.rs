@@ -340,7 +340,7 @@ fn doubts(system: &System, partition: &Partition, vcpu: usize, costs: &[Cost]) -
     if vcpu == 0 {
         let interrupts = |d: &usize| {
             let device = system.board.devices.get(*d);
-            device.is_some_and(|d| d.interrupt.is_some())
+            device.is_some_and(|d| !d.interrupts.is_empty())
         };
         let bounded = |d: &usize| {
             partition

@@ -192,6 +192,7 @@ fn settle(
         let needed = blob::sizes(system, &grants, &devices);
         let sections_needed = sections.size();
         if needed.fits(&tables_size) && sections_needed <= section_size {
+            devices::seen(system, &devices, &grants)?;
             return Ok(Placed {
                 info,
                 devices,
@@ -266,8 +267,7 @@ fn registers(system: &System, assigned: &Assigned) -> Registers {
     let device = &system.board.devices[assigned.device];
     Registers {
         kind: device.kind,
-        base: assigned.registers.start,
-        size: assigned.registers.end - assigned.registers.start,
+        blocks: assigned.registers.clone(),
         masters: device.bus_master,
         recipe: device.reset.clone(),
     }

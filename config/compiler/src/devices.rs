@@ -9,7 +9,10 @@ use bulkhead_model::system::System;
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::Range;
 
+use crate::access::{Grant, Root};
 use crate::layout::{LayoutError, MemoryMap, Zone};
+use crate::machine;
+use crate::units::page_up;
 
 /// Smallest alignment of a BAR.
 const BAR_ALIGN: u64 = 0x1_0000;
@@ -23,8 +26,8 @@ pub struct Assigned {
     pub partition: usize,
     /// Its BARs.
     pub bars: [Option<Range>; 6],
-    /// The registers that the owner reaches.
-    pub registers: Range,
+    /// The registers that the owner reaches: at least one block, in the order of the board file.
+    pub registers: Vec<Range>,
 }
 
 /// EL2's watchdog.
@@ -79,6 +82,22 @@ pub enum DeviceError {
         span: Span,
         /// Where the partition has its console.
         console: Span,
+    },
+    /// The partition sees something else where the registers are.
+    #[error("{what}: its partition sees {other} at its addresses {start:#x}-{end:#x}", start = .at.start, end = .at.end)]
+    Occupied {
+        /// Index of the device.
+        device: usize,
+        /// Index of the register block.
+        block: usize,
+        /// The block in words.
+        what: String,
+        /// What is there.
+        other: String,
+        /// Where both are.
+        at: Range,
+        /// Where the partition claims it.
+        span: Span,
     },
     /// No room for a BAR.
     #[error(transparent)]
@@ -137,13 +156,12 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Devices, DeviceErr
         if device.pci.is_some() && system.board.pcie.is_none() {
             return Err(DeviceError::NoPcie { device: name, span });
         }
-        if let Some(interrupt) = device.interrupt.as_ref().map(|i| i.value.intid)
-            && interrupt == crate::machine::UART_INTID
+        if device.intids().any(|intid| intid == machine::UART_INTID)
             && system.partitions[partition].console.value == bulkhead_model::system::Console::Uart
         {
             return Err(DeviceError::UartInterrupt {
                 device: name,
-                intid: interrupt,
+                intid: machine::UART_INTID,
                 span,
                 console: system.partitions[partition].console.span,
             });
@@ -155,15 +173,20 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Devices, DeviceErr
                 map.claim(&owner, &format!("{name}.bar{number}"), *start, end - start)?;
             }
         }
-        let registers = match device.registers {
-            Registers::At(region) => map.claim(&owner, &name, region.base, region.size)?,
+        let registers = match &device.registers {
+            Registers::At(blocks) => {
+                let claimed = blocks
+                    .iter()
+                    .map(|block| map.claim(&owner, &name, block.region.base, block.region.size));
+                claimed.collect::<Result<_, _>>()?
+            }
             Registers::Bar(bar) => {
-                let placed = bars.get(bar).copied().flatten();
-                placed.ok_or(DeviceError::NoRegisters {
+                let placed = bars.get(*bar).copied().flatten();
+                vec![placed.ok_or(DeviceError::NoRegisters {
                     device: name,
-                    bar,
+                    bar: *bar,
                     span,
-                })?
+                })?]
             }
         };
         assigned.push(Assigned {
@@ -174,6 +197,47 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Devices, DeviceErr
         });
     }
     Ok(Devices { assigned, watchdog })
+}
+
+/// Registers at fixed addresses are seen at these: nothing else of their partition is there. Implements: BH-CFG-255.
+///
+/// # Errors
+/// [`DeviceError::Occupied`].
+pub fn seen(system: &System, devices: &[Assigned], grants: &[Grant]) -> Result<(), DeviceError> {
+    for assigned in devices {
+        let (partition, device) = (
+            &system.partitions[assigned.partition],
+            &system.board.devices[assigned.device],
+        );
+        let own = grants
+            .iter()
+            .filter(|g| g.root == Root::Partition(assigned.partition) && g.name != device.name.value);
+        let mapped = own.map(|g| (format!("its `{}`", g.name), g.address, g.size()));
+        let emulated = machine::emulated(system, assigned.partition);
+        let emulated = emulated.map(|(what, start, size)| (format!("an emulated {what}"), start, size));
+        let others: Vec<_> = mapped.chain(emulated).collect();
+        for (block, registers) in assigned.registers.iter().enumerate() {
+            let meets = |(_, start, size): &&(String, u64, u64)| {
+                registers.start < start + size && *start < page_up(registers.end)
+            };
+            if let Some((other, start, size)) = others.iter().find(meets) {
+                let mut claims = partition.devices.iter();
+                let claim = claims.find(|d| d.value == assigned.device);
+                return Err(DeviceError::Occupied {
+                    device: assigned.device,
+                    block,
+                    what: device.block_title(block),
+                    other: other.clone(),
+                    at: Range {
+                        start: registers.start.max(*start),
+                        end: page_up(registers.end).min(start + size),
+                    },
+                    span: claim.map_or(device.name.span, |claim| claim.span),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// EL2's watchdog: whole pages of each BAR are nobody else's.

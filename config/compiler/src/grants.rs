@@ -13,7 +13,7 @@ mod masters;
 use std::fmt::Write;
 
 use bulkhead_model::lock::Lock;
-use bulkhead_model::system::{Console, System};
+use bulkhead_model::system::System;
 use bulkhead_types::image::Range;
 use bulkhead_types::tables::{NONE, Share, core_mode, predictors, share_kind, slot_kind};
 
@@ -344,19 +344,8 @@ fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
     text.title("what EL2 emulates: stage 2 maps nothing there");
     for (number, partition) in system.partitions.iter().enumerate() {
         let name = &partition.name.value;
-        let vcpus = partition.core_list().len() as u64;
-        let mut emulated = |what: &str, start: u64, size: u64| {
-            text.line(format!("emulated {name} {what} {:#x}-{:#x}", start, start + size));
-        };
-        emulated("gicd", machine::GICD, machine::GICD_SIZE);
-        if system.board.gic.v2().is_none() {
-            emulated("gicr", machine::GICR, vcpus * machine::GICR_SIZE);
-        }
-        if partition.console.value == Console::Uart {
-            emulated("uart", machine::UART, machine::UART_SIZE);
-        }
-        for (lock, _) in taken_by(system, number) {
-            emulated("lock", machine::lock_registers(lock), machine::LOCK_SIZE);
+        for (what, start, size) in machine::emulated(system, number) {
+            text.line(format!("emulated {name} {what} {start:#x}-{:#x}", start + size));
         }
     }
     text.title("interrupts and devices");

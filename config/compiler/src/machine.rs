@@ -6,6 +6,9 @@
 
 use bulkhead_abi::sampling::{MESSAGE, SLOT_COUNT, SLOTS};
 use bulkhead_model::channel::{ChannelMemory, MEMORY_ROOM, MOST_PORTS, PORT_SIZE, alignment, lay_out};
+use bulkhead_model::system::{Console, System};
+
+use crate::grants::taken_by;
 
 /// First IPA of RAM.
 pub const RAM: u64 = 0x4000_0000;
@@ -67,6 +70,25 @@ pub fn lock(index: usize) -> u64 {
 /// IPA of a lock's registers.
 pub fn lock_registers(index: usize) -> u64 {
     lock(index) + LOCK_SIZE
+}
+
+/// What EL2 emulates for a partition, where stage 2 maps nothing: its name, first IPA, bytes.
+pub fn emulated(system: &System, index: usize) -> impl Iterator<Item = (&'static str, u64, u64)> {
+    let partition = &system.partitions[index];
+    let vcpus = partition.core_list().len() as u64;
+    let gicr = system
+        .board
+        .gic
+        .v2()
+        .is_none()
+        .then_some(("gicr", GICR, vcpus * GICR_SIZE));
+    let uart = (partition.console.value == Console::Uart).then_some(("uart", UART, UART_SIZE));
+    let locks = taken_by(system, index).map(|(number, _)| ("lock", lock_registers(number), LOCK_SIZE));
+    [("gicd", GICD, GICD_SIZE)]
+        .into_iter()
+        .chain(gicr)
+        .chain(uart)
+        .chain(locks)
 }
 
 /// Bytes that a sampling port needs for messages of `message` bytes.

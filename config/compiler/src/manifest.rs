@@ -4,7 +4,7 @@
 use std::iter;
 use std::path::Path;
 
-use bulkhead_model::board::TreeMaker;
+use bulkhead_model::board::{Qemu, TreeMaker};
 use bulkhead_model::channel::Channel;
 use bulkhead_model::loss::losses;
 use bulkhead_model::manifest::{self, Manifest, Queue};
@@ -237,6 +237,7 @@ fn qemu(system: &System) -> Option<manifest::Qemu> {
         memory: board.ram.iter().map(|r| r.value.size).sum(),
         cores: qemu.cpus.unwrap_or(id(board.cores.len())),
         serial: qemu.serial,
+        serials: serials(system, qemu),
         device_tree: (qemu.device_tree == TreeMaker::Compiler).then(|| DEVICE_TREE.to_owned()),
         can_buses: system.buses.clone(),
         firmware: qemu
@@ -246,6 +247,21 @@ fn qemu(system: &System) -> Option<manifest::Qemu> {
         disk: qemu.disk.clone(),
         devices: qemu.devices.iter().filter_map(wired).collect(),
     })
+}
+
+/// The serial lines of the UARTs that somebody owns.
+fn serials(system: &System, qemu: &Qemu) -> Vec<manifest::SerialLine> {
+    let owned = qemu.serials.iter().filter_map(|(index, line)| {
+        let device = system.board.devices.get(*index)?;
+        system.owner(device)?;
+        Some(manifest::SerialLine {
+            line: line.value,
+            device: device.name.value.clone(),
+        })
+    });
+    let mut lines: Vec<_> = owned.collect();
+    lines.sort_by_key(|line| line.line);
+    lines
 }
 
 fn expectations(system: &System, list: &[system::Expectation]) -> Vec<manifest::Expectation> {

@@ -7,8 +7,8 @@
 use bulkhead_model::board::Board;
 use bulkhead_model::diagnostic::{Diagnostic, Rule};
 use bulkhead_model::rules::placement::{
-    BARS, EMULATED, HYPERVISOR, IMAGE, MEMORY, NO_REGISTERS, TABLES, TREE_FOREIGN, TREE_UNUSABLE, UNUSABLE,
-    WINDOWS,
+    BARS, EMULATED, HYPERVISOR, IMAGE, MEMORY, NO_REGISTERS, OCCUPIED, TABLES, TREE_FOREIGN, TREE_UNUSABLE,
+    UNUSABLE, WINDOWS,
 };
 use bulkhead_model::span::Span;
 use bulkhead_model::system::{Partition, System};
@@ -20,6 +20,7 @@ use crate::devices::DeviceError;
 use crate::error::BuildError;
 use crate::hypervisor::HypervisorError;
 use crate::layout::{Area, LayoutError};
+use crate::machine;
 use crate::own_tree::OwnTreeError;
 use crate::subject::{self, Subject};
 
@@ -72,7 +73,11 @@ fn diagnose(error: &BuildError, system: &System) -> Option<Diagnostic> {
     let board = &system.board;
     let device = |name: &str| {
         let known = board.devices.iter().find(|d| d.name.value == name);
-        known.map(|d| (d.name.span, d.interrupt.map(|i| i.span)))
+        known.map(|d| {
+            let mut lines = d.interrupts.iter();
+            let line = lines.find(|i| i.value.intid == machine::UART_INTID);
+            (d.name.span, line.map(|i| i.span))
+        })
     };
     let new = |rule: &'static Rule, span, cause: String| {
         Diagnostic::new(rule, span, error.to_string(), cause, rule.fix)
@@ -104,6 +109,14 @@ fn diagnose(error: &BuildError, system: &System) -> Option<Diagnostic> {
                 .and(*console, "emulates a UART")
                 .and_at(device(name).and_then(|(_, line)| line), "its interrupt"),
         ),
+        BuildError::Device(DeviceError::Occupied {
+            device, block, span, ..
+        }) => {
+            let device = board.devices.get(*device);
+            let block = device.and_then(|d| d.blocks().get(*block));
+            let at = block.map(|block| block.span).or(device.map(|d| d.name.span));
+            Some(new(&OCCUPIED, *span, "claimed here".to_owned()).and_at(at, "these registers"))
+        }
         BuildError::Payload(error) => {
             let message = error.to_string();
             let cause = "this payload";
@@ -183,7 +196,7 @@ fn layout(error: &LayoutError, system: &System) -> Diagnostic {
         LayoutError::Empty { owner, name, .. } => (owner, name, None, None),
     };
     let rule = rule_of(name);
-    let subject = Subject::of(owner, name, system);
+    let subject = Subject::of(owner, name, at, system);
     let what = &subject.what;
     let message = match error {
         LayoutError::Full {
@@ -226,7 +239,8 @@ fn overlap(new: &Area, old: &Area, system: &System) -> Diagnostic {
     let [rule, other] = [rule_of(&new.name), rule_of(&old.name)];
     let of_image = |rule: &&&'static Rule| rule.id == IMAGE.id || rule.id == TABLES.id;
     let rule = [rule, other].iter().find(of_image).copied().unwrap_or(rule);
-    let [placed, taken] = [new, old].map(|area| Subject::of(&area.owner, &area.name, system));
+    let [placed, taken] =
+        [new, old].map(|area| Subject::of(&area.owner, &area.name, Some(area.range.start), system));
     let message = format!(
         "{} overlaps {}",
         place(&placed.what, new),

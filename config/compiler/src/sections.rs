@@ -339,8 +339,8 @@ fn calls(stated: &[bulkhead_model::smc::FirmwareCall]) -> [FirmwareCall; MAX_FIR
 pub(crate) fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
     let mut result: Vec<Spi> = Vec::new();
     for assigned in devices {
-        if let Some(interrupt) = &system.board.devices[assigned.device].interrupt {
-            let first = system.partitions[assigned.partition].core_list().first();
+        let first = system.partitions[assigned.partition].core_list().first();
+        for interrupt in &system.board.devices[assigned.device].interrupts {
             result.push(Spi {
                 intid: interrupt.value.intid,
                 partition: id(assigned.partition),
@@ -370,6 +370,8 @@ pub(crate) fn spis(system: &System, devices: &[Assigned]) -> Vec<Spi> {
         }
     }));
     result.sort_by_key(|s| s.intid);
+    // Devices of one partition may share an interrupt: it is one record. The rules hold that they agree.
+    result.dedup_by_key(|s| (s.intid, s.partition, s.ringer));
     result
 }
 

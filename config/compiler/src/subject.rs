@@ -23,8 +23,8 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// What the text form calls `name` of `owner`.
-    pub(crate) fn of(owner: &str, name: &str, system: &System) -> Self {
+    /// What the text form calls `name` of `owner`; `at` is where it begins, if it has a place.
+    pub(crate) fn of(owner: &str, name: &str, at: Option<u64>, system: &System) -> Self {
         let new = |what: String, span: Span, cause: &str| Subject {
             what,
             span,
@@ -32,7 +32,7 @@ impl Subject {
             is_pinned: false,
         };
         let board = &system.board;
-        let floating = if let Some(found) = of_device(name, board) {
+        let floating = if let Some(found) = of_device(name, at, board) {
             let (what, span, cause) = found;
             new(what, span, &cause)
         } else if let Some(partition) = owner_of(owner, system) {
@@ -82,10 +82,19 @@ fn owner_of<'s>(owner: &str, system: &'s System) -> Option<&'s Partition> {
 }
 
 /// Registers of a device of the board, whoever owns it.
-fn of_device(name: &str, board: &Board) -> Option<(String, Span, String)> {
+fn of_device(name: &str, at: Option<u64>, board: &Board) -> Option<(String, Span, String)> {
     if let Some(device) = board.devices.iter().find(|d| d.name.value == name) {
-        let what = format!("the registers of device `{name}`");
-        return Some((what, device.name.span, "this device".to_owned()));
+        let blocks = device.blocks();
+        let block = blocks.iter().position(|b| Some(b.region.base) == at);
+        let what = match block {
+            Some(index) => format!("the registers of {}", device.block_title(index)),
+            None => format!("the registers of device `{name}`"),
+        };
+        let several = block
+            .and_then(|index| blocks.get(index))
+            .filter(|_| blocks.len() > 1);
+        let span = several.map_or(device.name.span, |block| block.span);
+        return Some((what, span, "this device".to_owned()));
     }
     let (name, number) = name.rsplit_once(".bar")?;
     let device = board.devices.iter().find(|d| d.name.value == name)?;

@@ -10,8 +10,9 @@ use crate::errata::Erratum;
 use crate::smc::Functions;
 use crate::span::{Span, Spanned};
 
-pub use crate::device::{Device, DeviceKind, Registers};
+pub use crate::device::{Block, Device, DeviceKind, Registers};
 pub use crate::function::{Interrupt, PciFunction, Trigger};
+pub use crate::property::{Property, PropertyValue};
 pub use crate::qemu::{Deterministic, Qemu, TreeMaker};
 
 /// A board.

@@ -2,25 +2,18 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Deterministic, Device, DeviceKind, Gic, GicV2, GicVersion, Interrupt, PciFunction, Pcie, Qemu,
-    Region, Registers, Reserved, ReservedUse, Smmu, SmmuKind, Traffic, TreeMaker, Trigger, Uart, UartKind,
+    Board, Deterministic, Device, Gic, GicV2, GicVersion, Pcie, Qemu, Region, Reserved, ReservedUse, Smmu,
+    SmmuKind, Traffic, TreeMaker, Uart, UartKind,
 };
 use crate::colours::Colouring;
-use crate::decode::{
-    Decoder, Fields, boolean, bytes, choice, hertz, key, list, number, present, small, some, text,
-};
+use crate::decode::{Decoder, Fields, bytes, choice, number, present, small, some, text};
 use crate::decode_boot::firmware;
 use crate::decode_cores;
 use crate::release::Release;
-use crate::reset;
 use crate::rules::{document, hardware, partitions};
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
-
-/// Granule of what can be assigned.
-const PAGE: u64 = 4096;
-
-const TRIGGERS: &[(&str, Trigger)] = &[("level", Trigger::Level), ("edge", Trigger::Edge)];
+use crate::units;
 
 impl Decoder<'_> {
     /// A whole board file.
@@ -192,94 +185,6 @@ impl Decoder<'_> {
         })
     }
 
-    fn device(&mut self, entry: &Entry, controllers: &[&str]) -> Option<Device> {
-        let fields = Fields::of(&entry.value)?;
-        let pci = present(fields.get("pci").map(|n| self.pci(n)))?;
-        let registers = self.registers(fields.get("registers")?, pci.as_ref())?;
-        let masters = fields.get("bus_master").and_then(boolean);
-        let interrupt_key = fields.key_span("interrupt").unwrap_or(entry.key.span);
-        let interrupt = fields.get("interrupt").map(|n| interrupt(n, interrupt_key));
-        let reset = fields.get("reset").and_then(list);
-        let reset = reset.map(|steps| steps.iter().map(reset::step).collect());
-        let mut controlled_by = Vec::new();
-        for name in fields.items("controlled_by").iter().filter_map(text) {
-            match controllers.iter().position(|c| *c == name.value) {
-                Some(index) => controlled_by.push(Spanned::new(index, name.span)),
-                None => self.report(document::choice(&name, "a controller of the board", controllers)),
-            }
-        }
-        Some(Device {
-            name: entry.key.clone(),
-            kind: fields
-                .get("kind")
-                .and_then(|n| choice(n, &DeviceKind::NAMED))?
-                .value,
-            pci,
-            registers,
-            clock: fields.get("clock").and_then(hertz),
-            interrupt: present(interrupt)?,
-            can: fields.get("can").and_then(boolean).is_some_and(|c| c.value),
-            bus_master: masters.is_some_and(|b| b.value),
-            streams: fields.items("streams").iter().map(small).collect::<Option<_>>()?,
-            reset: present(reset)?,
-            controlled_by,
-        })
-    }
-
-    fn registers(&mut self, node: &Node, pci: Option<&PciFunction>) -> Option<Registers> {
-        let fields = Fields::of(node)?;
-        let Some(bar) = fields.get("bar").and_then(small::<usize>) else {
-            let region = self.region(node, node.span)?;
-            if region.base % PAGE != 0 || region.size % PAGE != 0 {
-                let wanted = "whole pages of 4KiB";
-                self.report(document::out_of_range(node.span, "`registers`", wanted));
-            }
-            return Some(Registers::At(region));
-        };
-        let exists = |pci: &PciFunction| pci.bars.get(bar.value).is_some_and(|size| size.value > 0);
-        if !pci.is_some_and(exists) {
-            let wanted = "one of the BARs under `pci`";
-            self.report(document::out_of_range(bar.span, "the registers' BAR", wanted));
-            return None;
-        }
-        Some(Registers::Bar(bar.value))
-    }
-
-    fn pci(&mut self, node: &Node) -> Option<PciFunction> {
-        let fields = Fields::of(node)?;
-        let mut bars = [Spanned::default(); 6];
-        for entry in fields.entries("bars") {
-            let (index, size) = (key::<usize>(entry)?, bytes(&entry.value)?);
-            if !size.is_power_of_two() {
-                let wanted = "a power of two";
-                self.report(document::out_of_range(size.span, "the size of a BAR", wanted));
-            }
-            if let Some(bar) = bars.get_mut(index.value) {
-                *bar = size;
-            }
-        }
-        let (vendor, device) = fields.get("id").and_then(|n| self.pci_id(n))?;
-        Some(PciFunction {
-            bus: present(fields.get("bus").map(small))?.map_or(0, |b| b.value),
-            slot: value(fields, "slot")?,
-            vendor,
-            device,
-            bars,
-        })
-    }
-
-    /// `vendor:device` in hexadecimal.
-    fn pci_id(&mut self, node: &Node) -> Option<(u16, u16)> {
-        let text = text(node)?;
-        let half = |s: &str| u16::from_str_radix(s, 16).ok().filter(|_| s.len() == 4);
-        let id = text.split_once(':').and_then(|(v, d)| Some((half(v)?, half(d)?)));
-        if id.is_none() {
-            let wanted = "`vendor:device`, four hexadecimal digits each";
-            self.report(document::out_of_range(text.span, "the PCI ID", wanted));
-        }
-        id
-    }
-
     /// A release of QEMU.
     fn release(&mut self, node: &Node) -> Option<Release> {
         let text = text(node)?;
@@ -295,6 +200,13 @@ impl Decoder<'_> {
         let fields = Fields::of(node)?;
         let properties = self.of_devices(fields.entries("properties"), names)?;
         let devices = self.of_devices(fields.entries("devices"), names)?;
+        let mut serials = Vec::new();
+        for (device, line) in self.of_devices(fields.entries("serials"), names)? {
+            serials.push((
+                device,
+                Spanned::new(units::number(&line).ok()?.try_into().ok()?, line.span),
+            ));
+        }
         let deterministic = fields.get("deterministic").and_then(Fields::of);
         let makers = [("machine", TreeMaker::Machine), ("compiler", TreeMaker::Compiler)];
         let maker = fields.get("device_tree").and_then(|n| choice(n, &makers));
@@ -309,6 +221,7 @@ impl Decoder<'_> {
             device_tree: maker.map_or(TreeMaker::Machine, |m| m.value),
             properties,
             devices,
+            serials,
             firmware: present(fields.get("firmware").map(firmware))?,
             disk: words(fields, "disk"),
             deterministic: Deterministic {
@@ -376,13 +289,4 @@ fn smmu(node: &Node, span: Span) -> Option<Smmu> {
         interrupts: interrupts.map(|i| i.map(|i| i.value)).collect::<Option<_>>()?,
         span,
     })
-}
-
-fn interrupt(node: &Node, span: Span) -> Option<Spanned<Interrupt>> {
-    let fields = Fields::of(node)?;
-    let interrupt = Interrupt {
-        intid: value(fields, "intid")?,
-        trigger: fields.get("trigger").and_then(|n| choice(n, TRIGGERS))?.value,
-    };
-    Some(Spanned::new(interrupt, span))
 }

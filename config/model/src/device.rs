@@ -2,8 +2,9 @@
 //! Devices of a board that a partition can own, and what guards memory from those that master the bus.
 
 use crate::board::{Board, Interrupt, PciFunction, Region};
+use crate::property::Property;
 use crate::reset::ResetStep;
-use crate::span::Spanned;
+use crate::span::{Span, Spanned};
 
 /// A device that can be assigned.
 #[derive(Clone, Debug)]
@@ -12,14 +13,18 @@ pub struct Device {
     pub name: Spanned<String>,
     /// What it is.
     pub kind: DeviceKind,
+    /// What its driver looks for, where its kind does not say it.
+    pub compatible: Vec<Spanned<String>>,
+    /// Further properties in its partition's device tree, distinct.
+    pub properties: Vec<Property>,
     /// Its PCI function; nothing for a device at fixed addresses.
     pub pci: Option<PciFunction>,
     /// Where the registers for its partition are.
     pub registers: Registers,
     /// Clock that its driver divides, in Hz.
     pub clock: Option<u32>,
-    /// Its interrupt.
-    pub interrupt: Option<Spanned<Interrupt>>,
+    /// Its interrupts, distinct.
+    pub interrupts: Vec<Spanned<Interrupt>>,
     /// Whether it is a CAN controller: `wiring` may name it.
     pub can: bool,
     /// Whether it masters the bus: its owner's RAM is then its too, through the SMMU, or all of memory without one.
@@ -44,24 +49,71 @@ impl Device {
             .into_iter()
             .chain(self.streams.iter().map(|id| id.value))
     }
+
+    /// Its register blocks at fixed addresses.
+    pub fn blocks(&self) -> &[Block] {
+        match &self.registers {
+            Registers::At(blocks) => blocks,
+            Registers::Bar(_) => &[],
+        }
+    }
+
+    /// A register block in words; which of them, where there are several.
+    pub fn block_title(&self, index: usize) -> String {
+        let title = format!("device `{}`", self.name.value);
+        let name = self.blocks().get(index).and_then(|block| block.name.as_ref());
+        match (self.blocks(), name) {
+            ([] | [_], _) => title,
+            (_, Some(name)) => format!("block `{}` of {title}", name.value),
+            (_, None) => format!("block {index} of {title}"),
+        }
+    }
+
+    /// INTIDs of its interrupts.
+    pub fn intids(&self) -> impl Iterator<Item = u32> {
+        self.interrupts.iter().map(|i| i.value.intid)
+    }
+
+    /// Its interrupts in words: `, INTID 34`, `, INTIDs 34 and 39`, nothing where there is none.
+    pub fn show_interrupts(&self) -> String {
+        let intids: Vec<String> = self.intids().map(|intid| intid.to_string()).collect();
+        match intids.as_slice() {
+            [] => String::new(),
+            [one] => format!(", INTID {one}"),
+            [all @ .., last] => format!(", INTIDs {} and {last}", all.join(", ")),
+        }
+    }
 }
 
 /// Where the registers of a device are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Registers {
     /// In this BAR of its PCI function.
     Bar(usize),
-    /// At fixed addresses, whole pages.
-    At(Region),
+    /// At fixed addresses, at least one block.
+    At(Vec<Block>),
+}
+
+/// Registers at addresses that follow each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// What the device's driver calls it.
+    pub name: Option<Spanned<String>>,
+    /// Where it is, whole pages.
+    pub region: Region,
+    /// Where the board file says it.
+    pub span: Span,
 }
 
 impl Board {
-    /// Bytes of a device's registers.
-    pub fn register_size(device: &Device) -> u64 {
-        match (device.registers, &device.pci) {
-            (Registers::At(region), _) => region.size,
-            (Registers::Bar(bar), Some(pci)) => pci.bars.get(bar).map_or(0, |size| size.value),
-            (Registers::Bar(_), None) => 0,
+    /// Bytes of each of a device's register blocks.
+    pub fn register_sizes(device: &Device) -> Vec<u64> {
+        match (&device.registers, &device.pci) {
+            (Registers::At(blocks), _) => blocks.iter().map(|block| block.region.size).collect(),
+            (Registers::Bar(bar), Some(pci)) => {
+                pci.bars.get(*bar).map(|size| size.value).into_iter().collect()
+            }
+            (Registers::Bar(_), None) => Vec::new(),
         }
     }
 
@@ -113,11 +165,21 @@ pub enum DeviceKind {
     ImxSdma,
     /// Watchdog of the Intel 6300ESB, which EL2 drives.
     I6300Esb,
+    /// Arm PrimeCell PL011.
+    Pl011,
+    /// UART of the i.MX.
+    ImxUart,
+    /// UART of the 8250 family with 32-bit registers, as TI's K3 SoCs have it.
+    Uart8250,
+    /// Cadence UART of AMD (Xilinx) SoCs.
+    CadenceUart,
+    /// Nothing that is known here: the board file says what its driver looks for.
+    Other,
 }
 
 impl DeviceKind {
     /// All, as a board file names them.
-    pub(crate) const NAMED: [(&'static str, Self); 12] = [
+    pub(crate) const NAMED: [(&'static str, Self); 17] = [
         ("ctucanfd", Self::CtuCanFd),
         ("xilinx-can", Self::XilinxCan),
         ("xilinx-canfd", Self::XilinxCanFd),
@@ -130,6 +192,11 @@ impl DeviceKind {
         ("imx-usdhc", Self::ImxUsdhc),
         ("imx-sdma", Self::ImxSdma),
         ("i6300esb", Self::I6300Esb),
+        ("pl011", Self::Pl011),
+        ("imx-uart", Self::ImxUart),
+        ("uart-8250", Self::Uart8250),
+        ("cadence-uart", Self::CadenceUart),
+        ("other", Self::Other),
     ];
 
     /// Its name for people.
@@ -147,6 +214,11 @@ impl DeviceKind {
             DeviceKind::ImxUsdhc => "i.MX SD host controller",
             DeviceKind::ImxSdma => "i.MX smart DMA controller",
             DeviceKind::I6300Esb => "6300ESB watchdog",
+            DeviceKind::Pl011 => "PL011 UART",
+            DeviceKind::ImxUart => "i.MX UART",
+            DeviceKind::Uart8250 => "8250 UART",
+            DeviceKind::CadenceUart => "Cadence UART",
+            DeviceKind::Other => "Device",
         }
     }
 }

@@ -26,12 +26,14 @@ impl PciFunction {
 }
 
 /// A physical interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Interrupt {
     /// INTID of an SPI.
     pub intid: u32,
     /// When it is pending.
     pub trigger: Trigger,
+    /// What its driver calls it, where it has several.
+    pub name: Option<Spanned<String>>,
 }
 
 /// Trigger of an interrupt.

@@ -41,7 +41,10 @@ fn collect(table: &Table, path: &str, rows: &mut Vec<Row>) {
 
 fn inside(kind: Kind, path: &str, rows: &mut Vec<Row>) {
     match kind {
-        Kind::Either(_, long) => inside(*long, path, rows),
+        Kind::Either(short, long) => {
+            inside(*short, path, rows);
+            inside(*long, path, rows);
+        }
         Kind::Map(table) => collect(table, &format!("{path}."), rows),
         Kind::Forms(forms) => {
             for table in forms {

@@ -104,7 +104,7 @@ pub enum Kind {
     Numbered(&'static Kind, &'static Kind),
     /// A map with fixed keys.
     Map(&'static Table),
-    /// A single value, or a map or list that says more.
+    /// A single value, or a map or list that says more; a map, or a list of several.
     Either(&'static Kind, &'static Kind),
     /// A map in one of several forms, told apart by the first key of each.
     Forms(&'static [&'static Table]),
@@ -183,6 +183,11 @@ impl Kind {
         most: u64::MAX,
         multiple: 1,
     };
+
+    /// Whether a map with fixed keys is one of its values.
+    pub(crate) fn takes_a_map(self) -> bool {
+        matches!(self, Kind::Map(_) | Kind::Forms(_))
+    }
 
     /// The numbers from `least` to `most`.
     pub(crate) const fn range(least: u64, most: u64) -> Kind {

@@ -199,6 +199,9 @@ pub struct Qemu {
     pub cores: u32,
     /// Which of the machine's serial lines is the board's UART.
     pub serial: u32,
+    /// Serial lines of partitions' own UARTs, ascending.
+    #[serde(default)]
+    pub serials: Vec<SerialLine>,
     /// The board's device tree, relative to the manifest, for a machine that makes none.
     pub device_tree: Option<String>,
     /// Names of the CAN buses.
@@ -209,6 +212,16 @@ pub struct Qemu {
     pub firmware: Option<String>,
     /// Argument of `-device` for that medium; `{drive}` stands for the drive.
     pub disk: Option<String>,
+}
+
+/// A serial line that is a partition's own.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct SerialLine {
+    /// Which of the machine's.
+    pub line: u32,
+    /// Name of the device.
+    pub device: String,
 }
 
 /// A line to look for on a console.

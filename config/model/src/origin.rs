@@ -72,6 +72,7 @@ impl Collector<'_> {
         let below = format!("{path}.");
         match (&node.value, kind) {
             (Value::Map(_), Kind::Map(table)) => self.map(node, table, &below),
+            (Value::Map(_), Kind::Either(short, _)) if short.takes_a_map() => self.value(node, *short, path),
             (Value::Map(_), Kind::Either(_, long)) => self.value(node, *long, path),
             (Value::Map(entries), Kind::Forms(forms)) => {
                 let is_given =

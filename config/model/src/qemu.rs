@@ -24,6 +24,8 @@ pub struct Qemu {
     pub properties: Vec<(usize, Spanned<String>)>,
     /// Argument of `-device` for a device, by index into [`Board::devices`](crate::board::Board::devices); `{bus}` stands for the CAN bus.
     pub devices: Vec<(usize, Spanned<String>)>,
+    /// Which of the machine's serial lines is a device, by index into [`Board::devices`](crate::board::Board::devices).
+    pub serials: Vec<(usize, Spanned<u32>)>,
     /// Boot loader for runs from a medium.
     pub firmware: Option<Firmware>,
     /// Argument of `-device` for that medium; `{drive}` stands for the drive.

@@ -11,7 +11,9 @@ pub const TRIES: u32 = 1000;
 /// A step of a reset recipe.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResetStep {
-    /// Offset of a 32-bit register from the first one of the device, bytes.
+    /// Index of the register block.
+    pub block: Spanned<usize>,
+    /// Offset of a 32-bit register from the first one of the block, bytes.
     pub offset: Spanned<u32>,
     /// What is done with it.
     pub action: ResetAction,
@@ -37,12 +39,19 @@ pub enum ResetAction {
 pub(crate) fn step(node: &Node) -> Option<ResetStep> {
     let fields = Fields::of(node)?;
     let number = |key: &str| fields.get(key).and_then(small::<u32>);
+    let block = present(fields.get("block").map(small::<usize>))?;
+    let block = block.unwrap_or(Spanned::new(0, node.span));
     if let Some(offset) = number("write") {
         let action = ResetAction::Write(number("value")?.value);
-        return Some(ResetStep { offset, action });
+        return Some(ResetStep {
+            block,
+            offset,
+            action,
+        });
     }
     let tries = present(fields.get("tries").map(small::<u32>))?;
     Some(ResetStep {
+        block,
         offset: number("poll")?,
         action: ResetAction::Poll {
             mask: number("mask")?.value,
@@ -53,14 +62,21 @@ pub(crate) fn step(node: &Node) -> Option<ResetStep> {
 }
 
 impl ResetStep {
-    /// Why the step can do nothing in `size` bytes of registers, and where that is said.
-    pub(crate) fn flaw(&self, size: u64) -> Option<(Span, String)> {
+    /// Why the step can do nothing in register blocks of these `sizes` in bytes, and where that is said.
+    pub(crate) fn flaw(&self, sizes: &[u64]) -> Option<(Span, String)> {
+        let Some(size) = sizes.get(self.block.value) else {
+            let text = format!(
+                "there is no block {}: blocks are counted from 0",
+                self.block.value
+            );
+            return Some((self.block.span, text));
+        };
         let offset = u64::from(self.offset.value);
         if !offset.is_multiple_of(4) {
             let text = format!("offset {offset:#x} is no multiple of 4");
             return Some((self.offset.span, text));
         }
-        if offset + 4 > size {
+        if offset + 4 > *size {
             let text = format!("offset {offset:#x} is not in its {size:#x} bytes of registers");
             return Some((self.offset.span, text));
         }

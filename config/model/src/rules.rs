@@ -21,6 +21,7 @@ pub(crate) mod include;
 pub(crate) mod locks;
 pub(crate) mod memory;
 pub(crate) mod partitions;
+mod parts;
 pub(crate) mod payload;
 mod pins;
 pub mod placement;
@@ -54,6 +55,7 @@ type Check = fn(&Facts<'_>, &mut Vec<Diagnostic>);
 const CHECKS: &[&[Check]] = &[
     hardware::CHECKS,
     streams::CHECKS,
+    parts::CHECKS,
     errata::CHECKS,
     partitions::CHECKS,
     cores::CHECKS,
@@ -97,6 +99,7 @@ pub fn all() -> Vec<&'static Rule> {
         boards::ALL,
         hardware::ALL,
         streams::ALL,
+        parts::ALL,
         partitions::ALL,
         cores::ALL,
         colours::ALL,

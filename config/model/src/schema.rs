@@ -308,10 +308,13 @@ fn one_word(word: &Word) -> Value {
 
 fn devices(board: &Board, filter: impl Fn(&Device) -> bool) -> Vec<Value> {
     let describe = |device: &Device| {
-        let interrupt = device
-            .interrupt
-            .map_or_else(String::new, |i| format!(", interrupt {}", i.intid));
-        let place = match (&device.pci, device.registers) {
+        let interrupts: Vec<String> = device.intids().map(|intid| intid.to_string()).collect();
+        let interrupt = match interrupts.as_slice() {
+            [] => String::new(),
+            [one] => format!(", interrupt {one}"),
+            all => format!(", interrupts {}", all.join(", ")),
+        };
+        let place = match (&device.pci, &device.registers) {
             (Some(pci), _) => format!(
                 "PCI {:04x}:{:04x} in slot {}, StreamID {:#x}",
                 pci.vendor,
@@ -319,13 +322,24 @@ fn devices(board: &Board, filter: impl Fn(&Device) -> bool) -> Vec<Value> {
                 pci.slot,
                 pci.bdf()
             ),
-            (None, Registers::At(region)) => {
+            (None, Registers::At(blocks)) => {
+                let places: Vec<String> = blocks
+                    .iter()
+                    .map(|block| match &block.name {
+                        Some(name) => format!("{:#x} ({})", block.region.base, name.value),
+                        None => format!("{:#x}", block.region.base),
+                    })
+                    .collect();
                 let ids = device.stream_ids().map(|id| format!(", StreamID {id:#x}"));
-                format!("at {:#x}{}", region.base, ids.collect::<String>())
+                format!("at {}{}", places.join(", "), ids.collect::<String>())
             }
             (None, Registers::Bar(_)) => "nowhere".to_owned(),
         };
-        let text = format!("{}: {place}{interrupt}.", device.kind.title());
+        let mut title = device.kind.title().to_owned();
+        if let Some(first) = device.compatible.first() {
+            title = format!("{title} `{}`", first.value);
+        }
+        let text = format!("{title}: {place}{interrupt}.");
         json!({ "const": device.name.value, "description": text })
     };
     board.devices.iter().filter(|d| filter(d)).map(describe).collect()

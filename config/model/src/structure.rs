@@ -142,6 +142,7 @@ impl Check<'_> {
             }
             Kind::Either(short, long) => match &node.value {
                 Value::Scalar(_) => self.value(node, *short, name, owner),
+                Value::Map(_) if short.takes_a_map() => self.value(node, *short, name, owner),
                 Value::Null | Value::List(_) | Value::Map(_) => self.value(node, *long, name, owner),
             },
             Kind::Forms(forms) => {

@@ -130,11 +130,16 @@ fn the_reference_system_resolves_to_what_it_says() {
     let function = can1.pci.as_ref().unwrap();
     assert_eq!((function.vendor, function.device), (0x1760, 0xff00));
     assert_eq!(
-        (function.bars.map(|size| size.value), can1.registers),
+        (function.bars.map(|size| size.value), can1.registers.clone()),
         ([32 << 10, 64 << 10, 0, 0, 0, 0], Registers::Bar(1))
     );
-    let interrupt = can1.interrupt.unwrap();
-    assert_eq!((interrupt.intid, interrupt.trigger), (37, Trigger::Level));
+    let [interrupt] = &can1.interrupts[..] else {
+        panic!("{can1:?}")
+    };
+    assert_eq!(
+        (interrupt.value.intid, interrupt.value.trigger),
+        (37, Trigger::Level)
+    );
     assert_eq!(
         (system.bus_of(0), system.bus_of(1), system.buses.len()),
         (Some(0), Some(0), 1)
@@ -196,7 +201,7 @@ fn every_value_remembers_where_it_was_written() {
     let place = system.sources.position(adas.criticality.span);
     assert_eq!((place.line, place.column), (written("criticality: asil-d"), 18));
     assert_eq!(system.sources.text(adas.criticality.span), "asil-d");
-    let interrupt = system.board.devices[0].interrupt.unwrap();
+    let interrupt = &system.board.devices[0].interrupts[0];
     assert!(
         system
             .sources

@@ -188,6 +188,7 @@ fn an_address_is_rounded_to_one_that_can_be_had() {
 /// Specs with something wrong by itself: a form, a name or a number that cannot be, or nothing where something must be.
 const ALONE: &[&str] = &[
     "bandwidth.nothing",
+    "board.binding",
     "board.gic",
     "board.gic.strange",
     "board.not-found",

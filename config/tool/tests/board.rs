@@ -5,9 +5,21 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bulkhead_model::board::{Board, ControllerKind, DeviceKind, Registers};
+use bulkhead_model::board::{Board, ControllerKind, Device, DeviceKind, Trigger};
 use bulkhead_model::load_board;
 use serde_json::Value;
+
+/// First address and bytes of each register block.
+fn regions(device: &Device) -> Vec<(u64, u64)> {
+    let blocks = device.blocks().iter();
+    blocks.map(|b| (b.region.base, b.region.size)).collect()
+}
+
+/// INTID and trigger of each interrupt.
+fn lines(device: &Device) -> Vec<(u32, Trigger)> {
+    let lines = device.interrupts.iter();
+    lines.map(|i| (i.value.intid, i.value.trigger)).collect()
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -122,17 +134,9 @@ fn the_draft_of_the_versal_is_the_board() {
     let board = committed("xlnx-versal-virt");
     compare(&draft, &board);
     let devices = |b: &Board| {
-        let of = b.devices.iter();
-        of.map(|d| {
-            (
-                d.name.value.clone(),
-                d.kind,
-                d.registers,
-                d.clock,
-                d.interrupt.as_ref().map(|i| i.value),
-            )
-        })
-        .collect::<Vec<_>>()
+        let of = b.devices.iter().filter(|d| d.can);
+        of.map(|d| (d.name.value.clone(), d.kind, regions(d), d.clock, lines(d)))
+            .collect::<Vec<_>>()
     };
     assert_eq!(devices(&draft), devices(&board));
 }
@@ -149,16 +153,14 @@ fn the_board_file_of_the_j721e_is_what_the_public_tree_says() {
     assert!(reserved(&draft) && reserved(&board));
     assert!(draft.devices.is_empty());
     // The tree leaves them to a board's own file, off: so they are comments, as the board file says them.
-    let [can0, can1] = &board.devices[..] else {
-        panic!("two controllers")
-    };
-    for can in [can0, can1] {
-        let Registers::At(region) = can.registers else {
-            panic!("at fixed addresses")
+    let cans: Vec<_> = board.devices.iter().filter(|d| d.can).collect();
+    assert_eq!(cans.len(), 2);
+    for can in cans {
+        let [(base, size)] = regions(can)[..] else {
+            panic!("one block")
         };
-        assert_eq!((can.kind, region.size), (DeviceKind::MCan, 0xf000));
-        let intid = can.interrupt.as_ref().unwrap().value.intid;
-        let base = region.base;
+        assert_eq!((can.kind, size), (DeviceKind::MCan, 0xf000));
+        let (intid, _) = lines(can)[0];
         let drafted = format!(
             "kind: m-can\n  #   registers: {{ base: 0x{:x}_{:04x}, size: 60KiB }}\n  #   interrupt: {{ intid: {intid}, trigger: level }}",
             base >> 16,
@@ -180,15 +182,12 @@ fn buses_are_followed_and_controllers_named() {
         .collect();
     assert_eq!(cores, [(0, 0, 512), (0x100, 1, 1024)]);
     assert_eq!(draft.uart.base, 0x3000_0000);
-    let [can] = &draft.devices[..] else {
-        panic!("{text}")
-    };
-    let Registers::At(region) = can.registers else {
+    let [can, ..] = &draft.devices[..] else {
         panic!("{text}")
     };
     assert_eq!(
-        (region.base, region.size, can.clock),
-        (0x3002_0000, 0x8000, Some(80_000_000))
+        (regions(can), can.clock),
+        (vec![(0x3002_0000, 0x8000)], Some(80_000_000))
     );
     let [controller] = &draft.controllers[..] else {
         panic!("{text}")
@@ -202,7 +201,31 @@ fn buses_are_followed_and_controllers_named() {
         (&[ControllerKind::Reset][..], 0x3001_0000, 1)
     );
     assert!(!text.contains("oscillator controls"), "{text}");
+    // The console is EL2's; everything else with registers and interrupts is a device, with all of them.
+    let [_, gpu, serial] = &draft.devices[..] else {
+        panic!("{text}")
+    };
+    assert_eq!((gpu.name.as_str(), gpu.kind), ("gpu-30000", DeviceKind::Other));
+    assert_eq!(regions(gpu), [(0x3003_0000, 0x4000), (0x3003_8000, 0x1000)]);
+    assert_eq!(lines(gpu), [(82, Trigger::Level), (83, Trigger::Edge)]);
+    let named = |names: [Option<&str>; 2]| names.map(|n| n.unwrap_or_default().to_owned());
+    let blocks = [0, 1].map(|k| gpu.blocks()[k].name.as_ref().map(|n| n.as_str()));
+    let interrupts = [0, 1].map(|k| gpu.interrupts[k].value.name.as_ref().map(|n| n.as_str()));
+    assert_eq!(named(blocks), ["core", "hub"]);
+    assert_eq!(named(interrupts), ["job", "mmu"]);
+    assert!(gpu.bus_master, "the tree does not say that it is none");
+    assert_eq!(
+        gpu.compatible.iter().map(|c| c.as_str()).collect::<Vec<_>>(),
+        ["nowhere,gpu-2", "nowhere,gpu"]
+    );
+    assert_eq!(
+        (serial.name.as_str(), serial.kind),
+        ("serial-40000", DeviceKind::Pl011)
+    );
+    assert!(!serial.bus_master);
     for line in [
+        "what its driver needs of nowhere,tiles, for `properties`",
+        "# i2c-50800:",
         "its StreamID is 0x21",
         "review: firmware controls it without registers",
         "arm,mmu-500",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Devices in the overview: whose each is, what its DMA reaches, and the isolation that is lost by it.
 
+use bulkhead_model::board::{Block, Region};
 use bulkhead_model::loss::losses;
 use bulkhead_model::system::System;
 
@@ -24,8 +25,21 @@ pub(crate) fn devices(system: &System, built: &Built<'_>) -> Vec<(String, Vec<St
             Some(owner) => format!("belongs to {}", built.partition_name(owner)),
             None => "belongs to nobody".to_owned(),
         }];
-        if let Some(interrupt) = &device.interrupt {
-            lines.push(format!("interrupt: INTID {}", interrupt.value.intid));
+        if device.blocks().len() > 1 {
+            let place = |(index, block): (usize, &Block)| {
+                let Region { base, .. } = block.region;
+                format!(
+                    "registers: {base:#x}-{:#x}, {}",
+                    block.region.end(),
+                    device.block_title(index)
+                )
+            };
+            lines.extend(device.blocks().iter().enumerate().map(place));
+        }
+        for interrupt in &device.interrupts {
+            let name = interrupt.value.name.as_ref();
+            let name = name.map_or_else(String::new, |name| format!(" `{}`", name.value));
+            lines.push(format!("interrupt{name}: INTID {}", interrupt.value.intid));
         }
         let masters = function.is_some_and(|f| f.bus_master == 1);
         let Some(bdf) = device.bdf() else {

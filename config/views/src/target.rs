@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a person may ask about: a physical address, an address of a partition, or a thing by its name.
 
-use bulkhead_model::board::{Board, Region, Registers};
+use bulkhead_model::board::Board;
 use bulkhead_model::units;
 
 use crate::built::{Built, BuiltError};
@@ -53,8 +53,8 @@ pub(crate) struct Target {
 pub(crate) struct Device {
     /// Bus, device, function; also its StreamID. Nothing for a device at fixed addresses.
     pub(crate) bdf: Option<u32>,
-    /// Its interrupt as the board file says.
-    pub(crate) intid: Option<u32>,
+    /// Its interrupts as the board file says; nothing without that file.
+    pub(crate) intids: Option<Vec<u32>>,
     /// For a bus master by the board file, whether the SMMU guards it.
     pub(crate) guarded: Option<bool>,
 }
@@ -88,27 +88,29 @@ pub(crate) fn find(built: &Built<'_>, board: Option<&Board>, text: &str) -> Resu
         .into_iter()
         .flat_map(|b| b.devices.iter().map(move |d| (b, d)));
     if let Some((board, device)) = devices.find(|(_, d)| d.name.value == text) {
-        let intid = device.interrupt.as_ref().map(|i| i.value.intid);
-        let (what, physical) = match (device.bdf(), device.registers) {
+        let (what, physical) = match (device.bdf(), device.blocks()) {
             (Some(bdf), _) => (
                 format!("device `{text}`, PCI function {bdf:#x}"),
                 bars(built, bdf),
             ),
-            (None, Registers::At(Region { base, size })) => {
-                let span = Span {
-                    start: base,
-                    end: base.saturating_add(size),
+            (None, blocks) => {
+                let spans = blocks.iter().map(|block| Span {
+                    start: block.region.base,
+                    end: block.region.end(),
+                });
+                let several = match blocks {
+                    [] | [_] => String::new(),
+                    all => format!(", {} register blocks", all.len()),
                 };
-                (format!("device `{text}`"), vec![span])
+                (format!("device `{text}`{several}"), spans.collect())
             }
-            (None, Registers::Bar(_)) => (format!("device `{text}`"), Vec::new()),
         };
         return Ok(Target {
             what,
             physical,
             device: Some(Device {
                 bdf: device.bdf(),
-                intid,
+                intids: Some(device.intids().collect()),
                 guarded: device.bus_master.then(|| board.guards(device)),
             }),
             notes: Vec::new(),
@@ -216,7 +218,7 @@ fn from_grants(built: &Built<'_>, text: &str) -> Option<Target> {
         physical: bars(built, function.bdf),
         device: Some(Device {
             bdf: Some(function.bdf),
-            intid: None,
+            intids: None,
             guarded: None,
         }),
         notes: Vec::new(),

@@ -206,10 +206,10 @@ fn party(built: &Built<'_>, serves: Use) -> (String, &'static str, String) {
 
 /// What a device does beside having registers.
 fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
-    let Some(Device { bdf, intid, guarded }) = target.device else {
+    let Some(Device { bdf, intids, guarded }) = &target.device else {
         return Vec::new();
     };
-    let function = built.pci_functions.iter().find(|f| Some(f.bdf) == bdf);
+    let function = built.pci_functions.iter().find(|f| Some(f.bdf) == *bdf);
     if function.is_some_and(|f| f.partition == NONE) {
         return vec![format!(
             "owner: EL2, whose watchdog it is; each of its two stages counts down from {}",
@@ -226,7 +226,7 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
     }
     for spi in &built.spis {
         let of_owner = usize::try_from(spi.partition).ok() == owner;
-        if intid.map_or(of_owner, |i| i == spi.intid) {
+        if intids.as_ref().map_or(of_owner, |own| own.contains(&spi.intid)) {
             let name = usize::try_from(spi.partition).map_or("?", |p| built.partition_name(p));
             let trigger = if spi.edge == 1 { "edge" } else { "level" };
             notes.push(format!(
@@ -235,12 +235,13 @@ fn device_notes(built: &Built<'_>, target: &Target) -> Vec<String> {
             ));
         }
     }
-    if let Some(intid) = intid.filter(|i| built.spis.iter().all(|s| s.intid != *i)) {
+    let own = intids.iter().flatten();
+    for intid in own.filter(|i| built.spis.iter().all(|s| s.intid != **i)) {
         notes.push(format!(
             "interrupt: INTID {intid} belongs to nobody and stays disabled"
         ));
     }
-    let Some(bdf) = bdf else {
+    let Some(bdf) = *bdf else {
         let streams = streams_here(built, target);
         notes.push(match (unguarded_here(built, target), guarded) {
             (None, _) if !streams.is_empty() => format!("DMA: {}", through(&streams)),

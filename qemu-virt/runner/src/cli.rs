@@ -79,6 +79,9 @@ pub struct RunArgs {
     /// Logs every exception that the emulator takes
     #[arg(long, value_name = "FILE")]
     pub int_log: Option<PathBuf>,
+    /// Writes what partitions' own UARTs send into this folder, each into a file of its device's name
+    #[arg(long, value_name = "FOLDER")]
+    pub uarts: Option<PathBuf>,
     /// Gives up when virtual time stands still for this many seconds of the host's time
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub stall_timeout: u64,
@@ -133,6 +136,7 @@ impl RunArgs {
         Ok(LaunchOptions {
             medium: self.medium(manifest)?,
             extra: self.qemu_args.clone(),
+            uarts: self.uarts.clone(),
             gdb: self.gdb,
             start: if self.gdb_wait {
                 Start::WaitForDebugger

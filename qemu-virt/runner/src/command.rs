@@ -59,6 +59,8 @@ pub struct LaunchOptions {
     pub timing: Timing,
     /// Where the emulator logs every exception ([`crate::int_log`]).
     pub int_log: Option<PathBuf>,
+    /// Folder for what partitions' own UARTs send, each in a file of its name; absent: nobody hears them.
+    pub uarts: Option<PathBuf>,
     /// What the machine boots from; absent: the built image, put into memory by the emulator.
     pub medium: Option<Medium>,
 }
@@ -153,8 +155,8 @@ pub fn arguments(
         add(&["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]);
         add(&METRONOME);
     }
-    for _ in 0..qemu.serial {
-        add(&["-serial", "null"]);
+    for number in 0..qemu.serial {
+        add(&["-serial", &own_line(qemu, number, options)]);
     }
     match line {
         Line::Sockets { serial, qmp } => {
@@ -169,6 +171,10 @@ pub fn arguments(
             ]);
         }
         Line::Terminal => add(&["-serial", "stdio"]),
+    }
+    let last = qemu.serials.last().map_or(0, |own| own.line);
+    for number in qemu.serial + 1..=last {
+        add(&["-serial", &own_line(qemu, number, options)]);
     }
     if let Some(port) = options.gdb {
         add(&["-gdb", &format!("tcp:127.0.0.1:{port}")]);
@@ -190,6 +196,16 @@ pub fn arguments(
     }
     all.extend(options.extra.iter().map(OsString::from));
     Ok(all)
+}
+
+/// Where a serial line goes that is not the board's UART: to a file, if it is a partition's, or nowhere.
+/// Implements: BH-QEMU-011.
+fn own_line(qemu: &Qemu, number: u32, options: &LaunchOptions) -> String {
+    let own = qemu.serials.iter().find(|own| own.line == number);
+    match own.zip(options.uarts.as_ref()) {
+        Some((own, folder)) => format!("file:{}", folder.join(&own.device).display()),
+        None => "null".to_owned(),
+    }
 }
 
 /// The boot loader instead of an image, and the medium. Implements: BH-FLSH-007.
@@ -246,6 +262,8 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bulkhead_model::manifest::SerialLine;
+
     use super::*;
     use crate::fixture::manifest;
 
@@ -289,7 +307,7 @@ mod tests {
             start: Start::WaitForDebugger,
             timing: Timing::Deterministic,
             int_log: Some("/b/int.log".into()),
-            medium: None,
+            ..LaunchOptions::default()
         };
         let line = line(&options);
         assert!(line.contains("-M virt,virtualization=on,gic-version=3,dtb-randomness=off "));
@@ -315,6 +333,32 @@ mod tests {
         assert!(line.ends_with(
             "-bios /u-boot.bin -drive if=none,id=medium,format=raw,readonly=on,file=/a,,b.img -device disk,drive=medium"
         ), "{line}");
+    }
+
+    /// The lines of partitions' own UARTs are there, in their places, and only those. Verifies: BH-QEMU-011.
+    #[test]
+    fn the_uarts_of_partitions_have_their_lines() {
+        let mut manifest = manifest();
+        let qemu = manifest.qemu.as_mut().expect("QEMU");
+        qemu.serial = 1;
+        let own = |line, device: &str| SerialLine {
+            line,
+            device: device.to_owned(),
+        };
+        qemu.serials = vec![own(0, "first"), own(3, "last")];
+        let mut lines = |options: &LaunchOptions| {
+            let all = arguments(Path::new("/b"), &manifest, options, Line::Terminal).expect("arguments");
+            shell_line(Path::new(PROGRAM), &all)
+        };
+        let silent = lines(&LaunchOptions::default());
+        let expected = "-serial null -serial stdio -serial null -serial null -kernel";
+        assert!(silent.contains(expected), "{silent}");
+        let kept = lines(&LaunchOptions {
+            uarts: Some("/u".into()),
+            ..LaunchOptions::default()
+        });
+        let expected = "-serial file:/u/first -serial stdio -serial null -serial file:/u/last -kernel";
+        assert!(kept.contains(expected), "{kept}");
     }
 
     #[test]

@@ -18,11 +18,16 @@ use systems::support::{Workshop, hypervisor_bin};
 const FUNCTION: [&str; 2] = ["valid.unguarded.yaml", "boards/no-smmu.yaml"];
 const DEVICE: [&str; 2] = ["valid.master.yaml", "boards/gicv2.yaml"];
 
-fn system([spec, board]: [&str; 2]) -> Files {
+fn system(of: [&str; 2]) -> Files {
+    on_changed_board(of, |board| board)
+}
+
+fn on_changed_board([spec, board]: [&str; 2], change: impl Fn(String) -> String) -> Files {
     let (workshop, hypervisor) = (Workshop::new(), hypervisor_bin());
     let invalid = Path::new(env!("CARGO_MANIFEST_DIR")).join("../invalid");
     fs::create_dir(workshop.path("boards")).unwrap();
-    fs::copy(invalid.join(board), workshop.path(board)).unwrap();
+    let changed = change(fs::read_to_string(invalid.join(board)).unwrap());
+    fs::write(workshop.path(board), changed).unwrap();
     let text = fs::read_to_string(invalid.join(spec)).unwrap();
     let compiled = compile(&workshop.load(&text), &hypervisor).unwrap();
     systems::files(&compiled, &hypervisor)
@@ -99,4 +104,32 @@ fn nothing_is_excepted_in_silence() {
         );
         assert_ne!(judge(&files).verdict(), Verdict::Harmless);
     }
+}
+
+/// The exception of a device names each of its register blocks, of which each is its partition's. Verifies: BH-CHK-055.
+#[test]
+fn each_block_of_an_exception_is_its_partitions() {
+    let second = "{ base: 0x0d01_0000, size: 4KiB }";
+    let mut files = on_changed_board(DEVICE, |board| {
+        let first = "{ base: 0x0d00_0000, size: 4KiB }";
+        assert!(board.contains(first));
+        board.replace(first, &format!("[{first}, {second}]"))
+    });
+    let proof = systems::prove(&files).unwrap();
+    let exception = proof.exceptions.last().unwrap();
+    let both = "device gdma0 at 0xd000000-0xd001000 and 0xd010000-0xd011000 of panel";
+    assert!(exception.contains(both), "{exception}");
+    assert_eq!(judge(&files).verdict(), Verdict::Harmless);
+    let text = String::from_utf8(files.text).unwrap();
+    let is_second = |line: &&str| line.starts_with("memory 0xd010000-");
+    let line = text.lines().find(is_second).unwrap();
+    let foreign = line.replace("partition:panel  ", "partition:control");
+    assert_ne!(line, foreign);
+    files.text = text.replace(line, &foreign).into_bytes();
+    let failures = systems::prove(&files).unwrap_err();
+    assert!(
+        failures.iter().any(|f| f.property == "BH-CHK-053"),
+        "{failures:?}"
+    );
+    assert_ne!(judge(&files).verdict(), Verdict::Harmless);
 }

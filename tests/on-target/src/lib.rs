@@ -12,6 +12,7 @@
 )]
 
 pub mod gdb;
+pub mod prober;
 
 use std::env;
 use std::fs;

@@ -4,6 +4,7 @@
 //! A PCI function is known from the blob. A device at fixed addresses is known from the text form alone: the reviewer sees
 //! its registers among the grants of its partition.
 
+use crate::grants::Grant;
 use crate::reach::MemoryType;
 use crate::system::System;
 use crate::tables::PciFunction;
@@ -37,15 +38,19 @@ fn registers(system: &System<'_>, what: &str) -> Option<String> {
     registers_of(system, owner(system, what)?, what)
 }
 
-/// Where a partition was given the registers of a device at fixed addresses.
+/// Where a partition was given the register blocks of a device at fixed addresses: each is a thing of its own.
 pub(crate) fn registers_of(system: &System<'_>, owner: usize, what: &str) -> Option<String> {
     let party = system.party(owner);
-    let mut granted = system.grants.grants.iter();
-    let grant = granted.find(|g| g.root == party && g.name == what)?;
-    let range = grant.run.physical();
-    let mut placed = system.grants.memory.iter();
-    let is_own = placed.any(|p| p.owner == party && p.name == what && p.range == range);
-    (is_own && grant.run.access.memory == MemoryType::Device).then(|| range.to_string())
+    let granted = system.grants.grants.iter();
+    let block = |grant: &Grant| {
+        let range = grant.run.physical();
+        let mut placed = system.grants.memory.iter();
+        let is_own = placed.any(|p| p.owner == party && p.name == what && p.range == range);
+        (is_own && grant.run.access.memory == MemoryType::Device).then(|| range.to_string())
+    };
+    let own = granted.filter(|g| g.root == party && g.name == what);
+    let blocks: Vec<String> = own.map(block).collect::<Option<_>>()?;
+    (!blocks.is_empty()).then(|| blocks.join(" and "))
 }
 
 /// What the proof does not cover: the bus masters of a board without an SMMU, and each that nothing confines. Implements: BH-CHK-055.

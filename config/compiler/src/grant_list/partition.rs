@@ -133,13 +133,14 @@ pub(super) fn partition(sources: Sources<'_>, index: usize) -> Vec<Grant> {
         }
     }
     for assigned in devices.iter().filter(|d| d.partition == index) {
-        let Range { start, end } = assigned.registers;
-        let range = Range {
-            start,
-            end: start + page_up(end - start),
-        };
         let name = &system.board.devices[assigned.device].name.value;
-        list.at(name, range, Rights::ReadWrite, MemoryType::Device, start);
+        for &Range { start, end } in &assigned.registers {
+            let range = Range {
+                start,
+                end: start + page_up(end - start),
+            };
+            list.at(name, range, Rights::ReadWrite, MemoryType::Device, start);
+        }
     }
     list.sorted()
 }

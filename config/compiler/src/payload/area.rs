@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use bulkhead_model::board::{DeviceKind, Region};
 use bulkhead_model::reset::ResetStep;
 use bulkhead_types::blob::PAGE;
+use bulkhead_types::image::Range;
 use bulkhead_types::load::{DUMP_IPA, MAX_STEPS, PAYLOAD_IPA, Step, step};
 use zerocopy::IntoBytes;
 
@@ -22,10 +23,8 @@ use crate::units::{length, pad, page_up};
 pub struct Registers {
     /// Programming model.
     pub kind: DeviceKind,
-    /// IPA of the first register.
-    pub base: u64,
-    /// Bytes.
-    pub size: u64,
+    /// IPAs of its register blocks, at least one.
+    pub blocks: Vec<Range>,
     /// Whether it masters the bus.
     pub masters: bool,
     /// The board file's own recipe.

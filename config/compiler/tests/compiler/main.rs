@@ -10,6 +10,7 @@
 mod build;
 mod channels;
 mod colours;
+mod devices;
 mod devicetree;
 mod doorbells;
 mod gicv2;

@@ -115,7 +115,7 @@ fn an_elf_is_loaded() {
         loaded.argument >= 0x401f_0000,
         "the device tree lies in the last 64 KiB"
     );
-    let registers = compiled.devices[0].registers.start;
+    let registers = compiled.devices[0].registers[0].start;
     assert_eq!(
         loaded.writes,
         [(registers + 4, 1), (registers + 0x4004, 1)],
@@ -324,7 +324,7 @@ fn a_virtio_function_is_reset_and_described() {
     let owned = system.partitions[0].devices[0].value;
     system.board.devices[owned].kind = bulkhead_model::board::DeviceKind::VirtioPci;
     let compiled = compile(&system, &hypervisor_bin()).unwrap();
-    let registers = compiled.devices[0].registers.start;
+    let registers = compiled.devices[0].registers[0].start;
     let steps = compiled.areas[0]
         .steps
         .iter()
@@ -353,12 +353,13 @@ fn a_device_is_reset_as_the_board_file_says() {
     };
     let steps = [(0x8, ResetAction::Write(5)), (0xc, poll)];
     let steps = steps.map(|(offset, action)| ResetStep {
+        block: Spanned::new(0, span),
         offset: Spanned::new(offset, span),
         action,
     });
     system.board.devices[owned].reset = Some(steps.to_vec());
     let compiled = compile(&system, &hypervisor_bin()).unwrap();
-    let registers = compiled.devices[0].registers.start;
+    let registers = compiled.devices[0].registers[0].start;
     let on_registers = |s: &&Step| (registers..registers + 0x1_0000).contains(&s.target);
     let found: Vec<_> = compiled.areas[0]
         .steps

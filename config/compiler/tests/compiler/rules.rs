@@ -165,6 +165,10 @@ fn the_places_are_those_that_take_part() {
             "devices.emulated-interrupt",
             &["can1]", "uart", "interrupt: { intid: 33, trigger: level }"],
         ),
+        (
+            "devices.occupied",
+            &["can0]", "{ base: 0x0b00_0000, size: 4KiB }"],
+        ),
     ] {
         let found = diagnostics(&workshop, &format!("{file}.yaml"), &[]).unwrap();
         assert_eq!(underlined(&found), wanted, "{file}");

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use bulkhead_compiler::compile::{Compiled, compile};
-use bulkhead_model::board::{Device, DeviceKind, PciFunction, Region, Registers};
+use bulkhead_model::board::{Block, Device, DeviceKind, PciFunction, Region, Registers};
 use bulkhead_model::colours::Colouring;
 use bulkhead_model::span::Spanned;
 use bulkhead_model::system::System;
@@ -48,6 +48,8 @@ fn system(workshop: &Workshop, colours: [Option<&[u32]>; 2]) -> System {
         system.board.devices.push(Device {
             name: Spanned::new(format!("edu{slot}"), name.span),
             kind: DeviceKind::Edu,
+            compatible: Vec::new(),
+            properties: Vec::new(),
             pci: Some(PciFunction {
                 bus,
                 slot,
@@ -57,7 +59,7 @@ fn system(workshop: &Workshop, colours: [Option<&[u32]>; 2]) -> System {
             }),
             registers: Registers::Bar(0),
             clock: None,
-            interrupt: None,
+            interrupts: Vec::new(),
             can: false,
             bus_master: true,
             streams: Vec::new(),
@@ -197,7 +199,12 @@ fn a_bus_master_at_fixed_addresses_has_a_root_for_each_stream() {
     };
     let mut copier = system.board.devices[device - 1].clone();
     copier.name.value = "copier".to_owned();
-    (copier.pci, copier.registers) = (None, Registers::At(region));
+    let block = Block {
+        name: None,
+        region,
+        span: name.span,
+    };
+    (copier.pci, copier.registers) = (None, Registers::At(vec![block]));
     copier.streams = streams.into();
     assert!(system.board.guards(&copier));
     system.board.devices.push(copier);

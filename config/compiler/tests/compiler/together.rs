@@ -154,6 +154,7 @@ const NO_PLACES: &[&str] = &[
     "devices.emulated-interrupt",
     "devices.no-",
     "devices.not-unguarded",
+    "devices.occupied",
     "devices.owned-twice",
     "devices.shared-interrupt",
     "devices.un",

@@ -15,10 +15,25 @@ pub(super) const DEVICE: Table = table(
             "none: it is at fixed addresses",
             "Its PCI function.",
         ),
+        optional(
+            "compatible",
+            Kind::List(&Kind::Text(Meaning::Something), Count::Some),
+            "that of its kind; `other` has none",
+            "What the driver of an `other` device looks for, the nearest first.",
+        ),
+        optional(
+            "properties",
+            Kind::Map(&PROPERTIES),
+            "none",
+            "Further properties of an `other` device in its partition's device tree.",
+        ),
         needed(
             "registers",
-            Kind::Forms(&[&IN_BAR, &AT_ADDRESS]),
-            "Where the registers for its partition are.",
+            Kind::Either(
+                &Kind::Forms(&[&IN_BAR, &AT_ADDRESS]),
+                &Kind::List(&Kind::Map(&AT_ADDRESS), Count::Some),
+            ),
+            "Where the registers for its partition are: one block, or a list of blocks at fixed addresses.",
         ),
         optional(
             "clock",
@@ -26,7 +41,15 @@ pub(super) const DEVICE: Table = table(
             "unknown to the partition",
             "Frequency of the clock that its driver divides.",
         ),
-        optional("interrupt", Kind::Map(&INTERRUPT), "none", "Its interrupt."),
+        optional(
+            "interrupt",
+            Kind::Either(
+                &Kind::Map(&INTERRUPT),
+                &Kind::List(&Kind::Map(&INTERRUPT), Count::Some),
+            ),
+            "none",
+            "Its interrupt, or a list of its interrupts.",
+        ),
         optional(
             "can",
             Kind::Boolean,
@@ -60,15 +83,23 @@ pub(super) const DEVICE: Table = table(
     ],
 );
 
+const BLOCK: Key = optional(
+    "block",
+    Kind::U32,
+    "0",
+    "Which of the device's register blocks it is in, counted from 0.",
+);
+
 const RESET_WRITE: Table = table(
     "a step of a reset",
     &[
         needed(
             "write",
             Kind::U32,
-            "Offset of the 32-bit register that is written, from the device's first.",
+            "Offset of the 32-bit register that is written, from the first of its block.",
         ),
         needed("value", Kind::U32, "What is written."),
+        BLOCK,
     ],
 );
 
@@ -78,10 +109,11 @@ const RESET_POLL: Table = table(
         needed(
             "poll",
             Kind::U32,
-            "Offset of the 32-bit register that is read until the bits are as wanted, from the device's first.",
+            "Offset of the 32-bit register that is read until the bits are as wanted, from the first of its block.",
         ),
         needed("mask", Kind::U32, "The bits."),
         needed("until", Kind::U32, "What they have to be."),
+        BLOCK,
         optional(
             "tries",
             Kind::range(1, 1_000_000),
@@ -170,6 +202,17 @@ const DEVICES: &[Word] = &[
     word("xilinx-sdhci", "AMD (Xilinx) SD host controller."),
     word("imx-usdhc", "NXP i.MX SD host controller (uSDHC)."),
     word("imx-sdma", "NXP i.MX smart DMA controller (SDMA)."),
+    word("pl011", "Arm PrimeCell PL011 UART."),
+    word("imx-uart", "NXP i.MX UART."),
+    word(
+        "uart-8250",
+        "UART of the 8250 family with 32-bit registers, as TI's K3 SoCs have it.",
+    ),
+    word("cadence-uart", "Cadence UART, as AMD (Xilinx) SoCs have it."),
+    word(
+        "other",
+        "A device that Bulkhead knows nothing of; `compatible` says what its driver looks for, and without `reset` it is not reset.",
+    ),
     word(
         "i6300esb",
         "Watchdog of the Intel 6300ESB: the hypervisor drives it where a system's `watchdog` asks for it.",
@@ -199,13 +242,66 @@ const IN_BAR: Table = table(
     &[needed("bar", Kind::range(0, 5), "One of the BARs under `pci`.")],
 );
 
-const AT_ADDRESS: Table = table("`registers`", &[BASE, SIZE]);
+const AT_ADDRESS: Table = table(
+    "a register block",
+    &[
+        BASE,
+        SIZE,
+        optional(
+            "name",
+            Kind::Text(Meaning::Something),
+            "none",
+            "What the device's driver calls it (`reg-names`).",
+        ),
+    ],
+);
 
 const INTERRUPT: Table = table(
-    "`interrupt`",
+    "an interrupt",
     &[
         needed("intid", Kind::range(32, 1019), "INTID of the SPI."),
         needed("trigger", Kind::Word(TRIGGERS), "When it is pending."),
+        optional(
+            "name",
+            Kind::Text(Meaning::Something),
+            "none",
+            "What the device's driver calls it (`interrupt-names`).",
+        ),
+    ],
+);
+
+const PROPERTIES: Table = table(
+    "`properties`",
+    &[
+        optional(
+            "cells",
+            Kind::Named(
+                Meaning::Free,
+                &Kind::Either(&Kind::U32, &Kind::List(&Kind::U32, Count::Some)),
+                Count::Some,
+            ),
+            "none",
+            "Numbers of 32 bits, or lists of them.",
+        ),
+        optional(
+            "strings",
+            Kind::Named(
+                Meaning::Free,
+                &Kind::Either(
+                    &Kind::Text(Meaning::Something),
+                    &Kind::List(&Kind::Text(Meaning::Something), Count::Some),
+                ),
+                Count::Some,
+            ),
+            "none",
+            "Texts, or lists of them.",
+        ),
+        optional(
+            "flags",
+            Kind::List(&Kind::Text(Meaning::Something), Count::Some),
+            "none",
+            "Properties without a value.",
+        ),
     ],
 );
 

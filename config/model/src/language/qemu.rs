@@ -51,6 +51,12 @@ pub(super) const QEMU: Table = table(
             "none",
             "Argument of -device for devices of the board; `{bus}` stands for the CAN bus.",
         ),
+        optional(
+            "serials",
+            Kind::Named(Meaning::Free, &Kind::range(0, 15), Count::Any),
+            "none",
+            "Which of the machine's serial lines are UARTs among the devices, by name; a run has the lines of those that somebody owns.",
+        ),
         FIRMWARE,
         DISK,
         optional(

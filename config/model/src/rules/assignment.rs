@@ -76,10 +76,8 @@ fn assigned<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a Spanned<Strin
 /// Implements: BH-LANG-014.
 fn board_interrupt(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    for (name, device) in assigned(facts) {
-        let Some(interrupt) = device.interrupt else {
-            continue;
-        };
+    let lines = assigned(facts).flat_map(|(name, device)| device.interrupts.iter().map(move |i| (name, i)));
+    for (name, interrupt) in lines {
         let smmu = board
             .smmu
             .as_ref()
@@ -113,7 +111,7 @@ fn no_such_line(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
     let lines = board.gic.spi_lines;
     for (name, device) in assigned(facts) {
-        if let Some(interrupt) = device.interrupt.filter(|i| i.intid >= 32 + lines) {
+        for interrupt in device.interrupts.iter().filter(|i| i.intid >= 32 + lines) {
             diagnostics.push(
                 Diagnostic::new(
                     &NO_SUCH_LINE,

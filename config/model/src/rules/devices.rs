@@ -97,23 +97,35 @@ fn owned_twice(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Implements: BH-CFG-042.
 fn shared_interrupt(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    let line = |name: &str| find(board, name).and_then(|d| d.interrupt).map(|i| i.intid);
     let all: Vec<_> = owned(facts)
-        .filter_map(|(i, p, d)| Some((i, p, d, line(d)?)))
+        .filter_map(|(owner, name, claim)| Some((owner, name, claim, find(board, claim)?)))
         .collect();
-    for (index, (owner, name, device, intid)) in all.iter().enumerate() {
-        let shares =
-            |(o, _, d, i): &&(usize, &str, &Spanned<String>, u32)| o != owner && i == intid && d != device;
-        if let Some((_, other_name, other, _)) = all.iter().take(index).find(shares) {
+    for (index, (owner, name, claim, device)) in all.iter().enumerate() {
+        for line in &device.interrupts {
+            let mut earlier = all
+                .iter()
+                .take(index)
+                .filter(|(o, _, d, _)| o != owner && d != claim);
+            let found = earlier.find_map(|(_, name, claim, other)| {
+                let mut lines = other.interrupts.iter();
+                let same = lines.find(|i| i.value.intid == line.value.intid)?;
+                Some((name, claim, same))
+            });
+            let Some((other_name, other, same)) = found else {
+                continue;
+            };
+            let intid = line.value.intid;
             diagnostics.push(
                 Diagnostic::new(
                     &SHARED_INTERRUPT,
-                    device.span,
-                    format!("`{}` and `{}` share interrupt {intid}", device.value, other.value),
+                    claim.span,
+                    format!("`{}` and `{}` share interrupt {intid}", claim.value, other.value),
                     format!("owned by `{name}`"),
                     "give both devices to one partition, or use a device with another interrupt",
                 )
-                .and(other.span, format!("owned by `{other_name}`")),
+                .and(other.span, format!("owned by `{other_name}`"))
+                .and(line.span, format!("interrupt {intid} of `{}`", claim.value))
+                .and(same.span, format!("interrupt {intid} of `{}`", other.value)),
             );
         }
     }

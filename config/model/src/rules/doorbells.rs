@@ -74,7 +74,8 @@ fn unwired(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let mut used: Vec<(u32, Span, String)> = Vec::new();
     for device in &board.devices {
         let whose = format!("that of `{}`", device.name.value);
-        used.extend(device.interrupt.map(|i| (i.value.intid, i.span, whose)));
+        let all = device.interrupts.iter();
+        used.extend(all.map(|i| (i.value.intid, i.span, whose.clone())));
     }
     used.push((
         board.uart.interrupt,

@@ -2,7 +2,7 @@
 //! Rules for what a board file says of the hardware.
 
 use super::Facts;
-use crate::board::{Board, GicV2, GicVersion, Region, Registers};
+use crate::board::{Board, GicV2, GicVersion, Region};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::span::Span;
 use crate::spec::Mode;
@@ -56,8 +56,8 @@ static GUARDED: Rule = Rule {
 static RESET: Rule = Rule {
     number: "BH290",
     id: "board/reset",
-    text: "The steps of a device's reset lie in its registers, at multiples of 4, and what a poll waits for can be.",
-    fix: "Correct the step in the board file: `write` and `poll` are offsets of 32-bit registers, `until` has bits of `mask` only.",
+    text: "The steps of a device's reset lie in its register blocks, at multiples of 4, and what a poll waits for can be.",
+    fix: "Correct the step in the board file: `write` and `poll` are offsets of 32-bit registers in `block`, counted from 0, `until` has bits of `mask` only.",
 };
 /// A function on no bus.
 static NO_SUCH_BUS: Rule = Rule {
@@ -159,9 +159,14 @@ fn blocks(board: &Board) -> Vec<Block> {
         }
     }
     for device in &board.devices {
-        if let Registers::At(Region { base, size }) = device.registers {
-            let name = format!("device `{}`", device.name.value);
-            blocks.push(block(&name, base, size, device.name.span));
+        for (index, part) in device.blocks().iter().enumerate() {
+            let Region { base, size } = part.region;
+            let span = if device.blocks().len() == 1 {
+                device.name.span
+            } else {
+                part.span
+            };
+            blocks.push(block(&device.block_title(index), base, size, span));
         }
     }
     for ram in &board.ram {
@@ -309,8 +314,9 @@ fn guarded(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn reset(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let devices = facts.board.map_or(&[][..], |b| &b.devices);
     for device in devices {
-        let size = Board::register_size(device);
-        for (span, flaw) in device.reset.iter().flatten().filter_map(|step| step.flaw(size)) {
+        let sizes = Board::register_sizes(device);
+        let steps = device.reset.iter().flatten();
+        for (span, flaw) in steps.filter_map(|step| step.flaw(&sizes)) {
             diagnostics.push(
                 Diagnostic::new(
                     &RESET,

@@ -59,6 +59,13 @@ pub static EMULATED: Rule = Rule {
     text: "A device's interrupt is not that of its partition's emulated UART.",
     fix: "Give the device to another partition, or the partition another console.",
 };
+/// Registers behind something else.
+pub static OCCUPIED: Rule = Rule {
+    number: "BH344",
+    id: "devices/occupied",
+    text: "Where the registers of a partition's device are, the partition sees nothing else: a device at fixed addresses is seen at these.",
+    fix: "Give the partition less memory or another console, or the device to another partition.",
+};
 /// A payload that cannot be loaded.
 pub static UNUSABLE: Rule = Rule {
     number: "BH178",
@@ -95,4 +102,5 @@ pub static ALL: &[&Rule] = &[
     &UNUSABLE,
     &TREE_UNUSABLE,
     &TREE_FOREIGN,
+    &OCCUPIED,
 ];

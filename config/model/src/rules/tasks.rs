@@ -249,7 +249,7 @@ fn interrupt(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let Some(device) = &task.interrupt else { continue };
         let owned = partition.devices.contains(device);
         let known = board.devices.iter().find(|d| d.name == *device);
-        let interrupts = known.is_some_and(|d| d.interrupt.is_some());
+        let interrupts = known.is_some_and(|d| !d.interrupts.is_empty());
         if owned && (interrupts || known.is_none()) {
             continue;
         }

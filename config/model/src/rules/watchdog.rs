@@ -113,7 +113,7 @@ fn not_driven(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (number, device) in all.enumerate() {
         let fits = device.pci.is_some()
             && device.registers == Registers::Bar(0)
-            && device.interrupt.is_none()
+            && device.interrupts.is_empty()
             && !device.bus_master;
         if number > 0 || !fits {
             let diagnostic = Diagnostic::new(

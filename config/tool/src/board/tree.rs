@@ -27,6 +27,11 @@ impl Node {
         self.properties.contains_key(property)
     }
 
+    /// Names of its properties.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.properties.keys().map(String::as_str)
+    }
+
     pub(super) fn cells(&self, property: &str) -> Vec<u32> {
         let value = self.properties.get(property).map_or(&[][..], Vec::as_slice);
         let (cells, _) = value.as_chunks::<4>();

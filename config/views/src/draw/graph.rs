@@ -198,10 +198,7 @@ fn partition_card(system: &System, built: &Built<'_>, index: usize, p: &Partitio
     let valid: Vec<u64> = streams(built).iter().map(|(id, _)| *id).collect();
     let inner = p.devices.iter().filter_map(|d| {
         let device = system.board.devices.get(d.value)?;
-        let intid = device
-            .interrupt
-            .as_ref()
-            .map_or_else(String::new, |i| format!(", INTID {}", i.value.intid));
+        let intid = device.show_interrupts();
         let streams = built.records.streams_of(&device.name.value);
         let dma = match device.bdf() {
             None if !streams.is_empty() => through(&streams),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Routes of interrupts and of DMA.
 
-use bulkhead_model::board::Registers;
 use bulkhead_model::loss::losses;
 use bulkhead_model::system::System;
 use bulkhead_types::tables::{core_mode, partition_flag};
@@ -24,7 +23,7 @@ fn is_sliced(built: &Built<'_>, core: u32) -> bool {
 pub(super) fn interrupts(system: &System, built: &Built<'_>) -> Markup {
     let source = |intid: u32| {
         let devices = system.board.devices.iter();
-        let mut of = devices.filter(|d| d.interrupt.as_ref().is_some_and(|i| i.value.intid == intid));
+        let mut of = devices.filter(|d| d.intids().any(|own| own == intid));
         of.next().map_or("", |d| d.name.value.as_str())
     };
     let emulated = built
@@ -86,7 +85,7 @@ pub(super) fn streams(system: &System, built: &Built<'_>) -> Markup {
                     td { (owner.map_or("nobody", |p| name(built, p))) }
                     td {
                         @if let Some(f) = function { @for bar in f.bars.iter().filter(|b| b.size > 0) { (hex(bar.address)) "+" (hex(bar.size)) " " } }
-                        @if let Registers::At(region) = device.registers { (hex(region.base)) "+" (hex(region.size)) }
+                        @for block in device.blocks() { (hex(block.region.base)) "+" (hex(block.region.size)) " " }
                     }
                     td {
                         @for id in device.stream_ids() { (hex(id.into())) " " }

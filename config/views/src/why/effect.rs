@@ -260,12 +260,18 @@ fn ends(system: &System, partition: &str, task: Option<&str>) -> Vec<String> {
     .collect()
 }
 
-/// Where the interrupt of a device goes.
+/// Where the interrupts of a device go.
 fn route(system: &System, built: &Built<'_>, device: &str) -> String {
     let device = system.board.devices.iter().find(|d| d.name.value == device);
-    let Some(intid) = device.and_then(|d| d.interrupt.as_ref()).map(|i| i.value.intid) else {
+    let intids = device.into_iter().flat_map(bulkhead_model::board::Device::intids);
+    let routes: Vec<String> = intids.map(|intid| way(built, intid)).collect();
+    if routes.is_empty() {
         return "it has no interrupt".to_owned();
-    };
+    }
+    routes.join("; ")
+}
+
+fn way(built: &Built<'_>, intid: u32) -> String {
     let Some(spi) = built.spis.iter().find(|s| s.intid == intid) else {
         return format!("INTID {intid} belongs to nobody and stays disabled");
     };

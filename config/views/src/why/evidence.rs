@@ -167,10 +167,7 @@ fn devices(system: &System) -> Vec<String> {
         } else {
             listed(owners)
         };
-        let interrupt = device
-            .interrupt
-            .as_ref()
-            .map_or_else(String::new, |i| format!(", INTID {}", i.value.intid));
+        let interrupt = device.show_interrupts();
         format!("{}{interrupt}: {owner}", device.name.value)
     };
     system.board.devices.iter().enumerate().map(line).collect()

@@ -72,6 +72,49 @@ fn defaults_routes_tasks_and_doorbells_have_reasons() {
     }
 }
 
+/// Each register block and each interrupt of a device is told. Verifies: BH-EXPL-001.
+#[test]
+fn every_block_and_interrupt_of_a_device_is_told() {
+    let workshop = Workshop::new();
+    let read = |path: &str| std::fs::read_to_string(repository().join("tests/systems").join(path)).unwrap();
+    std::fs::create_dir(workshop.path("boards")).unwrap();
+    let board = read("boards/virt-devices.yaml");
+    std::fs::write(workshop.path("boards/virt-devices.yaml"), board).unwrap();
+    let spec = read("devices.yaml").replace("elf: prober", "elf: adas");
+    let sample = Sample::of(workshop.load(&spec));
+    let built = sample.built();
+    let said = who_can(&built, Some(&sample.system.board), "clockpins").unwrap();
+    assert_eq!(
+        (said.read.as_slice(), said.write.as_slice()),
+        (&["owner".to_owned()][..], &["owner".to_owned()][..])
+    );
+    let text = said.text();
+    for wanted in [
+        "device `clockpins`, 2 register blocks",
+        "0x9010000-0x9011000 at its address 0x9010000, granted as `clockpins`",
+        "0x9030000-0x9031000 at its address 0x9030000, granted as `clockpins`",
+        "interrupt: INTID 34 (level) to partition owner on core 1",
+        "interrupt: INTID 39 (level) to partition owner on core 1",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    assert!(!text.contains("INTID 40"), "{text}");
+    let routes = told(&sample, "board/devices.clockpins.interrupt.1.intid");
+    for intid in [34, 39] {
+        let wanted = format!("INTID {intid} (level) goes to partition owner on core 1, without EL2");
+        assert!(routes.contains(&wanted), "{routes}");
+    }
+    let overview = bulkhead_views::overview::overview(&sample.system, &built)
+        .unwrap()
+        .text();
+    for wanted in [
+        "0x9030000-0x9031000, block `pins` of device `clockpins`",
+        "interrupt `pins`: INTID 39",
+    ] {
+        assert!(overview.contains(wanted), "{wanted}: {overview}");
+    }
+}
+
 // Verifies: BH-EXPL-004
 #[test]
 fn a_misspelt_name_gets_one_that_has_an_answer() {

@@ -80,21 +80,27 @@ fn is_its_device(case: &Case<'_>, name: &str, owner: &str) -> bool {
     once && !guarded && has_registers(case, name, owner)
 }
 
-/// Whether a partition was given registers of this name, which are a thing of its own.
+/// Whether a partition was given registers of this name, of which each block is a thing of its own.
 pub(super) fn has_registers(case: &Case<'_>, name: &str, owner: &str) -> bool {
     let text = &case.text;
     let party = format!("partition:{owner}");
-    let mut granted = text.grants.iter().filter(|g| g.root == party && g.name == name);
-    let Some(registers) = granted.next().filter(|g| g.kind == Kind::Device) else {
-        return false;
-    };
+    let blocks: Vec<_> = (text.grants.iter())
+        .filter(|g| g.root == party && g.name == name)
+        .collect();
     let exists = case
         .blob
         .partitions
         .iter()
         .any(|p| p.name.as_deref() == Some(owner));
-    let mut placed = text.placed.iter().filter(|p| p.owner == party && p.name == name);
-    exists && placed.any(|p| p.range == registers.range)
+    let is_placed = |range| {
+        let mut placed = text.placed.iter();
+        placed.any(|p| p.owner == party && p.name == name && p.range == range)
+    };
+    exists
+        && !blocks.is_empty()
+        && blocks
+            .iter()
+            .all(|g| g.kind == Kind::Device && is_placed(g.range))
 }
 
 fn functions(case: &Case<'_>, found: &mut Found) {
