@@ -102,7 +102,7 @@ fn more_memory_for_one_does_not_even_move_the_others() {
 fn each_change_of_the_spec_names_the_partitions_that_it_concerns() {
     let text = reference_text();
     let before = Sample::reference();
-    let cases: [(&str, &str, &[&str]); 7] = [
+    let cases: [(&str, &str, &[&str]); 8] = [
         (
             "restart_limit: 100",
             "restart_limit: 99",
