@@ -292,13 +292,13 @@ fn a_reaction_is_in_time_when_its_task_has_ended() {
     }
     assert_eq!(refused("120ms", "vehicle"), []);
 
-    // A bound that is proved counts itself: `gauge` is released when its slot ends, 8 ms before the next, and loses in
+    // A bound that is proved counts itself: `gauge` is released when its slot ends, 8.5 ms before the next, and loses in
     // each of two frames a boost of Linux, 100 us, and a wait for it, 200 us.
     let judge = |limit: &str, costs: [u64; 6]| {
         let system = bulkhead_model::load(&paths, &with(limit, "cluster")).unwrap();
         let analysis = Analysis::of(&system, &bounds(costs, true));
         analysis.diagnostics(&system).len()
     };
-    assert_eq!(judge("118800us", [0; 6]), 0);
-    assert_eq!(judge("118799us", [0; 6]), 1);
+    assert_eq!(judge("119300us", [0; 6]), 0);
+    assert_eq!(judge("119299us", [0; 6]), 1);
 }

@@ -179,10 +179,10 @@ fn the_reference_system_resolves_to_what_it_says() {
             vcpu: 0
         }
     );
-    assert_eq!((slots[1].offset, slots[1].length.value), (8_000_000, 1_800_000));
+    assert_eq!((slots[1].offset, slots[1].length.value), (8_000_000, 1_500_000));
     assert_eq!(
         (slots[2].run.value, slots[2].length.value),
-        (Run::Standby, 200_000)
+        (Run::Standby, 500_000)
     );
     assert_eq!((system.expect.len(), system.never[0].partition.value), (5, 1));
     let lock = &system.locks[0];
@@ -224,7 +224,7 @@ fn overrides_change_add_and_reach_into_lists() {
         "schedule.cores.1.0.for=7ms",
         "schedule.cores.0.0.for=7ms",
         "schedule.cores.0.1.for=3ms",
-        "schedule.cores.1.1={ run: cluster, for: 2800us }",
+        "schedule.cores.1.1={ run: cluster, for: 2500us }",
     ])
     .unwrap();
     let args = |p: usize| system.partitions[p].args.as_ref().map(|a| a.value.as_str());

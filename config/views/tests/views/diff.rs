@@ -102,7 +102,7 @@ fn more_memory_for_one_does_not_even_move_the_others() {
 fn each_change_of_the_spec_names_the_partitions_that_it_concerns() {
     let text = reference_text();
     let before = Sample::reference();
-    let cases: [(&str, &str, &[&str]); 7] = [
+    let cases: [(&str, &str, &[&str]); 8] = [
         (
             "restart_limit: 100",
             "restart_limit: 99",
@@ -120,11 +120,11 @@ fn each_change_of_the_spec_names_the_partitions_that_it_concerns() {
             &["partition:adas", "partition:infotainment", "partition:cluster"],
         ),
         (
-            "      - { run: infotainment, for: 8ms }\n      - { run: cluster, for: 1800us }",
-            "      - { run: infotainment, for: 8ms }\n      - { run: cluster, for: 1ms }\n      - { run: idle, for: 800us }",
+            "      - { run: infotainment, for: 8ms }\n      - { run: cluster, for: 1500us }",
+            "      - { run: infotainment, for: 8ms }\n      - { run: cluster, for: 1ms }\n      - { run: idle, for: 500us }",
             &["partition:cluster"],
         ),
-        ("{ run: standby, for: 200us }", "{ run: idle, for: 200us }", &[]),
+        ("{ run: standby, for: 500us }", "{ run: idle, for: 500us }", &[]),
         (
             "marks_steady: true",
             "marks_steady: false",
@@ -158,7 +158,7 @@ fn a_partition_that_comes_or_goes_is_said_to() {
     let without = kept
         .concat()
         .replace("readers: [cluster, infotainment]", "readers: [infotainment]")
-        .replace("{ run: cluster, for: 1800us }", "{ run: idle, for: 1800us }")
+        .replace("{ run: cluster, for: 1500us }", "{ run: idle, for: 1500us }")
         .replace("  - { partition: cluster, text: \" km/h, \" }\n", "")
         .replace(
             "  - { partition: cluster, text: \"settings: brightness 80\" }\n",
@@ -241,8 +241,8 @@ fn what_is_argued_on_is_compared_apart_from_what_is_enforced() {
             "name of the system: adas-infotainment -> other",
         ),
         (
-            "{ run: standby, for: 200us }",
-            "{ run: idle, for: 200us }",
+            "{ run: standby, for: 500us }",
+            "{ run: idle, for: 500us }",
             "el2",
             "core of the standby slot: 1 -> none",
         ),
