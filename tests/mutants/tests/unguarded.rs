@@ -17,6 +17,8 @@ use systems::support::{Workshop, hypervisor_bin};
 /// Exceptions: of a PCI function without an SMMU, of a device that no SMMU knows.
 const FUNCTION: [&str; 2] = ["valid.unguarded.yaml", "boards/no-smmu.yaml"];
 const DEVICE: [&str; 2] = ["valid.master.yaml", "boards/gicv2.yaml"];
+/// A device at fixed addresses that the SMMU guards.
+const GUARDED: [&str; 2] = ["valid.streams.yaml", "boards/streams.yaml"];
 
 fn system(of: [&str; 2]) -> Files {
     on_changed_board(of, |board| board)
@@ -106,30 +108,42 @@ fn nothing_is_excepted_in_silence() {
     }
 }
 
-/// The exception of a device names each of its register blocks, of which each is its partition's. Verifies: BH-CHK-055.
-#[test]
-fn each_block_of_an_exception_is_its_partitions() {
-    let second = "{ base: 0x0d01_0000, size: 4KiB }";
-    let mut files = on_changed_board(DEVICE, |board| {
-        let first = "{ base: 0x0d00_0000, size: 4KiB }";
-        assert!(board.contains(first));
-        board.replace(first, &format!("[{first}, {second}]"))
-    });
-    let proof = systems::prove(&files).unwrap();
-    let exception = proof.exceptions.last().unwrap();
-    let both = "device gdma0 at 0xd000000-0xd001000 and 0xd010000-0xd011000 of panel";
-    assert!(exception.contains(both), "{exception}");
-    assert_eq!(judge(&files).verdict(), Verdict::Harmless);
-    let text = String::from_utf8(files.text).unwrap();
+/// A device with two register blocks: files, and the same with the second one listed as another partition's.
+fn of_two_blocks(of: [&str; 2], base: &str) -> [Files; 2] {
+    let files = || {
+        on_changed_board(of, |board| {
+            let first = format!("{{ base: {base}, size: 4KiB }}");
+            assert!(board.contains(&first));
+            board.replace(&first, &format!("[{first}, {{ base: 0x0d01_0000, size: 4KiB }}]"))
+        })
+    };
+    let mut changed = files();
+    let text = String::from_utf8(changed.text).unwrap();
     let is_second = |line: &&str| line.starts_with("memory 0xd010000-");
     let line = text.lines().find(is_second).unwrap();
     let foreign = line.replace("partition:panel  ", "partition:control");
     assert_ne!(line, foreign);
-    files.text = text.replace(line, &foreign).into_bytes();
-    let failures = systems::prove(&files).unwrap_err();
+    changed.text = text.replace(line, &foreign).into_bytes();
+    [files(), changed]
+}
+
+/// An exception names each register block of its device, and each is its partition's; so is each of a guarded device.
+/// Verifies: BH-CHK-055, BH-CHK-053.
+#[test]
+fn each_block_of_an_exception_is_its_partitions() {
+    let [files, changed] = of_two_blocks(DEVICE, "0x0d00_0000");
+    let proof = systems::prove(&files).unwrap();
+    let exception = proof.exceptions.last().unwrap();
+    let both = "device gdma0 at 0xd000000-0xd001000 and 0xd010000-0xd011000 of panel";
+    assert!(exception.contains(both), "{exception}");
+    let failures = systems::prove(&changed).unwrap_err();
     assert!(
         failures.iter().any(|f| f.property == "BH-CHK-053"),
         "{failures:?}"
     );
-    assert_ne!(judge(&files).verdict(), Verdict::Harmless);
+    let [files, changed] = of_two_blocks(GUARDED, "0x0a10_0000");
+    systems::prove(&files).unwrap();
+    assert_eq!(judge(&files).verdict(), Verdict::Harmless);
+    systems::prove(&changed).unwrap_err();
+    assert_ne!(judge(&changed).verdict(), Verdict::Harmless);
 }
