@@ -4,17 +4,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
-
-use common::root;
+use std::path::{Path, PathBuf};
 
 /// The rules that the compiler finds breaches of are described in the model.
 const PLACEMENT: &str = "config/model/src/rules/placement.rs";
 const COMPILER: &str = "config/compiler/src/rules.rs";
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
 
 /// Statics of rules with their IDs.
 fn rules(text: &str) -> BTreeMap<String, String> {
