@@ -266,6 +266,18 @@ pub enum UartKind {
     Cadence,
 }
 
+impl UartKind {
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            UartKind::Pl011 => "PL011",
+            UartKind::Imx => "i.MX UART",
+            UartKind::Uart8250 => "8250 UART",
+            UartKind::Cadence => "Cadence UART",
+        }
+    }
+}
+
 /// SMMU.
 #[derive(Clone, Debug)]
 pub struct Smmu {

@@ -342,7 +342,8 @@ fn smmu(node: &Node, span: Span) -> Option<Smmu> {
     Some(Smmu {
         kind: fields.get("kind").and_then(|n| choice(n, &kinds))?.value,
         base: value(fields, "base")?,
-        stream_bits: value(fields, "stream_bits")?,
+        // More than a StreamID has would be a table that no rule can reckon with.
+        stream_bits: value(fields, "stream_bits").filter(|bits| *bits <= u32::BITS)?,
         interrupts: interrupts.map(|i| i.map(|i| i.value)).collect::<Option<_>>()?,
         span,
     })
