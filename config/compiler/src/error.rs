@@ -12,7 +12,7 @@ use crate::devicetree::DeviceTreeError;
 use crate::hypervisor::HypervisorError;
 use crate::layout::LayoutError;
 use crate::own_tree::OwnTreeError;
-use crate::payload::{FileError, PayloadError};
+use crate::payload::{DEVICE_TREE, FileError, PayloadError};
 use crate::prove::ProveError;
 
 /// Why a system was not built. Nothing was written.
@@ -82,7 +82,7 @@ impl BuildError {
     pub(crate) fn payload(partition: &Partition, error: PayloadError) -> Self {
         let file = partition.payload.file();
         let is_of_tree = match &error {
-            PayloadError::Layout(error) => error.name() == "device-tree",
+            PayloadError::Layout(error) => error.name() == DEVICE_TREE,
             _ => false,
         };
         let pin = partition.pins.device_tree_at.filter(|_| is_of_tree);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the compiler refuses, as breaches of [`placement`](bulkhead_model::rules::placement) rules at places in the
-//! spec.
-//! Implements: BH-CFG-110, BH-CFG-111, BH-CFG-112, BH-CFG-113, BH-CFG-114, BH-CFG-115, BH-CFG-116, BH-CFG-117,
-//! BH-CFG-118, BH-CFG-146, BH-CFG-147, BH-LANG-005.
+//! spec: one function finds the breaches of each.
+//! Implements: BH-LANG-005.
 
-use bulkhead_model::board::Board;
+use bulkhead_model::board::{Board, Device};
 use bulkhead_model::diagnostic::{Diagnostic, Rule};
 use bulkhead_model::rules::placement::{
     BARS, EMULATED, HYPERVISOR, IMAGE, MEMORY, NO_REGISTERS, OCCUPIED, TABLES, TREE_FOREIGN, TREE_UNUSABLE,
@@ -68,87 +67,181 @@ impl Refusal {
     }
 }
 
+/// A function that finds the breach of its rule that an error of the compiler is.
+type Find = fn(&BuildError, &System) -> Option<Diagnostic>;
+
+/// One for each rule.
+const FIND: &[Find] = &[
+    image,
+    tables,
+    windows,
+    memory,
+    bars,
+    hypervisor,
+    no_registers,
+    emulated,
+    occupied,
+    unusable,
+    tree_unusable,
+    tree_foreign,
+];
+
 /// The breach that an error of the compiler is, if the input is to blame.
 fn diagnose(error: &BuildError, system: &System) -> Option<Diagnostic> {
-    let board = &system.board;
-    let device = |name: &str| {
-        let known = board.devices.iter().find(|d| d.name.value == name);
-        known.map(|d| {
-            let mut lines = d.interrupts.iter();
-            let line = lines.find(|i| i.value.intid == machine::UART_INTID);
-            (d.name.span, line.map(|i| i.span))
-        })
+    FIND.iter().find_map(|find| find(error, system))
+}
+
+/// Implements: BH-CFG-110.
+fn image(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    total(error, system, Total::Image, &IMAGE)
+}
+
+/// Implements: BH-CFG-111.
+fn tables(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    total(error, system, Total::Tables, &TABLES)
+}
+
+/// Implements: BH-CFG-112.
+fn windows(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    total(error, system, Total::Windows, &WINDOWS)
+}
+
+/// Implements: BH-CFG-113.
+fn memory(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    total(error, system, Total::Memory, &MEMORY)
+}
+
+/// Implements: BH-CFG-114.
+fn bars(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    total(error, system, Total::Bars, &BARS)
+}
+
+/// Implements: BH-CFG-115.
+fn hypervisor(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    let BuildError::Hypervisor(mismatched) = error else {
+        return None;
     };
-    let new = |rule: &'static Rule, span, cause: String| {
-        Diagnostic::new(rule, span, error.to_string(), cause, rule.fix)
+    let (span, cause) = mismatch(mismatched, &system.board);
+    Some(Diagnostic::new(
+        &HYPERVISOR,
+        span,
+        error.to_string(),
+        cause,
+        HYPERVISOR.fix,
+    ))
+}
+
+/// Where the board file has a device, and that of its interrupts which an emulated UART has.
+fn of_board(system: &System, name: &str) -> (Option<Span>, Option<Span>) {
+    let device = system.board.devices.iter().find(|d| d.name.value == name);
+    let console = |d: &Device| {
+        let mut lines = d.interrupts.iter();
+        lines.find(|i| i.value.intid == machine::UART_INTID).map(|i| i.span)
     };
-    match error {
-        BuildError::Layout(error) | BuildError::Device(DeviceError::Layout(error)) => {
-            Some(layout(error, system))
-        }
-        BuildError::Hypervisor(error) => {
-            let (span, cause) = mismatch(error, board);
-            Some(new(&HYPERVISOR, span, cause.to_owned()))
-        }
-        BuildError::Device(
-            DeviceError::NoPcie { device: name, span }
-            | DeviceError::NoRegisters {
-                device: name, span, ..
-            },
-        ) => {
-            let of_board = device(name).map(|(span, _)| span);
-            Some(new(&NO_REGISTERS, *span, "claimed here".to_owned()).and_at(of_board, "this device"))
-        }
-        BuildError::Device(DeviceError::UartInterrupt {
-            device: name,
-            span,
-            console,
-            ..
-        }) => Some(
-            new(&EMULATED, *span, "claimed here".to_owned())
-                .and(*console, "emulates a UART")
-                .and_at(device(name).and_then(|(_, line)| line), "its interrupt"),
-        ),
-        BuildError::Device(DeviceError::Occupied {
-            device, block, span, ..
-        }) => {
-            let device = board.devices.get(*device);
-            let block = device.and_then(|d| d.blocks().get(*block));
-            let at = block.map(|block| block.span).or(device.map(|d| d.name.span));
-            Some(new(&OCCUPIED, *span, "claimed here".to_owned()).and_at(at, "these registers"))
-        }
-        BuildError::Payload(error) => {
-            let message = error.to_string();
-            let cause = "this payload";
-            // The span is that of the device tree's pin where that is in the way.
-            let named = |p: &&Partition| p.name.value == error.partition;
-            let partition = system.partitions.iter().find(named);
-            let file = partition.map(|p| p.payload.file().name.span);
-            Some(match file.filter(|file| *file != error.span) {
-                Some(file) => Diagnostic::new(&UNUSABLE, error.span, message, "pinned here", UNUSABLE.fix)
-                    .and(file, cause),
-                None => Diagnostic::new(&UNUSABLE, error.span, message, cause, UNUSABLE.fix),
-            })
-        }
-        BuildError::OwnTree {
-            span,
-            error: OwnTreeError::Unusable(_),
-            ..
-        } => Some(new(&TREE_UNUSABLE, *span, "this device tree".to_owned())),
-        BuildError::OwnTree {
-            span,
-            error: OwnTreeError::Foreign { node, .. },
-            ..
-        } => Some(new(&TREE_FOREIGN, *span, format!("its node {node}"))),
-        BuildError::DeviceTree(_)
-        | BuildError::Table(_)
-        | BuildError::Tables { .. }
-        | BuildError::Proof(_)
-        | BuildError::Io { .. }
-        | BuildError::Foreign { .. }
-        | BuildError::Json(_)
-        | BuildError::Views(_) => None,
-    }
+    (device.map(|d| d.name.span), device.and_then(console))
+}
+
+/// Implements: BH-CFG-116.
+fn no_registers(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    let BuildError::Device(
+        DeviceError::NoPcie { device, span } | DeviceError::NoRegisters { device, span, .. },
+    ) = error
+    else {
+        return None;
+    };
+    let (place, _) = of_board(system, device);
+    let fix = NO_REGISTERS.fix;
+    let diagnostic = Diagnostic::new(&NO_REGISTERS, *span, error.to_string(), "claimed here", fix);
+    Some(diagnostic.and_at(place, "this device"))
+}
+
+/// Implements: BH-CFG-117.
+fn emulated(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    let BuildError::Device(DeviceError::UartInterrupt {
+        device,
+        span,
+        console,
+        ..
+    }) = error
+    else {
+        return None;
+    };
+    let (_, line) = of_board(system, device);
+    let diagnostic = Diagnostic::new(&EMULATED, *span, error.to_string(), "claimed here", EMULATED.fix);
+    let diagnostic = diagnostic.and(*console, "emulates a UART");
+    Some(diagnostic.and_at(line, "its interrupt"))
+}
+
+/// Implements: BH-CFG-255.
+fn occupied(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    let BuildError::Device(DeviceError::Occupied {
+        device, block, span, ..
+    }) = error
+    else {
+        return None;
+    };
+    let device = system.board.devices.get(*device);
+    let block = device.and_then(|d| d.blocks().get(*block));
+    let at = block.map(|block| block.span).or(device.map(|d| d.name.span));
+    let fix = OCCUPIED.fix;
+    let diagnostic = Diagnostic::new(&OCCUPIED, *span, error.to_string(), "claimed here", fix);
+    Some(diagnostic.and_at(at, "these registers"))
+}
+
+/// Implements: BH-CFG-118.
+fn unusable(error: &BuildError, system: &System) -> Option<Diagnostic> {
+    let BuildError::Payload(error) = error else {
+        return None;
+    };
+    // The span is that of the device tree's pin where that is in the way.
+    let named = |p: &&Partition| p.name.value == error.partition;
+    let partition = system.partitions.iter().find(named);
+    let payload = partition.map(|p| p.payload.file().name.span);
+    let payload = payload.filter(|payload| *payload != error.span);
+    let this = "this payload";
+    let cause = if payload.is_some() { "pinned here" } else { this };
+    let diagnostic = Diagnostic::new(&UNUSABLE, error.span, error.to_string(), cause, UNUSABLE.fix);
+    Some(diagnostic.and_at(payload, this))
+}
+
+/// Implements: BH-CFG-146.
+fn tree_unusable(error: &BuildError, _: &System) -> Option<Diagnostic> {
+    let BuildError::OwnTree {
+        span,
+        error: OwnTreeError::Unusable(_),
+        ..
+    } = error
+    else {
+        return None;
+    };
+    let (message, fix) = (error.to_string(), TREE_UNUSABLE.fix);
+    Some(Diagnostic::new(
+        &TREE_UNUSABLE,
+        *span,
+        message,
+        "this device tree",
+        fix,
+    ))
+}
+
+/// Implements: BH-CFG-147.
+fn tree_foreign(error: &BuildError, _: &System) -> Option<Diagnostic> {
+    let BuildError::OwnTree {
+        span,
+        error: OwnTreeError::Foreign { node, .. },
+        ..
+    } = error
+    else {
+        return None;
+    };
+    let cause = format!("its node {node}");
+    Some(Diagnostic::new(
+        &TREE_FOREIGN,
+        *span,
+        error.to_string(),
+        cause,
+        TREE_FOREIGN.fix,
+    ))
 }
 
 /// Where the board file says something else than the hypervisor's image.
@@ -171,21 +264,56 @@ fn mismatch(error: &HypervisorError, board: &Board) -> (Span, &'static str) {
     }
 }
 
-/// Which total is too large.
-fn rule_of(name: &str) -> &'static Rule {
-    match name {
-        "ram" => &MEMORY,
-        "payload-area" => &IMAGE,
-        "blob" | "certificate" | "slack" | "hypervisor" | "padding" => &TABLES,
-        name if name.contains(".bar") => &BARS,
-        _ => &WINDOWS,
+/// What is too large altogether.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Total {
+    Image,
+    Tables,
+    Windows,
+    Memory,
+    Bars,
+}
+
+impl Total {
+    /// Of which a part has that name.
+    fn of(name: &str) -> Self {
+        match name {
+            "ram" => Total::Memory,
+            "payload-area" => Total::Image,
+            "blob" | "certificate" | "slack" | "hypervisor" | "padding" => Total::Tables,
+            name if name.contains(".bar") => Total::Bars,
+            _ => Total::Windows,
+        }
+    }
+
+    /// Of two parts that overlap. A payload is placed before what is pinned, and the image before both: the image is what has
+    /// no room.
+    fn of_both(new: &Area, old: &Area) -> Self {
+        let totals = [Total::of(&new.name), Total::of(&old.name)];
+        let of_image = |total: &Total| matches!(total, Total::Image | Total::Tables);
+        totals.into_iter().find(of_image).unwrap_or(totals[0])
     }
 }
 
+/// What found no place, where it is a part of `total`.
+fn total(error: &BuildError, system: &System, total: Total, rule: &'static Rule) -> Option<Diagnostic> {
+    let (BuildError::Layout(error) | BuildError::Device(DeviceError::Layout(error))) = error else {
+        return None;
+    };
+    let own = match error {
+        LayoutError::Overlap { new, old } => Total::of_both(new, old),
+        LayoutError::Outside { .. }
+        | LayoutError::Full { .. }
+        | LayoutError::Colours { .. }
+        | LayoutError::Empty { .. } => Total::of(error.name()),
+    };
+    (own == total).then(|| layout(error, system, rule))
+}
+
 /// What found no place, beside what has it, or the addresses that it had to lie in.
-fn layout(error: &LayoutError, system: &System) -> Diagnostic {
+fn layout(error: &LayoutError, system: &System, rule: &'static Rule) -> Diagnostic {
     let (owner, name, zone, at) = match error {
-        LayoutError::Overlap { new, old } => return overlap(new, old, system),
+        LayoutError::Overlap { new, old } => return overlap(new, old, system, rule),
         LayoutError::Outside { area, zone } => (&area.owner, &area.name, Some(*zone), Some(area.range.start)),
         LayoutError::Full {
             owner, name, zone, ..
@@ -195,7 +323,6 @@ fn layout(error: &LayoutError, system: &System) -> Diagnostic {
         } => (owner, name, Some(*zone), None),
         LayoutError::Empty { owner, name, .. } => (owner, name, None, None),
     };
-    let rule = rule_of(name);
     let subject = Subject::of(owner, name, at, system);
     let what = &subject.what;
     let message = match error {
@@ -234,11 +361,8 @@ fn place(what: &str, area: &Area) -> String {
     format!("{what} ({:#x}-{:#x})", area.range.start, area.range.end)
 }
 
-/// A payload is placed before what is pinned, and the image before both: the image is what has no room.
-fn overlap(new: &Area, old: &Area, system: &System) -> Diagnostic {
-    let [rule, other] = [rule_of(&new.name), rule_of(&old.name)];
-    let of_image = |rule: &&&'static Rule| rule.id == IMAGE.id || rule.id == TABLES.id;
-    let rule = [rule, other].iter().find(of_image).copied().unwrap_or(rule);
+/// What is placed where something lies.
+fn overlap(new: &Area, old: &Area, system: &System, rule: &'static Rule) -> Diagnostic {
     let [placed, taken] =
         [new, old].map(|area| Subject::of(&area.owner, &area.name, Some(area.range.start), system));
     let message = format!(

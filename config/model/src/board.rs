@@ -62,6 +62,17 @@ pub struct Board {
     pub qemu: Option<Qemu>,
     /// What EL2 costs on it.
     pub bounds: Bounds,
+    /// Parts of the file that could not be read.
+    pub(crate) unread: Unread,
+}
+
+/// Parts of a board file that could not be read to their end. What a [`Board`] has in their place is no part of it: a
+/// rule that needs one does not judge, and nothing is built.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unread {
+    pub(crate) ram: bool,
+    pub(crate) cores: bool,
+    pub(crate) gic: bool,
 }
 
 /// How the performance monitors of a board's cores count memory traffic.
@@ -254,6 +265,18 @@ pub enum UartKind {
     Uart8250,
     /// Cadence, as AMD (Xilinx) has it.
     Cadence,
+}
+
+impl UartKind {
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            UartKind::Pl011 => "PL011",
+            UartKind::Imx => "i.MX UART",
+            UartKind::Uart8250 => "8250 UART",
+            UartKind::Cadence => "Cadence UART",
+        }
+    }
 }
 
 /// SMMU.

@@ -2,15 +2,15 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Deterministic, Device, Gic, GicV2, GicVersion, Pcie, Qemu, Region, Reserved, ReservedUse, Smmu,
-    SmmuKind, Traffic, TreeMaker, Uart, UartKind,
+    Board, Deterministic, Device, Pcie, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, Traffic, TreeMaker,
+    Uart, UartKind, Unread,
 };
 use crate::colours::Colouring;
-use crate::decode::{Decoder, Fields, bytes, choice, number, present, small, some, text};
+use crate::decode::{Decoder, Fields, bytes, choice, number, present, small, text};
 use crate::decode_boot::firmware;
 use crate::decode_cores;
 use crate::release::Release;
-use crate::rules::{document, hardware, partitions};
+use crate::rules::{document, partitions};
 use crate::span::{Span, Spanned};
 use crate::tree::{Entry, Node};
 use crate::units;
@@ -21,10 +21,12 @@ impl Decoder<'_> {
         let fields = Fields::of(root)?;
         let key_of = |key: &str| fields.key_span(key).unwrap_or(root.span);
         let ram = fields.items("ram").iter();
-        let ram: Option<Vec<_>> = ram.map(|n| self.spanned_region(n)).collect();
+        let ram: Vec<_> = ram.map(|n| self.spanned_region(n)).collect();
+        let is_ram_unread = ram.is_empty() || ram.contains(&None);
+        let ram: Vec<_> = ram.into_iter().flatten().collect();
         let reserved = fields.items("reserved").iter();
         let reserved: Option<Vec<_>> = reserved.map(|n| self.reserved(n)).collect();
-        let cores: Option<Vec<_>> = fields.items("cores").iter().map(decode_cores::core).collect();
+        let (cores, are_cores_unread) = decode_cores::cores(fields.items("cores"))?;
         let controllers = fields.entries("controllers");
         let controller_names: Vec<&str> = controllers.iter().map(|e| e.key.value.as_str()).collect();
         let controllers: Option<Vec<_>> = controllers.iter().map(|e| self.controller(e)).collect();
@@ -36,10 +38,11 @@ impl Decoder<'_> {
             .collect();
         let pcie = fields.get("pcie").map(|n| self.pcie(n, key_of("pcie")));
         let colouring = fields.get("colours").map(|n| self.colouring(n));
-        let boot = fields
-            .get("boot")
-            .map(|n| self.boot(n, ram.as_deref().unwrap_or_default()));
+        let known_ram = (!is_ram_unread).then_some(ram.as_slice());
+        let boot = fields.get("boot").map(|n| self.boot(n, known_ram));
         let qemu = fields.get("qemu").map(|n| self.qemu(n, &names));
+        let gic_fields = fields.get("gic").and_then(Fields::of).unwrap_or_default();
+        let (gic, is_gic_unread) = self.gic(gic_fields, key_of("gic"));
         let name = fields.get("name").and_then(text);
         let things = fields
             .entries("devices")
@@ -51,17 +54,17 @@ impl Decoder<'_> {
             name: name?,
             id: fields.get("id").and_then(small)?,
             title: words(fields, "title")?,
-            ram: ram.and_then(some)?,
+            ram,
             reserved: reserved?,
             hypervisor: fields.get("hypervisor").and_then(small)?,
             physical_address_bits: value(fields, "physical_address_bits")?,
-            cores: cores.and_then(some)?,
+            cores,
             workarounds: fields
                 .items("workarounds")
                 .iter()
                 .map(decode_cores::workaround)
                 .collect::<Option<_>>()?,
-            gic: fields.get("gic").and_then(|n| self.gic(n, key_of("gic")))?,
+            gic,
             uart: fields.get("uart").and_then(|n| uart(n, key_of("uart")))?,
             smmu: present(fields.get("smmu").map(|n| smmu(n, key_of("smmu"))))?,
             undriven_smmu: words(fields, "undriven_smmu"),
@@ -74,44 +77,11 @@ impl Decoder<'_> {
             boot: present(boot)?,
             qemu: present(qemu)?,
             bounds: Default::default(),
-        })
-    }
-
-    /// Each version has registers of its own, and none of the other's. Implements: BH-BRD-020.
-    fn gic(&mut self, node: &Node, span: Span) -> Option<Gic> {
-        const OF_V2: [&str; 3] = ["cpu", "control", "virtual_cpu"];
-        const OF_V3: [&str; 1] = ["redistributors"];
-        let fields = Fields::of(node)?;
-        let versions = [("2", true), ("3", false)];
-        let is_v2 = fields.get("version").and_then(|n| choice(n, &versions))?.value;
-        let (needed, strange): (&[&str], &[&str]) = if is_v2 { (&OF_V2, &OF_V3) } else { (&OF_V3, &OF_V2) };
-        let what = if is_v2 { "a GICv2" } else { "a GICv3" };
-        for key in needed.iter().filter(|key| fields.get(key).is_none()) {
-            self.report(hardware::gic(span, what, &format!("needs `{key}`")));
-        }
-        for entry in fields.all() {
-            let key = entry.key.value.as_str();
-            if strange.contains(&key) {
-                self.report(hardware::gic(entry.key.span, what, &format!("has no `{key}`")));
-            }
-        }
-        let version = if is_v2 {
-            GicVersion::V2(GicV2 {
-                cpu: value(fields, "cpu")?,
-                control: value(fields, "control")?,
-                virtual_cpu: value(fields, "virtual_cpu")?,
-            })
-        } else {
-            GicVersion::V3 {
-                redistributors: value(fields, "redistributors")?,
-            }
-        };
-        Some(Gic {
-            distributor: value(fields, "distributor")?,
-            version,
-            spi_lines: value(fields, "spi_lines")?,
-            unwired: fields.items("unwired").iter().map(small).collect::<Option<_>>()?,
-            span,
+            unread: Unread {
+                ram: is_ram_unread,
+                cores: are_cores_unread,
+                gic: is_gic_unread,
+            },
         })
     }
 
@@ -285,7 +255,8 @@ fn smmu(node: &Node, span: Span) -> Option<Smmu> {
     Some(Smmu {
         kind: fields.get("kind").and_then(|n| choice(n, &kinds))?.value,
         base: value(fields, "base")?,
-        stream_bits: value(fields, "stream_bits")?,
+        // More than a StreamID has would be a table that no rule can reckon with.
+        stream_bits: value(fields, "stream_bits").filter(|bits| *bits <= u32::BITS)?,
         interrupts: interrupts.map(|i| i.map(|i| i.value)).collect::<Option<_>>()?,
         span,
     })

@@ -12,13 +12,13 @@ use crate::tree::{Entry, Node};
 pub(crate) const TABLES: u64 = 34 * 512;
 
 impl Decoder<'_> {
-    /// How a board with this RAM boots. Implements: BH-FLSH-001.
-    pub(crate) fn boot(&mut self, node: &Node, ram: &[Spanned<Region>]) -> Option<Boot> {
+    /// How a board with this RAM, if that is known, boots. Implements: BH-FLSH-001.
+    pub(crate) fn boot(&mut self, node: &Node, ram: Option<&[Spanned<Region>]>) -> Option<Boot> {
         let fields = Fields::of(node)?;
         let staging = fields.get("staging").and_then(number)?;
         let holds =
             |region: &Region| staging.value >= region.base && staging.value - region.base < region.size;
-        if !ram.iter().any(|r| holds(r)) {
+        if ram.is_some_and(|ram| !ram.iter().any(|r| holds(r))) {
             let wanted = "an address in RAM";
             self.report(document::out_of_range(
                 staging.span,

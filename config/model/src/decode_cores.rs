@@ -8,7 +8,23 @@ use crate::errata::Erratum;
 use crate::span::Spanned;
 use crate::tree::Node;
 
-pub(crate) fn core(node: &Node) -> Option<Core> {
+/// All cores, and whether one could not be read: it is taken to be of the first type that was. Nothing when none was.
+pub(crate) fn cores(nodes: &[Node]) -> Option<(Vec<Core>, bool)> {
+    let read: Vec<Option<Core>> = nodes.iter().map(core).collect();
+    let first = read.iter().flatten().next()?.clone();
+    let is_unread = read.iter().any(Option::is_none);
+    let or_first = |((node, core), index): ((&Node, Option<Core>), u64)| {
+        core.unwrap_or_else(|| Core {
+            mpidr: u64::MAX - index,
+            span: node.span,
+            ..first.clone()
+        })
+    };
+    let all = nodes.iter().zip(read).zip(0..).map(or_first).collect();
+    Some((all, is_unread))
+}
+
+fn core(node: &Node) -> Option<Core> {
     let fields = Fields::of(node)?;
     let predictors = fields
         .get("predictors")

@@ -12,6 +12,7 @@ use crate::decode::Decoder;
 use crate::diagnostic::Diagnostic;
 use crate::files::{self, Paths};
 use crate::health::HealthSpec;
+use crate::remains_board;
 use crate::resolve::resolve;
 use crate::span::{Sources, Span, Spanned};
 use crate::spec::{IDLE, MemorySpec, PartitionSpec, ScheduleSpec, Spec};
@@ -56,16 +57,6 @@ const PLACING: [&str; 12] = [
     "device_tree_at",
 ];
 
-/// The keys of a board file on which no place depends.
-const ELSEWHERE: [&str; 6] = [
-    "boot",
-    "controllers",
-    "poll_bound",
-    "qemu",
-    "traffic",
-    "workarounds",
-];
-
 /// What remains beside the breaches in `list`.
 pub(crate) fn of(found: &Found<'_>, list: &[Diagnostic]) -> Remains {
     let of_board = |d: &Diagnostic| found.of_board.contains(&d.primary.span.source);
@@ -84,35 +75,18 @@ pub(crate) fn of(found: &Found<'_>, list: &[Diagnostic]) -> Remains {
             .filter(|_| has_costs)
             .and_then(|spec| timing(spec, found, &broken)),
         placing: spec()
-            .zip(board_for_places(found, list))
+            .zip(remains_board::for_places(found, list))
             .and_then(|(spec, board)| placing(spec, found, board, &broken)),
     }
 }
 
-/// The board without its broken devices; nothing when places depend on something else that is broken there.
-fn board_for_places(found: &Found<'_>, list: &[Diagnostic]) -> Option<Board> {
-    // No place depends on what works around an erratum.
-    let of_file =
-        |d: &&Diagnostic| d.primary.span.source == found.of_board.start && d.rule.topic() != "errata";
-    let broken = Broken::of(found.board_root, list.iter().filter(of_file));
-    let is_elsewhere = |path: &Vec<String>| match path.as_slice() {
-        [devices, _, ..] if devices == "devices" => true,
-        [key, ..] => ELSEWHERE.contains(&key.as_str()),
-        [] => false,
-    };
-    let mut board = found.board.clone();
-    board.devices.retain(|d| !broken.has(&["devices", &d.name]));
-    let is_located = broken.paths.len() == list.iter().filter(of_file).count();
-    (is_located && broken.paths.iter().all(is_elsewhere)).then_some(board)
-}
-
 /// Paths of what breaks a rule, as keys.
-struct Broken {
-    paths: Vec<Vec<String>>,
+pub(crate) struct Broken {
+    pub(crate) paths: Vec<Vec<String>>,
 }
 
 impl Broken {
-    fn of<'d>(root: &Node, list: impl Iterator<Item = &'d Diagnostic>) -> Self {
+    pub(crate) fn of<'d>(root: &Node, list: impl Iterator<Item = &'d Diagnostic>) -> Self {
         let mut places = Vec::new();
         walk(root, &mut Vec::new(), &mut places);
         let deepest = |span: Span| {
@@ -133,7 +107,7 @@ impl Broken {
     }
 
     /// Whether something at or below these keys is wrong.
-    fn has(&self, keys: &[&str]) -> bool {
+    pub(crate) fn has(&self, keys: &[&str]) -> bool {
         let below =
             |path: &Vec<String>| keys.len() <= path.len() && path.iter().zip(keys).all(|(a, b)| a == b);
         self.paths.iter().any(below)
@@ -255,8 +229,10 @@ fn placing(mut spec: Spec, found: &Found<'_>, board: Board, broken: &Broken) -> 
             let is_read =
                 p.memory.is_some() && p.criticality.is_some() && p.cores.is_some() && p.console.is_some();
             let is_there = payload.is_some() && tree.is_some() == p.device_tree.is_some();
+            // Such a tree is compared with what the interrupt controller looks like.
+            let is_comparable = tree.is_none() || !board.unread.gic;
             let is_known = |d: &Spanned<String>| board.devices.iter().any(|own| own.name.value == d.value);
-            is_sound && is_read && is_there && p.devices.iter().all(is_known)
+            is_sound && is_read && is_there && is_comparable && p.devices.iter().all(is_known)
         })
         .collect();
     let mut kept = keep.iter().copied();

@@ -288,10 +288,11 @@ fn el2(system: &System, built: &Built<'_>) -> Vec<(String, Vec<String>)> {
     let mut entries: Vec<(String, Vec<String>)> = of_el2
         .map(|p| {
             let Span { start, end } = p.physical;
-            (
-                p.name.clone(),
-                vec![format!("{start:#x}-{end:#x}, {}", size(p.physical.size()))],
-            )
+            let mut line = format!("{start:#x}-{end:#x}, {}", size(p.physical.size()));
+            if p.name == "uart" {
+                line = format!("{line}, {}", system.board.uart.kind.title());
+            }
+            (p.name.clone(), vec![line])
         })
         .collect();
     let schedule = &system.schedule;

@@ -12,7 +12,7 @@ use zerocopy::IntoBytes;
 
 use super::parts::{self, Part};
 use super::reset;
-use super::{PayloadError, Piece, Program};
+use super::{DEVICE_TREE, PayloadError, Piece, Program};
 use crate::devicetree::DeviceTree;
 use crate::layout::{MemoryMap, Zone};
 use crate::machine::RAM;
@@ -95,13 +95,13 @@ fn place_device_tree(
     };
     let size = page_up(tree);
     if let Some(at) = program.device_tree_at {
-        return Ok(map.claim_in(&zone, "payload", "device-tree", at, size)?.start);
+        return Ok(map.claim_in(&zone, "payload", DEVICE_TREE, at, size)?.start);
     }
     let end = zone.regions.last().map_or(RAM, Region::end);
     let last = end.saturating_sub(size);
-    match map.clone().claim_in(&zone, "payload", "device-tree", last, size) {
+    match map.clone().claim_in(&zone, "payload", DEVICE_TREE, last, size) {
         Ok(range) => Ok(range.start),
-        Err(_) => Ok(map.place(&zone, "payload", "device-tree", size, PAGE)?.start),
+        Err(_) => Ok(map.place(&zone, "payload", DEVICE_TREE, size, PAGE)?.start),
     }
 }
 
@@ -124,7 +124,7 @@ pub fn pack(
     let mut parts = parts::of(program, memory)?;
     let tree_at = place_device_tree(program, map, &parts, length(&tree.dtb))?;
     let tree_piece = Piece {
-        name: "device-tree".to_owned(),
+        name: DEVICE_TREE.to_owned(),
         target: tree_at,
         memory_size: length(&tree.dtb),
         bytes: tree.dtb.clone(),

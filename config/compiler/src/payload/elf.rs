@@ -110,8 +110,8 @@ pub fn prepare(data: &[u8], memory: MemoryRights) -> Result<Program, PayloadErro
         let offset = entry.checked_sub(s.virtual_address)?;
         (s.executable && offset < s.memory_size).then_some(s.address.wrapping_add(offset))
     });
-    let pieces = executable.segments.iter().enumerate().map(|(i, s)| Piece {
-        name: format!("segment-{i}"),
+    let pieces = executable.segments.iter().map(|s| Piece {
+        name: "load segment".to_owned(),
         target: s.address,
         memory_size: s.memory_size,
         bytes: s.bytes.to_vec(),

@@ -91,7 +91,7 @@ pub fn prepare(kernel: Vec<u8>, initrd: Option<Vec<u8>>, memory: u64) -> Result<
     }];
     let initrd_range = initrd.as_ref().map(|_| (initrd_at, initrd_at + initrd_size));
     pieces.extend(initrd.map(|bytes| Piece {
-        name: "initrd".to_owned(),
+        name: "initial RAM disk".to_owned(),
         target: initrd_at,
         memory_size: initrd_size,
         bytes,

@@ -17,9 +17,11 @@ use std::path::PathBuf;
 
 use bulkhead_model::span::Span;
 use bulkhead_model::system::{FileRef, Initrd, Partition, Payload};
+use bulkhead_model::units::show_bytes;
+use bulkhead_types::image::Range;
 
 use crate::access::Rights;
-use crate::layout::LayoutError;
+use crate::layout::{Area, LayoutError};
 use crate::machine::RAM;
 
 /// Why a payload cannot be used.
@@ -55,7 +57,7 @@ pub enum PayloadError {
     #[error("cannot build the initial RAM disk: {0}")]
     Initramfs(String),
     /// Pieces overlap or leave the partition's RAM.
-    #[error(transparent)]
+    #[error("{}", in_words(.0))]
     Layout(#[from] LayoutError),
     /// The load list is full.
     #[error(
@@ -66,6 +68,31 @@ pub enum PayloadError {
         /// Steps.
         steps: usize,
     },
+}
+
+/// A piece of every payload.
+pub(crate) const DEVICE_TREE: &str = "device tree";
+
+/// What has no place in a partition's RAM, with addresses as the partition sees them.
+fn in_words(error: &LayoutError) -> String {
+    let place = |area: &Area| {
+        let Range { start, end } = area.range;
+        format!("its {} ({start:#x} to {end:#x})", area.name)
+    };
+    match error {
+        LayoutError::Overlap { new, old } => format!("{} overlaps {}", place(new), place(old)),
+        LayoutError::Outside { area, zone } => format!("{} does not lie in {zone}", place(area)),
+        LayoutError::Full { name, size, zone, .. } => {
+            let size = show_bytes(*size);
+            format!("there is no room for its {name}: {size} do not fit into {zone}")
+        }
+        LayoutError::Empty {
+            name, start, size, ..
+        } => {
+            format!("its {name} of {size:#x} bytes at {start:#x} makes no range")
+        }
+        LayoutError::Colours { .. } => error.to_string(),
+    }
 }
 
 /// A payload error and the file it is about.
@@ -170,7 +197,7 @@ fn raw(bytes: Vec<u8>) -> Program {
     Program {
         entry: RAM,
         pieces: vec![Piece {
-            name: "raw".to_owned(),
+            name: "flat binary".to_owned(),
             target: RAM,
             memory_size: bytes.len() as u64,
             bytes,

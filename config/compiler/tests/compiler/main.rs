@@ -28,3 +28,4 @@ mod support;
 mod tables;
 mod together;
 mod walk;
+mod walk_board;

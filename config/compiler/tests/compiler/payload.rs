@@ -288,7 +288,9 @@ fn segments_must_fit_the_memory() {
     };
     let outside = message(&[Segment::new(RAM, TEXT, &[1; 16], 3 << 20)]);
     assert!(
-        outside.contains("segment-0") && outside.contains("the partition's RAM"),
+        outside.contains(
+            "adas.elf: its load segment (0x40000000 to 0x40300000) does not lie in the partition's RAM"
+        ),
         "{outside}"
     );
     let (a, b) = (
@@ -297,11 +299,13 @@ fn segments_must_fit_the_memory() {
     );
     let overlap = message(&[a, b]);
     assert!(
-        overlap.contains("segment-1 of payload") && overlap.contains("segment-0 of payload"),
+        overlap.ends_with(
+            "its load segment (0x40000800 to 0x40000810) overlaps its load segment (0x40000000 to 0x40001000)"
+        ),
         "{overlap}"
     );
     let full = message(&[Segment::new(RAM, TEXT, &[1; 16], 2 << 20)]);
-    assert!(full.contains("no room for device-tree"), "{full}");
+    assert!(full.contains("there is no room for its device tree: "), "{full}");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::os::unix::fs::symlink;
 
 use bulkhead_analysis::rules::survey;
 use bulkhead_compiler::rules::{Refusal, admit};
-use bulkhead_model::{LoadError, Paths};
+use bulkhead_model::{LoadError, Paths, Record};
+use serde_json::{Value, json};
 
 use crate::own_tree::put_foreign_tree;
 use crate::support::cases::{Case, cases};
@@ -85,6 +86,14 @@ impl Bench {
 
     /// How often each rule is broken.
     fn found(&self, text: &str, overrides: &[String]) -> BTreeMap<&'static str, usize> {
+        let mut rules = BTreeMap::new();
+        for record in self.records(text, overrides) {
+            *rules.entry(record.rule).or_default() += 1;
+        }
+        rules
+    }
+
+    fn records(&self, text: &str, overrides: &[String]) -> Vec<Record> {
         let spec = self.folder.path().join("spec.yaml");
         fs::write(&spec, text).unwrap();
         let paths = Paths {
@@ -96,22 +105,18 @@ impl Bench {
         let (mut list, placing) = match survey(&paths, overrides) {
             Ok((system, _)) => (Vec::new(), Some(Box::new(system))),
             Err(refused) => match refused.error {
-                LoadError::Invalid(found) => (found.list, refused.placing),
+                LoadError::Invalid(found) => (found.records(), refused.placing),
                 error => panic!("{text}: {error:?}"),
             },
         };
         if let Some(system) = placing {
             match admit(&system, &hypervisor_bin()) {
                 Ok(()) => {}
-                Err(Refusal::Rule(LoadError::Invalid(found))) => list.extend(found.list),
+                Err(Refusal::Rule(LoadError::Invalid(found))) => list.extend(found.records()),
                 Err(error) => panic!("{text}: {error:?}"),
             }
         }
-        let mut rules = BTreeMap::new();
-        for diagnostic in list {
-            *rules.entry(diagnostic.rule.id).or_default() += 1;
-        }
-        rules
+        list
     }
 }
 
@@ -128,7 +133,6 @@ const NOTHING: &[&str] = &["document.syntax", "document.version"];
 /// Those on which the task of [`WITH`] depends: the slots of its core, the costs of EL2, a board that can be read.
 const NO_TIMES: &[&str] = &[
     "board.bounds",
-    "board.gic.yaml",
     "board.not-found",
     "schedule.no-slot",
     "schedule.no-table",
@@ -142,13 +146,10 @@ const NO_TIMES: &[&str] = &[
 /// Those on which the payload of [`WITH`] depends: its partition's payload, device tree, memory, cores, devices and level, and the board but for
 /// devices of others and what no place depends on.
 const NO_PLACES: &[&str] = &[
-    "board.gic",
     "board.no-such-bus",
     "board.not-found",
-    "board.same-core",
     "board.same-function",
     "board.streams.yaml",
-    "board.unwired",
     "device-tree.",
     "devices.board-interrupt",
     "devices.emulated-interrupt",
@@ -244,4 +245,111 @@ fn each_breach_is_found_beside_others() {
         wrong.join("\n")
     );
     assert!(judged > 200, "{judged}");
+}
+
+/// Below these a board file may be broken, and all else is judged.
+const JUDGED_BESIDE: [&str; 3] = ["cores", "gic", "ram"];
+
+/// Pointers to what is below a value, and to itself; of a list, to its first entries.
+fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate().take(2) {
+                pointers(item, &format!("{at}/{index}"), found);
+            }
+        }
+        Value::Object(entries) => {
+            for (key, item) in entries {
+                pointers(item, &format!("{at}/{key}"), found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The board with each key below [`JUDGED_BESIDE`] replaced by what cannot be read, or removed, one at a time.
+fn broken_boards(board: &Value) -> Vec<(String, Value)> {
+    let mut boards = Vec::new();
+    for key in JUDGED_BESIDE {
+        let mut found = Vec::new();
+        pointers(&board[key], &format!("/{key}"), &mut found);
+        for at in found {
+            for other in [
+                json!("no such word!"),
+                json!(-1),
+                json!([null]),
+                json!({ "no-such-key": 1 }),
+            ] {
+                let mut changed = board.clone();
+                *changed.pointer_mut(&at).unwrap() = other.clone();
+                boards.push((format!("{at} = {other}"), changed));
+            }
+            let (parent, name) = at.rsplit_once('/').unwrap();
+            let mut changed = board.clone();
+            if let Some(map) = changed.pointer_mut(parent).and_then(Value::as_object_mut) {
+                map.remove(name);
+                boards.push((format!("no {at}"), changed));
+            }
+        }
+    }
+    boards
+}
+
+/// What of the board cannot be read hides no breach of the spec, and none follows from it. Without any core there is no board.
+/// Verifies: BH-CFG-230.
+#[test]
+fn a_broken_board_hides_nothing_else() {
+    let bench = Bench::new();
+    let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
+    let valid = read("tests/invalid/valid.yaml").replace("board: qemu-virt", "board: broken.yaml");
+    let valid: Vec<&str> = valid.lines().skip(1).collect();
+    let edits: Vec<Edit> = cases()
+        .iter()
+        .filter(|c| WITH.contains(&c.file.as_str()))
+        .map(|c| Edit::between(&valid, &c.body.replace("board: qemu-virt", "board: broken.yaml")))
+        .collect();
+    let [alone, together] = [Vec::new(), edits.iter().collect()].map(|edits| edited(&valid, edits));
+    // Pinned memory, colours, a dump and doorbells depend on the board most.
+    let others = ["valid.pins", "valid.colours", "valid.dump", "valid.doorbells"];
+    let others = others.map(|name| read(&format!("tests/invalid/{name}.yaml")));
+    let board: Value = serde_saphyr::from_str(&read("config/boards/qemu-virt.yaml")).unwrap();
+    let bounds = repository().join("config/boards/qemu-virt.bounds.toml");
+    fs::copy(bounds, bench.folder.path().join("broken.bounds.toml")).unwrap();
+    let (mut wrong, mut judged) = (Vec::new(), 0);
+    for (what, board) in broken_boards(&board) {
+        fs::write(bench.folder.path().join("broken.yaml"), board.to_string()).unwrap();
+        let is_of_board = |r: &Record| r.primary.file.ends_with("broken.yaml");
+        let own = bench.records(&alone, &[]);
+        if own.is_empty() {
+            continue;
+        }
+        let follows = own.iter().filter(|r| !is_of_board(r));
+        wrong.extend(follows.map(|r| format!("{what}: {} follows", r.rule)));
+        let all = bench.records(&together, &[]);
+        let mut found: Vec<&str> = all.iter().filter(|r| !is_of_board(r)).map(|r| r.rule).collect();
+        found.sort_unstable();
+        let has_core = board["cores"]
+            .as_array()
+            .is_some_and(|list| list.iter().any(Value::is_object));
+        let wanted: &[&str] = match has_core {
+            true => &["memory/alignment", "payload/unusable", "tasks/not-schedulable"],
+            false => &["memory/alignment"],
+        };
+        if found != wanted {
+            wrong.push(format!("{what}: {found:?}"));
+        }
+        let other = &others[judged % others.len()];
+        let other = other.replace("board: qemu-virt\n", "board: broken.yaml\n");
+        let follows = bench.records(&other, &[]).into_iter().filter(|r| !is_of_board(r));
+        wrong.extend(follows.map(|r| format!("{what}: {} follows: {}", r.rule, r.message)));
+        judged += 1;
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {judged}\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(judged > 100, "{judged}");
 }

@@ -20,16 +20,13 @@ use bulkhead_views::diff::{Side, Subject, UNNAMED, Verdict, diff};
 use bulkhead_views::{Built, Stated};
 use serde_json::{Value, json};
 
-/// Keys of which a change alone is always refused: the version, lengths that must fit together, and
-/// permissions, which show only where they are missing.
-const ONLY_REFUSED: [&str; 7] = [
+/// Keys of which a change is always refused: the version, and permissions, which show only where they are missing.
+const ONLY_REFUSED: [&str; 5] = [
     "bulkhead",
     "channels.NAME.from_qm",
     "locks.NAME.less_critical",
     "partitions.NAME.cores.unaligned",
     "partitions.NAME.memory.uncoloured",
-    "schedule.major_frame",
-    "schedule.cores.NUMBER.N.for",
 ];
 
 /// Keys of which only the order counts, so that some changes mean nothing.
@@ -102,22 +99,18 @@ impl Walker {
         for (name, byte) in [("flat.bin", 1), ("disk.bin", 2), ("other.bin", 3)] {
             put(name, &[byte; 5000]);
         }
-        fs::create_dir(self.workshop.path("every-key")).unwrap();
-        let fragment = fs::read(repository().join("tests/systems/every-key/panel.yaml")).unwrap();
-        put("every-key/panel.yaml", &fragment);
+        self.workshop.put_beside_every_key();
         put("program.elf", &partition_elf(9));
         put("kernel.bin", &kernel(0x20_0000, 0x30_0000));
-        let board = fs::read_to_string(repository().join("config/boards/qemu-virt.yaml")).unwrap();
-        let other = board.replace("\nname: qemu-virt\n", "\nname: other-board\n");
-        put("other.yaml", other.as_bytes());
-        let of_can1 = "    interrupt: { intid: 37, trigger: level }\n";
-        let master = board.replace(of_can1, &format!("{of_can1}    bus_master: true\n"));
+        let path = self.workshop.path("boards/virt-virtio.yaml");
+        let board = fs::read_to_string(&path).unwrap();
+        // A second range for what the first is for.
         let range = "  - { name: crash dump, base: 0x4a";
         let twice = format!("  - {{ name: crash dumpx, base: 0x4b00_0000, size: 8MiB, use: dump }}\n{range}");
-        put("master.yaml", master.replace(range, &twice).as_bytes());
+        fs::write(path, board.replace(range, &twice)).unwrap();
+        let other = board.replace("\nname: qemu-virt\n", "\nname: other-board\n");
+        put("other.yaml", other.as_bytes());
         fs::write(self.workshop.path("images/own-tree"), device_tree(4 << 20, 0, 11)).unwrap();
-        let bare = fs::read(repository().join("tests/invalid/boards/no-smmu.yaml")).unwrap();
-        put("no-smmu.yaml", &bare);
     }
 
     fn outcome(&self, spec: &Value) -> Outcome {
@@ -185,14 +178,19 @@ fn places(document: &Value, path: &str) -> Vec<String> {
 
 /// Other values for what stands at a key.
 fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
-    let text = value.as_str().unwrap_or_default();
+    let number = value.as_u64().map(|n| n.to_string()).unwrap_or_default();
+    let text = value.as_str().unwrap_or(&number);
     let names = |list: &[&str]| list.iter().filter(|n| **n != text).map(|n| json!(n)).collect();
     match kind {
         Kind::Version => vec![json!(2)],
         Kind::Number { .. } | Kind::Core => {
             let number = value.as_u64().or(bulkhead_model::units::number(text).ok());
+            let multiple = match kind {
+                Kind::Number { multiple, .. } => multiple,
+                _ => 1,
+            };
             // The second passes a neighbour in an order.
-            let steps = [0x20_0000, 16, 1];
+            let steps = [0x20_0000, 16 * multiple, multiple];
             steps.map(|step| json!(number.unwrap() + step)).to_vec()
         }
         Kind::Bytes => {
@@ -215,10 +213,11 @@ fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
                 let partitions = document["partitions"].as_object().unwrap();
                 names(&partitions.keys().map(String::as_str).collect::<Vec<_>>())
             }
-            Meaning::Device | Meaning::Can => names(&["can0", "can1"]),
+            Meaning::Device | Meaning::Can => names(&["can0", "can1", "rng0", "clock0"]),
             Meaning::File => names(&["vehicle", "other.bin", "program.elf", "kernel.bin"]),
             Meaning::Board => vec![json!("other.yaml")],
-            Meaning::PciId | Meaning::Release => Vec::new(),
+            Meaning::PciId => vec![json!("1760:ff01")],
+            Meaning::Release => vec![json!("10.1.0")],
         },
         Kind::List(item, _) => {
             let (mut shorter, mut reversed) = (value.as_array().unwrap().clone(), Vec::new());
@@ -250,7 +249,7 @@ fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
 }
 
 /// Whether a key only holds others, which have rows of their own.
-fn others_are_inside(kind: Kind) -> bool {
+pub(crate) fn others_are_inside(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::Map(_) | Kind::Forms(_) | Kind::Named(..) | Kind::Numbered(..)
@@ -258,7 +257,7 @@ fn others_are_inside(kind: Kind) -> bool {
 }
 
 /// The changes of one document at one key: what is done, and what comes of it.
-fn changes(document: &Value, row: &Row) -> Vec<(String, Value)> {
+pub(crate) fn changes(document: &Value, row: &Row) -> Vec<(String, Value)> {
     let mut result = Vec::new();
     for pointer in places(document, &row.path) {
         let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -277,8 +276,32 @@ fn changes(document: &Value, row: &Row) -> Vec<(String, Value)> {
     result
 }
 
-/// The walk's documents: one with every key, and two with those that exclude some of them.
-fn documents() -> [Value; 4] {
+/// Changes of lengths that must fit together: the first two slots of a core change places in time, and the frame becomes
+/// longer by the last slot of each.
+fn fitting(document: &Value, row: &Row) -> Vec<(String, Value)> {
+    let mut changed = document.clone();
+    let tables = changed["schedule"]["cores"].as_object_mut().unwrap();
+    match row.path.as_str() {
+        "schedule.cores.NUMBER.N.for" => {
+            // Of core 0, 3ms and 3ms.
+            let slots = tables["0"].as_array_mut().unwrap();
+            (slots[0]["for"], slots[1]["for"]) = (json!("2ms"), json!("4ms"));
+        }
+        "schedule.major_frame" => {
+            for slots in tables.values_mut() {
+                let last = slots.as_array_mut().unwrap().last_mut().unwrap();
+                let length = bulkhead_model::units::nanoseconds(last["for"].as_str().unwrap()).unwrap();
+                last["for"] = json!(format!("{}ns", length + 10_000_000));
+            }
+            changed["schedule"]["major_frame"] = json!("20ms");
+        }
+        _ => return Vec::new(),
+    }
+    vec![(format!("{} with what must fit", row.path), changed)]
+}
+
+/// The walk's documents: one with every key, and one with those that exclude some of them.
+fn documents() -> [Value; 2] {
     let text = fs::read_to_string(repository().join("tests/systems/every-key.yaml")).unwrap();
     let first: Value = serde_saphyr::from_str(&text).unwrap();
     let mut second = first.clone();
@@ -292,28 +315,13 @@ fn documents() -> [Value; 4] {
     second["partitions"].as_object_mut().unwrap().remove("car");
     second["partitions"]["control"]["cores"]["dedicated"] = json!([2, 3]);
     for name in ["control", "linux"] {
-        second["partitions"][name]["memory"]["uncoloured"] = json!(["panel", "dash"]);
+        second["partitions"][name]["memory"]["uncoloured"] =
+            json!(["tablet", "panel", "dash", "caller", "driver"]);
     }
+    second["partitions"]["caller"]["device_tree"] = json!("own-tree");
     second["expect"] = json!([{ "partition": "linux", "text": "ready" }]);
     second["never"] = json!([]);
-    // A bus master that no SMMU guards, and one that reaches ranges of its partition's RAM.
-    let mut third = first.clone();
-    third["board"] = json!("no-smmu.yaml");
-    third["schedule"].as_object_mut().unwrap().remove("bandwidth");
-    third["channels"].as_object_mut().unwrap().remove("ready");
-    third.as_object_mut().unwrap().remove("watchdog");
-    third["hypervisor"]
-        .as_object_mut()
-        .unwrap()
-        .remove("smmu_queues_at");
-    third["partitions"]["car"]["dump"] = json!("registers");
-    third["partitions"]["car"]["unguarded_dma"] = json!({ "can1": "its bridge confines it" });
-    let mut fourth = first.clone();
-    fourth["board"] = json!("master.yaml");
-    let ranges = json!([{ "offset": "1MiB", "size": "64KiB" }, { "offset": "2560KiB", "size": "4KiB" }]);
-    fourth["partitions"]["car"]["device_tree"] = json!("own-tree");
-    fourth["partitions"]["car"]["dma"] = json!({ "can1": ranges });
-    [first, second, third, fourth]
+    [first, second]
 }
 
 // Verifies: BH-LANG-003, BH-EXPL-005, BH-EXPL-009
@@ -346,7 +354,7 @@ fn every_key_has_an_effect_or_is_refused() {
         let is_container = others_are_inside(row.key.value);
         let (mut built, mut refused) = (0, 0);
         for ((document, base), side) in documents.iter().zip(&bases).zip(&sides) {
-            for (change, changed) in changes(document, &row) {
+            for (change, changed) in changes(document, &row).into_iter().chain(fitting(document, &row)) {
                 match walker.outcome(&changed) {
                     Outcome::Refused(_) => refused += 1,
                     Outcome::Built(product) if product.parts == base.parts => {

@@ -223,7 +223,8 @@ fn too_many(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Each colour has the same share of the RAM, but for less than a way at the ends of each free range. Tables
 /// need a 512th of the memory. Implements: BH-CFG-104.
 fn too_few(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let (Some(board), Some(colouring)) = (facts.board, colouring(facts)) else {
+    let known = facts.board.filter(|board| !board.unread.ram);
+    let (Some(board), Some(colouring)) = (known, colouring(facts)) else {
         return;
     };
     let share = free_ram(board) / u64::from(colouring.count);

@@ -147,7 +147,6 @@ pub(crate) fn wrong_type(node: &Node, what: &str, wanted: &str) -> Diagnostic {
 }
 
 pub(crate) fn quantity(span: Span, text: &str, error: &QuantityError, quantity: &Quantity) -> Diagnostic {
-    let wanted = quantity.wanted;
     let meant = quantity
         .meant(text)
         .filter(|_| matches!(error, QuantityError::Unit(_)));
@@ -158,26 +157,25 @@ pub(crate) fn quantity(span: Span, text: &str, error: &QuantityError, quantity: 
         QuantityError::Unit(unit) => format!("`{unit}` is no unit here"),
         QuantityError::Fraction => "more decimals than can be told apart".to_owned(),
     };
-    Diagnostic::new(
-        &QUANTITY,
-        span,
-        format!("`{text}` is not {wanted}"),
-        cause,
-        meant.map_or_else(
-            || format!("write {wanted}"),
-            |meant| format!("did you mean `{meant}`?"),
-        ),
-    )
+    let help = meant.map(|meant| format!("did you mean `{meant}`?"));
+    let wanted = quantity.wanted;
+    bad_quantity(span, format!("`{text}` is not {wanted}"), cause, wanted, help)
 }
 
 pub(crate) fn out_of_range(span: Span, what: &str, wanted: &str) -> Diagnostic {
-    Diagnostic::new(
-        &QUANTITY,
-        span,
-        format!("{what} must be {wanted}"),
-        "out of range",
-        format!("write {wanted}"),
-    )
+    let message = format!("{what} must be {wanted}");
+    bad_quantity(span, message, "out of range".to_owned(), wanted, None)
+}
+
+fn bad_quantity(
+    span: Span,
+    message: String,
+    cause: String,
+    wanted: &str,
+    help: Option<String>,
+) -> Diagnostic {
+    let help = help.unwrap_or_else(|| format!("write {wanted}"));
+    Diagnostic::new(&QUANTITY, span, message, cause, help)
 }
 
 pub(crate) fn choice(word: &Spanned<String>, what: &str, choices: &[&str]) -> Diagnostic {

@@ -35,7 +35,9 @@ pub(super) const CHECKS: &[super::Check] = &[doorbells, interval, unwired];
 
 /// Implements: BH-CFG-150.
 fn doorbells(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let Some(board) = facts.board else { return };
+    let Some(board) = facts.board.filter(|board| !board.unread.gic) else {
+        return;
+    };
     let channels = facts.spec.channels.iter();
     let mut bells = channels.filter(|c| matches!(c.kind, Some(ChannelKind::Doorbell { .. })));
     let most = board.gic.unwired.len().min(MAX_DOORBELLS);

@@ -81,8 +81,8 @@ fn too_small(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         };
         let region = range.region.value;
         let needed = memory.size.value.saturating_add(DUMP_HEAD);
-        let placed =
-            region.base.is_multiple_of(DUMP_HEAD) && board.ram.iter().any(|ram| ram.contains(&region));
+        let is_ram = board.unread.ram || board.ram.iter().any(|ram| ram.contains(&region));
+        let placed = region.base.is_multiple_of(DUMP_HEAD) && is_ram;
         if placed && region.size >= needed {
             continue;
         }

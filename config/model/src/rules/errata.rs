@@ -89,7 +89,7 @@ fn not_needed(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             let message = format!("erratum `{}` is named twice", erratum.name);
             let again = Diagnostic::new(&NOT_NEEDED, erratum.span, message, "again here", NOT_NEEDED.fix);
             again.and(other.span, "first here")
-        } else if board.cores.iter().any(|core| erratum.is_of(core.midr)) {
+        } else if board.unread.cores || board.cores.iter().any(|core| erratum.is_of(core.midr)) {
             continue;
         } else {
             let message = format!("no core of the board has erratum `{}`", erratum.name);

@@ -110,34 +110,11 @@ fn blocks(board: &Board) -> Vec<Block> {
         region: Region { base, size },
         span,
     };
-    let cores = u64::try_from(board.cores.len()).unwrap_or(u64::MAX);
-    let mut blocks = vec![
-        block("the distributor", board.gic.distributor, 64 << 10, board.gic.span),
-        block("the UART", board.uart.base, PAGE, board.uart.span),
-    ];
-    match board.gic.version {
-        GicVersion::V3 { redistributors } => {
-            let size = cores.saturating_mul(128 << 10);
-            blocks.push(block("the redistributors", redistributors, size, board.gic.span));
-        }
-        GicVersion::V2(interfaces) => {
-            for (name, base, size) in [
-                ("the CPU interface", interfaces.cpu, GicV2::INTERFACE),
-                (
-                    "the virtual interface control",
-                    interfaces.control,
-                    GicV2::CONTROL,
-                ),
-                (
-                    "the virtual CPU interface",
-                    interfaces.virtual_cpu,
-                    GicV2::INTERFACE,
-                ),
-            ] {
-                blocks.push(block(name, base, size, board.gic.span));
-            }
-        }
+    let mut blocks = Vec::new();
+    if !board.unread.gic {
+        blocks.extend(of_gic(board));
     }
+    blocks.push(block("the UART", board.uart.base, PAGE, board.uart.span));
     if let Some(smmu) = &board.smmu {
         blocks.push(block("the SMMU", smmu.base, 128 << 10, smmu.span));
     }
@@ -173,6 +150,32 @@ fn blocks(board: &Board) -> Vec<Block> {
         blocks.push(block("RAM", ram.base, ram.size, ram.span));
     }
     blocks
+}
+
+/// The registers of the interrupt controller.
+fn of_gic(board: &Board) -> Vec<Block> {
+    let block = |(name, base, size): (&str, u64, u64)| Block {
+        name: name.to_owned(),
+        region: Region { base, size },
+        span: board.gic.span,
+    };
+    let cores = u64::try_from(board.cores.len()).unwrap_or(u64::MAX);
+    let mut all = vec![("the distributor", board.gic.distributor, 64 << 10)];
+    match board.gic.version {
+        GicVersion::V3 { redistributors } => {
+            all.push((
+                "the redistributors",
+                redistributors,
+                cores.saturating_mul(128 << 10),
+            ));
+        }
+        GicVersion::V2(own) => all.extend([
+            ("the CPU interface", own.cpu, GicV2::INTERFACE),
+            ("the virtual interface control", own.control, GicV2::CONTROL),
+            ("the virtual CPU interface", own.virtual_cpu, GicV2::INTERFACE),
+        ]),
+    }
+    all.into_iter().map(block).collect()
 }
 
 /// Whole pages around a block.

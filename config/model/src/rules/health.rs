@@ -6,7 +6,7 @@ use bulkhead_abi::health::{Action, Error};
 use super::{Facts, meant};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::health::Reaction;
-use crate::span::Spanned;
+use crate::span::Span;
 use crate::system::Console;
 use crate::units::show_time;
 
@@ -103,7 +103,17 @@ fn monitor(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             "name a bare-metal partition".to_owned(),
             partition.kernel(),
         ),
-        Some((_, partition)) if partition.is_qm() => return of_qm(facts, name, diagnostics),
+        // A monitor without a safety level is told of no partition that has one.
+        Some((_, partition)) if partition.is_qm() => {
+            for (partition, action) in told_of(facts) {
+                let message = format!("`{}` cannot be told of errors of `{partition}`", name.value);
+                let cause = "it has no safety level, and a partition with one would depend on it";
+                let help = "name a partition with a safety level, or write `log`";
+                let diagnostic = Diagnostic::new(&MONITOR, name.span, message, cause, help);
+                diagnostics.push(diagnostic.and(action, "it is to be told of this"));
+            }
+            return;
+        }
         Some(_) => return,
     };
     let message = format!("`{}` cannot be the monitor", name.value);
@@ -111,27 +121,14 @@ fn monitor(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(diagnostic.and_at(kernel, "Linux"));
 }
 
-/// A monitor without a safety level is told of no partition that has one. Implements: BH-HEALTH-013.
-fn of_qm(facts: &Facts<'_>, name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) {
-    for partition in facts.spec.partitions.iter().filter(|p| p.has_level()) {
+/// Partitions with a safety level of whose errors the monitor is told, each with the first such reaction.
+fn told_of<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = (&'f str, Span)> {
+    let leveled = facts.spec.partitions.iter().filter(|p| p.has_level());
+    leveled.filter_map(|partition| {
         let mut reactions = partition.health.reactions.iter();
-        let Some((_, action)) = reactions.find(|(_, action)| action.value == Action::Notify) else {
-            continue;
-        };
-        diagnostics.push(
-            Diagnostic::new(
-                &MONITOR,
-                name.span,
-                format!(
-                    "`{}` cannot be told of errors of `{}`",
-                    name.value, partition.name.value
-                ),
-                "it has no safety level, and a partition with one would depend on it",
-                "name a partition with a safety level, or write `log`",
-            )
-            .and(action.span, "it is to be told of this"),
-        );
-    }
+        let (_, action) = reactions.find(|(_, action)| action.value == Action::Notify)?;
+        Some((partition.name.value.as_str(), action.span))
+    })
 }
 
 /// Implements: BH-HEALTH-014.

@@ -104,7 +104,7 @@ fn alignment(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Why a range is not RAM that is neither reserved nor where the hypervisor begins.
 pub(super) fn taken_by(board: &Board, region: &Region) -> Option<(String, Option<Span>)> {
-    if !board.ram.iter().any(|ram| ram.contains(region)) {
+    if !board.unread.ram && !board.ram.iter().any(|ram| ram.contains(region)) {
         return Some(("the board has no RAM there".to_owned(), None));
     }
     let image = Region {
@@ -146,7 +146,9 @@ pub(super) fn free_ram(board: &Board) -> u64 {
 
 /// Counts free blocks; where they go is the compiler's decision. Implements: BH-CFG-031.
 fn too_large(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let Some(board) = facts.board else { return };
+    let Some(board) = facts.board.filter(|board| !board.unread.ram) else {
+        return;
+    };
     let free = free_ram(board);
     let wanted = memories(facts).fold(0_u64, |sum, (_, m)| sum.saturating_add(m.size.value));
     let largest = memories(facts).max_by_key(|(_, m)| m.size.value);

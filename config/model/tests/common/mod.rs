@@ -58,7 +58,7 @@ impl Fixture {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let fixture = Fixture { folder };
-        for name in ["adas", "vehicle", "cluster"] {
+        for name in ["adas", "vehicle", "cluster", "attackers", "conformance"] {
             let segments = [(5, 0x4008_0000, 0x1800), (6, 0x4008_2000, 0x1000)];
             fixture.write(&format!("images/{name}.elf"), &elf_of(183, &segments));
         }

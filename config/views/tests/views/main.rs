@@ -53,12 +53,7 @@ impl Sample {
     /// The system with every key, with its text changed.
     pub(crate) fn every_key(change: impl Fn(String) -> String) -> Self {
         let (workshop, systems) = (Workshop::new(), support::repository().join("tests/systems"));
-        std::fs::create_dir(workshop.path("every-key")).unwrap();
-        std::fs::copy(
-            systems.join("every-key/panel.yaml"),
-            workshop.path("every-key/panel.yaml"),
-        )
-        .unwrap();
+        workshop.put_beside_every_key();
         let text = std::fs::read_to_string(systems.join("every-key.yaml")).unwrap();
         Self::of(workshop.load(&change(text)))
     }

@@ -39,7 +39,7 @@ fn defaults_routes_tasks_and_doorbells_have_reasons() {
         ),
         (
             "board/devices.can1.interrupt.intid",
-            "INTID 37 (level) goes to partition car on core 2, without EL2\n",
+            "INTID 38 (level) goes to partition car on core 2, without EL2\n",
         ),
         ("partitions.control.tasks.brake.wcet", "control/plan ends within "),
         ("partitions.control.tasks.plan.deadline", "its deadline is 20 ms"),
@@ -150,7 +150,8 @@ fn a_misspelt_name_gets_one_that_has_an_answer() {
         );
     }
     let whole = who_can(&built, None, "car").unwrap();
-    assert_eq!(whole.write, ["el2", "car"], "its window is EL2's too");
+    let why = "its window is EL2's too, and nothing guards a bus master of driver";
+    assert_eq!(whole.write, ["el2", "car", "driver"], "{why}");
 }
 
 // Verifies: BH-EXPL-002

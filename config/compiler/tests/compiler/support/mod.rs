@@ -131,7 +131,7 @@ impl Workshop {
             fs::create_dir_all(path.parent().expect("a folder")).expect("a new folder");
             fs::write(path, content).expect("a new file");
         };
-        for (byte, name) in (1u8..).zip(["adas", "vehicle", "cluster"]) {
+        for (byte, name) in (1u8..).zip(["adas", "vehicle", "cluster", "attackers", "conformance"]) {
             put(&format!("images/{name}.elf"), &partition_elf(byte));
         }
         let whole = partition_elf(9);
@@ -146,6 +146,16 @@ impl Workshop {
             &kernel(0x30_1234, 0x38_0000),
         );
         Workshop { folder }
+    }
+
+    /// Puts there what the system with every key names beside images and packages.
+    pub(crate) fn put_beside_every_key(&self) {
+        let systems = repository().join("tests/systems");
+        for name in ["every-key/panel.yaml", "boards/virt-virtio.yaml"] {
+            let path = self.path(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a new folder");
+            fs::copy(systems.join(name), path).expect("a new file");
+        }
     }
 
     /// A path in the folder.

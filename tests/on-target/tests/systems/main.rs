@@ -3,6 +3,9 @@
 //! the first two run here (the reference system and the large one in tests of their own).
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod every_key;
+mod features;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -107,11 +110,6 @@ fn the_minimal_system_of_the_readme() {
     let spec = folder.path().join("first.yaml");
     fs::write(&spec, block.expect("a spec in the README")).expect("a new file");
     runs(&built("minimal", &spec, &[]).0);
-}
-
-#[test]
-fn a_system_with_every_key() {
-    runs(&built("every key", &in_tree("tests/systems/every-key.yaml"), &[]).0);
 }
 
 /// It runs in the test `reference`.
