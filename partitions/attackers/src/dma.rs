@@ -119,7 +119,9 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
         let read = fetch(registers, landing, address);
         note(read, read == MARK);
     }
-    console::line(format_args!("flood"));
+    console::line(format_args!(
+        "dma: read and write of {FORBIDDEN:x?}, {after_ram:x} and what it is told, then a flood"
+    ));
     for _ in 0..FLOODS {
         copy(registers, BUFFER, after_ram + (1 << 30), 4096, TO_MEMORY);
         tried.note(false);

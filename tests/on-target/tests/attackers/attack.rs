@@ -78,8 +78,10 @@ pub(crate) fn counts(session: &mut Session, system: &System) -> Before {
     let stats = session.stats().expect("statistics");
     let mut partitions = manifest.partitions.iter();
     let index = partitions.position(|p| p.name == "attacker").expect("attacker");
-    let mut before = Before::default();
-    before.frames = stats.cores[0].as_ref().expect("core 0").stats.frames;
+    let mut before = Before {
+        frames: stats.cores[0].as_ref().expect("core 0").stats.frames,
+        ..Before::default()
+    };
     for (global, vcpu) in manifest.vcpus.iter().enumerate() {
         let Some((core, counts)) = stats
             .vcpu(&manifest, global)
