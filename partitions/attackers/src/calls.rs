@@ -12,6 +12,16 @@ use crate::edge::call;
 const ENDS: [u64; 5] = [0x01, 0x02, 0x08, 0x09, 0x12];
 /// CPU_ON, SMC32 and SMC64.
 const CPU_ON: [u64; 2] = [0x8400_0003, 0xC400_0003];
+/// Functions from each base: PSCI and Bulkhead in both widths, SMCCC, a trusted OS.
+const BASES: [u64; 6] = [
+    0x8400_0000,
+    0xC400_0000,
+    0x8600_FF00,
+    0xC600_0000,
+    0x8000_0000,
+    0xB000_0000,
+];
+const FUNCTIONS: u64 = 0x40;
 /// Rounds with other arguments.
 const ROUNDS: u64 = 40;
 
@@ -30,16 +40,12 @@ pub(crate) fn attack() -> Tried {
         random ^= random << 17;
         random
     };
+    console::line(format_args!(
+        "calls: {FUNCTIONS:#x} functions from each of {BASES:x?}, by HVC and SMC, with {ROUNDS} sets of arguments"
+    ));
     for round in 0..ROUNDS {
-        for base in [
-            0x8400_0000u64,
-            0xC400_0000,
-            0x8600_FF00,
-            0xC600_0000,
-            0x8000_0000,
-            0xB000_0000,
-        ] {
-            for offset in 0..0x40 {
+        for base in BASES {
+            for offset in 0..FUNCTIONS {
                 let function = base + offset;
                 if is_psci(function) && ENDS.contains(&(function & 0x1f)) {
                     continue;

@@ -10,6 +10,7 @@ use bulkhead_partition::el1::{Partition, console, stop, time};
 
 use crate::Tried;
 use crate::edge::{Operation, attempt};
+use crate::places::named;
 
 /// The function's own memory, as the bus sees it.
 pub(crate) const BUFFER: u64 = 0x4_0000;
@@ -101,7 +102,7 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
     ));
     let mut tried = Tried::default();
     let after_ram = partition.machine.ram.start + partition.machine.ram.size;
-    for address in FORBIDDEN.into_iter().chain([after_ram]) {
+    for address in FORBIDDEN.into_iter().chain([after_ram]).chain(named(partition)) {
         let mut note = |read: u64, succeeded| {
             tried.note(succeeded);
             if succeeded {
@@ -118,7 +119,9 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
         let read = fetch(registers, landing, address);
         note(read, read == MARK);
     }
-    console::line(format_args!("flood"));
+    console::line(format_args!(
+        "dma: read and write of {FORBIDDEN:x?}, {after_ram:x} and what it is told, then a flood"
+    ));
     for _ in 0..FLOODS {
         copy(registers, BUFFER, after_ram + (1 << 30), 4096, TO_MEMORY);
         tried.note(false);

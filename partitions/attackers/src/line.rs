@@ -4,7 +4,7 @@
 //! # References
 //! QEMU, "EDU device" (`docs/specs/edu.rst`), "IRQ controller".
 
-use bulkhead_partition::el1::Partition;
+use bulkhead_partition::el1::{Partition, console};
 
 use crate::Tried;
 use crate::edge::{Operation, acknowledge, attempt, end, mask, write};
@@ -36,6 +36,9 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
             );
         }
     }
+    console::line(format_args!(
+        "line: SPIs of {SPI_WORDS} words are on, one stays up"
+    ));
     let _ = attempt(Operation::StoreWord, registers + RAISE, 1);
     for _ in 0..LOOKS {
         let intid = acknowledge();

@@ -46,7 +46,8 @@ fn calls(tried: &mut Tried, own: u32, random: &mut Random) {
 }
 
 /// Writes words: other owners, owners that nobody declared, nobody, waiters that there are not.
-fn forge(tried: &mut Tried, word: u64, random: &mut Random) {
+/// The word is its own to write, and EL2 looks at it when it is called: none is an attempt.
+fn forge(word: u64, random: &mut Random) {
     for _ in 0..WORDS {
         let noise = random.next();
         let there = read::<8>(word);
@@ -60,8 +61,8 @@ fn forge(tried: &mut Tried, word: u64, random: &mut Random) {
         };
         write::<8>(word, forged);
         wait();
-        tried.note(false);
     }
+    console::line(format_args!("locks: {WORDS} forged words"));
 }
 
 /// Takes the lock, does not give it back, and goes on at `until`, or as soon as it is another's.
@@ -84,7 +85,11 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
     };
     let mut random = Random(0x0123_4567_89AB_CDEF);
     calls(&mut tried, found.number, &mut random);
-    forge(&mut tried, found.range.start, &mut random);
+    console::line(format_args!(
+        "locks: {} calls for {MAX_LOCKS} locks and none",
+        tried.attempts
+    ));
+    forge(found.range.start, &mut random);
     for _ in 0..KEPT {
         keep(&mut tried, &lock, found.range.start, time::now() + KEPT_NS);
     }

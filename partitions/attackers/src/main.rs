@@ -29,6 +29,8 @@ mod locks;
 #[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]
+mod places;
+#[cfg(target_os = "none")]
 mod program;
 #[cfg(target_os = "none")]
 mod psci;
@@ -49,9 +51,17 @@ mod virtio;
 
 #[cfg(target_os = "none")]
 mod target {
-    use bulkhead_partition::el1::{Partition, console};
+    use core::mem::offset_of;
+
+    use bulkhead_abi::window::{RX_CONTROL, RingControl};
+    use bulkhead_partition::el1::{Partition, console, time};
+
+    use crate::edge::read;
 
     bulkhead_partition::entry!(run);
+
+    /// From look to look at what the host typed.
+    const PAUSE_NS: u64 = 1_000_000;
 
     /// What an attack did.
     #[derive(Clone, Copy, Default)]
@@ -70,6 +80,17 @@ mod target {
         }
     }
 
+    /// Waits until the host has typed something, so that what is judged outside was looked at before.
+    fn hear(partition: &Partition) {
+        let Some((window, _)) = partition.machine.window else {
+            return;
+        };
+        let head = window.start + (RX_CONTROL + offset_of!(RingControl, head)) as u64;
+        while read::<4>(head) == 0 {
+            time::sleep_until(time::now() + PAUSE_NS);
+        }
+    }
+
     fn run(partition: Partition) -> ! {
         let argument = |key: &str| {
             let mut words = partition.machine.arguments.split(' ');
@@ -77,8 +98,12 @@ mod target {
         };
         let number = |key: &str| argument(key).and_then(|digits| digits.parse().ok()).unwrap_or(1);
         let name = argument("attack=").unwrap_or_default();
+        if argument("wait").is_some() {
+            hear(&partition);
+        }
         let tried = match name {
             "memory" => crate::memory::attack(&partition),
+            "places" => crate::places::attack(&partition),
             "dma" => crate::dma::attack(&partition),
             "revoked" => crate::dma::revoked(&partition),
             "virtio" => crate::virtio::attack(&partition),
@@ -86,6 +111,7 @@ mod target {
             "ranges" => crate::ranges::attack(&partition),
             "rights" => crate::rights::attack(&partition),
             "registers" => crate::registers::attack(),
+            "trapped" => crate::registers::trapped(),
             "calls" => crate::calls::attack(),
             "immediates" => crate::calls::immediates(),
             "psci" => crate::psci::attack(&partition),
@@ -93,7 +119,8 @@ mod target {
             "fp" => crate::forms::registers_at_the_end(),
             "canary" => crate::canary::attack(number("seed=")),
             "fuzz" => crate::fuzz::attack(&partition, number("seed="), number("programs=")),
-            "gic" => crate::gic::attack(&partition),
+            "gic" => crate::gic::attack(&partition, argument("direct").is_some()),
+            "listen" => crate::gic::listen(&partition),
             "storm" => crate::time::storm(),
             "ledger" => crate::ledger::attack(&partition),
             "line" => crate::line::attack(&partition),

@@ -78,6 +78,9 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
             console::line(format_args!("REACHED {address:#x}: {value:#x}"));
         }
     }
+    console::line(format_args!(
+        "memory: {SINGLE:x?}, beside its RAM, pages at each end of {STEP:#x} of RAM, every fourth root entry: loads"
+    ));
     Tried {
         attempts: attempts.load(Ordering::SeqCst),
         succeeded: succeeded.load(Ordering::SeqCst),

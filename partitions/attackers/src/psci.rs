@@ -78,6 +78,10 @@ pub(crate) fn attack(partition: &Partition) -> Tried {
     let is_error = |result: u64| i64::from_le_bytes(result.to_le_bytes()) < 0;
     if next.fetch_add(1, Ordering::SeqCst) == 0 {
         CODE.put([PARK].into_iter());
+        console::line(format_args!(
+            "psci: CPU_ON and AFFINITY_INFO of {TARGETS:x?}, other functions {OTHERS:x?}, then {} resets",
+            RESETS.len()
+        ));
         for target in TARGETS {
             for entry in ENTRIES.into_iter().chain([CODE.address()]) {
                 for function in CPU_ON {

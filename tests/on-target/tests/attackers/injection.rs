@@ -16,7 +16,8 @@ use bulkhead_runner::Session;
 use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
 
-use super::{SYSTEM, hex, ram, workers};
+use super::victims::{hex, ram};
+use super::{SYSTEM, workers};
 
 /// Host time without progress after which the machine hangs.
 const STALL: Duration = Duration::from_secs(60);

@@ -12,7 +12,8 @@ use bulkhead_on_target::{System, images, partition, says};
 use bulkhead_runner::Session;
 use bulkhead_runner::command::Timing;
 
-use super::{SYSTEM, hex, ram};
+use super::SYSTEM;
+use super::victims::{hex, ram};
 
 /// Configuration space, where EL2 is linked and entered, where it looks for the device tree, on QEMU virt.
 const CONFIGURATION: u64 = 0x40_1000_0000;

@@ -7,7 +7,9 @@ use bulkhead_runner::health::Event;
 use bulkhead_runner::report::Report;
 use std::time::Duration;
 
-use super::{SYSTEM, attack, others_unharmed};
+use super::SYSTEM;
+use super::attack::attack;
+use super::victims::others_unharmed;
 
 /// INTID of `edu0`'s line.
 const LINE: u64 = 37;

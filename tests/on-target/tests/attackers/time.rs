@@ -3,43 +3,66 @@
 
 use bulkhead_on_target::core;
 
-use super::{Outcome, attack};
+use super::attack::{Console, Outcome, attack};
 
 /// Ns of the attacker's slot.
 const SLOT: u64 = 6_000_000;
 
 impl Outcome {
-    /// Time that the attacker executed beyond [`SLOT`] of each frame, begun ones too.
+    /// Time that the attacker executed since it began beyond [`SLOT`] of each frame, begun ones too.
     fn overtime(&self) -> u64 {
         let core = core(&self.report, 0);
         let used = core.used.iter().find(|used| used.partition == "attacker");
-        let used = used.expect("the attacker executed").ns;
-        println!("{{\"used_ns\":{used},\"frames\":{}}}", core.frames);
-        used.saturating_sub(SLOT * (core.frames + 1))
+        let used = used.expect("the attacker executed").ns - self.before.used_ns;
+        let frames = core.frames - self.before.frames;
+        println!("{{\"used_ns\":{used},\"frames\":{frames}}}");
+        used.saturating_sub(SLOT * (frames + 1))
     }
+}
+
+/// A slot that is 1 ms longer.
+const LONGER: &str =
+    "schedule.cores.0=[{ run: attacker, for: 7ms }, { run: cluster, for: 2ms }, { run: system, for: 1ms }]";
+
+/// An attack that gets no time, and does with a longer slot.
+fn gets_no_time(what: &str) -> Outcome {
+    let outcome = attack(what, &[]);
+    assert_eq!((outcome.succeeded, outcome.overtime()), (0, 0), "{what}");
+    assert!(attack(what, &[LONGER]).overtime() > 0, "{what}: with 1 ms more");
+    outcome
 }
 
 /// Verifies: BH-ATK-001.
 #[test]
-fn time() {
-    let hog = attack("hog", &[]);
+fn hog() {
+    let hog = gets_no_time("hog");
     hog.fails(hog.reason("fiq"));
-    assert_eq!(hog.overtime(), 0);
-    let longer = "schedule.cores.0=[{ run: attacker, for: 7ms }, { run: cluster, for: 2ms }, { run: system, for: 1ms }]";
-    assert!(attack("hog", &[longer]).overtime() > 0, "with 1 ms more");
     assert!(hog.reason("fiq") >= 100, "a slot's end each 10 ms");
-    let storm = attack("storm", &[]);
+}
+
+/// An attempt is an interrupt. Verifies: BH-ATK-001.
+#[test]
+fn timers() {
+    let storm = gets_no_time("storm");
+    assert_eq!(storm.attempts, 20_000);
     storm.fails(storm.reason("irq"));
-    assert_eq!(storm.overtime(), 0);
-    let timers = attack("timers", &[]);
-    assert_eq!((timers.attempts, timers.succeeded), (4_000, 0));
-    assert!(
-        timers.reason("irq") >= 100,
-        "timers fire: {}",
-        timers.reason("irq")
-    );
-    assert_eq!(timers.overtime(), 0);
-    let flood = attack("console", &[]);
-    assert_eq!(flood.overtime(), 0);
-    assert_eq!((flood.attempts, flood.succeeded), (20_000, 0));
+    let timers = gets_no_time("timers");
+    assert_eq!(timers.attempts, 4_000);
+    timers.fails(timers.reason("irq"));
+}
+
+/// An attempt is a byte: EL2 takes it, or the attacker drops it. Verifies: BH-ATK-001, BH-CON-005.
+#[test]
+fn console() {
+    let flood = gets_no_time("console");
+    let last = format!("attack console: {} attempts, 0 succeeded\n", flood.attempts);
+    let Console {
+        arrived,
+        dropped,
+        drained,
+    } = flood.console;
+    println!("{{\"arrived\":{arrived},\"dropped\":{dropped},\"drained\":{drained}}}");
+    assert_eq!(arrived + dropped, flood.attempts + last.len() as u64, "bytes");
+    assert!(drained >= arrived, "{drained} bytes by EL2's count");
+    assert!(flood.attempts > 2_000_000, "{}", flood.attempts);
 }

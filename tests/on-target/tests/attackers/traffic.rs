@@ -3,7 +3,7 @@
 
 use bulkhead_on_target::{REFERENCE, System, lines, partition, says};
 
-use super::number;
+use super::attack::number;
 
 /// What the receiver counted, and EL2's entries of both partitions in steady state.
 fn traffic(frames: u64, beside_linux: bool) {

@@ -21,6 +21,9 @@ fn run(partition: Partition) -> ! {
     else {
         stop()
     };
+    if partition.machine.arguments == "mark" && partition.mark_steady().is_err() {
+        console::line(format_args!("the steady state is not marked"));
+    }
     console::line(format_args!("ready"));
     loop {
         match input.next() {

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Attacks on the interrupt controller, judged in the physical one and by a partition that listens for SGIs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bulkhead_on_target::gdb::{Debugger, free_port};
+use bulkhead_on_target::partition;
+use bulkhead_runner::Session;
+
+use super::LINE;
+use super::attack::{Attack, Outcome, attack};
+
+/// INTID of `can0`, whose partition does not run: a debugger has it active.
+const CAN: u32 = 36;
+/// QEMU virt: distributor, redistributors.
+const GICD: u64 = 0x0800_0000;
+const GICR: u64 = 0x080a_0000;
+const GICR_SIZE: u64 = 0x2_0000;
+const SGI_BASE: u64 = 0x1_0000;
+/// Words of SPIs, 32 each.
+const WORDS: std::ops::Range<u64> = 1..8;
+const SPIS: std::ops::Range<u64> = 32..256;
+/// Registers with a bit for each interrupt: group, enable, pending, active; then priorities, configuration, routes.
+const BITS: [u64; 4] = [0x80, 0x100, 0x200, 0x300];
+const ACTIVE: u64 = 0x300;
+const PRIORITY: u64 = 0x400;
+const CONFIG: u64 = 0xc00;
+const ROUTE: u64 = 0x6000;
+/// The attacker in a direct partition; the core that it leaves.
+const DIRECT: [&str; 2] = [
+    "partitions.attacker.cores={ dedicated: [1], interrupts: direct }",
+    "schedule.cores.0=[{ run: cluster, for: 8ms }, { run: system, for: 2ms }]",
+];
+
+/// Everything that the physical interrupt controller has of SPIs that are not the attacker's, and what it has of the
+/// private interrupts of cores on which the attacker does not execute: all of it of those where nobody has timers.
+fn foreign(session: &mut Session, attackers_core: u64) -> BTreeMap<u64, u32> {
+    let own = u64::from(LINE);
+    let mut found = BTreeMap::new();
+    let mut look = |address: u64, ours: u32| {
+        let bytes = session.memory(address, 4).expect("register");
+        let word = u32::from_le_bytes(bytes.try_into().expect("4 bytes"));
+        found.insert(address, word & !ours);
+    };
+    for word in WORDS {
+        let ours = if word == own / 32 { 1 << (own % 32) } else { 0 };
+        for register in BITS {
+            look(GICD + register + 4 * word, ours);
+        }
+    }
+    for intid in SPIS.step_by(4) {
+        let ours = if intid == own / 4 * 4 {
+            0xff << (own % 4 * 8)
+        } else {
+            0
+        };
+        look(GICD + PRIORITY + intid, ours);
+    }
+    for intid in SPIS.step_by(16) {
+        let ours = if intid == own / 16 * 16 {
+            3 << (own % 16 * 2)
+        } else {
+            0
+        };
+        look(GICD + CONFIG + intid / 4, ours);
+    }
+    for intid in SPIS.filter(|intid| *intid != own) {
+        look(GICD + ROUTE + 8 * intid, 0);
+    }
+    // Core 0 has the slot timer and the timers of its partitions.
+    for core in (0..4).filter(|core| *core != attackers_core) {
+        let private = GICR + core * GICR_SIZE + SGI_BASE;
+        let busy = core == 0;
+        for register in BITS.into_iter().take(if busy { 1 } else { 4 }) {
+            look(private + register, 0);
+        }
+        let priorities = if busy { 0..0 } else { 0..8 };
+        for word in priorities {
+            look(private + PRIORITY + 4 * word, 0);
+        }
+    }
+    found
+}
+
+/// Attacks the interrupt controller beside one that listens on the same core, while an SPI of another is active.
+fn interrupts(what: &str, core: u64, changes: &[&str]) -> Outcome {
+    let port = free_port();
+    let mut begun = false;
+    let (outcome, [before, after]) = Attack {
+        what,
+        changes: &[
+            &[
+                "partitions.cluster.payload={ elf: attackers }",
+                "partitions.cluster.args=\"attack=listen\"",
+            ],
+            changes,
+        ]
+        .concat(),
+        cluster: ("attackers", "listening"),
+        gdb: Some(port),
+    }
+    .run(|session| {
+        if !begun {
+            begun = true;
+            let mut debugger = Debugger::connect(port);
+            debugger.write_device(GICD + ACTIVE + 4, 1 << (CAN % 32));
+            debugger.release();
+            session.debugger_left(Duration::from_secs(60));
+        }
+        foreign(session, core)
+    });
+    let heard = &partition(&outcome.report, "cluster").console_tail;
+    assert!(!heard.contains("HEARD"), "SGIs of others: {heard}");
+    let active = before
+        .get(&(GICD + ACTIVE + 4))
+        .map(|word| word >> (CAN % 32) & 1);
+    assert_eq!(active, Some(1), "an SPI of another is active");
+    let changed: Vec<_> = before
+        .iter()
+        .filter(|(at, word)| after.get(at) != Some(word))
+        .collect();
+    assert!(
+        changed.is_empty(),
+        "the interrupt controller has changed: {changed:x?}"
+    );
+    outcome
+}
+
+/// Verifies: BH-ATK-001.
+#[test]
+fn interrupt_controller() {
+    let outcome = interrupts("gic", 0, &[]);
+    outcome.is_seen(outcome.reason("data_abort") + outcome.reason("sysreg"));
+    assert_eq!(outcome.spis, [LINE], "that of its own device");
+    let granted = [
+        "partitions.store.devices=[edu1]",
+        "partitions.attacker.devices=[edu0, can0]",
+    ];
+    let control = attack("gic", &granted);
+    assert_eq!(control.spis, [CAN, LINE], "with an SPI more");
+}
+
+/// EL2 itself writes the physical distributor for a partition on dedicated cores. Verifies: BH-ATK-001, BH-GIC-021.
+#[test]
+fn interrupt_controller_of_a_direct_partition() {
+    let outcome = interrupts("gic direct", 1, &DIRECT);
+    outcome.is_seen(outcome.reason("data_abort") + outcome.reason("sysreg"));
+    assert_eq!(outcome.spis, [LINE], "that of its own device");
+}
+
+/// Verifies: BH-ATK-001.
+#[test]
+fn calls_and_registers_of_a_direct_partition() {
+    let calls = attack("calls", &DIRECT);
+    calls.fails(calls.reason("hvc") + calls.reason("smc"));
+    assert_eq!(attack("registers", &DIRECT).succeeded, 0);
+    let trapped = attack("trapped", &DIRECT);
+    trapped.is_seen(trapped.reason("sysreg"));
+}

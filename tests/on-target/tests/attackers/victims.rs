@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Those beside an attacker: what of theirs never changes, and what they lose when somebody takes it.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+
+use bulkhead_on_target::{System, core, images, partition};
+use bulkhead_runner::Session;
+use bulkhead_runner::report::Report;
+use object::{Object, ObjectSegment, SegmentFlags};
+
+/// Ns, and instructions, that a slot may begin late under any attack, floods of faults among them.
+const LATE: u64 = 10_000;
+/// Where a partition has its RAM.
+const RAM: u64 = 0x4000_0000;
+/// What of EL2 and for its start is never written: grants of `el2:boot`.
+const OF_EL2: [&str; 7] = [
+    "boot-rodata",
+    "boot-text",
+    "text",
+    "rodata",
+    "loader",
+    "blob",
+    "certificate",
+];
+
+pub(crate) fn hex(text: &str) -> u64 {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("a number in hex")
+}
+
+/// The records of the text form of a system's certificate, in words.
+pub(crate) fn records(system: &System) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(system.folder().join("grants.txt")).expect("text form");
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+    text.lines().map(words).collect()
+}
+
+/// First address and address behind the last.
+pub(crate) fn ends(range: &str) -> (u64, u64) {
+    let (start, end) = range.split_once('-').expect("range");
+    (hex(start), hex(end))
+}
+
+/// The range in the first record of the text form that begins with `head`.
+pub(crate) fn range(system: &System, head: &[&str]) -> (u64, usize) {
+    let records = records(system);
+    let mut found = records.iter().filter(|record| {
+        head.iter()
+            .enumerate()
+            .all(|(n, word)| record.get(n).is_some_and(|w| w == word))
+    });
+    let record = found.next().expect("record");
+    let (start, end) = ends(record.get(head.len()).expect("range"));
+    (start, usize::try_from(end - start).expect("size"))
+}
+
+/// RAM of a partition, from the text form.
+pub(crate) fn ram(system: &System, name: &str) -> (u64, usize) {
+    range(system, &["grant", &format!("partition:{name}"), "ram"])
+}
+
+/// Code and constants of a partition that runs the image `elf`, in its RAM.
+fn constant(system: &System, name: &str, elf: &str) -> Vec<(u64, usize)> {
+    /// `p_flags`: writable.
+    const WRITABLE: u32 = 2;
+    let bytes = fs::read(images().join(format!("{elf}.elf"))).expect("the image");
+    let file = object::File::parse(bytes.as_slice()).expect("an ELF");
+    let (start, _) = ram(system, name);
+    let segments = file.segments().filter(
+        |segment| matches!(segment.flags(), SegmentFlags::Elf { p_flags, .. } if p_flags.0 & WRITABLE == 0),
+    );
+    let places = segments.map(|segment| {
+        let size = usize::try_from(segment.size()).expect("size");
+        (start + (segment.address() - RAM), size)
+    });
+    let places: Vec<_> = places.collect();
+    assert!(!places.is_empty(), "{elf} has constants");
+    places
+}
+
+/// What nobody writes: RAM of a partition that does not run, code and constants of EL2, the blob, every payload, code
+/// and constants of the partitions `running`, each with its image.
+pub(crate) fn untouched(system: &System, running: &[(&str, &str)]) -> Vec<(u64, usize)> {
+    let mut places = vec![ram(system, "store")];
+    places.extend(OF_EL2.map(|name| range(system, &["grant", "el2:boot", name])));
+    for record in records(system) {
+        if let [kind, range, _, what] = record.as_slice()
+            && (kind.as_str(), what.as_str()) == ("memory", "payload-area")
+        {
+            let (start, end) = ends(range);
+            places.push((start, usize::try_from(end - start).expect("size")));
+        }
+    }
+    let constants = running.iter().flat_map(|(name, elf)| constant(system, name, elf));
+    places.extend(constants);
+    places
+}
+
+/// A hash of each place.
+pub(crate) fn hashes(session: &mut Session, places: &[(u64, usize)]) -> Vec<(u64, u64)> {
+    let mut hash = |(start, size): &(u64, usize)| {
+        let mut hasher = DefaultHasher::new();
+        session.memory(*start, *size).expect("memory").hash(&mut hasher);
+        (*start, hasher.finish())
+    };
+    places.iter().map(&mut hash).collect()
+}
+
+/// The dedicated neighbour runs without EL2, the one of the same core has all its slots, in time.
+pub(crate) fn others_unharmed(name: &str, report: &Report) {
+    let beside = partition(report, "beside");
+    assert_eq!(beside.state, "running", "{name}");
+    assert_eq!(beside.restarts, 0, "{name}");
+    assert_eq!(
+        beside.el2_entries.steady,
+        Some(0),
+        "{name}: entries to EL2 of a dedicated core: {:?}",
+        beside.el2_entries
+    );
+    let slots = partition(report, "cluster").slots;
+    let frames = core(report, 0).frames;
+    assert_eq!(slots.missed, 0, "{name}: slots of the neighbour");
+    assert!(
+        slots.granted + 1 >= frames,
+        "{name}: {slots:?} in {frames} frames"
+    );
+    assert!(core(report, 0).adds_up, "{name}: {:?}", core(report, 0));
+    let late = core(report, 0).worst_slot_lateness_ns;
+    assert!(late <= LATE, "{name}: a slot begins {late} ns late");
+    for row in &report.cores {
+        assert_ne!(row.state, "failed", "{name}: core {}", row.core);
+    }
+}
