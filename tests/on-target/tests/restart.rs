@@ -133,6 +133,47 @@ fn without_a_restart_the_car_reacts_in_the_fault_tolerant_time() {
     assert!(!report.reasons.iter().any(|reason| reason.contains("tolerated")));
 }
 
+/// In its last life `adas` goes on to publish what it measures, and requests nothing: the car brakes by itself.
+///
+/// Verifies: BH-LIFE-010.
+#[test]
+fn in_its_last_life_it_gives_its_safe_output_and_no_other() {
+    let (_system, mut session) = start(
+        &[
+            r#"partitions.adas.args="fault=20us@brake""#,
+            "partitions.adas.restart_limit=0",
+            "partitions.adas.safe_state=output",
+            "partitions.infotainment.autostart=false",
+        ],
+        Vec::new(),
+    );
+    says(&mut session, "adas", "reaches beside its memory", 30);
+    says(&mut session, "adas", "safe output: the vehicle state", 10);
+    says(&mut session, "vehicle", "STOPPED (degraded)", 20);
+    // It has got as far as an ordinary life gets, and goes on.
+    says(&mut session, "adas", "measurements arrive", 10);
+    says(&mut session, "vehicle", "STOPPED (degraded)", 20);
+    let heard = lines(&session, "cluster");
+    let shown = heard.iter().filter(|line| line.contains("vehicle-state "));
+    let shown: Vec<_> = shown.rev().take(4).collect();
+    assert!(
+        shown.iter().any(|line| !line.contains(": 0 km/h, "))
+            && shown.iter().all(|l| l.ends_with("brake 0 %")),
+        "{shown:?}"
+    );
+    let report = session.finish("seen").expect("report");
+    let adas = partition(&report, "adas");
+    assert_eq!((adas.state.as_str(), adas.restarts), ("safe", 1));
+    let found = &report.reactions[0];
+    println!("{found:?}");
+    assert_eq!(found.resumed_ns, None, "a brake request");
+    assert!(found.took_ns.is_some_and(|took| took <= found.limit_ns));
+    for name in ["vehicle", "cluster"] {
+        let party = partition(&report, name);
+        assert_eq!((party.state.as_str(), party.restarts), ("running", 0), "{name}");
+    }
+}
+
 /// The same fault where less is tolerated: the run fails.
 ///
 /// Verifies: BH-HEALTH-033.
