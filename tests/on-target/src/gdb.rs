@@ -227,6 +227,31 @@ impl Debugger {
         self.obey("z2,0,100000");
     }
 
+    /// Writes bytes of physical memory.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn fill_physical(&mut self, address: u64, bytes: &[u8]) {
+        /// Bytes in a packet, which the stub takes up to 4 KiB of text.
+        const PACKET: usize = 1 << 10;
+        self.obey("Qqemu.PhyMemMode:1");
+        for (at, part) in (address..).step_by(PACKET).zip(bytes.chunks(PACKET)) {
+            let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.obey(&format!("M{at:x},{:x}:{hex}", part.len()));
+        }
+        self.obey("Qqemu.PhyMemMode:0");
+    }
+
+    /// Lets a core alone execute one instruction.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn step(&mut self, core: u32) {
+        let stopped = self.ask(&format!("vCont;s:{:x}", core + 1));
+        assert!(stopped.starts_with('T'), "{stopped}");
+        self.choose(core);
+    }
+
     /// Lets the machine go on alone.
     pub fn release(mut self) {
         self.obey("D");

@@ -4,10 +4,14 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use bulkhead_benches::{counts, plugin};
-use bulkhead_on_target::{FIXED_SEEDS, REFERENCE, System, in_tree, lines, partition, says};
+use bulkhead_on_target::gdb::{Debugger, SP, X0, free_port};
+use bulkhead_on_target::{FIXED_SEEDS, REFERENCE, System, images, in_tree, lines, partition, says};
 use bulkhead_runner::Session;
-use bulkhead_runner::command::Timing;
+use bulkhead_runner::command::{Start, Timing};
 use bulkhead_runner::report::Report;
+use object::elf::PT_LOAD;
+use object::read::elf::{ElfFile64, ProgramHeader};
+use object::{Endianness, Object};
 
 /// Where EL2 enters a partition that starts.
 const LOADER_IPA: u64 = 0x7f_0000_0000;
@@ -131,6 +135,72 @@ fn without_a_restart_the_car_reacts_in_the_fault_tolerant_time() {
     println!("fault to reaction {took} ns, tolerated {} ns", found.limit_ns);
     assert!((90_000_000..=found.limit_ns).contains(&took), "{took} ns");
     assert!(!report.reasons.iter().any(|reason| reason.contains("tolerated")));
+}
+
+/// Between two lives all RAM of `adas` is filled with something else: at the first instruction of the next life it holds
+/// what the spec says and zeros, the page of the loader's own stack among them, and no register holds anything else.
+///
+/// Verifies: BH-BOOT-020.
+#[test]
+fn nothing_is_left_in_ram_at_the_begin_of_a_life() {
+    /// Core of `adas`, and what the RAM is filled with.
+    const CORE: u32 = 3;
+    const LEFT: u8 = 0xa5;
+    let port = free_port();
+    let system = System::build(
+        REFERENCE,
+        &[
+            r#"partitions.adas.args="fault=20us@brake""#,
+            "partitions.infotainment.autostart=false",
+        ],
+    );
+    let mut session = system.start(|options| {
+        options.launch.start = Start::WaitForDebugger;
+        options.launch.gdb = Some(port);
+    });
+    let adas = session.manifest().partitions.iter().find(|p| p.name == "adas");
+    let ram = adas.and_then(|p| p.ram).expect("RAM in one piece");
+    let size = usize::try_from(ram.size).expect("size");
+    let file = std::fs::read(images().join("adas.elf")).expect("adas.elf");
+    let elf = ElfFile64::<Endianness>::parse(&*file).expect("ELF");
+    let mut debugger = Debugger::connect(port);
+    let mut starts = 0;
+    debugger.run_until(CORE, LOADER_IPA, |_| {
+        starts += 1;
+        starts == 2
+    });
+    debugger.fill_physical(ram.address, &vec![LEFT; size]);
+    debugger.run_to(CORE, elf.entry());
+    let found = session.memory(ram.address, size).expect("memory");
+    let registers: Vec<u64> = (X0..SP).map(|register| debugger.get(register)).collect();
+    debugger.release();
+    says(&mut session, "vehicle", "brake requests were missing", 30);
+    session.finish("seen").expect("report");
+
+    let at = |ipa: u64| usize::try_from(ipa - ram.ipa).expect("in RAM");
+    let mut wanted = vec![0; size];
+    for segment in elf.elf_program_headers() {
+        let order = Endianness::Little;
+        if segment.p_type(order) == PT_LOAD {
+            let bytes = segment.data(order, &*file).expect("content");
+            let from = at(segment.p_paddr(order));
+            wanted[from..from + bytes.len()].copy_from_slice(bytes);
+        }
+    }
+    // The device tree, whose random bytes are different at each start: its header says how long it is.
+    let tree = at(registers[0]);
+    let word = |at: usize| u32::from_be_bytes(found[at..at + 4].try_into().expect("a word"));
+    assert_eq!(word(tree), 0xd00d_feed);
+    let length = usize::try_from(word(tree + 4)).expect("length");
+    assert!(length < 64 << 10 && wanted[tree..tree + length].iter().all(|byte| *byte == 0));
+    wanted[tree..tree + length].copy_from_slice(&found[tree..tree + length]);
+    let differ: Vec<usize> = (0..size).filter(|at| found[*at] != wanted[*at]).collect();
+    let (count, first) = (differ.len(), differ.iter().take(8).collect::<Vec<_>>());
+    assert!(
+        differ.is_empty(),
+        "{count} bytes of RAM are others, first {first:x?}"
+    );
+    assert_eq!(registers[1..], [0; 30], "X1 to X30");
 }
 
 /// In its last life `adas` goes on to publish what it measures, and requests nothing: the car brakes by itself.
