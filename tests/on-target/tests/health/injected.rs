@@ -6,7 +6,7 @@ use std::time::Duration;
 use bulkhead_on_target::gdb::{Debugger, PC, X0, free_port, symbol};
 use bulkhead_on_target::{REFERENCE, System, core, partition, says};
 use bulkhead_runner::Session;
-use bulkhead_runner::command::Start;
+use bulkhead_runner::command::{Start, Timing};
 use bulkhead_runner::health::Event;
 use bulkhead_runner::report::Report;
 
@@ -49,6 +49,7 @@ fn unstarted(system: &System) -> (Session, Debugger) {
         options.launch.gdb = Some(port);
     });
     let debugger = Debugger::connect(port);
+        options.launch.timing = Timing::Deterministic;
     (session, debugger)
 }
 
@@ -91,6 +92,50 @@ fn an_serror_of_nobody_stops_its_core() {
     let event = fired(&report, "core", "serror", "stop-core");
     assert_eq!((event.core, event.detail[1]), (IDLE, SERROR));
     assert_eq!(core(&report, IDLE).state, "failed");
+/// Pending when the attacker's slot ends and the cluster is next on its core: it is the attacker's, who was there when
+/// it came. Verifies: BH-CORE-006.
+#[test]
+fn an_serror_at_a_switch_is_of_who_leaves() {
+    let system = System::build(ATTACKERS, &[r#"partitions.attacker.args="attack=hog""#]);
+    let (session, mut debugger) = unstarted(&system);
+    let manifest = system.manifest();
+    let whose = |name: &str| {
+        let found = manifest.vcpus.iter().position(|vcpu| {
+            let partition = manifest.partitions.get(vcpu.partition as usize);
+            partition.is_some_and(|partition| partition.name == name)
+        });
+        u32::try_from(found.expect("a vCPU")).expect("small")
+    };
+    let (attacker, cluster) = (whose("attacker"), whose("cluster"));
+    let running = symbol(&["runtime", "shared", "RUNNING"]);
+    // It holds its core for long, so that EL2's own interrupt is the end of its slot.
+    let mut slots = 0;
+    debugger.run_until(0, symbol(&["bulkhead_on_fiq"]), |d| {
+        slots += u32::from(d.read_physical(running) == attacker);
+        slots == 20
+    });
+    debugger.run_to(0, symbol(&["bulkhead_synchronise_errors"]));
+    debugger.set(X0, SERROR);
+    debugger.set(PC, symbol(&["bulkhead_error_window_end"]));
+    debugger.run_to(0, symbol(&["bulkhead_resume"]));
+    assert_eq!(
+        debugger.read_physical(running),
+        cluster,
+        "it was a switch to the cluster"
+    );
+    let report = ends(session, debugger);
+    let event = fired(&report, "partition", "serror", "restart-partition");
+    assert_eq!(
+        (event.partition.as_deref(), event.detail[0]),
+        (Some("attacker"), SERROR)
+    );
+    assert_eq!(partition(&report, "attacker").restarts, 1);
+    for name in ["cluster", "beside"] {
+        let party = partition(&report, name);
+        assert_eq!((party.state.as_str(), party.restarts), ("running", 0), "{name}");
+    }
+}
+
     assert_eq!(core(&report, 0).state, "running");
 }
 
