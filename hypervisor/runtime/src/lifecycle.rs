@@ -99,6 +99,10 @@ impl PerCore {
         if partition.flags & partition_flag::AUTOSTART != 0 {
             let _ = apply(vcpu.shared, Event::Start);
         }
+        // A core that failed in its start may have sent everybody there before this one was.
+        if let Some(running) = self.running.as_ref().filter(|_| health::is_global()) {
+            end(running, vcpu.entry.partition, Event::SafeState);
+        }
         vcpu.stats
             .write64(vcpu_field!(partition_state), shown(life(vcpu.shared).phase()));
     }
