@@ -7,10 +7,12 @@
 
 mod canary;
 mod injection;
+mod judgement;
 mod linux;
 mod locks;
 mod masters;
 mod storm;
+mod strike;
 mod time;
 mod traffic;
 mod virtio;
