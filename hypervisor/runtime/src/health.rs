@@ -147,12 +147,8 @@ pub fn is_global() -> bool {
 #[cold]
 #[inline(never)]
 pub fn own_poll_failed(running: &Running) {
-    let event = Event {
-        error: Error::HardwarePoll,
-        blame: Blame::Core,
-        detail: [0; 3],
-    };
-    report(running, &event);
+    let (error, blame, detail) = (Error::HardwarePoll, Blame::Core, [0; 3]);
+    report(running, &Event { error, blame, detail });
 }
 
 /// Whether the system is to go to its global safe state, said by a core that parked meanwhile; once.

@@ -151,7 +151,8 @@ impl Debugger {
     pub fn get(&mut self, register: u32) -> u64 {
         let answer = self.ask(&format!("p{register:x}"));
         let value = u64::from_str_radix(&answer, 16).expect("a register");
-        value.swap_bytes()
+        // In memory's order, as many bytes as it has.
+        value.swap_bytes() >> (u64::BITS as usize - 4 * answer.len())
     }
 
     /// As [`Debugger::run_to`], but passes by until `wanted` agrees to what it finds there.

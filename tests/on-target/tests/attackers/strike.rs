@@ -159,13 +159,11 @@ fn flip_register(debugger: &mut Debugger, random: &mut Random, core: u32, system
     let level = debugger.get(STATE) >> 2 & 3;
     let value = debugger.get(register);
     debugger.set(register, value ^ 1 << bit);
-    let (class, struck) = if level == 2 {
-        ("EL2 registers", Struck::Below)
-    } else {
-        (
-            "guest registers",
-            Struck::Partition(executes(debugger, core, system)),
-        )
+    let (class, struck) = match executes(debugger, core, system) {
+        Some(partition) if level < 2 => ("guest registers", Struck::Partition(partition)),
+        // A core that nobody uses has not left its reset state.
+        None if level != 2 => ("registers of an unused core", Struck::Below),
+        Some(_) | None => ("EL2 registers", Struck::Below),
     };
     Hit {
         class,
@@ -175,13 +173,13 @@ fn flip_register(debugger: &mut Debugger, random: &mut Random, core: u32, system
 }
 
 /// The partition in whose slot a core is.
-fn executes(debugger: &mut Debugger, core: u32, system: &System) -> String {
+fn executes(debugger: &mut Debugger, core: u32, system: &System) -> Option<String> {
     let running = symbol(&["runtime", "shared", "RUNNING"]) + 4 * u64::from(core);
     let vcpu = usize::try_from(debugger.read_physical(running)).expect("a number");
     let manifest = system.manifest();
-    let vcpu = &manifest.vcpus[vcpu];
-    let partition = &manifest.partitions[usize::try_from(vcpu.partition).expect("small")];
-    partition.name.clone()
+    let vcpu = manifest.vcpus.get(vcpu)?;
+    let partition = usize::try_from(vcpu.partition).ok()?;
+    Some(manifest.partitions.get(partition)?.name.clone())
 }
 
 /// Ranges of the text form: records that `wanted` accepts, the range in field `field`.
