@@ -197,15 +197,13 @@ fn ranges(text: &str, field: usize, wanted: impl Fn(&[&str]) -> bool) -> Vec<(u6
         .collect()
 }
 
-/// Memory that EL2 writes: what the roots of its cores map writable but for windows, channels and devices, which lie
-/// below RAM.
+/// Memory that EL2 alone writes, its tables apart: what all cores share, each core's state and stack, its statistics.
 fn el2_data(text: &str) -> Vec<(u64, u64)> {
-    let mut all = ranges(text, 3, |record| {
+    ranges(text, 3, |record| {
         let is_core = record.get(1).is_some_and(|root| root.starts_with("el2:core:"));
-        record.first() == Some(&"grant") && is_core && record.get(4) == Some(&"rw-")
-    });
-    all.retain(|(start, _)| *start >= 0x4000_0000);
-    all
+        let is_own = |name: &&str| matches!(*name, "shared" | "stats:own" | "per-core:own");
+        record.first() == Some(&"grant") && is_core && record.get(2).is_some_and(is_own)
+    })
 }
 
 /// Brings the busy core to a place inside one of EL2's paths.
