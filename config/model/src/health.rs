@@ -73,7 +73,7 @@ pub(crate) struct HealthSpec {
 pub(crate) struct PartitionHealthSpec {
     pub(crate) reactions: Vec<Reaction>,
     pub(crate) heartbeat: Option<HeartbeatSpec>,
-    pub(crate) safe_state: SafeState,
+    pub(crate) safe_state: Option<Spanned<SafeState>>,
     pub(crate) interrupt_limit: Option<Spanned<u32>>,
     pub(crate) tolerance: Option<ToleranceSpec>,
 }
@@ -131,7 +131,7 @@ pub(crate) fn partition(fields: Fields<'_>) -> PartitionHealthSpec {
     PartitionHealthSpec {
         reactions,
         heartbeat: heartbeat.flatten(),
-        safe_state: safe_state.map_or(SafeState::Silent, |s| s.value),
+        safe_state,
         interrupt_limit: interrupt_limit.flatten(),
         tolerance: fields.get("fault_tolerant_time").and_then(tolerance),
     }

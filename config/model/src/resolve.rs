@@ -10,7 +10,7 @@ use crate::decode::present;
 use crate::decode_locks;
 use crate::decode_tasks;
 use crate::files::Payloads;
-use crate::health::{self, Health, Heartbeat, Tolerance};
+use crate::health::{self, Health, Heartbeat, SafeState, Tolerance};
 use crate::rules;
 use crate::span::{Sources, Spanned};
 use crate::spec::{
@@ -176,7 +176,7 @@ fn partition(
             every: h.every,
             grace: h.grace,
         }),
-        safe_state: spec.health.safe_state,
+        safe_state: spec.health.safe_state.map_or(SafeState::Silent, |s| s.value),
         fault_tolerant_time: present(spec.health.tolerance.as_ref().map(|t| {
             Some(Tolerance {
                 limit: t.limit,

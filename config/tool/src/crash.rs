@@ -24,6 +24,7 @@ use crate::{build, output, place};
 
 mod core_file;
 mod el2;
+mod rings;
 
 /// What is asked for instead of a partition when EL2 failed.
 const EL2: &str = "el2";

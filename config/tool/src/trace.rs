@@ -19,6 +19,8 @@ use crate::{build, output, place};
 mod perfetto;
 mod story;
 
+pub(crate) use story::path_name;
+
 /// Host time between readings of the rings.
 const READ: Duration = Duration::from_millis(5);
 

@@ -15,6 +15,7 @@ pub mod lock;
 pub mod mux;
 pub mod queuing;
 pub mod sampling;
+pub mod start;
 pub mod stats;
 pub mod steal;
 pub mod trace;

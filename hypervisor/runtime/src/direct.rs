@@ -12,7 +12,7 @@ use bulkhead_policy::vgic::{Access, AccessSize, Frame};
 
 use crate::core_state::{LocalVcpu, Running};
 use crate::shared::Machine;
-use crate::{direct_v2, entry, gic_cpu, physical};
+use crate::{direct_v2, entry, gic_cpu, health, physical};
 
 fn offset(register: PhysicalRegister) -> usize {
     let offset = usize::try_from(register.offset).unwrap_or(usize::MAX);
@@ -156,7 +156,9 @@ pub fn reset(vcpu: &LocalVcpu, running: &Running) {
     running.redistributor.write32(gicr::ICENABLER0, owner);
     // What still comes after a timeout meets Group 1 off, and is neither pending nor active below.
     let bound = running.system.board.poll_bound;
-    let _ = gic_cpu::wait_private(&running.redistributor, bound);
+    if gic_cpu::wait_private(&running.redistributor, bound).is_err() {
+        health::own_poll_failed(running);
+    }
     running.redistributor.write32(gicr::ICPENDR0, owner);
     gic_cpu::clear_sgis(&running.distributor);
     running.redistributor.write32(gicr::ICACTIVER0, owner);

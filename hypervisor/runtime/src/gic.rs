@@ -13,11 +13,11 @@ use bulkhead_policy::vgic::{Access, AccessSize, Frame, VcpuSet};
 use bulkhead_types::tables::core_mode;
 
 use crate::core_state::{LocalVcpu, PerCore, Readiness, Running};
-use crate::gic_cpu;
 use crate::physical::{change, set_spis};
 use crate::predictors;
 use crate::shared::{self, Machine, SHARED};
 use crate::sharing;
+use crate::{gic_cpu, health};
 
 /// PPI of the virtual timer.
 const CNTV_PPI: u32 = 27;
@@ -233,7 +233,9 @@ impl PerCore {
             // The next vCPU of this core has the same PPIs: their enable and active bits go with their vCPU.
             running.redistributor.write32(gicr::ICENABLER0, GUEST_PPIS);
             // A timeout here leaves the next vCPU a timer interrupt whose condition it finds not met.
-            let _ = gic_cpu::wait_private(&running.redistributor, bound);
+            if gic_cpu::wait_private(&running.redistributor, bound).is_err() {
+                health::own_poll_failed(running);
+            }
             running.redistributor.write32(gicr::ICACTIVER0, GUEST_PPIS);
             notify(vcpu, running, concerned.unwrap_or(VcpuSet::EMPTY));
         }

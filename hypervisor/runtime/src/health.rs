@@ -138,6 +138,19 @@ pub fn last_report(core: u32, event: &Event) {
     }
 }
 
+/// Whether the system is in its global safe state or about to be.
+pub fn is_global() -> bool {
+    GLOBAL.load(Ordering::SeqCst) != 0
+}
+
+/// A poll of hardware that is this core's own reached its bound. Implements: BH-HEALTH-047.
+#[cold]
+#[inline(never)]
+pub fn own_poll_failed(running: &Running) {
+    let (error, blame, detail) = (Error::HardwarePoll, Blame::Core, [0; 3]);
+    report(running, &Event { error, blame, detail });
+}
+
 /// Whether the system is to go to its global safe state, said by a core that parked meanwhile; once.
 pub fn takes_global(running: &Running) {
     if GLOBAL.load(Ordering::Relaxed) == 1 {

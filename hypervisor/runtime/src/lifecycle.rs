@@ -7,6 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use bulkhead_abi::health::{Action, Error};
+use bulkhead_abi::start;
 use bulkhead_abi::stats::partition_state;
 use bulkhead_abi::trace::Kind;
 use bulkhead_arch::barrier::invalidate_current_vmid;
@@ -98,6 +99,10 @@ impl PerCore {
         if partition.flags & partition_flag::AUTOSTART != 0 {
             let _ = apply(vcpu.shared, Event::Start);
         }
+        // A core that failed in its start may have sent everybody there before this one was.
+        if let Some(running) = self.running.as_ref().filter(|_| health::is_global()) {
+            end(running, vcpu.entry.partition, Event::SafeState);
+        }
         vcpu.stats
             .write64(vcpu_field!(partition_state), shown(life(vcpu.shared).phase()));
     }
@@ -181,7 +186,7 @@ impl PerCore {
         }
     }
 
-    /// Brings the partition into its reset state and its vCPU 0 to the loader.
+    /// Brings the partition into its reset state and its vCPU 0 to the loader. Implements: BH-LIFE-010.
     fn load_partition(&mut self, local: usize) {
         // The reset must not meet registers or list registers of the previous life.
         if self.running.as_ref().is_some_and(|r| r.loaded == Some(local)) {
@@ -208,18 +213,18 @@ impl PerCore {
         let secret = usize::try_from(vcpu.entry.partition)
             .ok()
             .and_then(|p| view::handoff().seeds.get(p));
-        let [_, x1, x2, x3, x4, x5, x6, ..] = &mut vcpu.context.x;
+        let (state, told) = if life(vcpu.shared).gives_safe_output() {
+            (partition_state::SAFE, start::SAFE_OUTPUT)
+        } else {
+            (partition_state::RUNNING, start::ORDINARY)
+        };
+        let [_, x1, x2, x3, x4, x5, x6, x7, ..] = &mut vcpu.context.x;
         if let Some([a, b, c, d]) = secret {
             (*x1, *x2, *x3, *x4) = (*a, *b, *c, *d);
         }
-        (*x5, *x6) = (u64::from(starts), u64::from(ended));
+        (*x5, *x6, *x7) = (u64::from(starts), u64::from(ended), told);
         vcpu.readiness = Readiness::Ready;
         vcpu.stats.write64(vcpu_field!(restarts), u64::from(starts));
-        let state = if life(vcpu.shared).gives_safe_output() {
-            partition_state::SAFE
-        } else {
-            partition_state::RUNNING
-        };
         vcpu.stats.write64(vcpu_field!(partition_state), state);
         running.note(Kind::Restart, vcpu.global, 0, u64::from(starts));
         let _ = apply(vcpu.shared, Event::Entered);

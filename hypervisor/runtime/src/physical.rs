@@ -7,6 +7,7 @@ use bulkhead_policy::vgic::{PhysicalChange, PhysicalOperation};
 use crate::core_state::{LocalVcpu, Running};
 use crate::gic::GUEST_PPIS;
 use crate::shared::Machine;
+use crate::supervise;
 
 /// Offset of word `word` of a register with a bit an interrupt.
 pub fn spi_word(base: usize, word: usize) -> usize {
@@ -54,9 +55,9 @@ pub fn set_spis(distributor: &Distributor, vcpu: &LocalVcpu, enabled: impl Fn(us
         distributor.write32(spi_word(gicd::ICENABLER, word), owned & !on);
         cleared |= owned & !on != 0;
     }
-    if cleared {
-        // A timeout here leaves an interrupt that EL2 then finds without an owner and masks again.
-        let _ = distributor.wait(bound);
+    // A timeout here leaves an interrupt that EL2 then finds without an owner and masks again.
+    if cleared && distributor.wait(bound).is_err() {
+        supervise::poll_failed();
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! EL2 enters the loader, MMU off, at [`LOADER_IPA`] on vCPU 0 at the first start and at every restart, with
 //! `x0` = [`LIST_IPA`], `x1`..`x4` = the partition's secret, `x5` = starts so far, `x6` = whether an error ended the
-//! life before (0: none did). The loader executes the
+//! life before (0: none did), `x7` = how it is to live (`bulkhead_abi::start`). The loader executes the
 //! list from its first [`Step`] to a [`step::JUMP`]. It is the same program for every partition.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -34,7 +34,7 @@ pub mod step {
     /// Reads the device register `target` until `(value & source.low32) == source.high32`, at most `size` times.
     pub const POLL32: u64 = 5;
     /// Cleans and invalidates the whole of what was written to the point of coherency, turns the MMU off, and
-    /// jumps to `target` with `x0` = `source`, all other registers zero.
+    /// jumps to `target` with `x0` = `source`, `x1` = what the loader was given in `x7`, all other registers zero.
     pub const JUMP: u64 = 6;
     /// After an error, copies `size` bytes from `source` to behind the head at `target`; the list's first step, if it
     /// has one.

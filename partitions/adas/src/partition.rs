@@ -58,7 +58,13 @@ fn run(partition: Partition) -> ! {
         // A restart. Whether the last request was sent nobody knows: numbers are left out so that none is repeated.
         port.leave_out(2);
     }
-    defmt::info!("adas: emergency braking every {} ms", PERIOD_NS / MS);
+    let output = if partition.gives_safe_output() {
+        defmt::warn!("adas: safe output: the vehicle state, no brake requests");
+        Output::Safe
+    } else {
+        defmt::info!("adas: emergency braking every {} ms", PERIOD_NS / MS);
+        Output::Full
+    };
     let mut adas = Adas {
         braking: Braking::new(),
         speeds: Receiver::new(WHEEL_SPEED),
@@ -72,6 +78,7 @@ fn run(partition: Partition) -> ! {
         hold_ms: arguments.hold_ms,
         fault_us: arguments.fault_us.filter(|_| !is_restart),
         phase: Phase::Silent,
+        output,
     };
     let mut task = Periodic::new(time::now(), PERIOD_NS, PERIOD_NS);
     loop {
@@ -101,6 +108,15 @@ enum Phase {
     Braking(u32),
 }
 
+/// What it does with its decisions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// Requests the brake, publishes the vehicle state.
+    Full,
+    /// Publishes the vehicle state, as one in which it does not brake: without requests the car brakes by itself.
+    Safe,
+}
+
 struct Adas {
     braking: Braking,
     speeds: Receiver,
@@ -111,16 +127,19 @@ struct Adas {
     hold_ms: Option<u64>,
     fault_us: Option<u64>,
     phase: Phase,
+    output: Output,
 }
 
 impl Adas {
     fn activation(&mut self, now_ns: u64) {
         self.take_measurements();
         let decision = self.braking.decide(now_ns / MS);
-        if let Some((_, request)) = decision {
-            self.request(request);
+        let mut situation = decision.map(|(situation, _)| situation);
+        match (self.output, decision, &mut situation) {
+            (Output::Full, Some((_, request)), _) => self.request(request),
+            (Output::Safe, _, Some(situation)) => situation.brake_permille = 0,
+            (Output::Full | Output::Safe, _, _) => {}
         }
-        let situation = decision.map(|(situation, _)| situation);
         self.publish_state(situation, now_ns);
         self.log(situation);
         self.fail();

@@ -151,7 +151,8 @@ impl Debugger {
     pub fn get(&mut self, register: u32) -> u64 {
         let answer = self.ask(&format!("p{register:x}"));
         let value = u64::from_str_radix(&answer, 16).expect("a register");
-        value.swap_bytes()
+        // In memory's order, as many bytes as it has.
+        value.swap_bytes() >> (u64::BITS as usize - 4 * answer.len())
     }
 
     /// As [`Debugger::run_to`], but passes by until `wanted` agrees to what it finds there.
@@ -225,6 +226,31 @@ impl Debugger {
         // The emulator forgets translations when a watch is set on more than a page.
         self.obey("Z2,0,100000");
         self.obey("z2,0,100000");
+    }
+
+    /// Writes bytes of physical memory.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn fill_physical(&mut self, address: u64, bytes: &[u8]) {
+        /// Bytes in a packet, which the stub takes up to 4 KiB of text.
+        const PACKET: usize = 1 << 10;
+        self.obey("Qqemu.PhyMemMode:1");
+        for (at, part) in (address..).step_by(PACKET).zip(bytes.chunks(PACKET)) {
+            let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.obey(&format!("M{at:x},{:x}:{hex}", part.len()));
+        }
+        self.obey("Qqemu.PhyMemMode:0");
+    }
+
+    /// Lets a core alone execute one instruction.
+    ///
+    /// # Panics
+    /// The stub refuses.
+    pub fn step(&mut self, core: u32) {
+        let stopped = self.ask(&format!("vCont;s:{:x}", core + 1));
+        assert!(stopped.starts_with('T'), "{stopped}");
+        self.choose(core);
     }
 
     /// Lets the machine go on alone.

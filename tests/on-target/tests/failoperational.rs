@@ -2,12 +2,16 @@
 //! EL2 fails on a sliced core: that core records it and parks, and the car still stops (design decision D4).
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::mem::offset_of;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bulkhead_abi::mux::ESCAPE;
+use bulkhead_abi::stats::CoreStats;
+use bulkhead_abi::trace::{EVENTS, Event, Kind, RING_OFFSET};
 use bulkhead_model::manifest::Vcpu;
 use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port, symbol};
 use bulkhead_on_target::{REFERENCE, System, core, images, in_tree, lines, partition, says, succeeded, tool};
@@ -301,7 +305,7 @@ fn told_of(format: &str, damage: impl FnOnce(&mut Debugger)) -> (String, Option<
         .arg(in_tree("tests/systems/small.yaml"))
         .arg("--output")
         .arg(&core)
-        .args(["--gdb", &port.to_string()])
+        .args(["--for", "300s", "--gdb", &port.to_string()])
         .env("BULKHEAD_ROOT", in_tree("."))
         .env("BULKHEAD_IMAGES", images())
         .stdout(Stdio::piped())
@@ -315,7 +319,12 @@ fn told_of(format: &str, damage: impl FnOnce(&mut Debugger)) -> (String, Option<
     assert!(up, "the emulator listens");
     std::thread::sleep(Duration::from_millis(500));
     let mut debugger = Debugger::connect(port);
-    debugger.run_to(0, symbol(&["bulkhead_on_fiq"]));
+    // Some slots have passed.
+    let mut visits = 0;
+    debugger.run_until(0, symbol(&["bulkhead_on_fiq"]), |_| {
+        visits += 1;
+        visits == 20
+    });
     damage(&mut debugger);
     debugger.release();
     let output = child.wait_with_output().expect("the tool ends");
@@ -345,7 +354,7 @@ fn told_of(format: &str, damage: impl FnOnce(&mut Debugger)) -> (String, Option<
     (said, gdb)
 }
 
-/// Verifies: BH-HEALTH-044, BH-HEALTH-045.
+/// Verifies: BH-HEALTH-044, BH-HEALTH-045, BH-HEALTH-046.
 #[test]
 fn a_bad_program_counter_leaves_registers_and_stack() {
     let (said, gdb) = told_of("text", |debugger| {
@@ -353,6 +362,18 @@ fn a_bad_program_counter_leaves_registers_and_stack() {
         debugger.set(0, 0x4321);
         debugger.set(PC, 0x10);
     });
+    let (_, rest) = said.split_once("what EL2 did last on core 0:\n").expect("events");
+    let newest: Vec<_> = rest
+        .lines()
+        .take_while(|line| line.starts_with("  tick "))
+        .collect();
+    assert_eq!(newest.len(), 16, "{rest}");
+    assert!(
+        newest
+            .iter()
+            .any(|line| line.contains(" of cluster vCPU 0 begins, ")),
+        "{rest}"
+    );
     for text in [
         "core 0",
         "at 0x10,",
@@ -367,12 +388,49 @@ fn a_bad_program_counter_leaves_registers_and_stack() {
     }
 }
 
-/// Verifies: BH-HEALTH-044, BH-HEALTH-045, BH-TOOL-010.
+/// The newest event in the ring of core 0, as it lies in memory.
+fn newest(debugger: &mut Debugger) -> Event {
+    let block = symbol(&["__stats_start"]);
+    let mut word = |address: u64| {
+        let [low, high] = [0, 4].map(|at| u64::from(debugger.read_physical(address + at)));
+        low | high << 32
+    };
+    let count = word(block + offset_of!(CoreStats, traced) as u64);
+    let number = (count - 1) % EVENTS as u64;
+    let at = block + RING_OFFSET as u64 + number * size_of::<Event>() as u64;
+    Event {
+        time: word(at),
+        word: word(at + 8),
+    }
+}
+
+/// Verifies: BH-HEALTH-044, BH-HEALTH-045, BH-HEALTH-046, BH-TOOL-010.
 #[test]
-fn a_bad_stack_pointer_leaves_registers() {
-    let (said, gdb) = told_of("json", |debugger| debugger.set(SP, 0x20));
+fn a_bad_stack_pointer_leaves_registers_and_trace_rings() {
+    let mut last = None;
+    let (said, gdb) = told_of("json", |debugger| {
+        last = Some(newest(debugger));
+        debugger.set(SP, 0x20);
+    });
+    let last = last.expect("an event");
     let said: serde_json::Value = serde_json::from_str(&said).expect("one JSON value");
     assert_eq!((&said["core"], &said["sp"]), (&0.into(), &0x20.into()));
+    let events = said["rings"][0]["events"].as_array().expect("the ring of core 0");
+    let time = |event: &serde_json::Value| event["time"].as_u64().expect("ticks");
+    assert!(events.len() >= 40, "{} events", events.len());
+    let kinds: BTreeSet<_> = events
+        .iter()
+        .filter_map(|e| Some(e["word"].as_u64()? & 0xff))
+        .collect();
+    assert!(
+        kinds.contains(&Kind::Slot.number().into()) && kinds.contains(&Kind::Path.number().into()),
+        "{kinds:?}"
+    );
+    let newest = events.last().expect("an event");
+    assert_eq!(
+        (time(newest), newest["word"].as_u64()),
+        (last.time, Some(last.word))
+    );
     let at = said["at"].as_str().unwrap_or_default();
     assert!(at.starts_with("bulkhead_on_fiq+"), "{said}");
     if let Some(gdb) = gdb {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Slots of the reference system while both vCPUs of Linux spin. One instruction is one nanosecond, so that no
+//! Slots of the reference system while both vCPUs of Linux spin, and while it restarts. One instruction is one nanosecond, so that no
 //! time depends on how fast the host is; only when the host types and stops differs from run to run.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -11,9 +11,9 @@ use bulkhead_runner::command::Timing;
 /// Cores that infotainment shares with cluster and with EL2's own slot.
 const SLICED: [u32; 2] = [0, 1];
 
-/// Verifies: BH-SCHED-003, BH-SCHED-006, BH-SCHED-025.
+/// Verifies: BH-LIFE-002, BH-SCHED-003, BH-SCHED-006, BH-SCHED-025.
 #[test]
-fn a_spinning_linux_takes_no_slot_of_its_neighbour() {
+fn a_linux_that_spins_and_restarts_takes_no_slot_of_its_neighbour() {
     let system = System::build(REFERENCE, &FIXED_SEEDS);
     let mut session = system.start(|options| options.launch.timing = Timing::Deterministic);
     says(&mut session, "infotainment", "infotainment: ready", 60);
@@ -25,7 +25,13 @@ fn a_spinning_linux_takes_no_slot_of_its_neighbour() {
         .expect("typed");
     says(&mut session, "infotainment", "8642 spins", 20);
     session.run_for(Duration::from_secs(4)).expect("spinning");
+    // It restarts beside its neighbour, and begins to boot.
+    session.send("infotainment", b"reboot -f\n").expect("typed");
+    says(&mut session, "infotainment", "reboot: Restarting system", 20);
+    says(&mut session, "infotainment", "Booting Linux", 20);
+    session.run_for(Duration::from_secs(1)).expect("booting");
     let report = session.finish("the time is over").expect("report");
+    assert_eq!(partition(&report, "infotainment").restarts, 1);
 
     let slots = partition(&report, "cluster").slots;
     let frames = core(&report, 1).frames;

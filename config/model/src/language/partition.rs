@@ -434,7 +434,7 @@ const SAFE_STATES: &[Word] = &[
     ),
     word(
         "output",
-        "Its payload is loaded a last time and told to give its safe output; if it fails then, it is stopped.",
+        "Its payload, bare-metal, is loaded a last time and told by X1 = 1 at its first instruction to give its safe output; if it fails then, it is stopped.",
     ),
 ];
 

@@ -5,8 +5,8 @@ use bulkhead_abi::health::{Action, Error};
 
 use super::{Facts, meant};
 use crate::diagnostic::{Diagnostic, Rule};
-use crate::health::Reaction;
-use crate::span::Span;
+use crate::health::{Reaction, SafeState};
+use crate::span::{Span, Spanned};
 use crate::system::Console;
 use crate::units::show_time;
 
@@ -45,6 +45,13 @@ static DIRECT_LIMIT: Rule = Rule {
     text: "Interrupts are counted for sliced partitions; those of a dedicated one go past the hypervisor.",
     fix: "Leave `interrupt_limit` out.",
 };
+/// A safe output of a payload that cannot be told of it.
+static UNTOLD: Rule = Rule {
+    number: "BH149",
+    id: "health/untold",
+    text: "A payload is told by X1 at its first instruction to give its safe output; Linux' boot protocol wants zero there.",
+    fix: "Leave `safe_state` out: what is stopped is silent.",
+};
 /// A reaction to what cannot be found.
 static NO_CAUSE: Rule = Rule {
     number: "BH145",
@@ -59,10 +66,18 @@ pub(super) static ALL: &[&Rule] = &[
     &NO_WINDOW,
     &TOO_SHORT,
     &DIRECT_LIMIT,
+    &UNTOLD,
     &NO_CAUSE,
 ];
-pub(super) const CHECKS: &[super::Check] =
-    &[no_monitor, monitor, no_window, too_short, direct_limit, no_cause];
+pub(super) const CHECKS: &[super::Check] = &[
+    no_monitor,
+    monitor,
+    no_window,
+    too_short,
+    direct_limit,
+    untold,
+    no_cause,
+];
 
 /// Every reaction of the spec.
 fn reactions<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Reaction> {
@@ -187,6 +202,24 @@ fn direct_limit(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 )
                 .and_at(partition.first_core(), "dedicated here"),
             );
+        }
+    }
+}
+
+/// Implements: BH-LIFE-011.
+fn untold(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for partition in facts.spec.partitions.iter().filter(|p| p.is_linux()) {
+        if let Some(state) = &partition.health.safe_state
+            && state.value == SafeState::Output
+        {
+            let diagnostic = Diagnostic::new(
+                &UNTOLD,
+                state.span,
+                format!("nothing tells `{}` to give its safe output", partition.name.value),
+                "Linux begins with zero in X1, whichever of its lives it is",
+                "leave `safe_state` out",
+            );
+            diagnostics.push(diagnostic.and_at(partition.kernel(), "Linux"));
         }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `crash el2`: EL2 on a core where it failed: its registers, and its block of memory with stack and state.
+//! `crash el2`: EL2 on a core where it failed: its registers, its block of memory with stack and state, the trace rings.
 //! Implements: BH-HEALTH-045.
 
 use std::fs;
@@ -12,6 +12,7 @@ use object::{Object, ObjectSymbol};
 use serde::Serialize;
 
 use super::core_file::{self, Thread};
+use super::rings::{self, Ring};
 use super::{looked_for, started};
 use crate::cli::{CrashArgs, Format};
 use crate::failure::Failure;
@@ -21,6 +22,8 @@ use crate::output;
 const GUARD: u64 = 4096;
 /// A register and what it points to, in a line.
 const IN_A_LINE: usize = 4;
+/// Events of the failed core that people are shown.
+const SHOWN: usize = 16;
 
 /// What the core is of.
 #[derive(Serialize)]
@@ -42,6 +45,8 @@ struct Outcome<'a> {
     pstate: u64,
     /// `X0` to `X30`.
     x: [u64; 31],
+    /// What each core's EL2 did last.
+    rings: Vec<Ring>,
 }
 
 /// Runs a system until EL2 fails on a core, or for the virtual time that was asked for.
@@ -62,11 +67,14 @@ pub(super) fn run(args: &CrashArgs, format: Format, system: &System, paths: &Pat
     let block = symbol("__per_core_start")? + u64::from(failure.core) * stride + GUARD;
     let size = usize::try_from(stride - GUARD).map_err(Failure::unable)?;
     let memory = session.memory(block, size).map_err(Failure::unable)?;
+    let mut tape = session.tape();
+    session.record(&mut tape).map_err(Failure::unable)?;
+    let rings = rings::of(&tape, session.manifest());
     session.finish("EL2 failed").map_err(Failure::unable)?;
     let threads = [Thread::of_el2(&failure)];
     let bytes = core_file::encode(&threads, Some(&(block, memory))).map_err(Failure::unable)?;
     fs::write(&args.output, bytes).map_err(|e| Failure::file(&args.output, &e))?;
-    let outcome = outcome(&args.output, &elf, &failure, &program);
+    let outcome = outcome(&args.output, &elf, &failure, &program, rings);
     match format {
         Format::Json => output::json(&outcome),
         Format::Text => output::line(&told(&outcome)),
@@ -99,6 +107,7 @@ fn outcome<'a>(
     elf: &'a Path,
     failure: &El2Failure,
     program: &object::File<'_>,
+    rings: Vec<Ring>,
 ) -> Outcome<'a> {
     let [vector, esr, elr, far] = failure.failure;
     let held = &failure.registers;
@@ -116,6 +125,7 @@ fn outcome<'a>(
         sp: held.sp,
         pstate: held.pstate,
         x: held.x,
+        rings,
     }
 }
 
@@ -135,6 +145,11 @@ fn told(outcome: &Outcome<'_>) -> String {
         let numbered = (line * IN_A_LINE..).zip(registers);
         let registers: Vec<String> = numbered.map(|(n, value)| format!("X{n} {value:#x}")).collect();
         lines.push(format!("  {}", registers.join(", ")));
+    }
+    let failed = usize::try_from(outcome.core).unwrap_or(usize::MAX);
+    if let Some(ring) = outcome.rings.get(failed) {
+        lines.push(format!("what EL2 did last on core {failed}:"));
+        lines.extend(ring.newest(SHOWN));
     }
     let (elf, core) = (outcome.program.display(), outcome.output.display());
     lines.push(format!(

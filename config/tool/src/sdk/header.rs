@@ -6,6 +6,7 @@ use std::mem::offset_of;
 
 use bulkhead_abi::hypercall;
 use bulkhead_abi::lock;
+use bulkhead_abi::start;
 use bulkhead_abi::window::{self, Metrics, RingControl};
 
 /// The header's text; every value is a preprocessor constant, so that assembly can include it.
@@ -61,6 +62,11 @@ pub(super) fn text() -> String {
         "what HVC_REVISION returns in w0",
     );
     define("REVISION_MINOR", hypercall::REVISION.1.into(), "and in w1");
+    define(
+        "START_SAFE_OUTPUT",
+        start::SAFE_OUTPUT,
+        "in x1 at the first instruction: the last life, for the safe output alone; else 0",
+    );
     define("WINDOW_SIZE", size(window::WINDOW_SIZE), "bytes of the window");
     define(
         "TX_CONTROL",

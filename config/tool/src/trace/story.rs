@@ -232,12 +232,7 @@ impl Story<'_> {
         match kind {
             Kind::Path => {
                 self.end_run(core, time);
-                let name = match event.class() {
-                    CLASS_WAKE => "EL2: wake".to_owned(),
-                    CLASS_START => "EL2: start".to_owned(),
-                    class => format!("EL2: {}", reason::name(usize::from(class))),
-                };
-                self.slice(core.track, time, end, name);
+                self.slice(core.track, time, end, path_name(event.class()));
                 core.runs = (event.next() != NO_VCPU).then_some((event.next(), end));
             }
             Kind::Slot => {
@@ -296,6 +291,15 @@ impl Story<'_> {
     fn life(&self, event: &Event) -> u64 {
         let known = self.manifest.vcpus.get(usize::from(event.vcpu()));
         PARTITIONS << 16 | known.map_or(u64::from(NO_VCPU), |v| u64::from(v.partition))
+    }
+}
+
+/// Why a path through EL2 began.
+pub(crate) fn path_name(class: u8) -> String {
+    match class {
+        CLASS_WAKE => "EL2: wake".to_owned(),
+        CLASS_START => "EL2: start".to_owned(),
+        class => format!("EL2: {}", reason::name(usize::from(class))),
     }
 }
 

@@ -226,7 +226,7 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
         "heartbeat" => entry.map(super::health::heartbeat).into_iter().collect(),
         "interrupt_limit" => entry.map(|p| format!("more than {} interrupts of its devices in a slot are a storm", p.interrupt_limit)).into_iter().collect(),
         "smc" => crate::firmware::lines(built, index),
-        "safe_state" => flag(partition_flag::SAFE_OUTPUT, "in its safe state its payload gives its safe output", "in its safe state it is stopped and silent"),
+        "safe_state" => flag(partition_flag::SAFE_OUTPUT, "in its safe state its payload is loaded a last time, and told by X1 = 1 to give its safe output", "in its safe state it is stopped and silent"),
         "fault_tolerant_time" => vec!["a run fails in which a fault of it goes unanswered for longer; no table depends on it".to_owned()],
         "restart_limit" => entry.map(|p| format!("after {} restarts an error brings it to its safe state", p.restart_limit)).into_iter().collect(),
         "dump" => {

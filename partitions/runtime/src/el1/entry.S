@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Entry of a partition (EL1, MMU off, x0 = device tree) and its vectors.
+// Entry of a partition (EL1, MMU off, x0 = device tree, x1 = how it is to live) and its vectors.
 
 .section .text.entry, "ax"
 .global partition_start
 partition_start:
     msr     daifset, #0xf
     mov     x19, x0
+    mov     x20, x1
     ldr     x1, =__stack_end
     mov     sp, x1
     ldr     x1, =__bss_start
@@ -47,6 +48,7 @@ partition_start:
     msr     sctlr_el1, x1
     isb
     mov     x0, x19
+    mov     x1, x20
     bl      partition_main
     brk     #0
 

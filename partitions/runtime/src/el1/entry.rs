@@ -15,7 +15,7 @@ const SCTLR: u64 = 0x30d0_0800 | 1 | (1 << 2) | (1 << 3) | (1 << 12) | (1 << 19)
 global_asm!(include_str!("entry.S"), mair = const MAIR, tcr = const TCR, sctlr = const SCTLR);
 
 /// Brings the partition up and enters its program. Called once, by [`crate::entry!`].
-pub fn main(device_tree: usize, program: fn(Partition) -> !) -> ! {
+pub fn main(device_tree: usize, life: u64, program: fn(Partition) -> !) -> ! {
     let Some(tree) = shared::device_tree(device_tree) else {
         fault::stop()
     };
@@ -38,6 +38,7 @@ pub fn main(device_tree: usize, program: fn(Partition) -> !) -> ! {
     }
     program(Partition {
         machine,
+        life,
         metrics: window.map(|(window, _)| &window.metrics),
     })
 }

@@ -22,6 +22,7 @@ pub use fault::{panic, stop, trespass};
 
 use core::sync::atomic::AtomicU64;
 
+use bulkhead_abi::start::SAFE_OUTPUT;
 use bulkhead_abi::window::Metrics;
 
 use crate::ledger::{Ledger, LedgerError};
@@ -38,10 +39,16 @@ pub type Memory = &'static [AtomicU64];
 pub struct Partition {
     /// What the device tree says.
     pub machine: Machine<'static>,
+    life: u64,
     metrics: Option<&'static metrics::Memory>,
 }
 
 impl Partition {
+    /// Whether this is its last life, in which it gives its safe output and nothing else. Implements: BH-LIFE-010.
+    pub fn gives_safe_output(&self) -> bool {
+        self.life == SAFE_OUTPUT
+    }
+
     /// Publishes the partition's own counts in its window.
     pub fn publish(&self, counts: &Metrics) {
         if let Some(memory) = self.metrics {
@@ -185,8 +192,8 @@ impl Partition {
 macro_rules! entry {
     ($main:path) => {
         #[unsafe(export_name = "partition_main")]
-        extern "C" fn partition_main(device_tree: usize) -> ! {
-            $crate::el1::main(device_tree, $main)
+        extern "C" fn partition_main(device_tree: usize, life: u64) -> ! {
+            $crate::el1::main(device_tree, life, $main)
         }
 
         #[panic_handler]

@@ -4,7 +4,7 @@
 use bulkhead_on_target::{REFERENCE, System, core, lines, partition, says};
 use bulkhead_runner::Session;
 
-use super::number;
+use super::attack::number;
 
 const LINUX: &str = "infotainment";
 

@@ -44,9 +44,10 @@ fn a_line_that_stays_up_is_a_storm_above_the_limit() {
         (
             event.partition.as_deref(),
             event.level.as_str(),
+            event.error.as_str(),
             event.action.as_str()
         ),
-        (Some("attacker"), "partition", "log")
+        (Some("attacker"), "partition", "interrupt-storm", "log")
     );
     assert_eq!((event.detail[0], event.detail[2]), (LINE, LIMIT));
     let slots = partition(&outcome.report, "attacker").slots.granted;
@@ -75,7 +76,10 @@ fn a_storm_ends_its_partition_where_the_spec_says_so() {
     others_unharmed("line", &report);
     let (events, count) = storms(&report);
     assert_eq!((events.len(), count), (1, 3), "{events:?}");
-    assert_eq!(events[0].action, "restart-partition");
+    assert_eq!(
+        (events[0].error.as_str(), events[0].action.as_str()),
+        ("interrupt-storm", "restart-partition")
+    );
     let attacker = partition(&report, "attacker");
     assert_eq!((attacker.state.as_str(), attacker.restarts), ("failed", 2));
     // What came before EL2 stopped it: a slot's limit, and what the list registers take at once.

@@ -58,10 +58,12 @@ global_asm!(
     r#"
     .section .text.entry, "ax"
     .global _loader
-    // x0 = load list, x1..x4 = secret, x5 = starts so far, x6 = whether an error ended the last life; MMU off.
+    // x0 = load list, x1..x4 = secret, x5 = starts so far, x6 = whether an error ended the last life,
+    // x7 = how this one is to be lived; MMU off.
     _loader:
         msr     daifset, #0xf
         mov     x20, x6
+        mov     x21, x7
         adr     x6, loader_vectors
         msr     vbar_el1, x6
 
@@ -184,9 +186,9 @@ global_asm!(
         msr     spsr_el1, x2
         msr     elr_el1, x0
         mov     x0, x1
-        mov     x1, xzr
-        mov     sp, x1
+        mov     x1, x21
         mov     x2, xzr
+        mov     sp, x2
         mov     x3, xzr
         mov     x4, xzr
         mov     x5, xzr
