@@ -71,10 +71,8 @@ fn put_aside(board: &mut Board) -> Option<()> {
         .filter(|r| *r != ANYWHERE)
         .collect();
     taken.extend(board.reserved.iter().map(|r| r.region.value));
-    taken.extend(board.devices.iter().filter_map(|d| match d.registers {
-        Registers::At(region) => Some(region),
-        Registers::Bar(_) => None,
-    }));
+    let blocks = board.devices.iter().flat_map(|d| d.blocks());
+    taken.extend(blocks.map(|block| block.region));
     taken.extend(board.pcie.iter().map(|p| p.window.value));
     let of_el2 = [
         Some(board.uart.base),

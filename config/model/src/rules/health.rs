@@ -6,7 +6,7 @@ use bulkhead_abi::health::{Action, Error};
 use super::{Facts, meant};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::health::{Reaction, SafeState};
-use crate::span::{Span, Spanned};
+use crate::span::Span;
 use crate::system::Console;
 use crate::units::show_time;
 
