@@ -91,8 +91,10 @@ fn el2_reads_the_blob() {
     let (sliced, direct) = (core_mode::SLICED, core_mode::DIRECT);
     assert_eq!(modes, [sliced, sliced, direct, direct]);
     let kinds: Vec<(u32, u32)> = parsed.slots.iter().map(|s| (s.kind, s.vcpu)).collect();
-    let (vcpu, idle) = (slot_kind::VCPU, slot_kind::SYSTEM);
-    assert_eq!(kinds, [(vcpu, 2), (idle, NONE), (vcpu, 3), (vcpu, 4)]);
+    let (vcpu, system) = (slot_kind::VCPU, slot_kind::SYSTEM);
+    let standby = (slot_kind::STANDBY, NONE);
+    assert_eq!(kinds, [(vcpu, 2), (system, NONE), (vcpu, 3), (vcpu, 4), standby]);
+    assert_eq!(parsed.standby_core(), 1);
     let spis: Vec<_> = parsed
         .spis
         .iter()
