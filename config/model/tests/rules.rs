@@ -31,7 +31,7 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 }
 
 // Verifies: BH-CFG-003, BH-HEALTH-062
-// Verifies: BH-BRD-020, BH-BRD-021
+// Verifies: BH-BRD-020, BH-BRD-021, BH-CFG-250, BH-CFG-251, BH-CFG-252, BH-CFG-253
 // Verifies: BH-BW-010, BH-BW-011, BH-BW-012, BH-BW-013, BH-BW-014
 // Verifies: BH-CFG-005, BH-CFG-006, BH-CFG-007, BH-CFG-008, BH-CFG-009, BH-CFG-020, BH-CFG-021, BH-CFG-022, BH-CFG-030,
 // BH-CFG-031, BH-CFG-032, BH-CFG-033, BH-CFG-040, BH-CFG-041, BH-CFG-042, BH-CFG-043, BH-CFG-050, BH-CFG-051,
