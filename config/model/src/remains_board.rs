@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What places can still be judged on, of a board file that breaks rules.
 
-use crate::board::{Board, GicV2, GicVersion, Region, Registers};
+use crate::board::{Board, GicV2, GicVersion, Region};
 use crate::diagnostic::Diagnostic;
 use crate::remains::{Broken, Found};
 use crate::span::Spanned;

@@ -142,6 +142,7 @@ pub(crate) fn build() -> TempDir {
             memory: 128 << 20,
             cores: 2,
             serial: 0,
+            serials: Vec::new(),
             device_tree: None,
             can_buses: vec!["bus".to_owned()],
             devices: vec!["ctucan_pci,addr=1,canbus0=bus,canbus1=bus".to_owned()],
