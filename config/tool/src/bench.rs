@@ -27,7 +27,6 @@ pub(crate) fn run(args: &BenchArgs, format: Format) -> Result<(), Failure> {
     let place = Place {
         root: &root,
         images: &known.images,
-        long: args.long,
     };
     let report = bulkhead_benches::run(place, &builder).map_err(Failure::unable)?;
     match format {

@@ -330,9 +330,6 @@ pub(crate) struct BenchArgs {
     /// Print the README's table instead
     #[arg(long)]
     pub(crate) table: bool,
-    /// Take 10 000 periods of the timer on a shared core, not 2 000, and 1 000 waits for each lock, not 200 and 40
-    #[arg(long)]
-    pub(crate) long: bool,
 }
 
 /// Arguments of `trace`.

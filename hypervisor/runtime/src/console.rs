@@ -33,6 +33,9 @@ const BUDGET: u32 = 2048;
 /// Bytes that it moves in one step, each way: a step is a path through EL2.
 const CHUNK: u32 = 8;
 
+/// Bytes that an emulated UART is given at once.
+const FEED: u32 = 4;
+
 const HEAD: usize = offset_of!(RingControl, head);
 const TAIL: usize = offset_of!(RingControl, tail);
 const DROPPED: usize = offset_of!(RingControl, dropped);
@@ -54,10 +57,10 @@ fn append(window: SharedBlock, byte: u8) {
     window.write32_release(TX_CONTROL + HEAD, head.wrapping_add(1));
 }
 
-/// Moves bytes from the ring to a partition into its emulated UART.
+/// Moves some bytes from the ring to a partition into its emulated UART; each byte that it takes out of there asks for more.
 fn receive(window: SharedBlock, uart: &mut Pl011) {
-    for _ in 0..16 {
-        let head = window.read32_acquire(RX_CONTROL + HEAD);
+    let head = window.read32_acquire(RX_CONTROL + HEAD);
+    for _ in 0..FEED {
         let tail = window.read32_acquire(RX_CONTROL + TAIL);
         if Ring::<RX_SIZE>::used(head, tail) == 0 || !uart.has_room() {
             return;

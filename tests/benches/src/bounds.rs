@@ -22,7 +22,7 @@ pub struct PathBound {
     pub ceiling: u64,
     /// What no run may exceed.
     pub bound: u64,
-    /// What the path took in another run, or can take by what ends it, where no run of the bench need show that.
+    /// What the path took in a run of the bench that another need not repeat, since the host's time decides.
     #[serde(rename = "seen")]
     pub known: Option<u64>,
     /// Why the bound is above the ceiling, and what would lower it.

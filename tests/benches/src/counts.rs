@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the plugin counted: its file, and the reason of each path through EL2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+use bulkhead_abi::stats::{ENTRY_FIQ, ENTRY_IRQ, ENTRY_SERROR};
+use bulkhead_runner::reason::name;
 
 use crate::Error;
 
@@ -21,6 +24,11 @@ impl Histogram {
         for (value, times) in &other.0 {
             self.add(*value, *times);
         }
+    }
+
+    /// Each value with how often it was seen.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.0.iter().map(|(value, times)| (*value, *times))
     }
 
     /// How many values there are.
@@ -67,6 +75,8 @@ impl Moment {
 pub struct Counts {
     /// Lengths of the paths by reason.
     pub paths: BTreeMap<String, Histogram>,
+    /// How often a vector was entered, by cause; the names are the report's.
+    pub entries: BTreeMap<String, u64>,
     /// Marks.
     pub marks: BTreeMap<String, Moment>,
     /// Instructions in ranges, by name.
@@ -75,6 +85,44 @@ pub struct Counts {
     pub total: [u64; 3],
     /// Instructions of the boot core from reset to the first return to a lower level or sleep.
     pub boot: u64,
+}
+
+impl Counts {
+    /// Instructions of a path that EL2's ledger cannot see: before the vCPU is charged behind the vector, and after
+    /// EL2 is.
+    const UNSEEN: u64 = 160;
+
+    /// What EL2 counted otherwise: of its entries by cause, exactly, and of its time, which is that of all paths, one
+    /// instruction a ns, without what the ledger cannot see of each.
+    ///
+    /// It holds when nothing is under way: when all partitions are off. Implements: BH-BENCH-014.
+    pub fn audit(&self, entries: &BTreeMap<String, u64>, el2_ns: u64) -> Vec<String> {
+        let causes: BTreeSet<&String> = self.entries.keys().chain(entries.keys()).collect();
+        let of = |map: &BTreeMap<String, u64>, cause| map.get(cause).copied().unwrap_or(0);
+        let pairs = causes
+            .into_iter()
+            .map(|cause| (cause, of(entries, cause), of(&self.entries, cause)));
+        let mut found: Vec<String> = pairs
+            .filter(|(_, own, counted)| own != counted)
+            .map(|(cause, own, counted)| {
+                format!("entries for {cause}: EL2 counted {own}, the emulator {counted}")
+            })
+            .collect();
+        let sum = |of: fn(u64) -> u64| -> u64 {
+            let lengths = self.paths.values().flat_map(Histogram::iter);
+            lengths.map(|(length, times)| of(length) * times).sum()
+        };
+        let (most, least) = (
+            sum(|length| length),
+            sum(|length| length.saturating_sub(Self::UNSEEN)),
+        );
+        if !(least..=most).contains(&el2_ns) {
+            found.push(format!(
+                "EL2's time: its ledger has {el2_ns} ns, of {most} instructions it can see at least {least}"
+            ));
+        }
+        found
+    }
 }
 
 /// EL2 entries that a path's beginning names; the numbers of the plugin's output.
@@ -123,6 +171,18 @@ pub fn reason(from: u32, class: u32, detail: u64, ended: &str, switched: &str) -
     format!("{base}{switch}{sleep}")
 }
 
+/// The cause of an entry, by which EL2 counts it, if the path began at a vector.
+fn cause(from: u32, class: u32) -> Option<String> {
+    let counter = match from {
+        0 | 4 => usize::try_from(class).ok()?,
+        1 | 5 => ENTRY_IRQ,
+        2 | 6 => ENTRY_FIQ,
+        3 | 7 => ENTRY_SERROR,
+        _ => return None,
+    };
+    Some(name(counter).into_owned())
+}
+
 /// Reads the plugin's file.
 ///
 /// # Errors
@@ -163,8 +223,11 @@ fn parse(text: &str) -> Option<Counts> {
                     }
                     continue;
                 }
-                let name = reason(from, class, number(detail)?, ended, switched);
-                counts.paths.entry(name).or_default().add(length, times);
+                if let Some(cause) = cause(from, class) {
+                    *counts.entries.entry(cause).or_default() += times;
+                }
+                let id = reason(from, class, number(detail)?, ended, switched);
+                counts.paths.entry(id).or_default().add(length, times);
             }
             ["mark", name, _, el0, el1, el2] => {
                 let moment = Moment([number(el0)?, number(el1)?, number(el2)?]);

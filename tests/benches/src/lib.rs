@@ -7,13 +7,16 @@
 //! Implements: BH-BENCH-001.
 #![forbid(unsafe_code)]
 
+mod attacks;
 pub mod bounds;
 pub mod counts;
 mod elsewhere;
+mod jobs;
 mod linux;
 mod memory;
 mod native;
 pub mod plugin;
+mod primitives;
 pub mod report;
 mod rows;
 mod run;
@@ -70,20 +73,6 @@ pub struct Place<'a> {
     pub root: &'a Path,
     /// Built images.
     pub images: &'a Path,
-    /// Whether every figure that repeats is taken as often as is wanted, or some less often, to be done in minutes.
-    pub long: bool,
-}
-
-impl Place<'_> {
-    /// Expiries of the timer on a shared core.
-    fn periods(&self) -> u32 {
-        if self.long { 10_000 } else { 2_000 }
-    }
-
-    /// Waits for a lock, with inheritance and without.
-    fn waits(&self) -> [u32; 2] {
-        if self.long { [1_000; 2] } else { [200, 40] }
-    }
 }
 
 /// Runs everything.

@@ -8,13 +8,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::Error;
 use crate::counts::{self, Counts, Moment};
 use crate::memory::Memory;
 use crate::native::Native;
 use crate::report::Spread;
 use crate::rows::Found;
-use crate::run::{Builder, Printed, System, printed};
-use crate::{Error, Place};
+use crate::run::{Bench, Printed, System, printed};
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -62,28 +62,21 @@ fn native(
 }
 
 /// The rows of Linux.
-pub(crate) fn rows(
-    place: Place<'_>,
-    builder: &Builder<'_>,
-    plugin: Option<&Path>,
-    found: &mut Found,
-) -> Result<(), Error> {
-    let count = COUNT.map(str::to_owned);
+pub(crate) fn rows(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
     let system = System {
         name: "linux",
         spec: "tests/benches/systems/linux.yaml".to_owned(),
-        overrides: &[],
         until: ("linux", "bench done", Duration::from_secs(60)),
-        then: Duration::ZERO,
-        count: &count,
+        count: COUNT.map(str::to_owned).into(),
         memory: true,
+        ..System::default()
     };
-    let ran = system.run(place, builder, plugin)?;
+    let ran = system.run(bench)?;
     let Some(memory) = ran.memory.clone() else {
         return Err(Error::Run("linux".to_owned(), "no memory".to_owned()));
     };
     let (own, counts) = found.ran(ran, &memory.hash());
-    let (bare, bare_counts) = native(&memory, plugin, found)?;
+    let (bare, bare_counts) = native(&memory, bench.plugin, found)?;
     for (id, note) in [
         (
             "linux_cpu_bound",

@@ -2,25 +2,29 @@
 //! The figures, and the runs that they come from.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
 
 use crate::bounds::Bounds;
 use crate::counts::{Counts, Histogram};
-use crate::native::Native;
-use crate::report::{Missing, Path as PathRow, Report, Row, Run, Spread};
-use crate::run::{Builder, GUEST, Printed, Ran, System, hash, printed};
+use crate::jobs::{self, Job};
+use crate::report::{Missing, Path, Report, Row, Run, Spread};
+use crate::run::{Bench, Builder, GUEST, Printed, Ran, hash};
 use crate::statics::Statics;
-use crate::{Error, Place, elsewhere, linux, plugin, sizes, table, waits};
+use crate::{Error, Place, elsewhere, linux, plugin, primitives, sizes, table, waits};
 
-const INSTRUCTIONS: &str = "instructions";
+pub(crate) const INSTRUCTIONS: &str = "instructions";
+
 /// What has been found so far.
+#[derive(Default)]
 pub(crate) struct Found {
-    rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     missing: Vec<Missing>,
     paths: BTreeMap<String, Histogram>,
     /// EL2's largest share of a core's time in each run, ppm.
     shares: Histogram,
+    /// The largest lateness of a slot in each run on one core, ns.
+    late: Histogram,
+    /// What EL2 counted otherwise than the plugin.
+    breaches: Vec<String>,
     pub(crate) runs: Vec<Run>,
 }
 
@@ -100,12 +104,77 @@ impl Found {
         }
     }
 
+    /// Holds EL2's own statistics against the plugin's counts, in a run that ended with all partitions off.
+    pub(crate) fn audit(&mut self, ran: &Ran) {
+        if let Some(counts) = &ran.counts {
+            self.breaches.extend(counts.audit(&ran.entries, ran.el2()));
+        }
+    }
+
+    /// Holds the latest slot against the longest path, in instructions of a ns: nothing else may be in a slot's way.
+    /// Implements: BH-BENCH-015.
+    fn late_slots(&mut self) {
+        let most = |id| self.rows.iter().find(|r| r.id == id).map(|r| r.bulkhead.max);
+        if let (Some(late), Some(longest)) = (most("slot_lateness"), most("longest_el2_path"))
+            && late > longest
+        {
+            self.breaches.push(format!(
+                "slot_lateness: {late} ns, and the longest path is {longest} instructions"
+            ));
+        }
+    }
+
+    /// How late a slot began in a run on one core: on more QEMU has them take turns, and the timer of one that waits for its
+    /// turn is late by that.
+    pub(crate) fn slots_of(&mut self, ran: &Ran) {
+        self.late.add(ran.late, 1);
+    }
+
+    /// Takes all that another has found.
+    fn merge(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.missing.extend(other.missing);
+        for (id, lengths) in other.paths {
+            self.paths.entry(id).or_default().merge(&lengths);
+        }
+        self.shares.merge(&other.shares);
+        self.late.merge(&other.late);
+        self.breaches.extend(other.breaches);
+        self.runs.extend(other.runs);
+    }
+
     /// Takes the paths of a run into the sum.
     pub(crate) fn paths_of(&mut self, ran: &Ran) {
         for (id, lengths) in ran.counts.iter().flat_map(|c| &c.paths) {
             self.paths.entry(id.clone()).or_default().merge(lengths);
         }
     }
+}
+
+/// All runs, the longest first.
+fn measured(bench: Bench<'_>) -> Result<Found, Error> {
+    let part = |run: fn(Bench<'_>, &mut Found) -> Result<(), Error>| -> Job<'_> {
+        Box::new(move |found| run(bench, found))
+    };
+    let mut jobs: Vec<Job<'_>> = [
+        linux::rows,
+        primitives::late,
+        waits::answer,
+        waits::inversion,
+        primitives::primitives,
+        primitives::bell,
+        primitives::switch,
+        primitives::boot,
+    ]
+    .map(part)
+    .into();
+    if bench.plugin.is_some() {
+        let job = |system| -> Job<'_> { Box::new(move |found| elsewhere::run(&system, bench, found)) };
+        jobs.extend(elsewhere::systems().map(job));
+    }
+    let mut found = Found::default();
+    jobs::all(&jobs)?.into_iter().for_each(|part| found.merge(part));
+    Ok(found)
 }
 
 /// Runs all and collects.
@@ -115,22 +184,15 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     let library = built.as_deref().ok();
     let guest = hash(&place.images.join(GUEST))?;
     let bounds = Bounds::read(&place.root.join("tests/benches/bounds.toml"))?;
-    let mut found = Found {
-        rows: Vec::new(),
-        missing: Vec::new(),
-        paths: BTreeMap::new(),
-        shares: Histogram::default(),
-        runs: Vec::new(),
+    let bench = Bench {
+        place,
+        builder,
+        plugin: library,
+        guest: &guest,
     };
-    primitives(place, builder, library, &guest, &mut found)?;
-    boot(place, builder, library, &guest, &mut found)?;
-    linux::rows(place, builder, library, &mut found)?;
-    if library.is_some() {
-        elsewhere::run(place, builder, library, &mut found)?;
-    }
-    waits::inversion(place, builder, library, &mut found)?;
-    waits::answer(place, builder, &mut found)?;
+    let mut found = measured(bench)?;
     share(&mut found);
+    slots(&mut found);
     size(place, &mut found)?;
     if let Err(reason) = &built {
         for id in [
@@ -153,6 +215,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     for row in &mut found.rows {
         row.bounds = bounds.figure.iter().find(|b| b.id == row.id).cloned();
     }
+    found.late_slots();
     let absent = |id: &str| built.is_err() && found.missing.iter().any(|m| m.id == id);
     let mut breaches = bounds.judge(&found.paths, &statics.longest);
     breaches.extend(bounds.judge_figures(&found.rows, absent));
@@ -161,7 +224,10 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
         bench: 1,
         hypervisor: hash(&place.images.join("qemu-virt/hypervisor.bin"))?,
         no_plugin: built.err(),
-        breaches: breaches.chain(statics.breaches.iter().cloned()).collect(),
+        breaches: breaches
+            .chain(statics.breaches.iter().cloned())
+            .chain(found.breaches)
+            .collect(),
         paths: path_rows(&found.paths, &bounds, &statics),
         table: table::markdown(&found.rows, &bounds),
         rows: found.rows,
@@ -170,9 +236,9 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     })
 }
 
-fn path_rows(paths: &BTreeMap<String, Histogram>, bounds: &Bounds, statics: &Statics) -> Vec<PathRow> {
+fn path_rows(paths: &BTreeMap<String, Histogram>, bounds: &Bounds, statics: &Statics) -> Vec<Path> {
     let row = |(id, lengths): (&String, &Histogram)| {
-        Some(PathRow {
+        Some(Path {
             id: id.clone(),
             samples: lengths.samples(),
             measured: Spread::of(lengths)?,
@@ -181,181 +247,6 @@ fn path_rows(paths: &BTreeMap<String, Histogram>, bounds: &Bounds, statics: &Sta
         })
     };
     paths.iter().filter_map(row).collect()
-}
-
-/// The spec of a run of this folder's own.
-fn spec_of(name: &str) -> String {
-    format!("tests/benches/systems/{name}.yaml")
-}
-
-/// The primitives natively, on a dedicated and on a shared core, and the world switch.
-fn primitives(
-    place: Place<'_>,
-    builder: &Builder<'_>,
-    library: Option<&Path>,
-    guest: &str,
-    found: &mut Found,
-) -> Result<(), Error> {
-    let bare = Native {
-        name: "native",
-        kernel: &place.images.join(GUEST),
-        guest: guest.to_owned(),
-        memory: 128,
-        arguments: ["-append", "bench primitives"].map(str::to_owned).to_vec(),
-    };
-    let (text, run) = bare.run()?;
-    let bare = printed(text.lines());
-    found.runs.push(run);
-    let system = |name, partition, text, then| System {
-        name,
-        spec: spec_of(name),
-        overrides: &[],
-        until: (partition, text, Duration::from_secs(60)),
-        then,
-        count: &[],
-        memory: false,
-    };
-    let done = |name| system(name, "guest", "bench done", Duration::ZERO).run(place, builder, library);
-    let (direct, _) = found.ran(done("dedicated")?, guest);
-    found.row(
-        "timer_irq_dedicated",
-        bare.get("timer_irq"),
-        direct.get("timer_irq"),
-    );
-    found.note(
-        "timer_irq_dedicated",
-        "compare value to the handler's first instruction",
-    );
-    let (sliced, counts) = found.ran(done("sliced")?, guest);
-    let path = |counts: &Option<Counts>, id| counts.as_ref().and_then(|c| c.paths.get(id).cloned());
-    found.row("timer_irq_shared_el2", None, path(&counts, "irq").as_ref());
-    found.row(
-        "null_hypercall",
-        None,
-        path(&counts, "hvc_null")
-            .or(sliced.get("null_hypercall").cloned())
-            .as_ref(),
-    );
-    let (bell, counts) = found.ran(done("bell")?, guest);
-    found.row(
-        "doorbell",
-        None,
-        path(&counts, "hvc_doorbell")
-            .or(bell.get("doorbell").cloned())
-            .as_ref(),
-    );
-    found.note(
-        "doorbell",
-        "EL2's part of the ring; a reader on a dedicated core takes the interrupt without EL2",
-    );
-    for id in ["gicd_read", "gicd_enable_write", "self_sgi"] {
-        found.row(id, bare.get(id), sliced.get(id));
-    }
-    let spinning = System {
-        count: &["lower=on".to_owned()],
-        ..system("switch", "other", "bench spins", Duration::from_secs(1))
-    };
-    let ran = spinning.run(place, builder, library)?;
-    let charged = ran.charged;
-    found.shares_of(&ran);
-    let (_, counts) = found.ran(ran, guest);
-    if let Some(counts) = &counts {
-        let [el0, el1, _] = counts.total;
-        found.rows.push(Row {
-            id: "metering",
-            unit: INSTRUCTIONS,
-            samples: 1,
-            native: Some(Spread::one(el0 + el1)),
-            bulkhead: Spread::one(charged),
-            longest: None,
-            bounds: None,
-            note: Some("executed below EL2, as counted by the emulator; charged to vCPUs by EL2".to_owned()),
-        });
-    }
-    found.row("world_switch", None, path(&counts, "fiq_switch").as_ref());
-    let periods = [format!(
-        "partitions.periodic.args=bench periodic {}",
-        place.periods()
-    )];
-    let late = System {
-        overrides: &periods,
-        ..system("late", "periodic", "bench done", Duration::ZERO)
-    };
-    let ran = late.run(place, builder, library)?;
-    found.shares_of(&ran);
-    let (late, _) = found.ran(ran, guest);
-    found.time("sliced_timer_lateness", None, late.get("sliced_timer_lateness"));
-    if let Some(worst) = late.get("worst").and_then(Histogram::max) {
-        found.note(
-            "sliced_timer_lateness",
-            "of a 1 ms timer beside a Linux that boots and then spins, whose slot is the one before, rounded down to 4096 ns but for the worst; slot bound: 700000 ns of other slots and a world switch; --long takes 10000 periods",
-        );
-        if let Some(row) = found.rows.iter_mut().find(|r| r.id == "sliced_timer_lateness") {
-            row.bulkhead.max = worst;
-        }
-    }
-    found.note(
-        "world_switch",
-        "slot timer's vector to the ERET into the next slot's partition",
-    );
-    Ok(())
-}
-
-/// From reset to the first partition on one core.
-fn boot(
-    place: Place<'_>,
-    builder: &Builder<'_>,
-    library: Option<&Path>,
-    guest: &str,
-    found: &mut Found,
-) -> Result<(), Error> {
-    let mut count = vec![
-        "lower=on".to_owned(),
-        "mark=loader:1:any".to_owned(),
-        format!("mark=payload:1:{:#x}", 0x4020_0000_u64),
-    ];
-    for (start, end) in sizes::functions(place, sizes::EL2[0], "sha256")? {
-        count.push(format!("range=verify:{start:#x}:{end:#x}"));
-    }
-    let system = System {
-        name: "sliced",
-        spec: spec_of("sliced"),
-        overrides: &["board=../boards/qemu-virt.yaml".to_owned()],
-        until: ("guest", "bench done", Duration::from_secs(60)),
-        then: Duration::ZERO,
-        count: &count,
-        memory: false,
-    };
-    let (_, counts) = found.ran(system.run(place, builder, library)?, guest);
-    let Some(counts) = counts else { return Ok(()) };
-    let verify = counts.ranges.get("verify").copied().unwrap_or(0);
-    let mark = |name: &str| counts.marks.get(name).copied();
-    if let (Some(loader), Some(payload)) = (mark("loader"), mark("payload")) {
-        let [_, _, el2] = loader.0;
-        let note = "EL2's first instruction to the loader's first, one core, without boot_verify";
-        found.one(
-            "boot_to_guest",
-            INSTRUCTIONS,
-            el2.saturating_sub(verify),
-            Some(note.to_owned()),
-        );
-        found.one(
-            "boot_verify",
-            INSTRUCTIONS,
-            verify,
-            Some("SHA-256 of the blob".to_owned()),
-        );
-        let note = "the loader's first instruction to the guest's, a payload of 4 MiB RAM";
-        found.one(
-            "payload_ready",
-            INSTRUCTIONS,
-            payload.since(loader),
-            Some(note.to_owned()),
-        );
-    } else {
-        found.lacks("boot_to_guest", "the marks were not reached");
-    }
-    Ok(())
 }
 
 /// What EL2's share is rounded up to, ppm: how long a run goes on behind its last line is up to the host.
@@ -373,6 +264,16 @@ fn share(found: &mut Found) {
     if let Some(row) = found.rows.iter_mut().find(|r| r.id == id) {
         row.unit = "ppm";
     }
+}
+
+/// How late slots begin.
+fn slots(found: &mut Found) {
+    let (id, late) = ("slot_lateness", std::mem::take(&mut found.late));
+    found.time(id, None, Some(&late));
+    found.note(
+        id,
+        "the slot's begin to the first reading of the counter in it, the largest of each of the runs on one core: switch and pi_inversion_*; at most the longest path",
+    );
 }
 
 fn size(place: Place<'_>, found: &mut Found) -> Result<(), Error> {
@@ -409,4 +310,26 @@ fn size(place: Place<'_>, found: &mut Found) -> Result<(), Error> {
         found.one("longest_el2_path", INSTRUCTIONS, length, Some(note));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Verifies: BH-BENCH-015.
+    #[test]
+    fn a_slot_later_than_the_longest_path_fails() {
+        let breaches = |late| {
+            let mut found = Found::default();
+            found.one("slot_lateness", "ns", late, None);
+            found.one("longest_el2_path", INSTRUCTIONS, 5000, None);
+            found.late_slots();
+            found.breaches
+        };
+        assert!(breaches(5000).is_empty());
+        assert_eq!(
+            breaches(5001),
+            ["slot_lateness: 5001 ns, and the longest path is 5000 instructions"]
+        );
+    }
 }

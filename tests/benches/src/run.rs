@@ -16,7 +16,7 @@ use crate::report::Run;
 use crate::{Error, Place};
 
 /// Builds a spec with changed values into a folder, or says why not.
-pub type Builder<'a> = dyn Fn(&Path, &[String], &Path) -> Result<(), String> + 'a;
+pub type Builder<'a> = dyn Fn(&Path, &[String], &Path) -> Result<(), String> + Sync + 'a;
 
 /// The guest's program in the images folder.
 pub(crate) const GUEST: &str = "conformance.elf";
@@ -47,20 +47,36 @@ pub(crate) fn printed<'a>(lines: impl Iterator<Item = &'a str>) -> Printed {
     rows
 }
 
+/// What all runs share.
+#[derive(Clone, Copy)]
+pub(crate) struct Bench<'a> {
+    /// Where things are.
+    pub(crate) place: Place<'a>,
+    /// What builds systems.
+    pub(crate) builder: &'a Builder<'a>,
+    /// The plugin, if there is one.
+    pub(crate) plugin: Option<&'a Path>,
+    /// SHA-256 of [`GUEST`].
+    pub(crate) guest: &'a str,
+}
+
 /// A system to run.
+#[derive(Default)]
 pub(crate) struct System<'a> {
     /// What the run is called.
     pub(crate) name: &'a str,
     /// Spec in the source tree.
     pub(crate) spec: String,
     /// Changed values.
-    pub(crate) overrides: &'a [String],
+    pub(crate) overrides: Vec<String>,
     /// Partition and text that end the run, within so much virtual time.
     pub(crate) until: (&'a str, &'a str, Duration),
+    /// What is then typed there, how often, and the virtual time from one to the next.
+    pub(crate) typed: (&'a str, u32, Duration),
     /// Virtual time that goes on after that.
     pub(crate) then: Duration,
     /// Additional arguments of the plugin.
-    pub(crate) count: &'a [String],
+    pub(crate) count: Vec<String>,
     /// Whether the memory of the partition of `until` is wanted, as its first instruction finds it; that is then
     /// the mark `entry`.
     pub(crate) memory: bool,
@@ -74,6 +90,10 @@ pub(crate) struct Ran {
     pub(crate) charged: u64,
     /// EL2's time and all time of each core that ran, by EL2's ledger, in ns of virtual time.
     pub(crate) cores: Vec<(u64, u64)>,
+    /// The largest lateness of a slot's begin, ns.
+    pub(crate) late: u64,
+    /// Entries to EL2 by cause, as EL2 counted them.
+    pub(crate) entries: BTreeMap<String, u64>,
     /// When `adas`, if there is one, took the first valid frames from its bus, by the counter, in ns of virtual time.
     pub(crate) first_frame: Option<u64>,
     /// What the plugin counted, if there is one.
@@ -84,19 +104,27 @@ pub(crate) struct Ran {
     pub(crate) run: Run,
 }
 
+impl Ran {
+    /// EL2's time on all cores, by its ledger, in ns of virtual time.
+    pub(crate) fn el2(&self) -> u64 {
+        self.cores.iter().map(|(el2, _)| el2).sum()
+    }
+}
+
 impl System<'_> {
     /// Builds and runs it.
-    pub(crate) fn run(
-        &self,
-        place: Place<'_>,
-        builder: &Builder<'_>,
-        plugin: Option<&Path>,
-    ) -> Result<Ran, Error> {
+    pub(crate) fn run(&self, bench: Bench<'_>) -> Result<Ran, Error> {
+        let Bench {
+            place,
+            builder,
+            plugin,
+            ..
+        } = bench;
         let failed = |why: String| Error::Run(self.name.to_owned(), why);
         let folder = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
         let spec = place.root.join(&self.spec);
         let built = folder.path().join("built");
-        builder(&spec, self.overrides, &built).map_err(|why| Error::Build(self.name.to_owned(), why))?;
+        builder(&spec, &self.overrides, &built).map_err(|why| Error::Build(self.name.to_owned(), why))?;
         let file = folder.path().join("counts");
         let (partition, text, within) = self.until;
         let memory = self.memory.then(|| memory::of(&built, partition)).transpose();
@@ -114,6 +142,13 @@ impl System<'_> {
         session
             .wait_for(partition, text, within)
             .map_err(|e| failed(e.to_string()))?;
+        let (typed, times, apart) = self.typed;
+        for _ in 0..times {
+            session
+                .send(partition, typed.as_bytes())
+                .and_then(|()| session.run_for(apart))
+                .map_err(|e| failed(e.to_string()))?;
+        }
         session.run_for(self.then).map_err(|e| failed(e.to_string()))?;
         let said = session
             .transcript(partition)
@@ -127,7 +162,18 @@ impl System<'_> {
         let used = report.cores.iter().flat_map(|core| &core.used);
         let ran = report.cores.iter().filter(|core| core.elapsed_ns > 0);
         let counts = plugin.map(|_| counts::read(&file)).transpose()?;
+        let mut entries = BTreeMap::new();
+        for (reason, times) in report.partitions.values().flat_map(|p| &p.el2_entries.by_reason) {
+            *entries.entry(reason.clone()).or_default() += times;
+        }
         Ok(Ran {
+            entries,
+            late: report
+                .cores
+                .iter()
+                .map(|core| core.worst_slot_lateness_ns)
+                .max()
+                .unwrap_or(0),
             printed: printed(said.lines()),
             first_frame,
             cores: ran.map(|core| (core.el2_ns, core.elapsed_ns)).collect(),

@@ -16,7 +16,7 @@ const fn known(id: &'static str, text: &'static str, [bao, xen]: [&'static str; 
     Known { id, text, bao, xen }
 }
 
-const KNOWN: [Known; 23] = [
+const KNOWN: [Known; 24] = [
     known(
         "timer_irq_dedicated",
         "timer to handler, dedicated core",
@@ -38,6 +38,11 @@ const KNOWN: [Known; 23] = [
         "sliced_timer_lateness",
         "1 ms timer beside a spinning Linux, lateness",
         ["cannot", "3.06 ms"],
+    ),
+    known(
+        "slot_lateness",
+        "latest begin of a slot on one core, ns",
+        ["–", "–"],
     ),
     known(
         "boot_to_guest",

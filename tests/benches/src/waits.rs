@@ -1,44 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How long a partition waits for another: for a lock, and for the answer to its frames.
 
-use std::path::Path;
 use std::time::Duration;
 
+use crate::Error;
 use crate::elsewhere::REFERENCE;
 use crate::rows::Found;
-use crate::run::{Builder, System};
-use crate::{Error, Place};
+use crate::run::{Bench, System};
+
+/// A thousand waits on a board with one core, in a short frame: `medium` has more than twice the hold, and `low` a fifth of it.
+const FRAME: [&str; 5] = [
+    "board=../benches/boards/qemu-virt.yaml",
+    "locks.record.participants.low.acquisitions=1",
+    "partitions.high.args=role=high waits=1000",
+    "schedule.major_frame=2ms",
+    "schedule.cores.0=[{ run: high, for: 700us }, { run: system, for: 100us }, { run: low, for: 100us }, { run: medium, for: 1100us }]",
+];
 
 /// How long `high` waits for a lock that `low` holds while `medium` hogs the core, with inheritance and without.
-pub(crate) fn inversion(
-    place: Place<'_>,
-    builder: &Builder<'_>,
-    library: Option<&Path>,
-    found: &mut Found,
-) -> Result<(), Error> {
-    let none = "locks.record.inheritance=none".to_owned();
-    let [with, without] = place.waits();
-    for (id, inheritance, waits) in [
-        ("pi_inversion_with", None, with),
-        ("pi_inversion_without", Some(none), without),
+pub(crate) fn inversion(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
+    for (id, inheritance) in [
+        ("pi_inversion_with", None),
+        ("pi_inversion_without", Some("locks.record.inheritance=none")),
     ] {
-        let waits = format!("partitions.high.args=role=high waits={waits}");
-        let overrides: Vec<String> = inheritance.into_iter().chain([waits]).collect();
+        let changes = FRAME.into_iter().chain(inheritance).map(str::to_owned);
         let system = System {
             name: id,
             spec: "tests/systems/inversion.yaml".to_owned(),
-            overrides: &overrides,
+            overrides: changes.collect(),
             until: ("high", "bench done", Duration::from_secs(120)),
-            then: Duration::ZERO,
-            count: &[],
-            memory: false,
+            ..System::default()
         };
-        let ran = system.run(place, builder, library)?;
+        let ran = system.run(bench)?;
+        found.slots_of(&ran);
         found.paths_of(&ran);
         found.time(id, None, ran.printed.get("wait"));
         found.note(
             id,
-            "ns from the call to the lock, by the waiter's counter; the lock may be held for 500000, and is held for half of that; --long takes 1000 waits",
+            "ns from the call to the lock, by the waiter's counter; the lock may be held for 500000, and is held for half of that",
         );
         found.runs.push(ran.run);
     }
@@ -46,23 +45,23 @@ pub(crate) fn inversion(
 }
 
 /// From the sensors' frames to the brake request that answers them, in the reference system while Linux boots and runs.
-pub(crate) fn answer(place: Place<'_>, builder: &Builder<'_>, found: &mut Found) -> Result<(), Error> {
+pub(crate) fn answer(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
     let id = "sensor_to_brake";
     let seeds = ["adas", "vehicle", "infotainment", "cluster"]
         .map(|partition| format!("partitions.{partition}.seed=fixed"));
     let measure = "partitions.vehicle.args=seed=1 measure=answers".to_owned();
-    let overrides: Vec<String> = seeds.into_iter().chain([measure]).collect();
     let system = System {
         name: id,
         spec: REFERENCE.to_owned(),
-        overrides: &overrides,
+        overrides: seeds.into_iter().chain([measure]).collect(),
         until: ("vehicle", "bench done", Duration::from_secs(60)),
-        then: Duration::ZERO,
-        count: &[],
-        memory: false,
+        ..System::default()
     };
     // Without the plugin: its callbacks would only slow down what nobody counts.
-    let ran = system.run(place, builder, None)?;
+    let ran = system.run(Bench {
+        plugin: None,
+        ..bench
+    })?;
     found.time(id, None, ran.printed.get(id));
     found.note(
         id,

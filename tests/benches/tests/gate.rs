@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bulkhead_benches::bounds::{Bounds, FigureBound, Of, PathBound};
-use bulkhead_benches::counts::Histogram;
+use bulkhead_benches::counts::{Counts, Histogram};
 use bulkhead_benches::report::{Row, Spread};
 
 fn bounds(ceiling: u64, bound: u64, exception: Option<&str>) -> Bounds {
@@ -79,7 +79,7 @@ fn the_trees_file_is_complete_in_itself() {
     assert!(bounds.path.len() > 10 && bounds.figure.len() > 20);
 }
 
-/// The path that a slot's counter ends need not be seen as long as it may be.
+/// When somebody types, the host decides what the path meets.
 #[test]
 fn a_bound_may_rest_on_what_is_known() {
     let mut bounds = bounds(80, 80, None);
@@ -208,4 +208,31 @@ fn a_figure_that_misses_its_aim_needs_a_reason() {
     let wanted = ["doorbell: bound 100 is above the ceiling 50, and no exception says why"];
     assert_eq!(with(None), wanted);
     assert_eq!(with(Some(" ")), wanted);
+}
+
+/// Two calls of 1 000 instructions and one of 100. Verifies: BH-BENCH-014.
+#[test]
+fn what_el2_counts_otherwise_than_the_emulator_fails() {
+    let entries = |hvc| BTreeMap::from([("hvc".to_owned(), hvc)]);
+    let mut lengths = Histogram::default();
+    lengths.add(1000, 2);
+    lengths.add(100, 1);
+    let counts = Counts {
+        paths: BTreeMap::from([("hvc".to_owned(), lengths)]),
+        entries: entries(3),
+        ..Counts::default()
+    };
+    // The shortest path is in no ledger.
+    for time in [2 * 840, 2100] {
+        assert!(counts.audit(&entries(3), time).is_empty());
+    }
+    let wanted = ["entries for hvc: EL2 counted 2, the emulator 3"];
+    assert_eq!(counts.audit(&entries(2), 2000), wanted);
+    let wanted = ["entries for hvc: EL2 counted 0, the emulator 3"];
+    assert_eq!(counts.audit(&BTreeMap::new(), 2000), wanted);
+    for time in [2 * 840 - 1, 2101] {
+        let wanted =
+            format!("EL2's time: its ledger has {time} ns, of 2100 instructions it can see at least 1680");
+        assert_eq!(counts.audit(&entries(3), time), [wanted]);
+    }
 }

@@ -90,15 +90,18 @@ struct Slice {
     to: u64,
 }
 
+/// Track and name of an instant.
+type End = (u64, String);
+
 #[derive(Default)]
 struct Trace {
     /// Name and parent by identity.
     tracks: BTreeMap<u64, (String, Option<u64>)>,
     slices: Vec<Slice>,
     /// Track and name.
-    instants: Vec<(u64, String)>,
-    /// Names of the instants from which and to which a flow leads, by its number.
-    flows: BTreeMap<u64, (Option<String>, Option<String>)>,
+    instants: Vec<End>,
+    /// Tracks and names of the instants from which and to which a flow leads, by its number.
+    flows: BTreeMap<u64, (Option<End>, Option<End>)>,
 }
 
 /// Reads a trace and refuses ends without a begin, begins without an end, tracks that nobody described, and times
@@ -141,8 +144,8 @@ fn decode(bytes: &[u8]) -> Trace {
             3 => {
                 for (number, value) in &event {
                     match number {
-                        47 => trace.flows.entry(value.number()).or_default().0 = Some(name.clone()),
-                        48 => trace.flows.entry(value.number()).or_default().1 = Some(name.clone()),
+                        47 => trace.flows.entry(value.number()).or_default().0 = Some((track, name.clone())),
+                        48 => trace.flows.entry(value.number()).or_default().1 = Some((track, name.clone())),
                         _ => {}
                     }
                 }
@@ -173,11 +176,13 @@ impl Trace {
         named.count()
     }
 
-    /// Flows from an instant of one name to an instant of another.
-    fn flows(&self, from: &str, to: &str) -> usize {
-        let matches = |side: &Option<String>, name: &str| side.as_deref() == Some(name);
+    /// Flows from an instant of a name on a track to one of another.
+    fn flows(&self, from: (u64, &str), to: (u64, &str)) -> usize {
+        let is = |end: &Option<End>, (track, name): (u64, &str)| {
+            end.as_ref().is_some_and(|(t, n)| *t == track && n == name)
+        };
         let flows = self.flows.values();
-        flows.filter(|(a, b)| matches(a, from) && matches(b, to)).count()
+        flows.filter(|(a, b)| is(a, from) && is(b, to)).count()
     }
 
     fn length<'a>(&'a self, track: u64, name: &'a str) -> u64 {
@@ -235,9 +240,9 @@ fn a_trace_shows_locks_boosts_calls_and_restarts() {
         releases.abs_diff(takes) <= 1,
         "each taking after a wait is of what was released"
     );
-    let flows = trace.flows("lock 0: releases", "lock 0: takes");
+    let flows = trace.flows((low, "lock 0: releases"), (high, "lock 0: takes"));
     assert!(
-        flows.abs_diff(takes) <= 1,
+        flows >= 4 && flows.abs_diff(takes) <= 1,
         "{flows} flows from a release to its taking"
     );
     let (begin, end) = (
@@ -263,6 +268,25 @@ fn a_trace_shows_locks_boosts_calls_and_restarts() {
     );
     let starts = trace.count(vcpu("restless"), "start");
     assert!(starts > 3, "{starts} starts of a partition that restarts itself");
+}
+
+/// Each attempt of the attacker is a fault on its own track, which leads to the start of its next life. Nobody else has
+/// one. Verifies: BH-TRACE-005, BH-TRACE-003.
+#[test]
+fn a_trace_shows_faults_and_the_lives_that_follow() {
+    let trace = traced("tests/systems/attackers.yaml", "120ms", &[]);
+    let vcpu = |partition| trace.track("vCPU 0", Some(partition));
+    let attacker = vcpu("attacker");
+    let (faults, starts) = (trace.count(attacker, "fault"), trace.count(attacker, "start"));
+    let flows = trace.flows((attacker, "fault"), (attacker, "start"));
+    println!("{faults} faults, {starts} starts, {flows} flows between them");
+    assert!(faults >= 3, "{faults} faults");
+    // The first start follows no fault, and the run may end before the last one's.
+    assert_eq!(flows, starts - 1, "each later start is of a fault");
+    assert!(faults.abs_diff(flows) <= 1, "each fault leads to a start");
+    for other in ["cluster", "beside"] {
+        assert_eq!(trace.count(vcpu(other), "fault"), 0, "{other}");
+    }
 }
 
 /// Verifies: BH-TRACE-001, BH-TRACE-003.
