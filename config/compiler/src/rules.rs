@@ -136,7 +136,9 @@ fn of_board(system: &System, name: &str) -> (Option<Span>, Option<Span>) {
     let device = system.board.devices.iter().find(|d| d.name.value == name);
     let console = |d: &Device| {
         let mut lines = d.interrupts.iter();
-        lines.find(|i| i.value.intid == machine::UART_INTID).map(|i| i.span)
+        lines
+            .find(|i| i.value.intid == machine::UART_INTID)
+            .map(|i| i.span)
     };
     (device.map(|d| d.name.span), device.and_then(console))
 }

@@ -2,8 +2,8 @@
 //! From nodes to a [`Board`].
 
 use crate::board::{
-    Board, Deterministic, Device, Pcie, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, Traffic, TreeMaker,
-    Uart, UartKind, Unread,
+    Board, Deterministic, Device, Pcie, Qemu, Region, Reserved, ReservedUse, Smmu, SmmuKind, Traffic,
+    TreeMaker, Uart, UartKind, Unread,
 };
 use crate::colours::Colouring;
 use crate::decode::{Decoder, Fields, bytes, choice, number, present, small, text};

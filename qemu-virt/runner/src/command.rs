@@ -346,7 +346,7 @@ mod tests {
             device: device.to_owned(),
         };
         qemu.serials = vec![own(0, "first"), own(3, "last")];
-        let mut lines = |options: &LaunchOptions| {
+        let lines = |options: &LaunchOptions| {
             let all = arguments(Path::new("/b"), &manifest, options, Line::Terminal).expect("arguments");
             shell_line(Path::new(PROGRAM), &all)
         };

@@ -73,7 +73,7 @@ fn is_device(node: &Node) -> bool {
     let serves = CONTROLLERS.iter().any(|(_, _, provider)| node.has(provider));
     let routes = node.has("interrupt-controller") && !node.has("gpio-controller");
     let guards = node.has("#iommu-cells") || node.is(super::OTHER_GUARDS) || node.is(&["arm,smmu-v3"]);
-    let is_bus = node.has("ranges") || node.words("device_type").first().is_some();
+    let is_bus = node.has("ranges") || !node.words("device_type").is_empty();
     !(serves || routes || guards || is_bus || node.has("msi-controller"))
 }
 
