@@ -14,7 +14,7 @@
 //! - [`lock`]: locks with priority inheritance, and the jobs inside EL2 in which a waiter helps.
 //! - [`uart`]: the emulated PL011.
 //! - [`vgic`]: the GIC that a guest sees: virtual, or mediated.
-//! - [`ring`], [`mux`], [`line`]: byte rings with claimed indices; the serial multiplex; how far the drainer is with it.
+//! - [`ring`], [`mux`], [`mod@line`]: byte rings with claimed indices; the serial multiplex; how far the drainer is with it.
 //!
 //! Nothing here holds a pointer, reads a register or knows a board; nothing allocates or can panic.
 //! Implements: BH-FUZZ-003.

@@ -39,6 +39,14 @@ const ATTACKS: &[Attack] = &[
     Attack("registers", ATTACKERS, &[], DONE, 40),
     Attack("immediates", ATTACKERS, &[], DONE, 40),
     Attack("memory", ATTACKERS, &[], DONE, 40),
+    Attack(
+        "places",
+        ATTACKERS,
+        &["partitions.attacker.health={ memory-fault: log }"],
+        DONE,
+        40,
+    ),
+    Attack("trapped", ATTACKERS, &[], DONE, 40),
     Attack("forms", ATTACKERS, &[], DONE, 40),
     Attack("psci", ATTACKERS, &[], DONE, 40),
     Attack("calls", ATTACKERS, &[], DONE, 40),
@@ -122,8 +130,9 @@ mod tests {
     use super::ATTACKS;
 
     const PROGRAM: &str = include_str!("../../../partitions/attackers/src/main.rs");
-    /// Those that another system has: `elsewhere` runs that of the first, and the second is beside `boosts`.
-    const OTHERS: [&str; 2] = ["canary", "accomplice"];
+    /// Those that another system has: `elsewhere` runs that of the first, the second is beside `boosts`, and the third
+    /// listens for the attacker of the suite `attackers`.
+    const OTHERS: [&str; 3] = ["canary", "accomplice", "listen"];
 
     /// Verifies: BH-BENCH-008.
     #[test]

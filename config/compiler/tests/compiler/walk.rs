@@ -176,6 +176,16 @@ fn places(document: &Value, path: &str) -> Vec<String> {
     found.into_iter().map(|(pointer, _)| pointer).collect()
 }
 
+/// Whether what stands at a key is a list, a map or a scalar as values of this kind are.
+fn has_form(kind: Kind, value: &Value) -> bool {
+    match kind {
+        Kind::List(..) => value.is_array(),
+        Kind::Map(_) | Kind::Forms(_) | Kind::Named(..) | Kind::Numbered(..) => value.is_object(),
+        Kind::Either(short, long) => has_form(*short, value) || has_form(*long, value),
+        _ => !value.is_array() && !value.is_object(),
+    }
+}
+
 /// Other values for what stands at a key.
 fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
     let number = value.as_u64().map(|n| n.to_string()).unwrap_or_default();
@@ -243,8 +253,10 @@ fn others(kind: Kind, value: &Value, document: &Value) -> Vec<Value> {
         }
         // What is inside has rows of its own.
         Kind::Map(_) | Kind::Forms(_) => Vec::new(),
-        Kind::Either(_, long) if value.is_object() || value.is_array() => others(*long, value, document),
-        Kind::Either(short, _) => others(*short, value, document),
+        Kind::Either(short, long) => {
+            let kind = if has_form(*long, value) { long } else { short };
+            others(*kind, value, document)
+        }
     }
 }
 

@@ -85,10 +85,26 @@ fn boards() -> [Value; 2] {
     first["pcie"]["window"]["size"] = json!(0x1000_0000);
     first["devices"]["can0"]["pci"]["bars"]["2"] = json!("64KiB");
     first["devices"]["copier"] = json!({
-        "kind": "xilinx-dma", "registers": { "base": 0x0d00_0000, "size": "4KiB" }, "clock": "80MHz",
-        "interrupt": { "intid": 144, "trigger": "level" }, "bus_master": true, "streams": [0x301, 0x300],
+        "kind": "xilinx-dma", "registers": { "base": 0x0d00_0000, "size": "4KiB", "name": "dma" }, "clock": "80MHz",
+        "interrupt": { "intid": 144, "trigger": "level", "name": "done" }, "bus_master": true, "streams": [0x301, 0x300],
         "reset": [{ "write": 0x18, "value": 1 }, { "poll": 0x18, "mask": 3, "until": 1, "tries": 100 }],
         "controlled_by": ["clocks", "firmware"],
+    });
+    first["devices"]["gpu"] = json!({
+        "kind": "other", "compatible": ["vendor,gpu-2", "vendor,gpu"], "clock": "100MHz",
+        "properties": {
+            "cells": { "vendor,tiles": 4 }, "strings": { "vendor,mode": "fast" }, "flags": ["dma-coherent"],
+        },
+        "registers": [
+            { "base": 0x0d10_0000, "size": "4KiB", "name": "core" },
+            { "base": 0x0d11_0000, "size": "4KiB", "name": "hub" },
+            { "base": 0x0d12_0000, "size": "4KiB", "name": "cache" },
+        ],
+        "interrupt": [
+            { "intid": 145, "trigger": "level", "name": "job" },
+            { "intid": 146, "trigger": "level", "name": "mmu" },
+        ],
+        "reset": [{ "write": 0x0, "value": 1, "block": 1 }],
     });
     first["controllers"] = json!({
         "clocks": { "kind": "clock", "base": 0x0a10_0000, "size": "4KiB", "smc": [0xc300_0001_u32] },
@@ -107,6 +123,7 @@ fn boards() -> [Value; 2] {
         ("since", json!("10.0.0")),
         ("cpus", json!(8)),
         ("serial", json!(1)),
+        ("serials", json!({ "uart1": 0 })),
         ("device_tree", json!("compiler")),
         ("properties", json!({ "can0": "canbus0={bus}" })),
     ] {
@@ -130,7 +147,10 @@ fn systems() -> [Value; 2] {
         json!({ "dedicated": [3], "interrupts": "direct" }),
         json!(["can0"]),
     );
-    let mut slow = partition(json!({ "sliced": [0, 1] }), json!(["copier", "can1"]));
+    let mut slow = partition(
+        json!({ "sliced": [0, 1] }),
+        json!(["copier", "can1", "gpu", "uart1"]),
+    );
     let schedule = json!({
         "major_frame": "10ms",
         "cores": {

@@ -240,12 +240,6 @@ fn what_is_argued_on_is_compared_apart_from_what_is_enforced() {
             "system",
             "name of the system: adas-infotainment -> other",
         ),
-        (
-            "{ run: standby, for: 500us }",
-            "{ run: idle, for: 500us }",
-            "el2",
-            "core of the standby slot: 1 -> none",
-        ),
     ];
     for (from, to, whose, line) in cases {
         let difference = compared(&before, &changed(&text, from, to));

@@ -156,7 +156,7 @@ fn the_overview_names_everything() {
         "can1",
         "core 3",
         "system slot",
-        "500 us of each frame on core 1, when EL2 fails on the other",
+        "500 µs of each frame on core 1, when EL2 fails on the other",
         "asil-d",
         "gicd",
         "free",
@@ -164,7 +164,7 @@ fn the_overview_names_everything() {
         assert!(text.contains(name), "{name}");
     }
     assert!(
-        text.contains("every 10 ms: infotainment 8 ms, then cluster 1.5 ms, then standby 500 us"),
+        text.contains("every 10 ms: infotainment 8 ms, then cluster 1.5 ms, then standby 500 µs"),
         "{text}"
     );
 }
