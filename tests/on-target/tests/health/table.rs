@@ -22,7 +22,7 @@ const CASES: &[Case] = &[
         "the_reaction_to_a_memory_fault_is_the_specs",
     ),
     (["partition", "illegal-call", "log"], "attackers/main.rs", "calls"),
-    (["partition", "dma-fault", "log"], "attackers/main.rs", "dma"),
+    (["partition", "dma-fault", "log"], "attackers/memory.rs", "dma"),
     (
         ["partition", "deadline-overrun", "log"],
         "degraded.rs",
