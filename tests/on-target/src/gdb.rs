@@ -60,12 +60,20 @@ impl Debugger {
     /// # Panics
     /// Nobody answers.
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the stub");
+        Self::attempt(port).expect("the stub")
+    }
+
+    /// As [`Debugger::connect`], or nothing where nobody listens yet.
+    ///
+    /// # Panics
+    /// Somebody listens and does not answer.
+    pub fn attempt(port: u16) -> Option<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).expect("socket");
         stream.set_nodelay(true).expect("socket");
         let mut debugger = Self { stream };
         debugger.ask("?");
-        debugger
+        Some(debugger)
     }
 
     fn byte(&mut self) -> u8 {
