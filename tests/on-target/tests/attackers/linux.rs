@@ -76,14 +76,14 @@ fn touch_everything(session: &mut Session) -> Touched {
              all() {{ echo {addresses}; sed 's/^ *\\([0-9a-f]*\\)-.*/0x\\1/' /proc/iomem; \
              n=0; while [ $n -lt {steps} ]; do echo $((n<<24)); n=$((n+1)); done; }}; \
              for x in $(all); do try $x; try $x 32 0xffffffff; done 2>/dev/null; \
-             echo $((7000+78)) touched: $t tried, $a aborted, $k refused."
+             echo $t tried, $a aborted, $k refused, $((7000+78)) end"
         ),
     );
-    let line = says(session, LINUX, "7078 touched", 240);
+    let line = says(session, LINUX, "7078 end", 240);
     Touched {
         tried: number(&line, "tried"),
         aborted: number(&line, "aborted"),
-        refused: number(&line, "refused."),
+        refused: number(&line, "refused"),
     }
 }
 
@@ -93,10 +93,10 @@ fn rebind_everything(session: &mut Session) -> [u64; 2] {
         session,
         "u=0; r=0; for d in /sys/bus/*/drivers/*/*; do [ -L $d ] && b=${d%/*} && n=${d##*/} && [ $n != module ] && case $b in *pl011*|*uart*) ;; \
          *) echo $n > $b/unbind; [ -L $d ] || u=$((u+1)); echo $n > $b/bind; [ -L $d ] && r=$((r+1));; esac; done 2>/dev/null; \
-         echo $((7000+79)) rebound: $u gone, $r back.",
+         echo $u gone, $r back, $((7000+79)) end",
     );
-    let line = says(session, LINUX, "7079 rebound", 120);
-    [number(&line, "gone"), number(&line, "back.")]
+    let line = says(session, LINUX, "7079 end", 120);
+    [number(&line, "gone"), number(&line, "back")]
 }
 
 /// Linux does its worst; what fails it alone is followed by what fails it next.
