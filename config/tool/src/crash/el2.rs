@@ -39,7 +39,7 @@ struct Outcome<'a> {
     elr: u64,
     /// The symbol in EL2's code before `elr`, and the distance; `null` when it is no code of EL2.
     at: Option<String>,
-    /// The same for the return address.
+    /// The same for the call: the return address may be another function's first.
     called_from: Option<String>,
     sp: u64,
     pstate: u64,
@@ -121,12 +121,17 @@ fn outcome<'a>(
         far,
         elr,
         at: place(program, elr),
-        called_from: place(program, held.x[30]),
+        called_from: place(program, call(held.x[30])),
         sp: held.sp,
         pstate: held.pstate,
         x: held.x,
         rings,
     }
+}
+
+/// Where the call is to which a return address belongs.
+fn call(returns: u64) -> u64 {
+    returns.wrapping_sub(4)
 }
 
 /// The failure and the registers, for people.
@@ -138,7 +143,11 @@ fn told(outcome: &Outcome<'_>) -> String {
             outcome.core, outcome.vector, outcome.esr, outcome.far
         ),
         format!("  at {:#x}, {}", outcome.elr, at(&outcome.at)),
-        format!("  called from {:#x}, {}", outcome.x[30], at(&outcome.called_from)),
+        format!(
+            "  called from {:#x}, {}",
+            call(outcome.x[30]),
+            at(&outcome.called_from)
+        ),
         format!("  SP {:#x}, PSTATE {:#x}", outcome.sp, outcome.pstate),
     ];
     for (line, registers) in outcome.x.chunks(IN_A_LINE).enumerate() {
