@@ -24,7 +24,8 @@ check() { # NAME COMMAND...
         printf 'ok      %s\n' "$name"
     else
         failed=$((failed + 1))
-        printf 'FAILED  %s\n%s\n' "$name" "$output"
+        # What went wrong is said last.
+        printf 'FAILED  %s\n%s\n' "$name" "$(tail -n 30 <<<"$output")"
     fi
 }
 

@@ -279,7 +279,7 @@ fn the_successor_attributes_faults_of_bus_masters() {
     let port = free_port();
     let mut session = system.start(|options| options.launch.gdb = Some(port));
     says(&mut session, "attacker", "granted DMA: lands", 60);
-    ends_on_system_core(&mut session, port, symbol(&["bulkhead_on_fiq"]), |_| {});
+    ends_on_system_core(&mut session, port, symbol(&["bulkhead_on_sync"]), |_| {});
     says(&mut session, "attacker", " 0 succeeded", 120);
     session.run_for(Duration::from_millis(50)).expect("time passes");
     let report = session.finish("the attack is over").expect("report");
@@ -324,7 +324,7 @@ fn told_of(format: &str, damage: impl FnOnce(&mut Debugger)) -> (String, Option<
     let mut visits = 0;
     debugger.run_until(0, symbol(&["bulkhead_on_sync"]), |_| {
         visits += 1;
-        visits == 20
+        visits == 40
     });
     damage(&mut debugger);
     debugger.release();

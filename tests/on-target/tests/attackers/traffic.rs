@@ -5,10 +5,13 @@ use bulkhead_on_target::{REFERENCE, System, lines, partition, says};
 
 use super::attack::number;
 
-/// What the receiver counted, and EL2's entries of both partitions in steady state.
+/// Frames between two reports of the receiver.
+const EVERY: u64 = 10_000;
+
+/// Frames that came while Linux did its worst, or without it; EL2's entries of both partitions in steady state.
 fn traffic(frames: u64, beside_linux: bool) {
     let argument =
-        |partition: &str, role: &str| format!("partitions.{partition}.args=\"role={role} frames={frames}\"");
+        |partition: &str, role: &str| format!("partitions.{partition}.args=\"role={role} every={EVERY}\"");
     let (sender, receiver) = (argument("adas", "sender"), argument("vehicle", "receiver"));
     let autostart = format!("partitions.infotainment.autostart={beside_linux}");
     let changes = [
@@ -22,22 +25,28 @@ fn traffic(frames: u64, beside_linux: bool) {
     ];
     let system = System::build(REFERENCE, &changes);
     let mut session = system.start(|_| {});
+    let mut before = 0;
     if beside_linux {
         says(&mut session, "infotainment", "infotainment: ready", 240);
         let worst = "while :; do :; done & b() { b | b & }; b; tail /dev/zero &\n";
         session.send("infotainment", worst.as_bytes()).expect("typed");
-        let over = lines(&session, "vehicle")
-            .iter()
-            .any(|l| l.contains(" overruns,"));
-        assert!(!over, "all frames came before Linux did its worst");
+        // Some frames may have come before the command did.
+        let said = lines(&session, "vehicle");
+        let reports = said.iter().filter(|line| line.contains(" overruns,"));
+        before = EVERY + reports.map(|line| number(line, "frames")).max().unwrap_or(0);
     }
-    let last = says(&mut session, "vehicle", " overruns,", 3600);
+    let last = loop {
+        let line = says(&mut session, "vehicle", " overruns,", 3600);
+        if number(&line, "frames") >= before + frames {
+            break line;
+        }
+    };
     let report = session.finish("all frames are there").expect("report");
     let count = |what: &str| number(&last, what);
-    println!("{{\"can\":\"{last}\",\"beside_linux\":{beside_linux}}}");
+    println!("{{\"can\":\"{last}\",\"beside_linux\":{beside_linux},\"before\":{before}}}");
     assert!(count("lost") <= count("overruns"), "{last}");
     assert_eq!((count("reordered"), count("corrupted")), (0, 0), "{last}");
-    assert_eq!(count("frames") + count("lost"), frames, "{last}");
+    assert_eq!(count("frames") + count("lost"), count("numbers"), "{last}");
     for name in ["adas", "vehicle"] {
         let party = partition(&report, name);
         assert_eq!(party.el2_entries.steady, Some(0), "{name}");
@@ -48,7 +57,7 @@ fn traffic(frames: u64, beside_linux: bool) {
 /// Verifies: BH-ATK-003.
 #[test]
 fn frames_arrive_beside_linux_and_alone() {
-    traffic(100_000, true);
+    traffic(30_000, true);
     traffic(30_000, false);
 }
 

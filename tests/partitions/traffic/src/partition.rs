@@ -57,31 +57,28 @@ fn run(partition: Partition) -> ! {
         let mut words = partition.machine.arguments.split(' ');
         words.find_map(|word| word.strip_prefix(key))
     };
-    let frames = argument("frames=").and_then(|digits| digits.parse().ok());
-    match (argument("role="), frames) {
-        (Some("sender"), Some(frames)) => sender(frames),
-        (Some("receiver"), Some(frames)) => receiver(&partition, frames),
+    let every = argument("every=").and_then(|digits| digits.parse().ok());
+    match (argument("role="), every) {
+        (Some("sender"), _) => sender(),
+        (Some("receiver"), Some(every)) => receiver(&partition, every),
         _ => stop(),
     }
 }
 
-fn sender(frames: u32) -> ! {
-    let (mut next, mut wanted, mut heard) = (0, 0, false);
+fn sender() -> ! {
+    let (mut next, mut wanted, mut heard) = (0u32, 0, false);
     console::line(format_args!("traffic: sender"));
     loop {
-        if heard && next < frames && next.wrapping_sub(wanted) < AHEAD && send(NUMBERED, next) {
+        if heard && next.wrapping_sub(wanted) < AHEAD && send(NUMBERED, next) {
             next += 1;
         }
         while let Some(frame) = can::receive() {
             match read(&frame) {
                 (CREDIT, Some(number)) => wanted = wanted.max(number.min(next)),
-                // What is on its way will not come any more; the number behind the last ends the count.
+                // What is on its way will not come any more.
                 (STARVED, Some(_)) => {
                     heard = true;
                     wanted = next;
-                    if next == frames {
-                        send(NUMBERED, frames);
-                    }
                 }
                 _ => {}
             }
@@ -89,11 +86,12 @@ fn sender(frames: u32) -> ! {
     }
 }
 
-fn receiver(partition: &Partition, frames: u32) -> ! {
+/// Says after each `every` frames what came.
+fn receiver(partition: &Partition, every: u32) -> ! {
     let (mut wanted, mut received, mut lost, mut reordered, mut corrupted) = (0u32, 0u32, 0u32, 0u32, 0u32);
     let mut idle = 0;
     console::line(format_args!("traffic: receiver"));
-    while wanted < frames {
+    loop {
         let Some(frame) = can::receive() else {
             idle += 1;
             if idle == PATIENCE {
@@ -104,10 +102,6 @@ fn receiver(partition: &Partition, frames: u32) -> ! {
         };
         idle = 0;
         match read(&frame) {
-            (NUMBERED, Some(number)) if number >= frames => {
-                lost += frames - wanted;
-                wanted = frames;
-            }
             (NUMBERED, Some(number)) if number >= wanted => {
                 lost += number - wanted;
                 wanted = number + 1;
@@ -118,18 +112,16 @@ fn receiver(partition: &Partition, frames: u32) -> ! {
                 if received == SETTLED && partition.mark_steady().is_err() {
                     console::line(format_args!("traffic: not entitled to mark the steady state"));
                 }
+                if received.is_multiple_of(every) {
+                    let counts = can::counts();
+                    console::line(format_args!(
+                        "traffic: {received} frames of {wanted} numbers, {lost} lost, {reordered} reordered, {corrupted} corrupted, {} overruns, {} unreadable",
+                        counts.overruns, counts.unreadable
+                    ));
+                }
             }
             (NUMBERED, Some(_)) => reordered += 1,
             _ => corrupted += 1,
         }
-    }
-    let counts = can::counts();
-    console::line(format_args!(
-        "traffic: {received} frames, {lost} lost, {reordered} reordered, {corrupted} corrupted, {} overruns, {} unreadable",
-        counts.overruns, counts.unreadable
-    ));
-    // It stays: the report tells of both partitions as they ran.
-    loop {
-        core::hint::spin_loop();
     }
 }
