@@ -9,7 +9,7 @@ use bulkhead_on_target::partition;
 use bulkhead_runner::Session;
 
 use super::attack::{Attack, Outcome, attack};
-use super::LINE;
+use super::{LINE, SYSTEM};
 
 /// INTID of `can0`, whose partition does not run: a debugger has it active.
 const CAN: u32 = 36;
@@ -88,6 +88,7 @@ fn interrupts(what: &str, core: u64, changes: &[&str]) -> Outcome {
     let port = free_port();
     let mut begun = false;
     let (outcome, [before, after]) = Attack {
+        system: SYSTEM,
         what,
         changes: &[
             &[
@@ -99,6 +100,7 @@ fn interrupts(what: &str, core: u64, changes: &[&str]) -> Outcome {
         .concat(),
         cluster: ("attackers", "listening"),
         gdb: Some(port),
+        looks: None,
     }
     .run(|session| {
         if !begun {
