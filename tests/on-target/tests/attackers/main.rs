@@ -7,6 +7,7 @@
 
 mod attack;
 mod canary;
+mod first;
 mod gic;
 mod injection;
 mod judgement;
