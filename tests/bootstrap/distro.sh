@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 #
 # Forces the distribution's Rust and does with it all that the project does: builds the tool and the target images,
-# whose paths keep their bounds, lints, formats, documents, links with fat LTO. Keeps its own cache and build folders, so that a second run is cheap.
+# whose paths and stacks keep their bounds, lints, formats, documents, links with fat LTO. Keeps its own cache and build folders, so that a second run is cheap.
 # Exit 0 passed, 1 failed, 77 skipped because this release of the distribution has no recent enough Rust.
 set -euo pipefail
 HERE=$(dirname -- "$(readlink -f -- "$0")")
 PLACE=$(realpath -m -- "${CARGO_TARGET_DIR:-$HERE/../../target}")/distro
 GUEST=${BULKHEAD_GUEST:-${BULKHEAD_CACHE:-$HOME/.cache/bulkhead}/guest}
+mapfile -d '' -t usual < <(env --null)
 unset RUSTUP_TOOLCHAIN
 # That the tool builds is asked, not how fast it is.
 export CARGO_PROFILE_RELEASE_OPT_LEVEL=0
@@ -93,11 +94,10 @@ is_the_overlay_s() { # COMMAND...
     [[ $sysroot == "$RUST_SYSROOT" ]] || { echo "$* uses $sysroot"; return 1; }
 }
 
-# The usual tool is faster, where there is one; the images are this compiler's.
-keeps_bounds() {
-    local usual=$PLACE/../release/bulkhead-tool
-    [[ -x $usual ]] || usual=$TOOL
-    BULKHEAD_GUEST=$GUEST BULKHEAD_IMAGES=$CARGO_TARGET_DIR/images "$usual" bench
+# The usual tool, which is faster, and its tests judge this compiler's images.
+judges() { # VERB...
+    env --ignore-environment "${usual[@]}" "BULKHEAD_GUEST=$GUEST" "BULKHEAD_IMAGES=$CARGO_TARGET_DIR/images" \
+        "$PLACE/../release/bulkhead-tool" "$@"
 }
 
 main_test() {
@@ -122,7 +122,8 @@ main_test() {
     check "the tool builds" build_tool
     check "the target images build" build_images
     drop_lock
-    check "no path through EL2 and no figure is above its bound" keeps_bounds
+    check "no path through EL2 and no figure is above its bound" judges bench
+    check "no stack overflows, nothing panics, and every loop is bounded" judges test --only stack --only paths
     printf 'distro: %d passed, %d failed\n' "$passed" "$failed"
     ((failed == 0 && passed > 0))
 }

@@ -4,19 +4,13 @@
 //! Implements: BH-BENCH-009.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use crate::Error;
-use crate::counts::{self, Counts, Moment};
-use crate::memory::Memory;
-use crate::native::Native;
+use crate::counts::Moment;
 use crate::report::Spread;
 use crate::rows::Found;
-use crate::run::{Bench, Printed, System, printed};
-
-const MEBIBYTE: u64 = 1 << 20;
+use crate::run::{Bench, System};
+use crate::{Error, native};
 
 /// What the plugin counts: all levels, and the first instruction of a process.
 const COUNT: [&str; 2] = ["lower=on", "mark=process:0:any"];
@@ -24,41 +18,6 @@ const COUNT: [&str; 2] = ["lower=on", "mark=process:0:any"];
 /// Instructions from the kernel's first to the first process, EL2's on that core among them.
 fn boot(marks: &BTreeMap<String, Moment>) -> Option<u64> {
     Some(marks.get("process")?.since(*marks.get("entry")?))
-}
-
-/// The same memory at EL1 of the machine, and what it gave.
-fn native(
-    memory: &Memory,
-    plugin: Option<&Path>,
-    found: &mut Found,
-) -> Result<(Printed, Option<Counts>), Error> {
-    let folder = tempfile::tempdir().map_err(|e| Error::file(&std::env::temp_dir(), e))?;
-    let (kernel, file) = (folder.path().join("linux.elf"), folder.path().join("counts"));
-    let elf = memory
-        .elf()
-        .map_err(|e| Error::Run("native-linux".to_owned(), e.to_string()))?;
-    fs::write(&kernel, elf).map_err(|e| Error::file(&kernel, e))?;
-    let mut arguments = vec!["-no-reboot".to_owned()];
-    if let Some(library) = plugin {
-        let mut words = vec![
-            format!("file={}", library.display()),
-            format!("out={}", file.display()),
-        ];
-        words.extend(COUNT.map(str::to_owned));
-        words.push(memory.mark());
-        arguments.extend(["-plugin".to_owned(), words.join(",")]);
-    }
-    let run = Native {
-        name: "native-linux",
-        kernel: &kernel,
-        guest: memory.hash(),
-        memory: memory.size() / MEBIBYTE,
-        arguments,
-    };
-    let (text, run) = run.run()?;
-    found.runs.push(run);
-    let counts = plugin.map(|_| counts::read(&file)).transpose()?;
-    Ok((printed(text.lines()), counts))
 }
 
 /// The rows of Linux.
@@ -75,8 +34,9 @@ pub(crate) fn rows(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
     let Some(memory) = ran.memory.clone() else {
         return Err(Error::Run("linux".to_owned(), "no memory".to_owned()));
     };
-    let (own, counts) = found.ran(ran, &memory.hash());
-    let (bare, bare_counts) = native(&memory, bench.plugin, found)?;
+    let (own, counts) = found.ran(ran, bench.guest);
+    let bare = native::run("native-linux", &memory, bench.plugin, &COUNT)?;
+    found.runs.push(bare.run);
     for (id, note) in [
         (
             "linux_cpu_bound",
@@ -87,10 +47,10 @@ pub(crate) fn rows(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
             "ns from a timer's due time to the process of the highest priority, 1 ms apart: cyclictest's measurement by a program of this project",
         ),
     ] {
-        found.time(id, bare.get(id), own.get(id));
+        found.time(id, bare.printed.get(id), own.get(id));
         found.note(id, note);
     }
-    if let (Some(counts), Some(bare)) = (counts, bare_counts) {
+    if let (Some(counts), Some(bare)) = (counts, bare.counts) {
         let id = "linux_first_user";
         match (boot(&counts.marks), boot(&bare.marks)) {
             (Some(own), Some(bare)) => {

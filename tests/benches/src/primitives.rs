@@ -4,13 +4,11 @@
 
 use std::time::Duration;
 
-use crate::Error;
 use crate::counts::{Counts, Histogram};
-use crate::native::Native;
 use crate::report::{Row, Spread};
 use crate::rows::{Found, INSTRUCTIONS};
-use crate::run::{Bench, GUEST, System, printed};
-use crate::sizes;
+use crate::run::{Bench, Printed, Ran, System};
+use crate::{Error, native, sizes};
 
 /// The board with one core.
 const ONE_CORE: &str = "board=../boards/qemu-virt.yaml";
@@ -29,19 +27,29 @@ fn path(counts: Option<&Counts>, id: &str) -> Option<Histogram> {
     counts.and_then(|counts| counts.paths.get(id).cloned())
 }
 
-/// The primitives natively, on a dedicated and on a shared core.
-pub(crate) fn primitives(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
-    let bare = Native {
-        name: "native",
-        kernel: &bench.place.images.join(GUEST),
-        guest: bench.guest.to_owned(),
-        memory: 128,
-        arguments: ["-append", "bench primitives"].map(str::to_owned).to_vec(),
+/// Runs a system, and the memory of the partition that it waits for natively; what the guest printed there.
+fn natively(
+    bench: Bench<'_>,
+    found: &mut Found,
+    name: &str,
+    system: &System<'_>,
+) -> Result<(Printed, Ran), Error> {
+    let ran = system.run(bench)?;
+    let Some(memory) = &ran.memory else {
+        return Err(Error::Run(name.to_owned(), "no memory".to_owned()));
     };
-    let (text, run) = bare.run()?;
-    let bare = printed(text.lines());
-    found.runs.push(run);
-    let ran = system("dedicated", "guest", "bench done").run(bench)?;
+    let bare = native::run(name, memory, None, &[])?;
+    found.runs.push(bare.run);
+    Ok((bare.printed, ran))
+}
+
+/// The primitives on a dedicated and on a shared core, and natively.
+pub(crate) fn primitives(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
+    let dedicated = System {
+        memory: true,
+        ..system("dedicated", "guest", "bench done")
+    };
+    let (bare, ran) = natively(bench, found, "native-dedicated", &dedicated)?;
     let (direct, _) = found.ran(ran, bench.guest);
     found.row(
         "timer_irq_dedicated",
@@ -52,12 +60,13 @@ pub(crate) fn primitives(bench: Bench<'_>, found: &mut Found) -> Result<(), Erro
         "timer_irq_dedicated",
         "compare value to the handler's first instruction",
     );
-    let ran = System {
+    let sliced = System {
+        memory: true,
         // The guest has switched itself off before.
         then: Duration::from_millis(200),
         ..system("sliced", "guest", "bench done")
     };
-    let ran = ran.run(bench)?;
+    let (bare, ran) = natively(bench, found, "native-sliced", &sliced)?;
     found.audit(&ran);
     let (sliced, counts) = found.ran(ran, bench.guest);
     found.row(
@@ -127,7 +136,7 @@ pub(crate) fn switch(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
     found.row(id, None, path(counts.as_ref(), "fiq_switch").as_ref());
     found.note(
         id,
-        "slot timer's vector to the ERET into the next slot's partition",
+        "slot timer's vector to the ERET into the next slot's partition; 24 more where an interrupt is pending for its vCPU",
     );
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::bounds::Bounds;
 use crate::counts::{Counts, Histogram};
 use crate::jobs::{self, Job};
+use crate::memory::Memory;
 use crate::report::{Missing, Path, Report, Row, Run, Spread};
 use crate::run::{Bench, Builder, GUEST, Printed, Ran, hash};
 use crate::statics::Statics;
@@ -86,10 +87,12 @@ impl Found {
         });
     }
 
-    /// Keeps a run, and takes its paths into the sum.
-    pub(crate) fn ran(&mut self, ran: Ran, guest: &str) -> (Printed, Option<Counts>) {
+    /// Keeps a run, and takes its paths into the sum. `program` is the hash of what the guest executes; of a guest whose
+    /// memory is known it is the hash of that.
+    pub(crate) fn ran(&mut self, ran: Ran, program: &str) -> (Printed, Option<Counts>) {
+        let memory = ran.memory.as_ref().map(Memory::hash);
         self.runs.push(Run {
-            guest: Some(guest.to_owned()),
+            guest: memory.or(Some(program.to_owned())),
             ..ran.run.clone()
         });
         self.paths_of(&ran);

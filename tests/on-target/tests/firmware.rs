@@ -14,12 +14,12 @@ fn run(overrides: &[&str], started: &[&str]) -> (Vec<Vec<String>>, usize) {
     let system = System::build(SPEC, overrides);
     let log = system.folder().join("int.log");
     let mut session = system.start(|options| options.launch.int_log = Some(log.clone()));
-    let mut said = Vec::new();
     for name in started {
         says(&mut session, name, "firmware done", 60);
-        said.push(lines(&session, name));
     }
+    // The end of the last line comes after its text.
     session.run_for(Duration::from_millis(100)).expect("it runs");
+    let said: Vec<_> = started.iter().map(|name| lines(&session, name)).collect();
     let report = session.finish("all calls were made").expect("report");
     for (name, lines) in started.iter().zip(&said) {
         let refused = lines
