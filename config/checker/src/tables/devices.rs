@@ -86,7 +86,7 @@ pub(crate) struct BoardDevices {
     pub stream_table: u64,
     /// log2 of the number of StreamIDs.
     pub stream_bits: u32,
-    /// INTID of the UART or [`NONE`].
+    /// INTID of the UART or [`NONE`](super::NONE).
     pub uart_intid: u32,
     /// Command queue page, then event queue page.
     pub smmu_queues: u64,
@@ -96,7 +96,7 @@ pub(crate) struct BoardDevices {
     pub health_core: [u8; 16],
     /// Action on each error of nobody.
     pub health_system: [u8; 16],
-    /// Partition that is told, or [`NONE`].
+    /// Partition that is told, or [`NONE`](super::NONE).
     pub monitor: u32,
     /// Count of each stage of the watchdog, 0 when it is not used.
     pub watchdog: u32,
