@@ -12,7 +12,7 @@ const FIRST_LINE: &str = "bulkhead-grants 1";
 /// Longest range of a `coloured` record, bytes.
 const LONGEST: u64 = 1 << 40;
 /// Kinds of records in the order in which they come.
-const KINDS: [&str; 36] = [
+const KINDS: [&str; 37] = [
     "system",
     "board",
     "image",
@@ -47,6 +47,7 @@ const KINDS: [&str; 36] = [
     "bar",
     "stream",
     "unguarded",
+    "controller",
     "memory",
     "coloured-memory",
 ];
@@ -78,7 +79,7 @@ pub(crate) struct Shared {
 pub(crate) struct Placed {
     /// Physical addresses.
     pub range: Range,
-    /// `board`, `el2`, `partition:NAME`, `channel:NAME`.
+    /// `board`, `el2`, `gic`, `partition:NAME`, `channel:NAME`, `controller:NAME`.
     pub owner: String,
     /// What it is.
     pub name: String,

@@ -44,21 +44,30 @@ fn binding(kind: DeviceKind) -> (&'static str, &'static [&'static str]) {
     }
 }
 
-/// What the drivers of a kind call the device's clocks, where they look for clocks and not for a frequency. All of them
-/// are the one of the board file.
-fn clock_names(device: &Device) -> Option<Vec<&str>> {
+/// Where a device's driver looks for the frequency of its clock.
+enum Clocks {
+    /// In `clock-frequency`.
+    Frequency,
+    /// In clocks of these names. All of them are the one of the board file.
+    Named(&'static [&'static str]),
+    /// In as many clocks, which the board file names among the properties.
+    OfProperties(usize),
+}
+
+/// Where the drivers of a device's kind look.
+fn clocks(device: &Device) -> Clocks {
     match device.kind {
-        DeviceKind::Pl011 => Some(vec!["uartclk", "apb_pclk"]),
-        DeviceKind::ImxUart => Some(vec!["ipg", "per"]),
-        DeviceKind::CadenceUart => Some(vec!["uart_clk", "pclk"]),
-        // The board file says it among the properties; a clock without a name is one.
+        DeviceKind::Pl011 => Clocks::Named(&["uartclk", "apb_pclk"]),
+        DeviceKind::ImxUart => Clocks::Named(&["ipg", "per"]),
+        DeviceKind::CadenceUart => Clocks::Named(&["uart_clk", "pclk"]),
         DeviceKind::Other => {
             let mut properties = device.properties.iter();
             let names = properties.find_map(|p| match &p.value {
-                PropertyValue::Strings(names) if p.name.value == "clock-names" => Some(names),
+                PropertyValue::Strings(names) if p.name.value == "clock-names" => Some(names.len()),
                 PropertyValue::Strings(_) | PropertyValue::Cells(_) | PropertyValue::Flag => None,
             });
-            Some(names.map_or(vec![""], |names| names.iter().map(String::as_str).collect()))
+            // A clock without a name is one.
+            Clocks::OfProperties(names.unwrap_or(1))
         }
         DeviceKind::CtuCanFd
         | DeviceKind::XilinxCan
@@ -72,7 +81,7 @@ fn clock_names(device: &Device) -> Option<Vec<&str>> {
         | DeviceKind::ImxUsdhc
         | DeviceKind::ImxSdma
         | DeviceKind::I6300Esb
-        | DeviceKind::Uart8250 => None,
+        | DeviceKind::Uart8250 => Clocks::Frequency,
     }
 }
 
@@ -111,23 +120,20 @@ fn clocked(
     let Some(hz) = device.clock else {
         return Ok((None, builder));
     };
-    let Some(names) = clock_names(device) else {
-        return Ok((None, builder.with("clock-frequency", hz)?));
-    };
     let phandle = CLOCKS + id(index);
+    let builder = match clocks(device) {
+        Clocks::Frequency => return Ok((None, builder.with("clock-frequency", hz)?)),
+        Clocks::Named(names) => builder
+            .with("clocks", vec![phandle; names.len()])?
+            .with("clock-names", names)?,
+        Clocks::OfProperties(count) => builder.with("clocks", vec![phandle; count])?,
+    };
     let clock = Builder::new(&format!("clock-{}", device.name.value))?
         .with("compatible", "fixed-clock")?
         .with("#clock-cells", 0u32)?
         .with("clock-frequency", hz)?
         .with("phandle", phandle)?;
-    let builder = builder.with("clocks", vec![phandle; names.len()])?;
-    Ok((
-        Some(clock),
-        match device.kind {
-            DeviceKind::Other => builder,
-            _ => builder.with("clock-names", names.as_slice())?,
-        },
-    ))
+    Ok((Some(clock), builder))
 }
 
 /// A device, and its clock. Implements: BH-CFG-254.

@@ -3,7 +3,9 @@
 //!
 //! BARs are aligned to 64 KiB at least, so that no two owners share a page of any granule.
 
-use bulkhead_model::board::{Board, Pcie, Registers};
+use std::collections::BTreeSet;
+
+use bulkhead_model::board::{Board, Controller, Pcie, Registers};
 use bulkhead_model::span::Span;
 use bulkhead_model::system::System;
 use bulkhead_types::blob::PAGE;
@@ -196,7 +198,33 @@ pub fn assign(system: &System, map: &mut MemoryMap) -> Result<Devices, DeviceErr
             registers,
         });
     }
+    claim_controllers(&system.board, &assigned, map)?;
     Ok(Devices { assigned, watchdog })
+}
+
+/// The controllers with registers that a device depends on.
+pub fn controllers<'a>(
+    board: &'a Board,
+    assigned: &Assigned,
+) -> impl Iterator<Item = (usize, &'a Controller)> {
+    let device = board.devices.get(assigned.device);
+    let indices = device.into_iter().flat_map(|d| &d.controlled_by).map(|c| c.value);
+    let known = indices.filter_map(|index| Some((index, board.controllers.get(index)?)));
+    known.filter(|(_, controller)| controller.registers.is_some())
+}
+
+/// Whole pages of each controller of an assigned device are nobody's.
+fn claim_controllers(board: &Board, devices: &[Assigned], map: &mut MemoryMap) -> Result<(), DeviceError> {
+    let used = devices.iter().flat_map(|assigned| controllers(board, assigned));
+    let used: BTreeSet<usize> = used.map(|(index, _)| index).collect();
+    for controller in used.iter().filter_map(|index| board.controllers.get(*index)) {
+        if let Some(registers) = &controller.registers {
+            let start = registers.base - registers.base % PAGE;
+            let owner = format!("controller:{}", controller.name.value);
+            map.claim(&owner, "registers", start, page_up(registers.end()) - start)?;
+        }
+    }
+    Ok(())
 }
 
 /// Registers at fixed addresses are seen at these: nothing else of their partition is there. Implements: BH-CFG-255.

@@ -107,10 +107,8 @@ pub fn all(sources: Sources<'_>) -> Vec<Grant> {
     for index in 0..sources.system.partitions.len() {
         grants.extend(partition(sources, index));
     }
-    for (root, device) in streams::masters(sources.system, sources.devices) {
-        if let Root::Stream { partition, .. } = root {
-            grants.extend(stream(sources, root, partition, device));
-        }
+    for master in streams::masters(sources.system, sources.devices) {
+        grants.extend(stream(sources, master));
     }
     grants
 }

@@ -2,10 +2,10 @@
 //! `grants.txt`: the flat text form of a built system, for reviewers and for the independent checker.
 //!
 //! `FORMAT.md` in this crate's folder defines it: one record a line, the first field says its kind, fields
-//! separated by spaces, addresses in hexadecimal, ranges end exclusive; kinds in the order `system`, `board`,
-//! `image`, `blob`, `certificate`, `live`, `stream-table`, `core`, `partition`, `vcpu`, `slot`, `share`, `health`, `monitor`, `watch`, `start`,
-//! `smc`, `watchdog`, `root`, `word`, `shared`, `grant`, `emulated`, `spi`, `pci`, `bar`, `stream`, `memory`. Implements: BH-CFG-015.
+//! separated by spaces, addresses in hexadecimal, ranges end exclusive, kinds in the order of its table. Implements: BH-CFG-015.
 
+mod controllers;
+mod devices;
 mod firmware;
 mod health;
 mod masters;
@@ -15,7 +15,7 @@ use std::fmt::Write;
 use bulkhead_model::lock::Lock;
 use bulkhead_model::system::System;
 use bulkhead_types::image::Range;
-use bulkhead_types::tables::{NONE, Share, core_mode, predictors, share_kind, slot_kind};
+use bulkhead_types::tables::{Share, core_mode, predictors, share_kind, slot_kind};
 
 use crate::access::{Grant, Root};
 use crate::grant_list::{Sources, shared};
@@ -124,7 +124,7 @@ pub fn render(sources: Sources<'_>, grants: &[Grant], sections: &Sections) -> St
     }
     coloured(&mut text, sources, grants);
     locks(&mut text, sources.system);
-    devices(&mut text, sources, sections);
+    devices::records(&mut text, sources, sections);
     text.title("everything that was placed: physical range, owner, name");
     for area in sources.plan.map.areas() {
         text.line(format!(
@@ -337,58 +337,4 @@ fn words(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
             text.line(format!("word vcpu:{number} {register} {value:#x}"));
         }
     }
-}
-
-fn devices(text: &mut Text, sources: Sources<'_>, sections: &Sections) {
-    let system = sources.system;
-    text.title("what EL2 emulates: stage 2 maps nothing there");
-    for (number, partition) in system.partitions.iter().enumerate() {
-        let name = &partition.name.value;
-        for (what, start, size) in machine::emulated(system, number) {
-            text.line(format!("emulated {name} {what} {start:#x}-{:#x}", start + size));
-        }
-    }
-    text.title("interrupts and devices");
-    for spi in &sections.spis {
-        let trigger = if spi.edge == 1 { "edge" } else { "level" };
-        debug_assert_ne!(spi.core, NONE, "a partition has a core");
-        text.line(format!(
-            "spi {} {} {} {trigger}",
-            spi.intid,
-            name(system, spi.partition),
-            spi.core
-        ));
-    }
-    for spi in sections.spis.iter().filter(|s| s.ringer != NONE) {
-        text.line(format!(
-            "doorbell {} {} {} {}",
-            spi.intid,
-            name(system, spi.ringer),
-            spi.doorbell,
-            spi.interval_ns
-        ));
-    }
-    for function in &sections.pci_functions {
-        let (vendor, device) = (function.id & 0xffff, function.id >> 16);
-        let master = if function.bus_master == 1 {
-            "master"
-        } else {
-            "no-master"
-        };
-        let owner = name(system, function.partition);
-        text.line(format!(
-            "pci {:#x} {vendor:#x} {device:#x} {owner} {master}",
-            function.bdf
-        ));
-    }
-    for function in &sections.pci_functions {
-        for (number, bar) in function.bars.iter().enumerate().filter(|(_, bar)| bar.size > 0) {
-            let end = bar.address + bar.size;
-            text.line(format!(
-                "bar {:#x} {number} {:#x}-{end:#x}",
-                function.bdf, bar.address
-            ));
-        }
-    }
-    masters::masters(text, sources);
 }

@@ -5,6 +5,7 @@
 //! # References
 //! Arm IHI 0070, "Stream Table Entry".
 
+use bulkhead_model::board::{Board, Device};
 use bulkhead_model::system::System;
 use bulkhead_types::tables::PlatformStream;
 
@@ -38,8 +39,34 @@ pub fn entry(root: u64, vmid: u32, physical_address_bits: u32) -> [u64; 8] {
     [1 | 0b110 << 1, 1 << 44, translation, root, 0, 0, 0, 0]
 }
 
-/// Root of each stream of the assigned bus masters that the SMMU guards, and its device, by StreamID.
-pub fn masters(system: &System, devices: &[Assigned]) -> Vec<(Root, usize)> {
+/// A stream of an assigned bus master that the SMMU guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Master {
+    /// StreamID.
+    pub stream: u32,
+    /// Index of its partition.
+    pub partition: usize,
+    /// Index into the board's devices.
+    pub device: usize,
+}
+
+impl Master {
+    /// Its translation root.
+    pub fn root(self) -> Root {
+        Root::Stream {
+            id: self.stream,
+            partition: self.partition,
+        }
+    }
+
+    /// Its device, where that is at fixed addresses.
+    pub fn platform_device(self, board: &Board) -> Option<&Device> {
+        board.devices.get(self.device).filter(|d| d.pci.is_none())
+    }
+}
+
+/// Each stream of the assigned bus masters that the SMMU guards, by StreamID.
+pub fn masters(system: &System, devices: &[Assigned]) -> Vec<Master> {
     let guarded = devices.iter().filter(|_| system.board.smmu.is_some());
     let streams = |assigned: &Assigned| {
         let Assigned {
@@ -47,37 +74,34 @@ pub fn masters(system: &System, devices: &[Assigned]) -> Vec<(Root, usize)> {
         } = *assigned;
         let master = system.board.devices.get(device).filter(|d| d.bus_master);
         let ids: Vec<u32> = master.map_or_else(Vec::new, |d| d.stream_ids().collect());
-        let root = move |id| (id, (Root::Stream { id, partition }, device));
-        ids.into_iter().map(root)
+        ids.into_iter().map(move |stream| Master {
+            stream,
+            partition,
+            device,
+        })
     };
     let mut masters: Vec<_> = guarded.flat_map(streams).collect();
-    masters.sort_by_key(|(id, _)| *id);
-    masters.into_iter().map(|(_, master)| master).collect()
+    masters.sort_by_key(|master| master.stream);
+    masters
 }
 
 /// The streams of bus masters at fixed addresses, by StreamID: EL2 knows those of PCI functions from their records.
 pub fn platform(system: &System, devices: &[Assigned]) -> Vec<PlatformStream> {
-    let at_fixed = |device: usize| system.board.devices.get(device).is_some_and(|d| d.pci.is_none());
     let masters = masters(system, devices).into_iter();
-    let streams = masters.filter_map(|(root, device)| match root {
-        Root::Stream {
-            id: stream,
-            partition,
-        } if at_fixed(device) => Some(PlatformStream {
-            stream,
-            partition: id(partition),
-        }),
-        _ => None,
+    let at_fixed = masters.filter(|master| master.platform_device(&system.board).is_some());
+    let streams = at_fixed.map(|master| PlatformStream {
+        stream: master.stream,
+        partition: id(master.partition),
     });
     streams.collect()
 }
 
 /// Pages of the DMA roots of a partition's bus masters and of the tables below them.
 pub fn tables(system: &System, grants: &[Grant], devices: &[Assigned], index: usize) -> u64 {
-    let masters = masters(system, devices).into_iter();
-    let own =
-        masters.filter(|(root, _)| matches!(root, Root::Stream { partition, .. } if *partition == index));
-    own.map(|(root, _)| 1 + lower_tables(grants.iter().filter(|g| g.root == root)))
+    let own = masters(system, devices)
+        .into_iter()
+        .filter(|m| m.partition == index);
+    own.map(|master| 1 + lower_tables(grants.iter().filter(|g| g.root == master.root())))
         .sum()
 }
 
@@ -92,18 +116,16 @@ pub fn build(
     pool: &mut Pool,
 ) -> Result<Vec<Stream>, (String, MapError)> {
     let mut streams = Vec::new();
-    for (root, device) in masters(system, devices) {
-        let Root::Stream {
-            id: stream,
+    for master in masters(system, devices) {
+        let Master {
+            stream,
             partition,
-        } = root
-        else {
-            continue;
-        };
+            device,
+        } = master;
         let name = &system.board.devices[device].name.value;
         let failed = |error| (name.clone(), error);
         let mut tree = Tree::new(pattern(system, partition));
-        for grant in grants.iter().filter(|g| g.root == root) {
+        for grant in grants.iter().filter(|g| g.root == master.root()) {
             let leaf = stage2::leaf(grant.rights, grant.memory);
             tree.give(pool, grant, leaf).map_err(failed)?;
         }

@@ -12,7 +12,9 @@ mod channel;
 mod cores;
 mod device;
 mod health;
+mod memory;
 mod partition;
+mod payload;
 mod qemu;
 mod spec;
 

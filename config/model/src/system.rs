@@ -5,8 +5,6 @@
 //! indices are in range, slots fill their frame, every core has one use. Addresses and sizes are in bytes,
 //! times in ns. Implements: BH-CFG-001.
 
-use std::path::PathBuf;
-
 use crate::board::{Board, Device, Region};
 use crate::channel::{Channel, ChannelKind, ChannelMemory, Doorbell};
 use crate::colours::ColourSet;
@@ -17,6 +15,9 @@ use crate::smc::FirmwareCall;
 use crate::span::{Sources, Span, Spanned};
 use crate::task::Task;
 use crate::values::Value;
+
+pub use crate::payload::{FileRef, Initrd, Linux, Origin, Payload};
+pub use crate::schedule::{Bandwidth, CoreSchedule, Run, Schedule, Share, Slot};
 
 /// A system.
 #[derive(Clone, Debug)]
@@ -308,74 +309,6 @@ pub struct Memory {
     pub colours: Option<ColourSet>,
 }
 
-/// What a partition executes.
-#[derive(Clone, Debug)]
-pub enum Payload {
-    /// An AArch64 ELF, loaded at the physical addresses of its segments, which lie in the partition's RAM.
-    Elf(FileRef),
-    /// An arm64 Linux `Image`.
-    Linux(Linux),
-    /// A flat binary, copied to the begin of RAM and entered there.
-    Raw(FileRef),
-}
-
-impl Payload {
-    /// Its main file.
-    pub fn file(&self) -> &FileRef {
-        match self {
-            Payload::Elf(file) | Payload::Raw(file) => file,
-            Payload::Linux(linux) => &linux.kernel,
-        }
-    }
-}
-
-/// A Linux payload.
-#[derive(Clone, Debug)]
-pub struct Linux {
-    /// An arm64 `Image`.
-    pub kernel: FileRef,
-    /// Initial RAM disk.
-    pub initrd: Option<Initrd>,
-    /// Kernel command line.
-    pub command_line: Spanned<String>,
-}
-
-/// Initial RAM disk of a Linux payload.
-#[derive(Clone, Debug)]
-pub enum Initrd {
-    /// A finished archive.
-    File(FileRef),
-    /// To be built from a static busybox and programs.
-    Build {
-        /// Static AArch64 busybox.
-        busybox: FileRef,
-        /// Static AArch64 programs; the file name is the command's name.
-        programs: Vec<FileRef>,
-    },
-}
-
-/// A file that the spec names; it exists and is readable.
-#[derive(Clone, Debug)]
-pub struct FileRef {
-    /// As the spec says it: `adas`, `debian:busybox-static`, `../rootfs.cpio`.
-    pub name: Spanned<String>,
-    /// Where that is.
-    pub path: PathBuf,
-    /// How it was looked up.
-    pub origin: Origin,
-}
-
-/// How a file was looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// In the images folder (`BULKHEAD_IMAGES`).
-    Image,
-    /// In an unpacked Debian package of this name (`BULKHEAD_GUEST`).
-    Debian(String),
-    /// Relative to the file that names it.
-    File,
-}
-
 /// Console of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
@@ -396,115 +329,6 @@ pub enum Seed {
     Board,
     /// Constants: every run is the same. Reported.
     Fixed,
-}
-
-/// The slot tables of all sliced cores.
-#[derive(Clone, Debug)]
-pub struct Schedule {
-    /// Length of the major frame in ns.
-    pub major_frame: Spanned<u64>,
-    /// The core whose table holds the system slots.
-    pub system_core: usize,
-    /// The core that does EL2's housekeeping in its standby slots when EL2 has failed on the system core.
-    pub standby_core: Option<usize>,
-    /// One table for each sliced core.
-    pub cores: Vec<CoreSchedule>,
-    /// Budgets of memory traffic, at most one for each sliced core.
-    pub bandwidth: Vec<Bandwidth>,
-}
-
-/// How much memory traffic a sliced core may make.
-#[derive(Clone, Copy, Debug)]
-pub struct Bandwidth {
-    /// The core.
-    pub core: Spanned<usize>,
-    /// Events in a period, above 0.
-    pub events: Spanned<u32>,
-    /// Length of a period in ns; the major frame is a whole number of them.
-    pub period: Spanned<u64>,
-}
-
-impl Schedule {
-    /// The table of a core.
-    pub fn core(&self, core: usize) -> Option<&CoreSchedule> {
-        self.cores.iter().find(|c| c.core.value == core)
-    }
-
-    /// Whether EL2's housekeeping is done on a core, at once or when EL2 has failed on the system core.
-    pub fn keeps_house(&self, core: usize) -> bool {
-        core == self.system_core || Some(core) == self.standby_core
-    }
-
-    /// The budget of a core.
-    pub fn budget(&self, core: usize) -> Option<&Bandwidth> {
-        self.bandwidth.iter().find(|b| b.core.value == core)
-    }
-}
-
-/// The slot table of a core: its slots fill the major frame without gap or overlap.
-#[derive(Clone, Debug)]
-pub struct CoreSchedule {
-    /// Index into [`Board::cores`].
-    pub core: Spanned<usize>,
-    /// Slots in time order.
-    pub slots: Vec<Slot>,
-}
-
-/// A slot.
-#[derive(Clone, Debug)]
-pub struct Slot {
-    /// What runs.
-    pub run: Spanned<Run>,
-    /// Begin, ns from the begin of the frame.
-    pub offset: u64,
-    /// Length in ns.
-    pub length: Spanned<u64>,
-    /// The vCPUs that have a part of it, the most urgent first; none where it is one vCPU's, without more ado.
-    pub shares: Vec<Share>,
-    /// The vCPU that runs when none of these can, or has budget left.
-    pub slack: Option<Spanned<Run>>,
-}
-
-/// A vCPU's part of a slot.
-#[derive(Clone, Debug)]
-pub struct Share {
-    /// The vCPU.
-    pub run: Spanned<Run>,
-    /// Time in ns that it may use, above 0 and at most the slot.
-    pub budget: u64,
-}
-
-impl Slot {
-    /// The vCPUs to which the slot gives time, the most urgent first, with how much: [`Slot::shares`], or the whole
-    /// slot.
-    pub fn users(&self) -> Vec<Share> {
-        if self.shares.is_empty() {
-            vec![Share {
-                run: self.run,
-                budget: self.length.value,
-            }]
-        } else {
-            self.shares.clone()
-        }
-    }
-}
-
-/// What a slot is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Run {
-    /// A vCPU.
-    Vcpu {
-        /// Partition index.
-        partition: usize,
-        /// vCPU index in the partition.
-        vcpu: usize,
-    },
-    /// EL2's housekeeping.
-    System,
-    /// EL2's housekeeping when EL2 has failed on the system core; else nothing.
-    Standby,
-    /// Nothing.
-    Idle,
 }
 
 /// The bus that a CAN controller is wired to.

@@ -68,7 +68,7 @@ pub struct SharedRecord {
 pub struct Placed {
     /// Physical addresses.
     pub physical: Span,
-    /// `board`, `el2`, `partition:NAME`, `channel:NAME`.
+    /// `board`, `el2`, `gic`, `partition:NAME`, `channel:NAME`, `controller:NAME`.
     pub owner: String,
     /// What it is.
     pub name: String,
@@ -118,6 +118,8 @@ pub struct Records {
     pub unguarded: Vec<Unguarded>,
     /// Functions of the firmware: partition, identifier, why it may call it.
     pub calls: Vec<(String, u64, String)>,
+    /// What devices depend on: partition, device, controller.
+    pub controllers: Vec<(String, String, String)>,
     /// Everything that was placed, by address.
     pub memory: Vec<Placed>,
 }
@@ -263,6 +265,11 @@ impl Records {
             ["smc", partition, function, _, reason] => {
                 self.calls
                     .push(((*partition).to_owned(), hex(function)?, (*reason).to_owned()));
+            }
+            ["controller", partition, device, controller] => {
+                let own = |name: &str| name.to_owned();
+                self.controllers
+                    .push((own(partition), own(device), own(controller)));
             }
             ["memory", fields @ ..] => self.memory.push(placed(fields)?),
             ["coloured-memory", fields @ ..] => self.coloured_memory.push(placed(fields)?),

@@ -85,6 +85,7 @@ pub fn judge(files: &Files) -> Found {
     rules::devices::check(&case, &mut found);
     rules::firmware::check(&case, &mut found);
     rules::streams::check(&case, &mut found);
+    rules::controllers::check(&case, &mut found);
     rules::grants::check(&case, &mut found);
     rules::el2::check(&case, &mut found);
     rules::sharing::check(&case, &mut found);

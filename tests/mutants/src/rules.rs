@@ -2,6 +2,7 @@
 //! The rules, by topic. Each names the document that it is read from.
 
 pub(crate) mod colours;
+pub(crate) mod controllers;
 pub(crate) mod cores;
 pub(crate) mod devices;
 pub(crate) mod el2;

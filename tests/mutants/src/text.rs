@@ -6,7 +6,7 @@ use crate::descriptor::{Kind, R, W, X};
 use crate::image::Range;
 
 /// Kinds of records in their order, with the number of their fields (least, most).
-const KINDS: [(&str, usize, usize); 34] = [
+const KINDS: [(&str, usize, usize); 35] = [
     ("system", 1, 1),
     ("board", 3, 3),
     ("image", 2, 2),
@@ -41,6 +41,7 @@ const KINDS: [(&str, usize, usize); 34] = [
     ("bar", 3, 3),
     ("stream", 2, 3),
     ("unguarded", 3, 3),
+    ("controller", 3, 3),
 ];
 
 /// A grant.
@@ -114,6 +115,8 @@ pub struct Text {
     pub calls: Vec<String>,
     /// Streams of bus masters at fixed addresses: StreamID, name of the device's grant.
     pub platform: Vec<(u64, String)>,
+    /// What devices depend on: partition, name of a grant, controller.
+    pub controllers: Vec<[String; 3]>,
     /// All records that the blob determines, one string each, fields separated by one space.
     pub determined: Vec<String>,
 }
@@ -291,6 +294,11 @@ impl Text {
                     None => Excepted::Device((*what).to_owned()),
                 };
                 is_name(reason).then(|| self.unguarded.push((excepted, (*owner).to_owned())))
+            }
+            ("controller", [partition, device, controller]) => {
+                let record = [*partition, *device, *controller].map(str::to_owned);
+                self.controllers.push(record);
+                Some(())
             }
             ("smc", [.., reason]) => {
                 self.calls.push(is_name(reason).then(|| (*reason).to_owned())?);

@@ -299,6 +299,50 @@ fn a_successor_that_could_not_and_one_that_must_not() {
     refused("BH-CHK-051", &own);
 }
 
+/// A page of a controller that the device of one partition depends on is mapped for another, for its own, for a bus master.
+///
+/// Verifies: BH-CHK-083, BH-CHK-084, BH-CFG-256.
+#[test]
+fn controllers_that_somebody_reaches() {
+    let line = Line::new();
+    let told = line.compiled.text.lines().map(|record| {
+        let fields: Vec<&str> = record.split_whitespace().collect();
+        fields.join(" ")
+    });
+    let told: Vec<String> = told.filter(|record| record.contains("controller")).collect();
+    assert_eq!(
+        told,
+        [
+            "controller direct can0 clocks",
+            "controller direct can0 pads",
+            "controller direct edu0 clocks",
+            "controller sliced edu1 clocks",
+            "memory 0xa100000-0xa101000 controller:clocks registers",
+            "memory 0xa110000-0xa111000 controller:pads registers",
+        ]
+    );
+    let of_direct = |root: &Root| matches!(root, Root::Stream { partition, .. } if *partition == DIRECT);
+    let mut roots = line.compiled.grants.iter().map(|g| g.root);
+    let stream = roots.find(of_direct).unwrap();
+    for (property, root, instead) in [
+        ("BH-CHK-083", Root::Partition(DIRECT), "can0"),
+        ("BH-CHK-083", Root::Partition(SLICED), "edu1"),
+        ("BH-CHK-084", stream, "ram"),
+    ] {
+        for page in [0xa10_0000, 0xa11_0000] {
+            let files = line.regrant(|grants| {
+                named(grants, root, instead).range = moved(Range { start: 0, end: 4096 }, page);
+            });
+            refused(property, &files);
+            let found = judge(&files).harmful;
+            assert!(
+                found.iter().any(|text| text.contains("reaches controller")),
+                "{found:?}"
+            );
+        }
+    }
+}
+
 /// Tables from other grants than the text. Verifies: BH-CHK-010, BH-CHK-033.
 #[test]
 fn tables_that_the_text_does_not_tell() {

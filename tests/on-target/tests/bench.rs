@@ -60,7 +60,7 @@ fn linux(report: &Value) {
             .find(|run| run["name"] == name)
             .map(|run| &run["guest"])
     };
-    for name in ["linux", "dedicated", "sliced"] {
+    for name in ["linux", "sliced"] {
         let native = guest(&format!("native-{name}"));
         assert!(native.is_some_and(Value::is_string), "{name}");
         assert_eq!(guest(name), native, "{name}: the same memory");

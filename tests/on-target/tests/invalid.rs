@@ -39,8 +39,7 @@ fn check(spec: &Path, images: &Path, overrides: &[&str]) -> Vec<String> {
     errors.iter().map(place).collect()
 }
 
-/// The built images, and two files that no crate makes: the device tree of another partition, and an ELF file in which
-/// segments with different rights meet in a page.
+/// The built images, and a file that no crate makes: the device tree of another partition.
 fn workshop() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for entry in fs::read_dir(images()).expect("the images") {
@@ -52,21 +51,6 @@ fn workshop() -> TempDir {
     succeeded(&output.expect("the tool"));
     let tree = fs::read(built.path().join("dt/linux.dtb")).expect("a device tree");
     fs::write(folder.path().join("foreign-tree"), tree).expect("a file");
-    let mut elf = fs::read(images().join("adas.elf")).expect("an image");
-    // The program headers of a 64-bit ELF file: 56 bytes each, addresses at 16 and 24, sizes at 32 and 40.
-    let headers = usize::from(elf[32]);
-    let mut subtract = |at: usize, bytes: u64| {
-        let field: [u8; 8] = elf[at..at + 8].try_into().expect("eight bytes");
-        let changed = u64::from_le_bytes(field) - bytes;
-        elf[at..at + 8].copy_from_slice(&changed.to_le_bytes());
-    };
-    for size in [32, 40] {
-        subtract(headers + size, 0x800);
-    }
-    for address in [16, 24] {
-        subtract(headers + 56 + address, 0x400);
-    }
-    fs::write(folder.path().join("mixed.elf"), elf).expect("a file");
     folder
 }
 

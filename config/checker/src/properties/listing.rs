@@ -42,6 +42,7 @@ pub(crate) fn memory(system: &System<'_>, out: &mut Vec<String>) {
         let known = match placed.owner.as_str() {
             "board" | "el2" => true,
             "gic" => system.is_gicv2(),
+            owner if owner.starts_with("controller:") => super::controllers::is_named(system, owner),
             owner if owner.starts_with("channel:") => system.grants.grants.iter().any(|g| g.name == owner),
             owner => system.partition_indices().any(|i| system.party(i) == owner),
         };

@@ -3,6 +3,7 @@
 
 mod areas;
 mod colours;
+mod controllers;
 pub(crate) mod devices;
 mod el2;
 pub(crate) mod firmware;
@@ -175,6 +176,21 @@ pub const PROPERTIES: &[Property] = &[
         id: "BH-CHK-081",
         text: "Each function of the firmware that a partition may call is a fast call and listed once, changes no power state and takes no entry point as far as a standard says, has a reason where none does, and belongs to no partition that does not enter EL2.",
         check: firmware::check,
+    },
+    Property {
+        id: "BH-CHK-082",
+        text: "Each controller of clocks, resets, power or pins that the text form names is one of a device whose registers a partition was given, once, has whole pages, and no other pages are a controller's.",
+        check: controllers::stated,
+    },
+    Property {
+        id: "BH-CHK-083",
+        text: "No partition's stage 2 reaches a page of a controller that a device of a partition depends on.",
+        check: controllers::stage2,
+    },
+    Property {
+        id: "BH-CHK-084",
+        text: "No bus master that the SMMU guards reaches a page of a controller that a device of a partition depends on.",
+        check: controllers::dma,
     },
     Property {
         id: "BH-CHK-060",

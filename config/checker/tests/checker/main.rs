@@ -6,6 +6,7 @@ mod accepted;
 mod attacks;
 mod colours;
 mod command;
+mod controllers;
 mod descriptors;
 mod encode;
 mod finished;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A small system, written down by hand: three cores of the three modes, four partitions of which one reads its
 //! stolen time, a channel, two PCI functions of which one masters the bus,
-//! and a bus master at a fixed address with two streams. Tests change it before [`crate::encode`]
+//! a bus master at a fixed address with two streams, and controllers that a device of two partitions each depends on. Tests change it before [`crate::encode`]
 //! turns it into files.
 use crate::roots::{boot_root, core_root, partition_root};
 
@@ -26,6 +26,9 @@ pub(crate) const ECAM: u64 = 0x0840_0000;
 pub(crate) const BARS: u64 = 0x0820_0000;
 /// Registers of a bus master at fixed addresses, of `car`.
 pub(crate) const COPIER: u64 = 0x0830_0000;
+/// Controllers: of the clocks of `can0`, of the pads of `copier`.
+pub(crate) const CLOCKS: u64 = 0x0831_0000;
+pub(crate) const PADS: u64 = 0x0831_4000;
 pub(crate) const RAM: (u64, u64) = (0x4000_0000, 0x400_0000);
 
 /// Memory types, as the text form names them.
@@ -141,6 +144,8 @@ pub(crate) struct Model {
     pub streams: Vec<(u64, u32, Vec<Map>)>,
     /// Streams of bus masters at fixed addresses: StreamID, partition, device.
     pub platform: Vec<(u32, u32, &'static str)>,
+    /// What devices depend on: partition, device, controller.
+    pub controllers: Vec<[&'static str; 3]>,
     pub channels: Vec<(u64, u64)>,
     pub shared: Vec<String>,
     /// Range, owner and name.
@@ -224,6 +229,8 @@ fn memory() -> Vec<(u64, u64, String)> {
         (DEVICE_TREE, 0x1_0000, "board device-tree".to_owned()),
         (STOLEN, PAGE, "partition:info stolen-time".to_owned()),
         (COPIER, PAGE, "partition:car copier".to_owned()),
+        (CLOCKS, PAGE, "controller:clocks registers".to_owned()),
+        (PADS, 2 * PAGE, "controller:pads registers".to_owned()),
     ];
     for ((name, (ram, size)), i) in ["adas", "info", "cluster", "car"].iter().zip(GUEST_RAM).zip(0..) {
         all.push((ram, size, format!("partition:{name} ram")));
@@ -352,6 +359,7 @@ pub(crate) fn good(blob_size: u64) -> Model {
             (0x21, 3, vec![of_car]),
         ],
         platform: vec![(0x20, 3, "copier"), (0x21, 3, "copier")],
+        controllers: vec![["adas", "can0", "clocks"], ["car", "copier", "pads"]],
         channels: vec![(CHANNEL, 0x1_0000)],
         shared,
         memory: memory(),

@@ -202,6 +202,9 @@ pub(crate) fn grants(model: &Model, hypervisor: &[u8], roots: &[u64]) -> String 
         let device = device.map_or_else(String::new, |(_, _, device)| format!(" {device}"));
         line(format!("stream {id:#x} {}{device}", name(*partition)));
     }
+    for fields in &model.controllers {
+        line(format!("controller {}", fields.join(" ")));
+    }
     let mut memory = model.memory.clone();
     memory.push((BLOB, BLOB_SIZE, "el2 blob".to_owned()));
     memory.push((BLOB + BLOB_SIZE, PAGE, "el2 certificate".to_owned()));

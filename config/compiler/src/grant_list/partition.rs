@@ -11,6 +11,7 @@ use super::{List, Sources, locks};
 use crate::access::{Grant, MemoryType, Rights, Root};
 use crate::devicetree::has_window;
 use crate::machine;
+use crate::streams::Master;
 use crate::units::{length, page_up};
 
 /// What a partition's grants of RAM are called.
@@ -30,19 +31,20 @@ pub(super) fn interface(board: &Board, partition: &Partition) -> Option<(&'stati
 
 /// What a bus master reaches: what its partition may write of its RAM, in the ranges that the spec names, never to
 /// execute, at the partition's addresses. Implements: BH-DMA-011.
-pub(super) fn stream(sources: Sources<'_>, root: Root, partition: usize, device: usize) -> Vec<Grant> {
+pub(super) fn stream(sources: Sources<'_>, master: Master) -> Vec<Grant> {
     let Sources {
         system, plan, areas, ..
     } = sources;
+    let partition = master.partition;
     let mut list = List {
-        root,
+        root: master.root(),
         grants: Vec::new(),
     };
     let memory = Region {
         base: 0,
         size: plan.ram[partition].size(),
     };
-    let ranges = system.partitions[partition].dma_ranges(device);
+    let ranges = system.partitions[partition].dma_ranges(master.device);
     for range in ranges.unwrap_or(&[memory]) {
         for part in areas[partition].parts.iter().filter(|part| part.rights.writes()) {
             let start = part.start.max(machine::RAM + range.base);

@@ -2,7 +2,6 @@
 //! Bus masters: the streams that the SMMU guards, of devices at fixed addresses with the name of their grant, and those that nothing guards, each accepted with a reason.
 
 use super::{Text, name};
-use crate::access::Root;
 use crate::grant_list::Sources;
 use crate::placement::slug;
 use crate::streams;
@@ -11,19 +10,13 @@ use crate::units::id;
 /// The `stream` records, then the `unguarded` ones: of PCI functions by BDF, of other devices by the name of their grant.
 pub(super) fn masters(text: &mut Text, sources: Sources<'_>) {
     let (system, board) = (sources.system, &sources.system.board);
-    for (root, device) in streams::masters(system, sources.devices) {
-        let Root::Stream {
-            id: stream,
-            partition,
-        } = root
-        else {
-            continue;
-        };
-        let fixed = board.devices.get(device).filter(|d| d.pci.is_none());
-        let device = fixed.map_or("", |d| d.name.value.as_str());
+    for master in streams::masters(system, sources.devices) {
+        let device = master.platform_device(board);
         text.line(format!(
-            "stream {stream:#x} {} {device}",
-            name(system, id(partition))
+            "stream {:#x} {} {}",
+            master.stream,
+            name(system, id(master.partition)),
+            device.map_or("", |d| d.name.value.as_str())
         ));
     }
     let unguarded = sources.devices.iter().filter_map(|assigned| {

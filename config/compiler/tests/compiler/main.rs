@@ -23,6 +23,7 @@ mod payload;
 mod pins;
 mod rights;
 mod rules;
+mod stated_health;
 mod streams;
 mod support;
 mod tables;

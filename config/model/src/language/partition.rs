@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The keys of a partition.
 
-use crate::colours::MAX_COLOURS;
-
 use super::health::REACTIONS;
-use super::{Choose, Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
+use super::memory::{DMA, DUMP, DUMPS, MEMORY};
+use super::payload::PAYLOAD;
+use super::{Count, Key, Kind, Meaning, Table, Word, needed, optional, table, word};
 
 /// A partition.
 pub(super) const PARTITION: Table = table("a partition", KEYS);
@@ -230,118 +230,6 @@ const UNALIGNED: &[Word] = &[
     word("refused", "Its slots begin and end together on all its cores."),
 ];
 
-const MEMORY: Table = table(
-    "`memory`",
-    &[
-        needed("size", Kind::Bytes, "A multiple of 2MiB."),
-        optional(
-            "at",
-            Kind::U64,
-            "the compiler finds a place",
-            "Physical address, a multiple of 2MiB.",
-        ),
-        optional(
-            "rights",
-            Kind::Word(RIGHTS),
-            "`open`",
-            "What stage 2 lets it do with its RAM.",
-        ),
-        optional(
-            "colours",
-            Kind::Either(
-                &Kind::range(1, MAX_COLOURS as u64),
-                &Kind::List(&Kind::range(0, MAX_COLOURS as u64 - 1), Count::Some),
-            ),
-            "none",
-            "Colours of the last-level cache that its pages have: a list, or how many.",
-        ),
-        optional(
-            "uncoloured",
-            Kind::List(&Kind::Text(Meaning::Partition), Count::Any),
-            "none",
-            "Partitions without colours that it accepts beside it.",
-        ),
-    ],
-);
-
-const RIGHTS: &[Word] = &[
-    word(
-        "open",
-        "Read, write and execute everywhere: the guest's own translation tables decide.",
-    ),
-    word(
-        "segments",
-        "What the segments of its ELF payload say, read and write elsewhere; nothing writes what is read-only, not even the loader.",
-    ),
-];
-
-const PAYLOAD: Table = Table {
-    what: "a payload",
-    keys: &[
-        needed(
-            "elf",
-            Kind::Text(Meaning::File),
-            "An AArch64 ELF linked at 0x4000_0000: a built image, or a path.",
-        ),
-        needed(
-            "linux",
-            Kind::Map(&LINUX),
-            "A Linux kernel with its initial RAM disk.",
-        ),
-        needed(
-            "raw",
-            Kind::Text(Meaning::File),
-            "A flat binary, copied to the begin of RAM and entered there: a path.",
-        ),
-    ],
-    choose: Choose::OneByRule(&["elf", "linux", "raw"]),
-};
-
-const LINUX: Table = table(
-    "a Linux payload",
-    &[
-        needed(
-            "kernel",
-            Kind::Text(Meaning::File),
-            "An arm64 `Image`: `debian:PACKAGE`, or a path.",
-        ),
-        needed(
-            "command_line",
-            Kind::Text(Meaning::Free),
-            "The kernel's command line.",
-        ),
-        optional(
-            "initramfs",
-            Kind::Map(&INITRAMFS),
-            "none",
-            "An initial RAM disk that is built from these.",
-        ),
-        optional(
-            "initrd",
-            Kind::Text(Meaning::File),
-            "none",
-            "A finished initial RAM disk: a path. Excludes `initramfs`.",
-        ),
-    ],
-);
-
-const INITRAMFS: Table = table(
-    "`initramfs`",
-    &[
-        needed(
-            "busybox",
-            Kind::Text(Meaning::File),
-            "A static AArch64 busybox: `debian:PACKAGE`, or a path.",
-        ),
-        optional(
-            "programs",
-            Kind::List(&Kind::Text(Meaning::File), Count::Any),
-            "none",
-            "Static AArch64 programs: built images, or paths.",
-        ),
-    ],
-);
-
 const CONSOLES: &[Word] = &[
     word(
         "text",
@@ -437,32 +325,6 @@ const SAFE_STATES: &[Word] = &[
         "Its payload, bare-metal, is loaded a last time and told by X1 = 1 at its first instruction to give its safe output; if it fails then, it is stopped.",
     ),
 ];
-
-const DUMPS: &[Word] = &[word(
-    "registers",
-    "The registers of its vCPUs, and RAM as long as it stays stopped.",
-)];
-
-const DUMP: Table = table(
-    "`dump`",
-    &[needed(
-        "full",
-        Kind::Text(Meaning::Something),
-        "Its RAM too, over a restart: the range of the board file's `reserved` with `use: dump` in which it is kept. The copy is outside all bounds of a restart.",
-    )],
-);
-
-const DMA: Table = table(
-    "a range of RAM",
-    &[
-        needed(
-            "offset",
-            Kind::Bytes,
-            "Its begin, from the begin of RAM, a multiple of 4KiB.",
-        ),
-        needed("size", Kind::Bytes, "A multiple of 4KiB."),
-    ],
-);
 
 const CALL: Table = table(
     "a function of the firmware",

@@ -334,6 +334,17 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
             facts.essence(format!("StreamID {id:#x}"), format!("granted{of}"));
         }
     }
+    for (owner, device, controller) in &built.records.controllers {
+        if *owner == name {
+            let place = format!("controller:{controller}");
+            let pages = built.records.memory.iter().filter(|p| p.owner == place);
+            let pages: Vec<String> = pages.map(|p| format!("{:#x}", p.physical.start)).collect();
+            facts.essence(
+                format!("controller {controller} of `{device}`"),
+                format!("registers at {}", pages.join(" ")),
+            );
+        }
+    }
     Ok(facts)
 }
 

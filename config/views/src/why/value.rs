@@ -218,6 +218,9 @@ pub(crate) fn chosen(system: &System, placed: &Placed, place: fn(&Sources, Span)
         ("el2", "blob" | "certificate" | "padding" | "slack") => {
             "it follows the hypervisor's image, which lies where the board file says".to_owned()
         }
+        (owner, _) if owner.starts_with("controller:") => {
+            "the board file says where the controller is".to_owned()
+        }
         _ => "chosen by the compiler".to_owned(),
     }
 }

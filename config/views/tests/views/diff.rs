@@ -5,7 +5,7 @@ use std::fs;
 
 use bulkhead_views::diff::{Difference, Side, Verdict, diff};
 
-use crate::reach::redirect;
+use crate::reach::{redirect, with_controllers};
 use crate::support::{Workshop, kernel};
 use crate::{Sample, reference_text};
 
@@ -74,6 +74,24 @@ fn concerns_infotainment_alone(before: &Sample, after: &Sample) {
         ["partition:adas", "partition:vehicle", "partition:cluster"],
         "{text}"
     );
+}
+
+// Verifies: BH-EXPL-005
+#[test]
+fn a_controller_elsewhere_concerns_the_partition_whose_device_depends_on_it() {
+    let before = with_controllers(|spec| spec, |board| board);
+    let after = with_controllers(
+        |spec| spec,
+        |board| board.replacen("base: 0x0a10_0000", "base: 0x0a12_0000", 1),
+    );
+    let difference = compared(&before, &after);
+    let text = difference.text();
+    assert_eq!(
+        with(&difference, Verdict::Changed),
+        ["partition:control"],
+        "{text}"
+    );
+    assert!(text.contains("controller clocks of `can0`"), "{text}");
 }
 
 // Verifies: BH-EXPL-005, BH-MEM-007

@@ -280,18 +280,23 @@ fn a_call_of_a_vendors_firmware_is_shown_with_its_reason() {
     }
 }
 
-// Verifies: BH-EXPL-012, BH-SMC-022
-#[test]
-fn who_can_names_the_devices_of_a_controller_and_who_calls_its_firmware() {
+/// The system on a board with controllers, its text and its board changed.
+pub(crate) fn with_controllers(spec: fn(String) -> String, board: fn(String) -> String) -> Sample {
     let (workshop, invalid) = (
         Workshop::new(),
         crate::support::repository().join("tests/invalid"),
     );
+    let read = |file: &str| std::fs::read_to_string(invalid.join(file)).unwrap();
+    let file = "boards/controllers.yaml";
     std::fs::create_dir(workshop.path("boards")).unwrap();
-    let board = "boards/controllers.yaml";
-    std::fs::copy(invalid.join(board), workshop.path(board)).unwrap();
-    let text = std::fs::read_to_string(invalid.join("valid.controllers.yaml")).unwrap();
-    let sample = Sample::of(workshop.load(&text));
+    std::fs::write(workshop.path(file), board(read(file))).unwrap();
+    Sample::of(workshop.load(&spec(read("valid.controllers.yaml"))))
+}
+
+// Verifies: BH-EXPL-012, BH-SMC-022
+#[test]
+fn who_can_names_the_devices_of_a_controller_and_who_calls_its_firmware() {
+    let sample = with_controllers(|spec| spec, |board| board);
     let (built, board) = (sample.built(), Some(&sample.system.board));
     let ask = |question: &str| who_can(&built, board, question).unwrap().text();
     let clocks = ask("clocks");
@@ -327,7 +332,13 @@ fn who_can_names_the_devices_of_a_controller_and_who_calls_its_firmware() {
         }
     }
     assert!(!firmware.contains("write"), "no registers: {firmware}");
-    assert!(ask("0x0a10_0008").contains("registers of controller `clocks`"));
+    assert!(ask("0x0a10_0008").contains("`registers` of controller `clocks`, 0xa100000-0xa101000"));
+    let idle = with_controllers(
+        |spec| spec.replacen("    devices: [can1]\n", "", 1),
+        |board| board,
+    );
+    let answer = who_can(&idle.built(), Some(&idle.system.board), "0x0a11_0008").unwrap();
+    assert!(answer.text().contains("registers of controller `switch`"));
     let overview = overview(&sample.system, &built).unwrap().text();
     let page = crate::pages::page(&sample);
     for text in [

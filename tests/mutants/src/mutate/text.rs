@@ -124,7 +124,7 @@ pub(super) fn retold(text: &[u8], records: &[String]) -> Vec<u8> {
     out.extend(words);
     out.extend(of(&["shared", "grant", "coloured"]));
     out.extend(after);
-    out.extend(of(&["memory", "coloured-memory"]));
+    out.extend(of(&["controller", "memory", "coloured-memory"]));
     bytes(&out)
 }
 

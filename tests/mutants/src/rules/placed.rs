@@ -115,6 +115,7 @@ fn is_owner(case: &Case<'_>, owner: &str) -> bool {
     match owner.split_once(':') {
         Some(("partition", name)) => partition(name),
         Some(("channel", _)) => channel(),
+        Some(("controller", name)) => super::controllers::depends(case, name),
         _ => owner == "board" || owner == "el2",
     }
 }
