@@ -276,6 +276,20 @@ proptest! {
     }
 }
 
+/// A lie makes a lock free for which somebody waits: who comes now does not overtake.
+///
+/// Verifies: BH-LOCK-003.
+#[test]
+fn a_free_lock_goes_to_who_waits_already() {
+    let word = AtomicU64::new(0);
+    let mut lock = Arbiter::new(rules(true));
+    assert!(matches!(try_take(&word, who(0)), Taken::Yes(_)));
+    assert_eq!(lock.wait(who(2), &word), Waited::Queued(who(0)));
+    word.store(0, Ordering::Relaxed);
+    assert_eq!(lock.wait(who(0), &word), Waited::Queued(who(2)));
+    assert!(matches!(lock.wait(who(2), &word), Waited::Taken(_)));
+}
+
 /// A farmer of boosts takes the lock again and again while another waits.
 ///
 /// Verifies: BH-LOCK-005.

@@ -10,7 +10,7 @@
 #[path = "loom/model.rs"]
 mod model;
 
-use bulkhead_abi::lock::atomic::AtomicU64;
+use bulkhead_abi::lock::atomic::{AtomicU64, Ordering};
 use bulkhead_abi::lock::{Given, Owner, Taken, Word, try_give, try_take};
 use bulkhead_policy::lock::arbiter::{Arbiter, Participant, Released, Rules, Waited};
 use bulkhead_policy::lock::helped::{Job, Turn};
@@ -73,15 +73,30 @@ impl Shared {
         &self.wake[usize::from(owner.participant + owner.vcpu)]
     }
 
-    /// What a partition does: the word first, then EL2, asleep until EL2 wakes it.
-    fn lock(&self, me: Owner) -> Word {
+    fn word(&self) -> Word {
+        Word::from_bits(self.word.load(Ordering::SeqCst))
+    }
+
+    /// What a partition does: the word first, then EL2, asleep until EL2 wakes it. Once it is queued each of the
+    /// `others` goes before it once at most.
+    fn lock(&self, me: Owner, others: u32) -> Word {
         if let Taken::Yes(mine) = try_take(&self.word, me) {
             return mine;
         }
+        let mut queued = None;
         loop {
-            let waited = self.arbiter.lock().unwrap().wait(me, &self.word);
+            let mut arbiter = self.arbiter.lock().unwrap();
+            let waited = arbiter.wait(me, &self.word);
+            if matches!(waited, Waited::Queued(_)) && queued.is_none() {
+                queued = Some(self.word().taking());
+            }
+            drop(arbiter);
             match waited {
-                Waited::Taken(mine) => return mine,
+                Waited::Taken(mine) => {
+                    let since = queued.map_or(0, |queued| mine.taking() - queued);
+                    assert!(since <= others, "overtaken: {since} takings since it was queued");
+                    return mine;
+                }
                 Waited::Queued(_) => self.of(me).wait(),
                 Waited::Again => thread::yield_now(),
                 Waited::Refused => panic!("a participant is refused"),
@@ -120,13 +135,13 @@ fn one_at_a_time_and_nobody_is_forgotten() {
         let shared = Shared::new();
         let other = shared.clone();
         let thread = thread::spawn(move || {
-            let mine = other.lock(B);
+            let mine = other.lock(B, 1);
             assert!(!mine.owner_died());
             other.write();
             assert!(other.unlock(B, mine));
         });
         for _ in 0..2 {
-            let mine = shared.lock(A);
+            let mine = shared.lock(A, 1);
             assert!(!mine.owner_died());
             shared.write();
             assert!(shared.unlock(A, mine));
@@ -134,7 +149,7 @@ fn one_at_a_time_and_nobody_is_forgotten() {
         thread.join().unwrap();
         // SAFETY: the other thread has ended.
         assert_eq!(shared.record.with(|r| unsafe { *r }), 3);
-        let word = Word::from_bits(shared.word.load(std::sync::atomic::Ordering::SeqCst));
+        let word = shared.word();
         assert!(word.is_free() && !word.has_waiters());
         assert_eq!(shared.arbiter.lock().unwrap().counts(&shared.word).acquired, 3);
     });
@@ -148,7 +163,7 @@ fn three_threads_all_get_it() {
     model(2, || {
         let shared = Shared::new();
         let taken = |shared: &Shared, me| {
-            let mine = shared.lock(me);
+            let mine = shared.lock(me, 2);
             shared.write();
             assert!(shared.unlock(me, mine));
         };
@@ -181,46 +196,101 @@ fn an_owner_may_die_at_each_step() {
             let shared = Shared::new();
             let other = shared.clone();
             let waiter = thread::spawn(move || {
-                let mine = other.lock(B);
+                let mine = other.lock(B, 1);
                 let died = mine.owner_died();
                 other.write();
                 assert!(other.unlock(B, mine));
                 died
             });
-            let held = match step {
+            match step {
                 // Dies with what one compare-and-swap gave it, or while it is nobody.
-                0 => matches!(try_take(&shared.word, A), Taken::Yes(_)),
+                0 => {
+                    let _ = try_take(&shared.word, A);
+                }
                 // Dies in the queue, or with what EL2 gave it.
-                1 => matches!(
-                    shared.arbiter.lock().unwrap().wait(A, &shared.word),
-                    Waited::Taken(_)
-                ),
+                1 => {
+                    let _ = shared.arbiter.lock().unwrap().wait(A, &shared.word);
+                }
                 // Dies in the middle of giving it back: the word has said no, EL2 was not called.
                 _ => {
-                    let taken = try_take(&shared.word, A);
-                    match taken {
-                        Taken::Yes(mine) => try_give(&shared.word, mine) != Given::Free,
-                        Taken::No => false,
+                    if let Taken::Yes(mine) = try_take(&shared.word, A) {
+                        let _ = try_give(&shared.word, mine);
                     }
                 }
-            };
-            let next = shared.arbiter.lock().unwrap().died(A, &shared.word);
+            }
+            let mut arbiter = shared.arbiter.lock().unwrap();
+            let held = shared.word().owner() == Some(A);
+            let next = arbiter.died(A, &shared.word);
+            drop(arbiter);
             shared.wake(next);
             let died = waiter.join().unwrap();
-            if step == 1 {
-                // It may have died in the queue, or have been given the lock before it died.
-                assert!(!held || died || shared.word.load(std::sync::atomic::Ordering::SeqCst) >> 32 >= 1);
-            } else {
-                assert!(!died || held, "the word speaks of a death that nobody died");
-            }
-            let word = Word::from_bits(shared.word.load(std::sync::atomic::Ordering::SeqCst));
+            assert!(!died || held, "the word speaks of a death that nobody died");
+            let word = shared.word();
             assert!(word.is_free() && !word.has_waiters());
             // A death that the waiter overtook is told to the next one.
-            if held && !died && step != 1 {
-                assert!(word.owner_died());
-            }
+            assert_eq!(word.owner_died(), held && !died);
         });
     }
+}
+
+/// The owner dies while up to two wait: both get the lock, and the first of them learns of the death.
+///
+/// Verifies: BH-LOCK-008.
+#[test]
+fn one_of_two_waiters_learns_of_a_death() {
+    model(2, || {
+        let shared = Shared::new();
+        assert!(matches!(try_take(&shared.word, A), Taken::Yes(_)));
+        let waiters = [0, 1].map(|vcpu| {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                let me = Owner { participant: 1, vcpu };
+                let mine = shared.lock(me, 2);
+                shared.write();
+                assert!(shared.unlock(me, mine));
+                mine.owner_died()
+            })
+        });
+        let next = shared.arbiter.lock().unwrap().died(A, &shared.word);
+        shared.wake(next);
+        let told = waiters.map(|waiter| waiter.join().unwrap());
+        assert_ne!(told[0], told[1], "one of them is the next owner");
+        // SAFETY: the other threads have ended.
+        assert_eq!(shared.record.with(|r| unsafe { *r }), 2);
+        let word = shared.word();
+        assert!(word.is_free() && !word.has_waiters() && !word.owner_died());
+    });
+}
+
+/// The owner dies while its core finds that it exceeded its hold: it loses the lock once, and the waiter is told.
+///
+/// Verifies: BH-LOCK-006, BH-LOCK-008.
+#[test]
+fn an_owner_may_die_while_it_is_revoked() {
+    model(3, || {
+        let shared = Shared::new();
+        assert!(matches!(try_take(&shared.word, A), Taken::Yes(_)));
+        let [one, two] = [shared.clone(), shared.clone()];
+        let waiter = thread::spawn(move || {
+            let mine = one.lock(B, 1);
+            one.write();
+            assert!(one.unlock(B, mine), "nobody revoked the waiter");
+            mine.owner_died()
+        });
+        let clock = thread::spawn(move || {
+            let mut arbiter = two.arbiter.lock().unwrap();
+            let next = arbiter.charge(A, HOLD + 1, true, 0, &two.word);
+            drop(arbiter);
+            two.wake(next);
+        });
+        let next = shared.arbiter.lock().unwrap().died(A, &shared.word);
+        shared.wake(next);
+        clock.join().unwrap();
+        assert!(waiter.join().unwrap(), "the waiter is not told");
+        assert_eq!(shared.arbiter.lock().unwrap().counts(&shared.word).revoked, 1);
+        let word = shared.word();
+        assert!(word.is_free() && !word.has_waiters() && !word.owner_died());
+    });
 }
 
 /// The owner exceeds its hold: the waiter gets the lock and is told, the owner finds that it lost it.
@@ -235,7 +305,7 @@ fn a_revoked_owner_gives_back_nothing() {
         };
         let [one, two] = [shared.clone(), shared.clone()];
         let waiter = thread::spawn(move || {
-            let mine = one.lock(B);
+            let mine = one.lock(B, 1);
             one.write();
             assert!(one.unlock(B, mine), "nobody revoked the waiter");
             mine.owner_died()
@@ -302,11 +372,11 @@ fn a_core_that_fails_in_a_step_poisons_the_job() {
         let (other, failing) = (job.clone(), failed.clone());
         let thread = thread::spawn(move || {
             let turn = other.claim(0, 0);
-            failing.store(1, std::sync::atomic::Ordering::SeqCst);
+            failing.store(1, Ordering::SeqCst);
             matches!(turn, Turn::Execute(_))
         });
         let outcome = loop {
-            match job.claim(1, failed.load(std::sync::atomic::Ordering::SeqCst)) {
+            match job.claim(1, failed.load(Ordering::SeqCst)) {
                 Turn::Execute(step) => {
                     job.finish(step);
                 }
@@ -394,11 +464,11 @@ fn a_successor_knows_of_the_step_that_broke_off() {
                 // SAFETY: the checker reports any simultaneous use.
                 other.1.with_mut(|data| unsafe { *data = 2 });
             }
-            failing.store(1, std::sync::atomic::Ordering::SeqCst);
+            failing.store(1, Ordering::SeqCst);
             torn
         });
         // As housekeeping does: nothing before the other core is known to have failed.
-        while failed.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+        while failed.load(Ordering::SeqCst) == 0 {
             thread::yield_now();
         }
         let mut told = false;

@@ -184,7 +184,7 @@ pub fn core(report: &Report, index: u32) -> &CoreReport {
 /// Holds the slots of a deterministic run on `qemu-virt` against what the analysis counts with.
 ///
 /// # Panics
-/// EL2 began one later than the board's bounds file states.
+/// EL2 began one later than the board's bounds file states, or says that it never took any time to begin one.
 pub fn slots_begin_in_time(report: &Report) {
     let board = bulkhead_model::load_board(&in_tree("config/boards/qemu-virt.yaml"));
     let stated = board.expect("the board").bounds.cost(CostPath::SlotLateness).ns;
@@ -192,6 +192,11 @@ pub fn slots_begin_in_time(report: &Report) {
         let late = row.worst_slot_lateness_ns;
         println!("core {}: a slot began {late} ns late, stated {stated}", row.core);
         assert!(late <= stated, "core {}: a slot began {late} ns late", row.core);
+        assert!(
+            late > 0 || row.frames == 0,
+            "core {}: no lateness is counted",
+            row.core
+        );
     }
 }
 

@@ -294,6 +294,7 @@ fn the_fault_is_that_of_the_vcpu_that_faulted() {
 /// next life. Verifies: BH-LIFE-002, BH-LIFE-003, BH-LIFE-005, BH-GIC-011.
 #[test]
 fn a_vcpu_that_spins_is_taken_back_whatever_it_masks() {
+    let mut kicked = 0;
     for interrupts in [DIRECT, GUARDED] {
         let mut guest = Guest::with(&[interrupts]);
         for (restarts, letter) in (1..).zip(["c", "p", "e", "k"]) {
@@ -302,10 +303,12 @@ fn a_vcpu_that_spins_is_taken_back_whatever_it_masks() {
                 assert_eq!(ends, ABORT, "{interrupts}, {letter}");
             } else {
                 assert!([KICK, ABORT].contains(&ends), "{interrupts}, {letter}: {ends:?}");
+                kicked += ends.kicks;
             }
         }
         guest.neighbour_is_untouched();
     }
+    assert!(kicked > 0, "no kick reached a guest that lets it in");
 }
 
 /// The kick ends its sleep at EL1, and its next life has the interrupt again that the last one left active.

@@ -7,13 +7,16 @@
     reason = "tests"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use bulkhead_on_target::{REFERENCE, images, in_tree, succeeded, tool};
+use bulkhead_model::manifest::Manifest;
+use bulkhead_on_target::{REFERENCE, System, images, in_tree, succeeded, tool};
 
 /// Virtual time of the run.
 const TIME_NS: u64 = 60_000_000;
+/// The instant of an interrupt of the virtual timer.
+const TIMER: &str = "interrupt 27";
 
 /// A field of a protobuf message. Protocol Buffers, "Encoding": wire types 0, 1 and 2.
 enum Value<'a> {
@@ -289,11 +292,37 @@ fn a_trace_shows_faults_and_the_lives_that_follow() {
     }
 }
 
+/// Name and parent of each track that a system has: its cores with their slots, its partitions with their vCPUs.
+fn tracks_of(manifest: &Manifest) -> BTreeSet<(String, Option<String>)> {
+    let cores = (0..manifest.cores).flat_map(|core| {
+        let core = format!("core {core}");
+        [(core.clone(), None), ("slots".to_owned(), Some(core))]
+    });
+    let names: Vec<String> = manifest.partitions.iter().map(|p| p.name.clone()).collect();
+    let vcpus = manifest.vcpus.iter().map(|vcpu| {
+        let partition = usize::try_from(vcpu.partition).expect("an index");
+        (format!("vCPU {}", vcpu.index), Some(names[partition].clone()))
+    });
+    let all = cores.chain(vcpus);
+    all.chain(names.iter().map(|name| (name.clone(), None))).collect()
+}
+
 /// Verifies: BH-TRACE-001, BH-TRACE-003.
 #[test]
 fn a_trace_shows_every_core_and_partition() {
     // Without Linux nothing makes more events than a busy host reads.
-    let trace = traced(REFERENCE, "60ms", &["partitions.infotainment.autostart=false"]);
+    let changes = ["partitions.infotainment.autostart=false"];
+    let trace = traced(REFERENCE, "60ms", &changes);
+    let shown = trace.tracks.values().map(|(name, parent)| {
+        let parent = parent.map(|parent| trace.tracks[&parent].0.clone());
+        (name.clone(), parent)
+    });
+    let shown: Vec<_> = shown.collect();
+    let expected = tracks_of(&System::build(REFERENCE, &changes).manifest());
+    assert_eq!(shown.len(), expected.len(), "each track once: {shown:?}");
+    assert_eq!(shown.into_iter().collect::<BTreeSet<_>>(), expected);
+    let timer = trace.count(trace.track("vCPU 0", Some("cluster")), TIMER);
+    assert!(timer > 0, "no interrupt of cluster's timer");
     for core in 0..4 {
         let name = format!("core {core}");
         let track = trace.track(&name, None);

@@ -343,7 +343,7 @@ pub(super) const TESTS: &[Test] = &[
     beside(target!(
         "slots",
         "slots",
-        "a spinning Linux takes no slot of its neighbour"
+        "a spinning Linux takes no slot of its neighbour; the timer's interrupt that two share is active for its owner only"
     )),
     beside(target!(
         "sharing",

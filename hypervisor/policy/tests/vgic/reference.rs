@@ -83,6 +83,15 @@ impl Gic {
         forwarded.map(|((_, intid), i)| (i.priority, *intid)).collect()
     }
 
+    /// How many interrupts the vCPU has to handle, with the active SPIs of others.
+    pub(crate) fn to_handle(&self, vcpu: usize) -> usize {
+        let active = self
+            .irqs
+            .iter()
+            .filter(|((owner, intid), i)| i.active && (*owner == vcpu || *intid >= 32));
+        active.count() + self.deliverable(vcpu).len()
+    }
+
     /// INTIDs that the vCPU may acknowledge now: those of the highest priority that is signalled.
     pub(crate) fn signalled(&self, vcpu: usize) -> Vec<u32> {
         let running = self.running[vcpu].iter().map(|(p, _)| *p).min().unwrap_or(0xff);

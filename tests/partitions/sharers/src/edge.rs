@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The second vCPU: sleeps until it is called by an SGI, and counts. Everything of this partition that is not safe Rust.
+//! The second vCPU: sleeps until it is called by an SGI, and counts. The timer's interrupt, taken by hand. Everything of this
+//! partition that is not safe Rust.
 
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -70,4 +71,67 @@ pub(crate) fn answers() -> u64 {
 pub(crate) fn call_second() {
     // SAFETY: ICC_SGI1R_EL1 with INTID 1 and the vCPU of affinity 0.0.0.1 touches no memory of this one.
     unsafe { asm!("msr S3_0_C12_C11_5, {}", "isb", in(reg) (1u64 << 24) | 2, options(nostack)) };
+}
+
+/// INTID of the virtual timer's interrupt.
+const TIMER: u64 = 27;
+
+/// From here on interrupts are taken by looking, and their ends are split (`ICC_CTLR_EL1.EOImode`).
+pub(crate) fn take_by_hand() {
+    // SAFETY: masking interrupts and the ends' mode touch no memory; the runtime's handler never runs again.
+    unsafe {
+        asm!(
+            "msr daifset, #2",
+            "mrs {control}, S3_0_C12_C12_4",
+            "orr {control}, {control}, #2",
+            "msr S3_0_C12_C12_4, {control}",
+            "isb",
+            control = out(reg) _,
+            options(nostack),
+        );
+    }
+}
+
+/// The timer's condition holds from `delay` ticks from now on.
+pub(crate) fn fire_after(delay: u64) {
+    // SAFETY: the virtual timer touches no memory, and its interrupt is taken by looking.
+    unsafe {
+        asm!(
+            "isb",
+            "mrs {now}, cntvct_el0",
+            "add {now}, {now}, {delay}",
+            "msr cntv_cval_el0, {now}",
+            "msr cntv_ctl_el0, {on}",
+            "isb",
+            now = out(reg) _,
+            delay = in(reg) delay,
+            on = in(reg) 1u64,
+            options(nostack),
+        );
+    }
+}
+
+/// The timer's condition holds no more.
+pub(crate) fn stop_timer() {
+    // SAFETY: as above.
+    unsafe { asm!("msr cntv_ctl_el0, xzr", "isb", options(nostack)) };
+}
+
+/// Acknowledges the timer's interrupt and drops its priority, if it comes now. It stays active.
+pub(crate) fn takes_timer() -> bool {
+    let intid: u64;
+    // SAFETY: ICC_IAR1_EL1 touches no memory.
+    unsafe { asm!("mrs {}, S3_0_C12_C12_0", "dsb sy", out(reg) intid, options(nostack)) };
+    if intid != TIMER {
+        return false;
+    }
+    // SAFETY: ICC_EOIR1_EL1 likewise, of what was acknowledged.
+    unsafe { asm!("msr S3_0_C12_C12_1, {}", "isb", in(reg) intid, options(nostack)) };
+    true
+}
+
+/// Ends the timer's interrupt, which is active.
+pub(crate) fn end_timer() {
+    // SAFETY: ICC_DIR_EL1 touches no memory.
+    unsafe { asm!("msr S3_0_C12_C11_1, {}", "isb", in(reg) TIMER, options(nostack)) };
 }

@@ -32,6 +32,7 @@ fn run(partition: Partition) -> ! {
         "ear" => ear(&partition),
         "ringer" => ringer(&partition),
         "pair" => pair(&partition),
+        "splits" => splits(),
         "hog" => {
             console::line(format_args!("hog: spins"));
             loop {
@@ -132,4 +133,69 @@ fn ringer(partition: &Partition) -> ! {
             console::line(format_args!("{rung} rung"));
         }
     }
+}
+
+/// Slots of `splits`.
+const SLOTS: u64 = 50;
+/// Its timers in a slot, beside the one that is active at the slot's end and comes again after it.
+const TIMERS: u64 = 3;
+/// A longer time between two looks at the counter is one in which others had the core, ns.
+const ABSENCE_NS: u64 = 1_000_000;
+/// An interrupt that takes longer does not come, ns.
+const PATIENCE_NS: u64 = 200_000;
+
+/// Spins until its next slot.
+fn next_slot() {
+    let mut before = time::now();
+    loop {
+        let now = time::now();
+        if now - before > ABSENCE_NS {
+            return;
+        }
+        before = now;
+    }
+}
+
+/// Whether the timer's interrupt comes in time. It is active then.
+fn timer_comes() -> bool {
+    let end = time::now() + PATIENCE_NS;
+    while time::now() < end {
+        if edge::takes_timer() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Leaves each slot with its timer's interrupt active and the timer's condition true. In the next one that interrupt does not
+/// come as long as it is active, then it comes again, and further ones come once each.
+fn splits() -> ! {
+    edge::take_by_hand();
+    let (mut taken, mut lost, mut early) = (0u64, 0u64, 0u64);
+    let mut take = || {
+        *(if timer_comes() { &mut taken } else { &mut lost }) += 1;
+    };
+    next_slot();
+    for _ in 0..SLOTS {
+        edge::fire_after(0);
+        take();
+        next_slot();
+        if timer_comes() {
+            early += 1;
+        }
+        edge::end_timer();
+        take();
+        edge::stop_timer();
+        edge::end_timer();
+        for _ in 0..TIMERS {
+            edge::fire_after(PATIENCE_NS / 4);
+            take();
+            edge::stop_timer();
+            edge::end_timer();
+        }
+    }
+    console::line(format_args!(
+        "{SLOTS} slots, {taken} taken, {lost} lost, {early} early"
+    ));
+    stop()
 }
