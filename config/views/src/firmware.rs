@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The functions of the firmware that a partition may call. Implements: BH-SMC-022.
 
-use bulkhead_types::tables::FirmwareCall;
+use bulkhead_types::tables::{FirmwareCall, Vcpu};
 
 use crate::Built;
 use bulkhead_model::units::show_time as time;
@@ -9,6 +9,17 @@ use bulkhead_model::units::show_time as time;
 /// For how long.
 pub(crate) fn bound(call: &FirmwareCall) -> String {
     format!("at most {}", time(call.within_ns))
+}
+
+/// For how long the firmware may keep a vCPU's core for calls of other partitions there; none where they make none.
+pub(crate) fn longest_of_others(built: &Built<'_>, vcpu: &Vcpu) -> Option<String> {
+    let on_core = built.vcpus.iter().filter(|v| v.core == vcpu.core);
+    let others = on_core.filter(|v| v.partition != vcpu.partition);
+    let partitions = others.filter_map(|v| built.partitions.get(usize::try_from(v.partition).ok()?));
+    let longest = partitions
+        .flat_map(|p| p.calls())
+        .max_by_key(|call| call.within_ns);
+    longest.map(bound)
 }
 
 /// For how long, and why.
