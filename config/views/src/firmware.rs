@@ -11,15 +11,29 @@ pub(crate) fn bound(call: &FirmwareCall) -> String {
     format!("at most {}", time(call.within_ns))
 }
 
+/// The longest call of each partition that runs on a core, but of `except`.
+pub(crate) fn longest_on<'b>(
+    built: &'b Built<'_>,
+    core: u32,
+    except: Option<u32>,
+) -> impl Iterator<Item = (&'b str, &'b FirmwareCall)> {
+    let there = built.vcpus.iter().filter(move |v| v.core == core);
+    let others = there.filter(move |v| Some(v.partition) != except);
+    others.filter_map(|vcpu| {
+        let index = usize::try_from(vcpu.partition).ok()?;
+        let calls = built.partitions.get(index)?.calls();
+        Some((
+            built.partition_name(index),
+            calls.max_by_key(|call| call.within_ns)?,
+        ))
+    })
+}
+
 /// For how long the firmware may keep a vCPU's core for calls of other partitions there; none where they make none.
 pub(crate) fn longest_of_others(built: &Built<'_>, vcpu: &Vcpu) -> Option<String> {
-    let on_core = built.vcpus.iter().filter(|v| v.core == vcpu.core);
-    let others = on_core.filter(|v| v.partition != vcpu.partition);
-    let partitions = others.filter_map(|v| built.partitions.get(usize::try_from(v.partition).ok()?));
-    let longest = partitions
-        .flat_map(|p| p.calls())
-        .max_by_key(|call| call.within_ns);
-    longest.map(bound)
+    let others = longest_on(built, vcpu.core, Some(vcpu.partition));
+    let longest = others.max_by_key(|(_, call)| call.within_ns);
+    longest.map(|(_, call)| bound(call))
 }
 
 /// For how long, and why.

@@ -195,6 +195,8 @@ fn no_crate_of_the_workspace_is_used() {
         "--offline",
         "--edges",
         "all",
+        "--target",
+        "all",
         "--prefix",
         "none",
         "--manifest-path",
