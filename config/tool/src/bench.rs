@@ -34,6 +34,9 @@ pub(crate) fn run(args: &BenchArgs, format: Format) -> Result<(), Failure> {
         Format::Text if args.table => output::line(report.table.trim_end())?,
         Format::Text => text(&report)?,
     }
+    for loose in &report.loose {
+        eprintln!("note: tests/benches/bounds.toml: {loose}");
+    }
     if report.breaches.is_empty() {
         return Ok(());
     }

@@ -155,7 +155,8 @@ Examples:
     Test(TestArgs),
     /// Count instructions against native, and hold every path through EL2 against its bound
     #[command(after_help = "\
-Exit status 1 when a path or a figure breaches tests/benches/bounds.toml.
+Exit status 1 when a path or a figure breaches tests/benches/bounds.toml. A bound far above what was measured is a
+note: images of another compiler may be shorter.
 
 Examples:
   bulkhead bench

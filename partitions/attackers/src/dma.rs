@@ -17,9 +17,9 @@ pub(crate) const BUFFER: u64 = 0x4_0000;
 const SOURCE: u64 = 0x80;
 const DESTINATION: u64 = 0x88;
 const COUNT: u64 = 0x90;
-const COMMAND: u64 = 0x98;
+pub(crate) const COMMAND: u64 = 0x98;
 /// Start, and direction: from the function's buffer to memory.
-const START: u64 = 1;
+pub(crate) const START: u64 = 1;
 pub(crate) const TO_MEMORY: u64 = 2;
 /// From look to look.
 const PAUSE_NS: u64 = 20_000_000;
@@ -63,7 +63,7 @@ pub(crate) fn revoked(partition: &Partition) -> ! {
     stop()
 }
 
-fn start(registers: u64, from: u64, to: u64, bytes: u64, direction: u64) {
+pub(crate) fn start(registers: u64, from: u64, to: u64, bytes: u64, direction: u64) {
     let put = |at, value| attempt(Operation::Store, registers + at, value);
     put(SOURCE, from);
     put(DESTINATION, to);

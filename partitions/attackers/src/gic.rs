@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Every register of the interrupt controller, SGIs to everybody, ends of interrupts that never were, every SPI enabled.
+//! Every register of the interrupt controller, SGIs to everybody, ends of interrupts that never were, every SPI enabled; in the
+//! registers of the CPU interface, active priorities and binary point among them, other values, with an interrupt active and without.
 //!
 //! What is not its own is judged outside, in the physical interrupt controller and by a partition that listens.
 
@@ -8,6 +9,7 @@ use bulkhead_partition::machine::{Gic, Range};
 
 use crate::Tried;
 use crate::edge::{Operation, acknowledge, attempt, end, mask, read, wait, write};
+use crate::random::Random;
 
 /// `MSR ICC_SGI1R_EL1, X0` and its siblings `ICC_ASGI1R_EL1`, `ICC_SGI0R_EL1`.
 const SGI: [u64; 3] = [0xd518_cba0, 0xd518_cbc0, 0xd518_cbe0];
@@ -31,7 +33,13 @@ const INTERFACE: [(u64, &[u64]); 5] = [
 ];
 /// How long each value stays: slots begin and end meanwhile.
 const HELD_NS: u64 = 3_000_000;
-/// INTIDs: all but the special ones, and the first LPI.
+/// Values beside those that [`INTERFACE`] names, of each register, and the seed that decides them.
+const MORE: u64 = 4;
+const SEED: u64 = 0x0bad_5eed_0bad_5eed;
+/// The SGI that is active meanwhile: those before it may still be, which end in the wrong order.
+const ACTIVE: u64 = 4;
+/// INTIDs: none; all but the special ones, and the first LPI.
+const NOTHING: u64 = 1023;
 const INTIDS: u64 = 1020;
 const LPI: u64 = 8192;
 /// Distributor: `GICD_CTLR` and its EnableGrp bits, `GICD_IGROUPR<0>`, `GICD_ISENABLER<0>`; words of SPIs.
@@ -198,24 +206,40 @@ impl Attacker {
         ));
     }
 
-    /// Other values than were read in the registers of the CPU interface, for some time each.
-    fn interface(&mut self) {
-        let mut values = 0u64;
-        for (register, patterns) in INTERFACE {
-            let found = self.register(register | MRS, 0);
-            for pattern in patterns {
-                self.register(register, *pattern);
-                values += 1;
-                let until = time::now() + HELD_NS;
-                while time::now() < until {
-                    core::hint::spin_loop();
-                }
+    /// Other values than were read in the registers of the CPU interface, for some time each: while nothing is active, and while
+    /// an SGI is, of which all that the registers then hold is put back before it ends.
+    fn interface(&mut self, redistributors: Range) {
+        let private = redistributors.start + SGI_BASE;
+        let (mut values, mut random) = (0u64, Random(SEED));
+        for with_active in [false, true] {
+            let mut active = NOTHING;
+            if with_active {
+                self.store::<4>(private + PRIORITY + ACTIVE, 0x80);
+                self.store::<4>(private + ENABLE, 1 << ACTIVE);
+                self.register(SGI[0], ACTIVE << 24 | 1);
+                wait();
+                active = acknowledge();
             }
-            self.register(register, found);
+            for (register, patterns) in INTERFACE {
+                let found = self.register(register | MRS, 0);
+                let more = (0..MORE).map(|_| random.next() & 0xffff_ffff);
+                for pattern in patterns.iter().copied().chain(more) {
+                    self.register(register, pattern);
+                    values += 1;
+                    let until = time::now() + HELD_NS;
+                    while time::now() < until {
+                        core::hint::spin_loop();
+                    }
+                }
+                self.register(register, found);
+            }
+            if active < INTIDS {
+                end(active);
+            }
+            console::line(format_args!(
+                "gic: {values} values in 5 registers of the CPU interface, active {active}"
+            ));
         }
-        console::line(format_args!(
-            "gic: {values} values in 5 registers of the CPU interface"
-        ));
     }
 }
 
@@ -234,7 +258,7 @@ pub(crate) fn attack(partition: &Partition, direct: bool) -> Tried {
             attacker.newer(distributor, redistributors);
             attacker.interrupts_to_everybody();
             attacker.ends(redistributors);
-            attacker.interface();
+            attacker.interface(redistributors);
         }
     }
     // All of them on: which ones the physical distributor then lets through is seen from outside.

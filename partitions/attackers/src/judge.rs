@@ -3,11 +3,13 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use bulkhead_abi::hypercall::BULKHEAD_UID;
+use bulkhead_abi::hypercall::{self, BULKHEAD_UID};
 
-use crate::fuzz::{ALL, Act, Form, KEPT, MRS, SGI, word};
+use crate::claims::Lock;
 use crate::program::{Record, Step};
 use crate::reference::{Known, Reference};
+use crate::steps::{ALL, Act, Form, KEPT, MRS, SGI, word};
+use crate::uart::{self, Uart};
 
 /// `ESR_EL1` of an exception for an unknown reason.
 const UNDEFINED: [u64; 2] = [0x0200_0000, 0];
@@ -15,6 +17,8 @@ const UNDEFINED: [u64; 2] = [0x0200_0000, 0];
 /// What the fuzzer knows of its machine.
 pub(crate) struct Oracle {
     pub(crate) gic: Reference,
+    pub(crate) uart: Uart,
+    pub(crate) lock: Option<Lock>,
     pub(crate) kept: [Option<u64>; KEPT.len()],
     /// `S3_0_C0_C<m>_<n>` at 8 × m + n.
     pub(crate) identity: [u64; 64],
@@ -95,6 +99,24 @@ impl Oracle {
         }
     }
 
+    /// What HVC #0 leaves in `x0` to `x3`, and which bits of `x0` are known.
+    fn called(&mut self, x: [u64; 4], found: [u64; 4]) -> ([u64; 4], u64) {
+        let [x0, x1, x2, x3] = x;
+        let own = self.lock.as_mut().filter(|lock| lock.number == x1 & 0xffff_ffff);
+        match (word(x0 & 0xffff_ffff), own) {
+            (hypercall::LOCK_WAIT, Some(lock)) => match lock.wait(found[1]) {
+                Some((result, taken)) => ([result.cast_unsigned(), taken, x2, x3], ALL),
+                // It may be given at any time.
+                None => ([found[0], found[1], x2, x3], 0),
+            },
+            (hypercall::LOCK_RELEASE, Some(lock)) => match lock.release(x2) {
+                Some(result) => ([result.cast_unsigned(), x1, x2, x3], ALL),
+                None => (x, 0),
+            },
+            _ => (answered(x), ALL),
+        }
+    }
+
     /// Whether the record of a step is what it must be; else what that is.
     pub(crate) fn judge(
         &mut self,
@@ -106,7 +128,11 @@ impl Oracle {
         let mut expected = Record::of(step, patterns);
         let mut known = ALL;
         match act {
-            Act::Call => expected.x = answered(expected.x),
+            Act::Call => {
+                let (x, bits) = self.called(expected.x, found.x);
+                expected.x = x;
+                known = bits;
+            }
             Act::Refused => expected.x[0] = ALL,
             Act::Register(instruction) => {
                 let (value, absent) = self.register(instruction);
@@ -173,11 +199,51 @@ impl Oracle {
                     }
                 }
             }
+            Act::Uart {
+                offset,
+                width,
+                stored,
+            } => {
+                let ones = ALL >> (64 - (8 << width));
+                if stored {
+                    self.uart.store(offset, step.x0 & ones);
+                } else {
+                    expected.x[0] = self.uart.load(offset) & ones;
+                }
+            }
+            Act::Lock {
+                offset,
+                width,
+                stored,
+            } => {
+                let ones = ALL >> (64 - (8 << width));
+                let value = stored.then_some(step.x0 & ones);
+                let answer = self
+                    .lock
+                    .as_mut()
+                    .and_then(|lock| lock.register(offset.into(), value, found.x[0]));
+                if !stored {
+                    expected.x[0] = answer.unwrap_or(0) & ones;
+                    known = answer.map_or(0, |_| ALL);
+                }
+            }
+            Act::Word { stored } => {
+                let value = self
+                    .lock
+                    .as_mut()
+                    .and_then(|lock| lock.access(stored.then_some(step.x0)));
+                if !stored {
+                    expected.x[0] = value.unwrap_or(0);
+                    known = value.map_or(0, |_| ALL);
+                }
+            }
+            Act::Idle => {}
             Act::Acknowledge => {
                 let intid = found.x[0];
                 expected.x[0] = if self.gic.acknowledged(intid) { intid } else { ALL };
             }
         }
+        self.gic.set_line(uart::INTID, self.uart.line());
         let mut seen = found;
         seen.x[0] = seen.x[0] & known | expected.x[0] & !known;
         if seen == expected { Ok(()) } else { Err(expected) }

@@ -3,11 +3,17 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
+mod bus;
+#[cfg(target_os = "none")]
 mod calls;
 #[cfg(target_os = "none")]
 mod canary;
 #[cfg(target_os = "none")]
+mod claims;
+#[cfg(target_os = "none")]
 mod code;
+#[cfg(target_os = "none")]
+mod corpus;
 #[cfg(target_os = "none")]
 mod dma;
 #[cfg(target_os = "none")]
@@ -45,7 +51,11 @@ mod registers;
 #[cfg(target_os = "none")]
 mod rights;
 #[cfg(target_os = "none")]
+mod steps;
+#[cfg(target_os = "none")]
 mod time;
+#[cfg(target_os = "none")]
+mod uart;
 #[cfg(target_os = "none")]
 mod virtio;
 
@@ -54,7 +64,7 @@ mod target {
     use core::mem::offset_of;
 
     use bulkhead_abi::window::{RX_CONTROL, RingControl};
-    use bulkhead_partition::el1::{Partition, console, time};
+    use bulkhead_partition::el1::{Partition, time};
 
     use crate::edge::read;
 
@@ -83,6 +93,9 @@ mod target {
     /// Waits until the host has typed something, so that what is judged outside was looked at before.
     fn hear(partition: &Partition) {
         let Some((window, _)) = partition.machine.window else {
+            while !crate::uart::typed() {
+                time::sleep_until(time::now() + PAUSE_NS);
+            }
             return;
         };
         let head = window.start + (RX_CONTROL + offset_of!(RingControl, head)) as u64;
@@ -98,7 +111,7 @@ mod target {
         };
         let number = |key: &str| argument(key).and_then(|digits| digits.parse().ok()).unwrap_or(1);
         let name = argument("attack=").unwrap_or_default();
-        if argument("wait").is_some() {
+        if argument("wait").is_some() && !crate::fuzz::has_begun(&partition) {
             hear(&partition);
         }
         let tried = match name {
@@ -133,10 +146,13 @@ mod target {
             // No attempt: the suite fails.
             _ => Tried::default(),
         };
-        console::line(format_args!(
-            "attack {name}: {} attempts, {} succeeded",
-            tried.attempts, tried.succeeded
-        ));
+        crate::uart::say(
+            &partition,
+            format_args!(
+                "attack {name}: {} attempts, {} succeeded",
+                tried.attempts, tried.succeeded
+            ),
+        );
         // Registers may be as the attack left them: nothing is relied on any more.
         loop {
             core::hint::spin_loop();

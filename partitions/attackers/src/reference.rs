@@ -22,6 +22,8 @@ struct Word {
     pending: u32,
     active: u32,
     edge: u32,
+    /// Inputs that are high.
+    line: u32,
     priority: [u8; 32],
     /// SPIs that are routed to the vCPU.
     here: u32,
@@ -70,6 +72,7 @@ impl Reference {
             pending: 0,
             active: 0,
             edge: 0,
+            line: 0,
             priority: [0; 32],
             here: u32::MAX,
         };
@@ -184,6 +187,16 @@ impl Reference {
         }
     }
 
+    /// The input of an SPI is high or low; one that is edge-triggered becomes pending when it rises.
+    pub(crate) fn set_line(&mut self, intid: u32, high: bool) {
+        let bit = 1 << (intid & 31);
+        if let Some(word) = self.words.get_mut((intid >> 5) as usize) {
+            let line = if high { word.line | bit } else { word.line & !bit };
+            word.pending |= line & !word.line & word.edge;
+            word.line = line;
+        }
+    }
+
     /// Priority of an interrupt that may be signalled.
     fn signalled(&self, intid: u32) -> Option<u8> {
         let n = intid >> 5;
@@ -192,7 +205,7 @@ impl Reference {
             .get(usize::try_from(n).ok()?)
             .filter(|_| n <= self.spi_words)?;
         let timers = if n == 0 { TIMERS } else { 0 };
-        let waiting = (word.pending & !word.active | timers) & word.enabled & word.group & word.here;
+        let waiting = (word.waiting() & !word.active | timers) & word.enabled & word.group & word.here;
         let priority = *word.priority.get((intid & 31) as usize)?;
         let may = waiting >> (intid & 31) & 1 == 1 && priority < PRIORITY && self.control & 2 != 0;
         may.then_some(priority)
@@ -228,9 +241,14 @@ impl Reference {
 }
 
 impl Word {
+    /// Pending: made so, or by an input that is high of one that is level-sensitive.
+    fn waiting(&self) -> u32 {
+        self.pending | self.line & !self.edge
+    }
+
     /// What list registers are needed for.
     fn occupying(&self) -> u32 {
-        self.active | self.pending & self.enabled & self.group & self.here
+        self.active | self.waiting() & self.enabled & self.group & self.here
     }
 
     /// A register with a bit an interrupt; `kind` is its block of 128 bytes.
@@ -248,7 +266,7 @@ impl Word {
         match kind {
             1 => self.group,
             2 | 3 => self.enabled,
-            4 | 5 => self.pending,
+            4 | 5 => self.waiting(),
             _ => self.active,
         }
     }

@@ -18,6 +18,8 @@ use object::write::elf::{FileHeader, ProgramHeader, Writer};
 use sha2::{Digest, Sha256};
 use zerocopy::FromBytes;
 
+const PAGE: u64 = 0x1000;
+
 /// Memory and how it is entered.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
@@ -160,7 +162,21 @@ impl Memory {
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
 
-    /// The memory as an ELF program. Its first three instructions, in the last page of RAM, load `x0` and jump.
+    /// The last page of RAM that holds nothing.
+    fn free_page(&self) -> u64 {
+        let end = self.ram.0 + self.ram.1;
+        let mut pages = (1..=self.ram.1 / PAGE).map(|number| end - number * PAGE);
+        let is_free = |page: &u64| {
+            let ends_before = |(at, bytes): &(u64, Vec<u8>)| at + bytes.len() as u64 <= *page;
+            let begins_behind = |(at, _): &(u64, Vec<u8>)| *at >= page + PAGE;
+            self.pieces
+                .iter()
+                .all(|piece| ends_before(piece) || begins_behind(piece))
+        };
+        pages.find(is_free).unwrap_or(self.ram.0)
+    }
+
+    /// The memory as an ELF program. Its first three instructions, in the last free page of RAM, load `x0` and jump.
     ///
     /// # Errors
     /// It would be larger than a file can be.
@@ -176,7 +192,7 @@ impl Memory {
             .chain(self.argument.to_le_bytes())
             .chain(self.entry.to_le_bytes())
             .collect();
-        let start = self.ram.0 + self.ram.1 - 0x1000;
+        let start = self.free_page();
         let mut pieces: Vec<(u64, &[u8])> = self.pieces.iter().map(|(at, b)| (*at, b.as_slice())).collect();
         pieces.push((start, &stub));
         let mut bytes = Vec::new();
@@ -219,6 +235,27 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_enters_a_guest_overwrites_nothing_of_it() {
+        let (start, byte) = (0x4000_0000, vec![1]);
+        let memory = Memory {
+            pieces: vec![
+                (start + 0x3fff, byte.clone()),
+                (start + 0x1fff, vec![1, 1]),
+                (start, byte),
+            ],
+            entry: start,
+            argument: 0,
+            ram: (start, 0x5000),
+        };
+        assert_eq!(memory.free_page(), start + 0x4000);
+        let full = Memory {
+            ram: (start, 0x4000),
+            ..memory
+        };
+        assert_eq!(full.free_page(), start, "no page is free");
+    }
 
     #[test]
     fn only_what_a_partition_loads_itself_from_is_read() {

@@ -63,7 +63,7 @@ pub struct Row {
 #[derive(Clone, Debug, Serialize)]
 pub struct Missing {
     /// Its name.
-    pub id: &'static str,
+    pub id: String,
     /// Why.
     pub reason: String,
 }
@@ -116,6 +116,9 @@ pub struct Report {
     pub paths: Vec<Path>,
     /// Breaches of the gate.
     pub breaches: Vec<String>,
+    /// Bounds that are far above what was measured. Where the images are of another compiler than the bounds, that is no
+    /// breach.
+    pub loose: Vec<String>,
     /// Runs.
     pub runs: Vec<Run>,
 }

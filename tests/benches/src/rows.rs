@@ -80,9 +80,9 @@ impl Found {
         }
     }
 
-    pub(crate) fn lacks(&mut self, id: &'static str, reason: &str) {
+    pub(crate) fn lacks(&mut self, id: &str, reason: &str) {
         self.missing.push(Missing {
-            id,
+            id: id.to_owned(),
             reason: reason.to_owned(),
         });
     }
@@ -97,6 +97,16 @@ impl Found {
         });
         self.paths_of(&ran);
         (ran.printed, ran.counts)
+    }
+
+    /// What has an entry and was not measured wants the plugin, and says why there is none. Implements: BH-BENCH-011.
+    fn without_plugin(&mut self, bounds: &Bounds, reason: &str) {
+        for id in bounds.figure.iter().map(|entry| entry.id.as_str()) {
+            if !self.rows.iter().any(|row| row.id == id) {
+                self.missing.retain(|m| m.id != id);
+                self.lacks(id, reason);
+            }
+        }
     }
 
     /// Takes EL2's share of the time of the core in a run that has the largest.
@@ -198,18 +208,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     slots(&mut found);
     size(place, &mut found)?;
     if let Err(reason) = &built {
-        for id in [
-            "timer_irq_shared_el2",
-            "world_switch",
-            "metering",
-            "longest_el2_path",
-            "boot_to_guest",
-            "boot_verify",
-            "linux_first_user",
-        ] {
-            found.missing.retain(|m| m.id != id);
-            found.lacks(id, reason);
-        }
+        found.without_plugin(&bounds, reason);
     }
     let statics = Statics::of(place, bounds.path.iter().map(|p| &p.id).chain(found.paths.keys()))?;
     if let Some(row) = found.rows.iter_mut().find(|r| r.id == "longest_el2_path") {
@@ -222,6 +221,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     let absent = |id: &str| built.is_err() && found.missing.iter().any(|m| m.id == id);
     let mut breaches = bounds.judge(&found.paths, &statics.longest);
     breaches.extend(bounds.judge_figures(&found.rows, absent));
+    let (loose, breaches): (Vec<_>, Vec<_>) = breaches.iter().partition(|breach| breach.is_of_the_bound());
     let breaches = breaches.iter().map(ToString::to_string);
     Ok(Report {
         bench: 1,
@@ -231,6 +231,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
             .chain(statics.breaches.iter().cloned())
             .chain(found.breaches)
             .collect(),
+        loose: loose.iter().map(ToString::to_string).collect(),
         paths: path_rows(&found.paths, &bounds, &statics),
         table: table::markdown(&found.rows, &bounds),
         rows: found.rows,
@@ -275,7 +276,7 @@ fn slots(found: &mut Found) {
     found.time(id, None, Some(&late));
     found.note(
         id,
-        "the slot's begin to the first reading of the counter in it, the largest of each of the runs on one core: switch and pi_inversion_*; at most the longest path",
+        "the slot's begin to the first reading of the counter in it, the largest of each of the runs on one core: switch, late and pi_inversion_*; at most the longest path",
     );
 }
 
@@ -318,6 +319,26 @@ fn size(place: Place<'_>, found: &mut Found) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Verifies: BH-BENCH-011.
+    #[test]
+    fn without_a_plugin_each_figure_is_measured_or_missing() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("bounds.toml");
+        let bounds = Bounds::read(&file).expect("bounds.toml");
+        let mut found = Found::default();
+        found.one("text_bytes", "bytes", 1, None);
+        found.lacks("boot_verify", "another reason");
+        found.without_plugin(&bounds, "no compiler");
+        let missing = |id: &str| found.missing.iter().filter(|m| m.id == id).count();
+        for entry in &bounds.figure {
+            assert_eq!(
+                missing(&entry.id),
+                usize::from(entry.id != "text_bytes"),
+                "{}",
+                entry.id
+            );
+        }
+    }
 
     /// Verifies: BH-BENCH-015.
     #[test]

@@ -11,12 +11,13 @@ use crate::{Error, Place};
 /// Parts of `hypervisor.bin` that execute at EL2.
 pub(crate) const EL2: [&str; 2] = ["qemu-virt/boot.elf", "qemu-virt/runtime.elf"];
 /// Sources of EL2 on this board but its drivers.
-pub(crate) const SOURCES: [&str; 6] = [
+pub(crate) const SOURCES: [&str; 7] = [
     "hypervisor/abi/src",
     "hypervisor/policy/src",
     "hypervisor/arch/src",
     "hypervisor/boot/src",
     "hypervisor/runtime/src",
+    "bsp/board/src",
     "qemu-virt/board/src",
 ];
 /// What EL2 shares with the compiler, and what runs at EL1.

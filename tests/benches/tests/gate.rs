@@ -236,3 +236,64 @@ fn what_el2_counts_otherwise_than_the_emulator_fails() {
         assert_eq!(counts.audit(&entries(3), time), [wanted]);
     }
 }
+
+/// DESIGN's aims: what is judged of each, and the figure. Verifies: BH-BENCH-003.
+#[test]
+fn no_aim_is_ever_lowered() {
+    const PATHS: [(&str, u64); 8] = [
+        ("hvc_null", 30),
+        ("gicd_read", 100),
+        ("gicd_write", 150),
+        ("hvc_doorbell", 200),
+        ("sgi", 150),
+        ("irq", 80),
+        ("fiq_switch", 400),
+        ("wake_sleep", 500),
+    ];
+    const FIGURES: [(&str, Of, u64); 18] = [
+        ("timer_irq_dedicated", Of::Max, 1),
+        ("timer_irq_shared_el2", Of::Max, 80),
+        ("null_hypercall", Of::Max, 30),
+        ("gicd_read", Of::Max, 100),
+        ("gicd_enable_write", Of::Max, 150),
+        ("doorbell", Of::Max, 200),
+        ("self_sgi", Of::Max, 150),
+        ("longest_el2_path", Of::Max, 500),
+        ("world_switch", Of::Max, 400),
+        ("sliced_timer_lateness", Of::Max, 701_400),
+        ("boot_to_guest", Of::Max, 20_000),
+        ("linux_first_user", Of::Ratio, 1010),
+        ("linux_cpu_bound", Of::Ratio, 1010),
+        ("cyclictest", Of::Ratio, 1100),
+        ("reset_to_first_can_frame", Of::Max, 50_000_000),
+        ("el2_share", Of::Max, 10_000),
+        ("text_bytes", Of::Max, 32_768),
+        ("source_lines", Of::Max, 6000),
+    ];
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("bounds.toml");
+    let bounds = Bounds::read(&file).expect("bounds.toml");
+    for (id, aim) in PATHS {
+        let entry = bounds.path.iter().find(|e| e.id == id);
+        assert_eq!(entry.map(|e| e.ceiling), Some(aim), "{id}");
+    }
+    for (id, of, aim) in FIGURES {
+        let entry = bounds.figure.iter().find(|e| e.id == id);
+        assert_eq!(entry.map(|e| (e.of, e.ceiling)), Some((of, Some(aim))), "{id}");
+    }
+    // No path may take longer than the longest may.
+    assert!(bounds.path.iter().all(|e| e.ceiling <= 500));
+}
+
+/// What was seen elsewhere excuses no bound that it is above. Verifies: BH-BENCH-003.
+#[test]
+fn what_was_seen_excuses_no_more_than_its_bound() {
+    let mut bounds = bounds(80, 200, Some("why"));
+    let mut seen = |known| {
+        bounds.path[0].known = known;
+        breaches(&bounds, "irq", &[100])
+    };
+    let loose = ["irq: bound 200 is more than 1.10 times the most that is known, 100"];
+    assert_eq!(seen(None), loose);
+    assert!(seen(Some(190)).is_empty());
+    assert_eq!(seen(Some(201)), loose);
+}

@@ -163,6 +163,51 @@ impl Debugger {
         value.swap_bytes() >> (u64::BITS as usize - 4 * answer.len())
     }
 
+    /// The bytes of any register of the core that was chosen, as hexadecimal digits in memory's order; empty where the stub
+    /// has none of that number.
+    pub fn digits(&mut self, register: u32) -> String {
+        let answer = self.ask(&format!("p{register:x}"));
+        if answer.starts_with('E') {
+            String::new()
+        } else {
+            answer
+        }
+    }
+
+    /// Names and numbers of the system registers that the stub knows.
+    ///
+    /// # Panics
+    /// The stub has no description of them.
+    ///
+    /// # References
+    /// GDB manual, "Target Descriptions"; QEMU, `target/arm/gdbstub.c`.
+    pub fn system_registers(&mut self) -> Vec<(String, u32)> {
+        /// Bytes asked for at a time.
+        const PART: usize = 0x800;
+        let mut text = String::new();
+        loop {
+            let from = text.len();
+            let part = self.ask(&format!(
+                "qXfer:features:read:system-registers.xml:{from:x},{PART:x}"
+            ));
+            let (more, rest) = part.split_at(1);
+            text.push_str(rest);
+            match more {
+                "m" => {}
+                "l" => break,
+                _ => panic!("{part}"),
+            }
+        }
+        let word = |element: &str, key: &str| {
+            let (_, rest) = element.split_once(&format!(" {key}=\""))?;
+            Some(rest.split_once('"')?.0.to_owned())
+        };
+        let elements = text.split("<reg").skip(1);
+        elements
+            .filter_map(|element| Some((word(element, "name")?, word(element, "regnum")?.parse().ok()?)))
+            .collect()
+    }
+
     /// As [`Debugger::run_to`], but passes by until `wanted` agrees to what it finds there.
     ///
     /// # Panics

@@ -12,6 +12,7 @@ use bulkhead_runner::report::Report;
 use object::elf::PT_LOAD;
 use object::read::elf::{ElfFile64, ProgramHeader};
 use object::{Endianness, Object};
+use serde_json::json;
 
 /// Where EL2 enters a partition that starts.
 const LOADER_IPA: u64 = 0x7f_0000_0000;
@@ -127,9 +128,11 @@ fn a_restart_in_mid_brake_loses_no_more_than_a_period() {
             "others in WFI"
         };
         let Restart { took, wait, el2 } = restart(us, others);
-        println!(
-            "fault {us} us after an activation, {beside}: {took} ns to the next valid frame, of which {wait} ns of waiting for the sensors (aim {AIM_NS}); {el2} EL2 instructions (bound {EL2_BOUND})"
-        );
+        let figures = json!({
+            "fault_us_after_an_activation": us, "beside": beside, "to_next_valid_frame_ns": took, "aim_ns": AIM_NS,
+            "of_which_waiting_for_sensors_ns": wait, "el2_instructions": el2, "el2_instructions_bound": EL2_BOUND,
+        });
+        println!("{}", json!({ "restart": figures }));
         found.push((us, took, wait, el2));
     }
     for (us, took, wait, el2) in found {
@@ -167,11 +170,11 @@ fn without_a_restart_the_car_reacts_in_the_fault_tolerant_time() {
     let report = session.finish("measured").expect("report");
     let adas = partition(&report, "adas");
     assert_eq!((adas.state.as_str(), adas.restarts), ("failed", 0));
-    println!("{end}\n{:?}", report.reactions);
+    println!("{end}");
     let found = &report.reactions[0];
     let took = found.took_ns.expect("a reaction");
     assert_eq!(found.resumed_ns, None);
-    println!("fault to reaction {took} ns, tolerated {} ns", found.limit_ns);
+    println!("{}", json!({ "reaction": found }));
     assert!((90_000_000..=found.limit_ns).contains(&took), "{took} ns");
     assert!(!report.reasons.iter().any(|reason| reason.contains("tolerated")));
 }
@@ -274,7 +277,7 @@ fn in_its_last_life_it_gives_its_safe_output_and_no_other() {
     let adas = partition(&report, "adas");
     assert_eq!((adas.state.as_str(), adas.restarts), ("safe", 1));
     let found = &report.reactions[0];
-    println!("{found:?}");
+    println!("{}", json!({ "reaction": found }));
     assert_eq!(found.resumed_ns, None, "a brake request");
     assert!(found.took_ns.is_some_and(|took| took <= found.limit_ns));
     for name in ["vehicle", "cluster"] {

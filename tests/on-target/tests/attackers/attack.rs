@@ -12,6 +12,7 @@ use bulkhead_runner::report::Report;
 use bulkhead_runner::{Session, reason};
 
 use super::victims::{hashes, others_unharmed, range, untouched};
+use super::watch::watched;
 use super::{PATIENCE, SYSTEM};
 
 /// What an attack did, and what became of the others.
@@ -52,6 +53,8 @@ pub(crate) struct Before {
 
 /// An attack that is to run.
 pub(crate) struct Attack<'a> {
+    /// Spec of its system.
+    pub(crate) system: &'a str,
     /// The attack's name, and what it may be told.
     pub(crate) what: &'a str,
     pub(crate) changes: &'a [&'a str],
@@ -59,15 +62,19 @@ pub(crate) struct Attack<'a> {
     pub(crate) cluster: (&'a str, &'a str),
     /// Port of the debugger's stub.
     pub(crate) gdb: Option<u16>,
+    /// How often everybody is looked at meanwhile, in virtual time.
+    pub(crate) looks: Option<Duration>,
 }
 
 /// Lets the attacker attack, and looks at everybody else.
 pub(crate) fn attack(what: &str, changes: &[&str]) -> Outcome {
     let attack = Attack {
+        system: SYSTEM,
         what,
         changes,
         cluster: ("cluster", "ready"),
         gdb: None,
+        looks: None,
     };
     attack.run(|_| ()).0
 }
@@ -110,7 +117,7 @@ pub(crate) struct Console {
 
 /// Of the attacker's console so far.
 pub(crate) fn console(session: &mut Session, system: &System) -> Console {
-    let (window, _) = range(system, &["grant", "partition:attacker", "window"]);
+    let (window, _) = range(system, &["grant", "el2:boot", "window:attacker"]);
     let at = window + (TX_CONTROL + offset_of!(RingControl, dropped)) as u64;
     let dropped = session.memory(at, 4).expect("window");
     let dropped = u32::from_le_bytes(dropped.try_into().expect("4 bytes")).into();
@@ -130,7 +137,7 @@ impl Attack<'_> {
         let name = self.what.split(' ').next().unwrap_or_default();
         let arguments = format!("partitions.attacker.args=\"attack={} wait\"", self.what);
         let changes = [&[arguments.as_str()], self.changes].concat();
-        let system = System::build(SYSTEM, &changes);
+        let system = System::build(self.system, &changes);
         let (elf, ready) = self.cluster;
         let places = untouched(&system, &[("cluster", elf), ("beside", "stubborn")]);
         let mut session = system.start(|options| {
@@ -144,7 +151,12 @@ impl Attack<'_> {
         let before = counts(&mut session, &system);
         let quiet = console(&mut session, &system);
         session.send("attacker", b"g").expect("the attacker is told");
-        let line = says(&mut session, "attacker", " succeeded", PATIENCE);
+        let line = match self.looks {
+            None => says(&mut session, "attacker", " succeeded", PATIENCE),
+            Some(pause) => watched(&mut session, &system, pause, |session| {
+                assert_eq!(hashed, hashes(session, &places), "what nobody writes has changed");
+            }),
+        };
         // The system slot takes what is left in the SMMU's queue. The attacker's SPIs are masked outside its slots, and
         // nobody knows in which slot the machine is looked at: over four frames, one look is in one of its own.
         let mut spis = BTreeSet::new();

@@ -13,7 +13,7 @@ use bulkhead_runner::command::Timing;
 
 /// What keeps a register's content in its partition.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kept {
+pub(crate) enum Kept {
     /// A field of `El1State` or `FpState`.
     Switched,
     /// As `Switched`, but QEMU's Cortex-A72 keeps nothing that is written to it.
@@ -29,7 +29,7 @@ enum Kept {
 /// # References
 /// Arm DDI 0487, "AArch64 System register descriptions", "Generic Timer registers", for Armv8.0 without optional
 /// features; Arm IHI 0069, "AArch64 System register descriptions".
-const REGISTERS: &[(&str, &str, Kept)] = &[
+pub(crate) const REGISTERS: &[(&str, &str, Kept)] = &[
     ("3 0 1 0 0", "SCTLR_EL1", Kept::Switched),
     ("3 0 1 0 2", "CPACR_EL1", Kept::Switched),
     ("3 0 2 0 0", "TTBR0_EL1", Kept::Switched),

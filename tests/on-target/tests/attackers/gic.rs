@@ -8,8 +8,8 @@ use bulkhead_on_target::gdb::{Debugger, free_port};
 use bulkhead_on_target::partition;
 use bulkhead_runner::Session;
 
-use super::LINE;
 use super::attack::{Attack, Outcome, attack};
+use super::{LINE, SYSTEM};
 
 /// INTID of `can0`, whose partition does not run: a debugger has it active.
 const CAN: u32 = 36;
@@ -88,6 +88,7 @@ fn interrupts(what: &str, core: u64, changes: &[&str]) -> Outcome {
     let port = free_port();
     let mut begun = false;
     let (outcome, [before, after]) = Attack {
+        system: SYSTEM,
         what,
         changes: &[
             &[
@@ -99,6 +100,7 @@ fn interrupts(what: &str, core: u64, changes: &[&str]) -> Outcome {
         .concat(),
         cluster: ("attackers", "listening"),
         gdb: Some(port),
+        looks: None,
     }
     .run(|session| {
         if !begun {
@@ -110,6 +112,12 @@ fn interrupts(what: &str, core: u64, changes: &[&str]) -> Outcome {
         }
         foreign(session, core)
     });
+    // What it did to active priorities and binary point it did with an interrupt active, too.
+    let said = &partition(&outcome.report, "attacker").console_tail;
+    assert!(
+        said.contains("CPU interface, active 1023") && said.contains("CPU interface, active 4"),
+        "{said}"
+    );
     let heard = &partition(&outcome.report, "cluster").console_tail;
     assert!(!heard.contains("HEARD"), "SGIs of others: {heard}");
     let active = before

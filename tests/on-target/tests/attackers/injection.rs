@@ -18,6 +18,7 @@ use bulkhead_runner::report::{Partition, Report};
 use object::Endianness;
 use object::elf::{PF_W, PT_LOAD};
 use object::read::elf::{ElfFile64, ProgramHeader};
+use serde_json::json;
 
 use super::judgement::{Class, Party, Seen, judge};
 use super::strike::{Hit, Random, strike};
@@ -287,12 +288,14 @@ fn campaign(seeds: std::ops::Range<u64>) -> BTreeMap<Class, u64> {
         (hit.class, class)
     });
     let mut classes = BTreeMap::new();
-    let mut places: BTreeMap<(&str, Class), u64> = BTreeMap::new();
+    let mut places: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+    let named = |class: Class| format!("{class:?}").to_lowercase();
     for (place, class) in judged {
         *classes.entry(class).or_insert(0) += 1;
-        *places.entry((place, class)).or_insert(0) += 1;
+        *places.entry(place).or_default().entry(named(class)).or_insert(0) += 1;
     }
-    println!("{{\"injections\":{classes:?},\"by_place\":{places:?}}}");
+    let counted: BTreeMap<String, u64> = classes.iter().map(|(class, n)| (named(*class), *n)).collect();
+    println!("{}", json!({ "injections": counted, "by_place": places }));
     classes
 }
 

@@ -5,6 +5,7 @@ use bulkhead_on_target::{REFERENCE, System, core, lines, partition, says};
 use bulkhead_runner::Session;
 
 use super::attack::number;
+use super::victims::records;
 
 const LINUX: &str = "infotainment";
 
@@ -160,6 +161,46 @@ fn does_its_worst(reboots: u64) {
 #[test]
 fn linux() {
     does_its_worst(REBOOTS);
+}
+
+/// What `devmem` ends with at the channel of `adas`, in a system with these readers, and the memory faults of Linux.
+fn at_the_channel(readers: &str) -> (u64, u64) {
+    let whole = System::build(REFERENCE, &[]);
+    let records = records(&whole);
+    let head = ["grant", "partition:infotainment", "channel:vehicle-state"];
+    let mut granted = records
+        .iter()
+        .filter(|record| record.starts_with(&head.map(str::to_owned)));
+    let address = granted
+        .next()
+        .and_then(|record| record.last())
+        .expect("its address");
+    let readers = format!("channels.vehicle-state.readers=[{readers}]");
+    let system = System::build(
+        REFERENCE,
+        &["partitions.infotainment.health={ memory-fault: log }", &readers],
+    );
+    let mut session = system.start(|_| {});
+    ready(&mut session);
+    type_line(
+        &session,
+        &format!("devmem {address} 32 >/dev/null 2>&1; echo $? status $((7000+80)) end"),
+    );
+    let line = says(&mut session, LINUX, "7080 end", 60);
+    let report = session.finish("it was tried").expect("report");
+    let blamed = report.health_counts.get("partition:infotainment");
+    let faults = blamed.and_then(|errors| errors.get("memory-fault")).copied();
+    (number(&line, "status"), faults.unwrap_or(0))
+}
+
+/// With a grant more the same Linux reaches with `devmem` what it is refused without. Verifies: BH-ATK-002.
+#[test]
+fn linux_with_a_grant_more() {
+    /// A shell's status of a process that a bus error ended.
+    const BUS_ERROR: u64 = 128 + 7;
+    let (refused, granted) = (at_the_channel("cluster"), at_the_channel("cluster, infotainment"));
+    assert_eq!(refused, (BUS_ERROR, 1), "it is none of its business");
+    assert_eq!(granted, (0, 0), "as a reader of the channel");
 }
 
 /// Verifies: BH-ATK-002.

@@ -5,9 +5,10 @@
 //! A word is a claim of everybody who can write it. So a participant can have another one refused, lose its lock, or
 //! blamed for having held it; nothing of that ends the other one.
 
-use bulkhead_on_target::{System, core, lines, partition, says};
+use bulkhead_on_target::{System, core, partition, says};
 use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::{LockReport, Report};
+use serde_json::json;
 
 use super::PATIENCE;
 use super::attack::number;
@@ -45,7 +46,8 @@ fn attack(name: &str, changes: &[&str]) -> (u64, u64, LockReport, Report) {
     let lock = lock.expect("the lock").clone();
     let (attempts, succeeded) = (number(&line, "attempts"), number(&line, "succeeded"));
     println!(
-        "{{\"attack\":\"{name}\",\"attempts\":{attempts},\"succeeded\":{succeeded},\"victim\":\"{last}\",\"lock\":{lock:?}}}"
+        "{}",
+        json!({ "attack": name, "attempts": attempts, "succeeded": succeeded, "victim": last, "lock": lock })
     );
     let worst = number(&last, "worst");
     assert!(worst <= HOLD_NS + SLACK_NS, "the victim waited {worst} ns");

@@ -7,6 +7,7 @@
 
 mod attack;
 mod canary;
+mod first;
 mod gic;
 mod injection;
 mod judgement;
@@ -20,19 +21,26 @@ mod time;
 mod traffic;
 mod victims;
 mod virtio;
+mod watch;
 mod workers;
 
 use std::env;
+use std::time::Duration;
 
 use bulkhead_on_target::partition;
 
-use attack::attack;
+use attack::{Attack, attack, number};
 
 const SYSTEM: &str = "tests/systems/attackers.yaml";
+const FUZZ: &str = "tests/systems/fuzz.yaml";
 /// Seed of the random traps, and programs of about 65 traps; the variables that replace them.
 const SEED: u64 = 20_261_121;
 const PROGRAMS: u64 = 8_000;
 const SEED_NAME: &str = "BULKHEAD_FUZZ_SEED";
+/// Virtual time from look to look at everybody else.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// Programs of the corpus that reset their partition.
+const RESETS: u64 = 2;
 const PROGRAMS_NAME: &str = "BULKHEAD_FUZZ_PROGRAMS";
 /// INTID of `edu0`.
 const LINE: u32 = 37;
@@ -173,21 +181,41 @@ impl Drop for Replay {
     }
 }
 
-/// Random traps of one seed, by EL2's count; with the same seed they are the same.
+/// The corpus and random traps of one seed, by EL2's count; with the same seed they are the same.
 fn random_traps(seed: u64, programs: u64) -> u64 {
     let _replay = Replay(seed, programs);
-    let outcome = attack(&format!("fuzz seed={seed} programs={programs}"), &[]);
+    let what = format!("fuzz seed={seed} programs={programs}");
+    let attack = Attack {
+        system: FUZZ,
+        what: &what,
+        changes: &[],
+        cluster: ("cluster", "ready"),
+        gdb: None,
+        looks: Some(BETWEEN_LOOKS),
+    };
+    let (outcome, _) = attack.run(|_| ());
     let attacker = partition(&outcome.report, "attacker");
-    let broken = attacker
-        .console_tail
-        .lines()
-        .filter(|line| line.starts_with("BROKEN"));
-    let broken: Vec<&str> = broken.collect();
+    let said = |word: &str| -> Vec<&str> {
+        let lines = attacker.console_tail.lines();
+        lines.filter(|line| line.starts_with(word)).collect()
+    };
+    let broken = said("BROKEN");
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+    let last = said("fuzz:");
+    let told = |word| number(last.first().expect("what it did"), word);
+    let known = told("programs");
     assert_eq!(
         (outcome.attempts, outcome.succeeded, attacker.restarts),
-        (programs, 0, 0),
+        (known + programs, 0, RESETS),
         "seed {seed}"
+    );
+    let (transfers, faults) = (
+        told("transfers"),
+        attacker.dma_faults.get("edu0").copied().unwrap_or(0),
+    );
+    assert!(
+        faults >= told("foreign") && (told("foreign") > 0 || programs < PROGRAMS),
+        "{last:?}, {faults} faults of edu0"
     );
     let foreign: Vec<&u32> = outcome.spis.iter().filter(|spi| **spi != LINE).collect();
     assert!(
@@ -195,13 +223,14 @@ fn random_traps(seed: u64, programs: u64) -> u64 {
         "the distributor lets SPIs {foreign:?} of others through"
     );
     println!(
-        "{{\"fuzz\":{{\"seed\":{seed},\"traps\":{},\"el2_failures\":0}}}}",
+        "{{\"fuzz\":{{\"seed\":{seed},\"corpus\":{known},\"traps\":{},\"transfers\":{transfers},\"dma_faults\":{faults},\"el2_failures\":0}}}}",
         outcome.entries
     );
     outcome.entries
 }
 
-/// Whatever a seed makes of calls, registers, interrupts and timers. Verifies: BH-ATK-001, BH-TRAP-010.
+/// Whatever the corpus and a seed make of calls, registers, interrupts, timers, the emulated UART, a lock and a bus master.
+/// Verifies: BH-ATK-001, BH-TRAP-010, BH-CON-003.
 #[test]
 fn seeded_traps() {
     let of = |name: &str, usual: u64| env::var(name).map_or(usual, |text| text.parse().expect("a number"));

@@ -11,6 +11,12 @@ use super::victims::{ends, hex, records};
 const CHANNEL: &str = "channels.vehicle-state.readers=[cluster, attacker]";
 const CHANNEL_PAGES: u64 = 16;
 const PAGE: u64 = 4096;
+/// A function of another, and the pages of its registers; the first and the last one are tried twice, since they are named, too.
+const FUNCTION: [&str; 2] = [
+    "partitions.store.devices=[can0]",
+    "partitions.attacker.devices=[edu0, edu1]",
+];
+const FUNCTION_PAGES: u64 = 256 + 2;
 
 /// Verifies: BH-ATK-001.
 #[test]
@@ -83,6 +89,14 @@ fn every_place() {
     outcome.blamed("memory-fault", "log");
     let control = everywhere(&[CHANNEL]);
     assert_eq!(control.succeeded, CHANNEL_PAGES, "with a channel to read");
+    let control = everywhere(&FUNCTION);
+    assert_eq!(
+        control.succeeded,
+        2 * FUNCTION_PAGES,
+        "with another's function: a load and a store of each page"
+    );
+    let said = &partition(&control.report, "attacker").console_tail;
+    assert!(said.contains("STORED"), "{said}");
 }
 
 /// Verifies: BH-ATK-001, BH-DMA-023, BH-DMA-024, BH-DMA-025.
