@@ -73,6 +73,7 @@ add_host() {
     fake dtc <<<''
     fake mkimage <<<''
     fake openssl <<<''
+    fake python3 <<<''
     fake shellcheck <<<''
     fake gdb-multiarch <<<''
     add_qemu 10.0.2

@@ -137,6 +137,57 @@ fn a_call_of_the_firmware_delays_whoever_shares_the_core() {
     );
 }
 
+/// The response of the first task of `panel` in a valid spec of tests/invalid with these tasks and another edit.
+fn of_panel(file: &str, tasks: &str, edit: (&str, &str), costs: [u64; 6]) -> u64 {
+    let path = format!("tests/invalid/{file}");
+    let valid = std::fs::read_to_string(root().join(&path)).unwrap();
+    let (key, (from, to)) = ("\n  panel:\n", edit);
+    assert_eq!((valid.matches(key).count(), valid.matches(from).count()), (1, 1));
+    let text = valid.replace(key, &format!("{key}    tasks: {tasks}\n"));
+    let fixture = Fixture::new();
+    let system = load_text(&text.replace(from, to), &fixture.paths(&path), &[]).unwrap();
+    reports(&system, &bounds(costs, true))[0].response_ns.unwrap()
+}
+
+// Verifies: BH-TASK-022
+#[test]
+fn each_ring_of_a_doorbell_costs_who_hears_it_an_interrupt() {
+    let panel = |from, to, interrupt| {
+        let tasks = "{ draw: { period: 10ms, wcet: 1ms } }";
+        let costs = [0, 0, 0, interrupt, 0, 0];
+        of_panel("valid.doorbells.yaml", tasks, (from, to), costs)
+    };
+    let bell = "{ interval: 1ms }\n    writer: control\n    readers: [panel]";
+    // By hand: 8 ms without a slot, the task, its own interrupt; in a little more than 9 ms ten rings, or four.
+    let alone = 9 * MS + 2 * US;
+    assert_eq!(panel(bell, bell, 2 * US), alone + 10 * 2 * US);
+    let seldom = bell.replace("1ms", "3ms");
+    assert_eq!(panel(bell, &seldom, 2 * US), alone + 4 * 2 * US);
+    // Whoever rings pays nothing for it, and nobody does when an interrupt is free.
+    let other = bell.replace("control", "panel").replace("[panel]", "[control]");
+    assert_eq!(panel(bell, &other, 2 * US), alone);
+    assert_eq!(panel(bell, bell, 0), 9 * MS);
+}
+
+// Verifies: BH-TASK-022, BH-TASK-030
+#[test]
+fn who_shares_a_slot_pays_for_overruns_of_others_and_for_each_wake_up() {
+    let panel = |switch, lateness| {
+        let tasks = "{ draw: { period: 20ms, wcet: 1ms } }";
+        let costs = [switch, lateness, 0, 0, 0, 0];
+        let same = "major_frame: 10ms";
+        of_panel("valid.sharing.yaml", tasks, (same, same), costs)
+    };
+    // By hand: its 3 ms are used up at 3 ms; in the next frame `dash` takes its 1 ms first.
+    let free = 7 * MS + MS + MS;
+    assert_eq!(panel(0, 0), free);
+    // The slot begins late, behind one switch; `dash` may overrun by the lateness and two switches; and the wake-up
+    // takes two switches, as `lamp` and `linux` may be on the core.
+    assert_eq!(panel(0, 20 * US), free + 20 * US + 20 * US);
+    assert_eq!(panel(10 * US, 0), free + 10 * US + 20 * US + 20 * US);
+    assert_eq!(panel(10 * US, 20 * US), free + 30 * US + 40 * US + 20 * US);
+}
+
 // Verifies: BH-TASK-022
 #[test]
 fn only_measured_costs_prove_anything() {

@@ -46,7 +46,7 @@ fn breaches(fixture: &Fixture, file: &str, overrides: &[String]) -> Vec<Record> 
 // BH-CFG-130, BH-CFG-131, BH-CFG-132, BH-CFG-133, BH-CFG-134, BH-CFG-135, BH-LANG-020, BH-LANG-021,
 // BH-TASK-001, BH-TASK-002, BH-TASK-003, BH-TASK-004, BH-TASK-005, BH-TASK-006, BH-TASK-007, BH-TASK-008,
 // BH-TASK-009, BH-TASK-024, BH-TASK-025, BH-TASK-026,
-// BH-LIFE-011, BH-HEALTH-012, BH-HEALTH-013, BH-HEALTH-014, BH-HEALTH-015, BH-HEALTH-016, BH-HEALTH-017, BH-HEALTH-030, BH-HEALTH-031,
+// BH-LIFE-011, BH-HEALTH-012, BH-HEALTH-013, BH-HEALTH-014, BH-HEALTH-015, BH-HEALTH-016, BH-HEALTH-017, BH-HEALTH-048, BH-HEALTH-030, BH-HEALTH-031,
 // BH-CFG-221, BH-CFG-222, BH-CFG-223, BH-CFG-224, BH-CFG-225, BH-CFG-226, BH-CFG-231, BH-CFG-232,
 // BH-LANG-022, BH-HEALTH-032, BH-CFG-215, BH-CFG-216, BH-CFG-217, BH-CFG-218.
 #[test]
@@ -209,7 +209,6 @@ const ALONE: &[&str] = &[
     "board.bounds",
     "dump.no-range",
     "errata.no-remedy",
-    "errata.not-named",
     "errata.not-needed",
     "errata.unknown-core",
     "health.monitor",
@@ -238,7 +237,6 @@ const ALONE: &[&str] = &[
     "schedule.unknown-partition.share",
     "sharing.too-many",
     "sharing.too-short",
-    "tasks.interrupt",
     "tasks.name",
     "tasks.nothing",
     "tasks.too-many",

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The JSON Schema: equal to the committed files, and judged by a validator of another hand.
+//! The JSON Schema: equal to the committed files, and judged by two validators of other hands.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+#[path = "common/judges.rs"]
+mod judges;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +13,7 @@ use bulkhead_model::board::Board;
 use bulkhead_model::bounds::{Basis, CostPath};
 use bulkhead_model::language::{BOARD, SPEC, Table};
 use bulkhead_model::{keys, load_board, schema};
-use jsonschema::Validator;
+use judges::Judges;
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -125,8 +128,11 @@ fn instance(path: &Path) -> Option<Value> {
     serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).ok()
 }
 
-fn validator(schema: &Value) -> Validator {
-    jsonschema::draft202012::new(schema).unwrap()
+/// Whether both validators accept; they must agree.
+fn accepts(judges: &Judges, document: &Value) -> bool {
+    let [first, second] = judges.accept(document);
+    assert_eq!(first, second, "{document}");
+    first
 }
 
 /// What the first line of a file in tests/invalid says.
@@ -152,34 +158,71 @@ fn the_schemas_are_schemas() {
 // Verifies: BH-LANG-002
 #[test]
 fn valid_documents_are_accepted() {
-    let accept = |schema: &Value, path: &Path, document: &Value| {
-        let errors: Vec<String> = validator(schema)
-            .iter_errors(document)
-            .map(|e| e.to_string())
-            .collect();
-        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+    let mut accepted = 0;
+    let mut accept = |judges: &Judges, path: &Path| {
+        assert!(accepts(judges, &instance(path).unwrap()), "{}", path.display());
+        accepted += 1;
     };
-    let mut specs = files("config/systems");
-    specs.extend(files("tests/systems"));
-    specs.extend(["valid", "valid.controllers"].map(|f| root().join(format!("tests/invalid/{f}.yaml"))));
+    let invalid = files("tests/invalid");
+    let is_valid = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("valid");
+    let mut specs: Vec<PathBuf> = invalid.into_iter().filter(is_valid).collect();
+    for folder in [
+        "config/systems",
+        "tests/systems",
+        "tests/benches/systems",
+        "tests/mutants/systems",
+        "bsp/template",
+    ] {
+        specs.extend(files(folder));
+    }
+    // The template's board lies beside its system.
+    specs.retain(|path| !path.ends_with("board.yaml"));
+    let mut boards: Vec<PathBuf> = vec![root().join("bsp/template/board.yaml")];
+    for folder in [
+        "config/boards",
+        "tests/systems/boards",
+        "tests/benches/boards",
+        "tests/mutants/boards",
+    ] {
+        boards.extend(files(folder));
+    }
+    let any = Judges::new(&schema::spec(None));
+    let own: Vec<(String, Judges)> = files("config/boards")
+        .iter()
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let judges = Judges::new(&schema::spec(Some(&board(name))));
+            (name.to_owned(), judges)
+        })
+        .collect();
     for path in &specs {
+        accept(&any, path);
         let document = instance(path).unwrap();
-        accept(&schema::spec(None), path, &document);
         let name = document["board"].as_str().unwrap();
-        if !name.contains('/') {
-            accept(&schema::spec(Some(&board(name))), path, &document);
+        if let Some((_, judges)) = own.iter().find(|(board, _)| board == name) {
+            accept(judges, path);
+        } else if path.starts_with(root().join("tests/invalid")) {
+            boards.push(path.with_file_name(name));
         }
     }
     let mut fragments = files("tests/systems/every-key");
     fragments.extend(["empty", "back"].map(|f| root().join(format!("tests/invalid/fragments/{f}.yaml"))));
+    let judges = Judges::new(&schema::fragment(None));
     for path in &fragments {
-        accept(&schema::fragment(None), path, &instance(path).unwrap());
+        accept(&judges, path);
     }
-    let mut boards = files("config/boards");
-    boards.push(root().join("tests/invalid/boards/controllers.yaml"));
+    boards.sort();
+    boards.dedup();
+    let judges = Judges::new(&schema::board());
     for path in &boards {
-        accept(&schema::board(), path, &instance(path).unwrap());
+        accept(&judges, path);
     }
+    assert!(
+        specs.len() > 55 && boards.len() > 15 && accepted > 100,
+        "{} specs, {} boards, {accepted} judged",
+        specs.len(),
+        boards.len()
+    );
 }
 
 /// Breaches of form that a schema cannot see, since there is no document then: the reader of YAML refuses it,
@@ -193,12 +236,14 @@ const NOT_FOR_SCHEMAS: [&str; 3] = [
 // Verifies: BH-LANG-002
 #[test]
 fn structural_errors_are_rejected() {
-    let of = |schema: Value| validator(&schema);
     let (spec, virt) = (
-        of(schema::spec(None)),
-        of(schema::spec(Some(&board("qemu-virt")))),
+        Judges::new(&schema::spec(None)),
+        Judges::new(&schema::spec(Some(&board("qemu-virt")))),
     );
-    let (board, fragment) = (of(schema::board()), of(schema::fragment(None)));
+    let (board, fragment) = (
+        Judges::new(&schema::board()),
+        Judges::new(&schema::fragment(None)),
+    );
     let mut judged = 0;
     for path in files("tests/invalid") {
         let rule = rule(&path);
@@ -210,9 +255,9 @@ fn structural_errors_are_rejected() {
         let file = document["board"].as_str().filter(|b| b.ends_with(".yaml"));
         let included = document["include"][0].as_str();
         let is_rejected = match file {
-            _ if included.is_some() => !fragment.is_valid(&other(included.unwrap())),
-            Some(file) => !board.is_valid(&other(file)),
-            None => !spec.is_valid(&document) && !virt.is_valid(&document),
+            _ if included.is_some() => !accepts(&fragment, &other(included.unwrap())),
+            Some(file) => !accepts(&board, &other(file)),
+            None => !accepts(&spec, &document) && !accepts(&virt, &document),
         };
         assert!(is_rejected, "{} is accepted", path.display());
         judged += 1;
@@ -237,9 +282,9 @@ fn a_board_adds_its_names_and_hover_texts() {
         .unwrap();
     assert_eq!(cores.len(), 4);
     let mut document = instance(&root().join("tests/invalid/valid.yaml")).unwrap();
-    let validator = validator(&schema);
+    let judges = Judges::new(&schema);
     document["partitions"]["control"]["cores"]["dedicated"][0] = 4.into();
-    assert!(!validator.is_valid(&document));
+    assert!(!accepts(&judges, &document));
 }
 
 // Verifies: BH-LANG-001

@@ -5,39 +5,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod common;
+#[path = "common/judges.rs"]
+mod judges;
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use bulkhead_model::{LoadError, Paths, load_board, load_text, schema};
 use common::{Fixture, root};
+use judges::Judges;
 use serde_json::{Value, json};
-
-/// Two validators that share nothing but the schema.
-struct Judges {
-    first: jsonschema::Validator,
-    schemas: boon::Schemas,
-    second: boon::SchemaIndex,
-}
-
-impl Judges {
-    fn new(schema: &Value) -> Self {
-        let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
-        let name = schema["$id"].as_str().unwrap();
-        compiler.add_resource(name, schema.clone()).unwrap();
-        Judges {
-            first: jsonschema::draft202012::new(schema).unwrap(),
-            second: compiler.compile(name, &mut schemas).unwrap(),
-            schemas,
-        }
-    }
-
-    /// What each of them says.
-    fn accept(&self, document: &Value) -> [bool; 2] {
-        let second = self.schemas.validate(document, self.second).is_ok();
-        [self.first.is_valid(document), second]
-    }
-}
 
 /// Rules on the form alone; the others need the meaning of what they read.
 fn is_form(rule: &str) -> bool {

@@ -12,6 +12,7 @@ use bulkhead_types::tables::{
 use serde::Serialize;
 
 use crate::built::{Built, participants};
+use crate::firmware::longest_on;
 use crate::share::slot_use;
 use crate::target::AskError;
 use crate::words::{budget, listed, numbers, time};
@@ -102,7 +103,7 @@ fn owner(built: &Built<'_>, index: usize, core: &Core, asked: u64) -> At {
         return At {
             owner: partition_of(built, vcpu).to_owned(),
             vcpu: Some(vcpu.index),
-            interrupts: dedicated(built, index, vcpu),
+            interrupts: dedicated(built, (index, core), vcpu),
             ..nobody
         };
     }
@@ -127,7 +128,7 @@ fn owner(built: &Built<'_>, index: usize, core: &Core, asked: u64) -> At {
         vcpu: vcpu.map(|v| v.index),
         slot: Some(shown(built, position, slot)),
         next: slots.get(next).map(|s| shown(built, next, s)),
-        interrupts: sliced(built, index, slot, vcpu),
+        interrupts: sliced(built, (index, core), slot, vcpu),
         ..nobody
     }
 }
@@ -202,6 +203,13 @@ fn thieves(built: &Built<'_>, core: usize, owner: Option<&Vcpu>) -> Vec<String> 
             budget(entry)
         ));
     }
+    let calls = u32::try_from(core).map(|core| longest_on(built, core, owner.map(|o| o.partition)));
+    for (who, call) in calls.into_iter().flatten() {
+        list.push(format!(
+            "a call of the firmware by {who}, which nothing interrupts: the slot begins behind it, {} later at most",
+            time(call.within_ns)
+        ));
+    }
     for (name, lock) in built
         .locks()
         .filter(|(_, l)| l.flags & channel_flag::INHERITS != 0)
@@ -231,13 +239,29 @@ fn other_vcpus(built: &Built<'_>, vcpu: &Vcpu) -> Option<String> {
     (!others.is_empty()).then(|| format!("SGIs of its vCPUs {}", listed(others)))
 }
 
-fn dedicated(built: &Built<'_>, core: usize, vcpu: &Vcpu) -> Vec<String> {
+/// How another core calls EL2 on this one. Whether a GICv3 has two security states, so that the firmware keeps Group 0, is
+/// found at boot and stands in no blob.
+pub(crate) fn kick(core: &Core) -> &'static str {
+    let is_gicv2 = core.redistributor == 0;
+    match (core.mode == core_mode::SLICED, is_gicv2) {
+        (true, false) => {
+            "SGI 15 of Group 0, which no guest can mask; where the firmware keeps Group 0, SGI 7 of Group 1, taken to EL2 with all others"
+        }
+        (true, true) => "SGI 15, taken to EL2 with all others",
+        (false, false) => {
+            "SGI 15 of Group 0, which no guest can mask; where the firmware keeps Group 0, no interrupt: EL2 revokes its memory"
+        }
+        (false, true) => "no interrupt: EL2 revokes its memory",
+    }
+}
+
+fn dedicated(built: &Built<'_>, (core, entry): (usize, &Core), vcpu: &Vcpu) -> Vec<String> {
     let mut list = vec!["its virtual timer (INTID 27) and physical timer (INTID 30), without EL2".to_owned()];
     for spi in own_spis(built, core, vcpu) {
         list.push(format!("{}, without EL2", of_whom(built, spi)));
     }
     list.extend(other_vcpus(built, vcpu).map(|sgis| format!("{sgis}; sending one traps to EL2")));
-    list.push("EL2 only to stop or restart it: the kick, SGI 15 of Group 0, which it cannot mask".to_owned());
+    list.push(format!("EL2 only to stop or restart it, by {}", kick(entry)));
     if vcpu.hcr & IMO != 0 {
         list.push("every physical interrupt, by way of EL2".to_owned());
     }
@@ -245,7 +269,7 @@ fn dedicated(built: &Built<'_>, core: usize, vcpu: &Vcpu) -> Vec<String> {
     list
 }
 
-fn sliced(built: &Built<'_>, core: usize, slot: &Slot, vcpu: Option<&Vcpu>) -> Vec<String> {
+fn sliced(built: &Built<'_>, (core, entry): (usize, &Core), slot: &Slot, vcpu: Option<&Vcpu>) -> Vec<String> {
     let end = slot.offset_ns.saturating_add(slot.length_ns);
     let mut list = vec![format!(
         "EL2's slot timer (INTID 26) at {}, the end of the slot",
@@ -253,7 +277,7 @@ fn sliced(built: &Built<'_>, core: usize, slot: &Slot, vcpu: Option<&Vcpu>) -> V
     )];
     list.extend(thieves(built, core, vcpu));
     let Some(vcpu) = vcpu else {
-        list.push("the kick of another core: SGI 15 of Group 0".to_owned());
+        list.push(format!("the kick of another core: {}", kick(entry)));
         let pending = spis(built, core, |_| true);
         if !pending.is_empty() {
             list.push(format!(
@@ -279,7 +303,10 @@ fn sliced(built: &Built<'_>, core: usize, slot: &Slot, vcpu: Option<&Vcpu>) -> V
         list.push(format!("INTID {} of its emulated UART", partition.uart_intid));
     }
     list.extend(other_vcpus(built, vcpu));
-    list.push("the kick of another core: SGI 15 of Group 0, for what concerns this vCPU".to_owned());
+    list.push(format!(
+        "the kick of another core, for what concerns this vCPU: {}",
+        kick(entry)
+    ));
     let foreign = spis(built, core, |p| p != vcpu.partition);
     if !foreign.is_empty() {
         list.push(format!(

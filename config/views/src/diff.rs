@@ -52,7 +52,7 @@ pub struct Change {
 /// Somebody, and what changed for them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Subject {
-    /// `partition:NAME`, `hypervisor`, `el2`, `board`, `system`.
+    /// `partition:NAME`, `hypervisor`, `board`, `global`, `el2`, `system`.
     pub name: String,
     /// What became of it.
     pub verdict: Verdict,
@@ -86,6 +86,7 @@ pub struct Side<'a> {
     stated: &'a Stated,
     hypervisor: Footprint,
     board: Footprint,
+    global: Footprint,
     el2: Footprint,
     partitions: Vec<(String, Footprint)>,
 }
@@ -104,6 +105,7 @@ impl<'a> Side<'a> {
             stated,
             hypervisor: footprint::hypervisor(built),
             board: footprint::board(built),
+            global: footprint::global::global(built),
             el2: footprint::el2(built)?,
             partitions: partitions.map(footprint).collect::<Result<_, BuiltError>>()?,
         })
@@ -128,6 +130,11 @@ pub fn diff(before: &Side<'_>, after: &Side<'_>) -> Difference {
             Some((&after.hypervisor, None)),
         ),
         subject("board", Some((&before.board, None)), Some((&after.board, None))),
+        subject(
+            "global",
+            Some((&before.global, None)),
+            Some((&after.global, None)),
+        ),
     ];
     let mut names: Vec<&String> = before.partitions.iter().map(|(name, _)| name).collect();
     let new = after.partitions.iter().map(|(name, _)| name);

@@ -115,4 +115,9 @@ fn compare(seeds: Range<u64>) {
         verdicts(Verdict::IllFormed),
         verdicts(Verdict::Harmless),
     );
+    // Agreement on mutations of one kind alone would show little.
+    for verdict in [Verdict::Harmful, Verdict::IllFormed, Verdict::Harmless] {
+        let (found, all) = (verdicts(verdict), seeds.end - seeds.start);
+        assert!(found >= all / 20, "only {found} of {all} are {verdict:?}");
+    }
 }

@@ -184,6 +184,33 @@ fn truncated_files() {
     }
 }
 
+/// `cargo tree` for all targets would need the crates of all; the lock file names them. Verifies: BH-CHK-072.
+#[test]
+fn no_crate_of_the_workspace_is_used_on_any_target() {
+    let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).unwrap();
+    let packages: Vec<&str> = lock.split("[[package]]").collect();
+    let mut wanted = vec!["bulkhead-checker".to_owned()];
+    let mut next = 0;
+    while let Some(name) = wanted.get(next).cloned() {
+        let named = format!("\nname = \"{name}\"\n");
+        let mut found = 0;
+        for package in packages.iter().filter(|p| p.starts_with(&named)) {
+            // What comes from a registry says so.
+            assert_eq!(package.contains("\nsource = \"registry+"), next > 0, "{name}");
+            let needs = package.lines().filter_map(|l| l.strip_prefix(" \""));
+            for need in needs.filter_map(|n| n.split(['"', ' ']).next()) {
+                if !wanted.iter().any(|w| w == need) {
+                    wanted.push(need.to_owned());
+                }
+            }
+            found += 1;
+        }
+        assert!(found > 0, "{name} is not in the lock file");
+        next += 1;
+    }
+    assert!(wanted.len() > 10, "{wanted:?}");
+}
+
 /// Verifies: BH-CHK-072.
 #[test]
 fn no_crate_of_the_workspace_is_used() {

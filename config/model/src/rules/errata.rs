@@ -62,7 +62,7 @@ fn not_named(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let named = board.workarounds.iter().any(|w| w.name == erratum.name);
         let core = cores.first().and_then(|core| board.cores.get(*core));
         if let (false, Some(core)) = (named, core) {
-            diagnostics.push(Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 &NOT_NAMED,
                 core.span,
                 format!(
@@ -75,7 +75,9 @@ fn not_named(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     erratum.remedy.name()
                 ),
                 NOT_NAMED.fix,
-            ));
+            );
+            let last = board.workarounds.last().map(|w| w.span);
+            diagnostics.push(diagnostic.and_at(last, "the last that is named"));
         }
     }
 }

@@ -60,6 +60,14 @@ static NO_CAUSE: Rule = Rule {
     fix: "Write the key that says when it is an error, or leave the reaction out.",
 };
 
+/// An error of a partition without a safety level that ends those with one.
+static GLOBAL_OF_QM: Rule = Rule {
+    number: "BH163",
+    id: "health/global-of-qm",
+    text: "No error of a `qm` partition leads to `global-safe-state` where a partition has a safety level: that one would depend on it.",
+    fix: "Write `safe-state`: it ends the partition alone.",
+};
+
 pub(super) static ALL: &[&Rule] = &[
     &NO_MONITOR,
     &MONITOR,
@@ -68,6 +76,7 @@ pub(super) static ALL: &[&Rule] = &[
     &DIRECT_LIMIT,
     &UNTOLD,
     &NO_CAUSE,
+    &GLOBAL_OF_QM,
 ];
 pub(super) const CHECKS: &[super::Check] = &[
     no_monitor,
@@ -77,6 +86,7 @@ pub(super) const CHECKS: &[super::Check] = &[
     direct_limit,
     untold,
     no_cause,
+    global_of_qm,
 ];
 
 /// Every reaction of the spec.
@@ -240,6 +250,33 @@ fn no_cause(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 format!("it has no `{key}`"),
                 format!("add `{key}`, or leave the reaction out"),
             ));
+        }
+    }
+}
+
+/// Implements: BH-HEALTH-048.
+fn global_of_qm(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let partitions = &facts.spec.partitions;
+    let Some(ended) = partitions.iter().find(|p| p.has_level()) else {
+        return;
+    };
+    for partition in partitions.iter().filter(|p| p.is_qm()) {
+        let reactions = partition.health.reactions.iter();
+        for (error, action) in reactions.filter(|(_, action)| action.value == Action::GlobalSafeState) {
+            let diagnostic = Diagnostic::new(
+                &GLOBAL_OF_QM,
+                action.span,
+                format!(
+                    "`{}` of `{}` would end `{}`",
+                    error.value.word(),
+                    partition.name.value,
+                    ended.name.value
+                ),
+                "its partition has no safety level",
+                "write `safe-state`",
+            );
+            let level = ended.criticality.as_ref().map(|c| c.span);
+            diagnostics.push(diagnostic.and_at(level, "this one has"));
         }
     }
 }

@@ -279,7 +279,13 @@ fn interrupt(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
             help,
         );
         let silent = known.filter(|_| owned).map(|d| d.name.span);
-        diagnostics.push(diagnostic.and_at(silent, "has no interrupt"));
+        let diagnostic = diagnostic.and_at(silent, "has no interrupt");
+        let others = facts.spec.partitions.iter().filter(|_| !owned);
+        let owners = others.flat_map(|p| p.devices.iter().map(move |d| (p, d)));
+        diagnostics.push(match owners.into_iter().find(|(_, d)| *d == device) {
+            Some((owner, entry)) => diagnostic.and(entry.span, format!("`{}` owns it", owner.name.value)),
+            None => diagnostic,
+        });
     }
 }
 

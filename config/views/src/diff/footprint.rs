@@ -5,6 +5,7 @@
 //! in the partition cannot see it. Everything else is *essence*. The tables enter as a digest over every leaf, so
 //! that nothing escapes that the text form would not name.
 
+pub(super) mod global;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -148,11 +149,6 @@ pub(super) fn el2(built: &Built<'_>) -> Result<Footprint, BuiltError> {
         }
     }
     facts.essence("monitor", health::monitor(built));
-    let watchdog = match built.board.watchdog {
-        0 => "none".to_owned(),
-        count => format!("each of its two stages counts down from {count}"),
-    };
-    facts.essence("watchdog", watchdog);
     for (k, core) in built.cores.iter().enumerate() {
         for slot in built
             .slots_of(core)
@@ -281,11 +277,7 @@ pub(super) fn partition(built: &Built<'_>, index: usize) -> Result<Footprint, Bu
             facts.essence(format!("reaction to {error}"), action);
         }
         facts.essence("heartbeat", health::heartbeat(entry));
-        let storm = match entry.interrupt_limit {
-            0 => "any number".to_owned(),
-            limit => format!("at most {limit}, more are a storm"),
-        };
-        facts.essence("interrupts of its devices in a slot", storm);
+        facts.essence("interrupts of its devices in a slot", health::storm(entry));
         for call in entry.calls() {
             facts.essence(
                 format!("function {:#x} of the firmware", call.function),
@@ -400,6 +392,13 @@ fn time_of(built: &Built<'_>, vcpu: &Vcpu, facts: &mut Footprint) {
     let k = vcpu.index;
     let core = usize::try_from(vcpu.core).ok().and_then(|c| built.cores.get(c));
     let Some(core) = core else { return };
+    // They delay its slots, and count in the bounds of its tasks.
+    if let Some(longest) = crate::firmware::longest_of_others(built, vcpu) {
+        facts.essence(
+            format!("vCPU {k} calls of the firmware by others on its core"),
+            longest,
+        );
+    }
     let mode = match core.mode {
         core_mode::DIRECT => "dedicated, direct interrupts",
         core_mode::GUARDED => "dedicated, guarded",

@@ -3,10 +3,11 @@
 
 use bulkhead_model::loss::losses;
 use bulkhead_model::system::System;
-use bulkhead_types::tables::{core_mode, partition_flag};
+use bulkhead_types::tables::{Core, core_mode, partition_flag};
 use maud::{Markup, html};
 
 use super::hex;
+use crate::at::kick;
 use crate::built::{Built, BuiltError};
 use crate::controllers;
 use crate::walk::streams as valid_streams;
@@ -18,6 +19,15 @@ fn name<'a>(built: &'a Built<'_>, partition: u32) -> &'a str {
 fn is_sliced(built: &Built<'_>, core: u32) -> bool {
     let core = usize::try_from(core).ok().and_then(|c| built.cores.get(c));
     core.is_none_or(|c| c.mode == core_mode::SLICED)
+}
+
+fn slot_timer(core: &Core) -> &'static str {
+    match core.redistributor {
+        0 => "taken to EL2 with all others",
+        _ => {
+            "Group 0, which no guest can mask; where the firmware keeps Group 0, Group 1, taken to EL2 with all others"
+        }
+    }
 }
 
 pub(super) fn interrupts(system: &System, built: &Built<'_>) -> Markup {
@@ -58,9 +68,9 @@ pub(super) fn interrupts(system: &System, built: &Built<'_>) -> Markup {
                     td { (if core.mode == core_mode::SLICED { "to EL2, then by a list register" } else { "straight to EL1, no EL2 entry" }) }
                 }
                 @if core.mode == core_mode::SLICED {
-                    tr { td class="number" { "26" } td { "slot timer" } td { "level" } td { "EL2" } td { "core " (k) } td { "Group 0: no guest can mask it" } }
+                    tr { td class="number" { "26" } td { "slot timer" } td { "level" } td { "EL2" } td { "core " (k) } td { (slot_timer(core)) } }
                 }
-                tr { td class="number" { "15" } td { "kick" } td { "edge" } td { "EL2" } td { "core " (k) } td { "Group 0: no guest can mask it" } }
+                tr { td class="number" { "SGI" } td { "kick" } td { "edge" } td { "EL2" } td { "core " (k) } td { (kick(core)) } }
             }
         }
         p class="note" { "Every other INTID belongs to nobody and stays disabled." }

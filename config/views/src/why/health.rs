@@ -14,6 +14,15 @@ pub(crate) fn reactions(level: Level, table: &[u8; ERRORS]) -> Vec<(&'static str
     errors.map(reaction).collect()
 }
 
+/// The errors of a level that end more than one partition: those of a core, or all.
+pub(crate) fn ending(level: Level, table: &[u8; ERRORS]) -> Vec<(Error, Action)> {
+    let errors = Error::ALL.iter().filter(|error| error.occurs_on(level));
+    let reactions = errors.map(|error| (*error, Action::of(table, *error, level)));
+    reactions
+        .filter(|(_, action)| matches!(action, Action::StopCore | Action::GlobalSafeState))
+        .collect()
+}
+
 fn table(level: Level, table: &[u8; ERRORS]) -> Vec<String> {
     let reactions = reactions(level, table).into_iter();
     reactions
@@ -57,5 +66,13 @@ pub(crate) fn heartbeat(partition: &Partition) -> String {
             time(every),
             time(partition.heartbeat_grace_ns)
         ),
+    }
+}
+
+/// How many interrupts a partition's devices may raise.
+pub(crate) fn storm(partition: &Partition) -> String {
+    match partition.interrupt_limit {
+        0 => "any number".to_owned(),
+        limit => format!("at most {limit}, more are a storm"),
     }
 }

@@ -120,7 +120,13 @@ fn more_memory_for_one_does_not_even_move_the_others() {
 fn each_change_of_the_spec_names_the_partitions_that_it_concerns() {
     let text = reference_text();
     let before = Sample::reference();
-    let cases: [(&str, &str, &[&str]); 8] = [
+    let everybody: &[&str] = &[
+        "partition:adas",
+        "partition:vehicle",
+        "partition:infotainment",
+        "partition:cluster",
+    ];
+    let cases: [(&str, &str, &[&str]); 16] = [
         (
             "restart_limit: 100",
             "restart_limit: 99",
@@ -153,6 +159,40 @@ fn each_change_of_the_spec_names_the_partitions_that_it_concerns() {
             "    marks_steady: true\n    reads_ledger: true",
             &["partition:vehicle"],
         ),
+        // A call of the firmware keeps the core from whoever else runs there.
+        (
+            "payload: { elf: cluster }",
+            "payload: { elf: cluster }\n    smc: [{ function: 0x8400_0006, within: 20us }]",
+            &["partition:infotainment", "partition:cluster"],
+        ),
+        // What ends one partition is its own, what ends all is everybody's.
+        (
+            "    marks_steady: true",
+            "    marks_steady: true\n    health: { memory-fault: stop-partition }",
+            &["partition:vehicle"],
+        ),
+        (
+            "    marks_steady: true",
+            "    marks_steady: true\n    health: { memory-fault: global-safe-state }",
+            everybody,
+        ),
+        (
+            "watchdog:",
+            "health: { core: { serror: global-safe-state } }\nwatchdog:",
+            everybody,
+        ),
+        (
+            "watchdog:",
+            "health: { core: { hardware-poll: stop-core } }\nwatchdog:",
+            everybody,
+        ),
+        (
+            "watchdog:",
+            "health: { system: { dma-fault: global-safe-state } }\nwatchdog:",
+            everybody,
+        ),
+        ("{ timeout: 2s }", "{ timeout: 3s }", everybody),
+        ("watchdog: { timeout: 2s }\n", "", everybody),
     ];
     for (from, to, expected) in cases {
         let difference = compared(&before, &changed(&text, from, to));

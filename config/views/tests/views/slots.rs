@@ -4,6 +4,8 @@
 use bulkhead_views::at::at;
 
 use crate::Sample;
+use crate::pages::page;
+use crate::support::{Workshop, repository};
 
 /// The owner at a time, by taking slot after slot off it.
 fn counted(sample: &Sample, core: usize, mut time: u64) -> String {
@@ -96,4 +98,54 @@ fn what_may_interrupt_follows_the_kind_of_core() {
     assert!(
         at(&built, "4", "1ms").is_err() && at(&built, "x", "1ms").is_err() && at(&built, "0", "1").is_err()
     );
+}
+
+/// A valid spec of tests/invalid.
+fn valid(name: &str) -> Sample {
+    let invalid = repository().join("tests/invalid");
+    let text = std::fs::read_to_string(invalid.join(name)).unwrap();
+    let boards = invalid.join("boards");
+    let text = text.replace("board: boards/", &format!("board: {}/", boards.display()));
+    Sample::of(Workshop::new().load(&text))
+}
+
+// Verifies: BH-EXPL-002
+#[test]
+fn how_el2_is_called_follows_the_interrupt_controller() {
+    let (v3, v2) = (Sample::reference(), valid("valid.gicv2.yaml"));
+    let said = |sample: &Sample, core| at(&sample.built(), core, "1ms").unwrap().text();
+    // Where the firmware keeps Group 0 is found at boot: both are said.
+    let kept = "where the firmware keeps Group 0, ";
+    let both = format!("SGI 15 of Group 0, which no guest can mask; {kept}");
+    assert!(said(&v3, "1").contains(&format!("{both}SGI 7 of Group 1")));
+    assert!(said(&v3, "3").contains(&format!("{both}no interrupt: EL2 revokes its memory")));
+    let (sliced, alone) = (said(&v2, "1"), said(&v2, "3"));
+    assert!(
+        sliced.contains("SGI 15, taken to EL2 with all others") && !sliced.contains("Group"),
+        "{sliced}"
+    );
+    assert!(
+        alone.contains("by no interrupt: EL2 revokes its memory") && !alone.contains("SGI 15"),
+        "{alone}"
+    );
+    let (of_v3, of_v2) = (page(&v3), page(&v2));
+    assert!(of_v3.contains("SGI 7 of Group 1") && of_v3.contains("EL2 revokes its memory"));
+    assert!(!of_v2.contains("of Group 0") && of_v2.contains("<td>no interrupt: EL2 revokes its memory</td>"));
+}
+
+// Verifies: BH-EXPL-002, BH-SMC-022
+#[test]
+fn a_call_of_the_firmware_holds_the_begin_of_the_others_slots() {
+    let sample = valid("valid.smc.yaml");
+    let said = |core, time| at(&sample.built(), core, time).unwrap().text();
+    // The longest of its two calls, for who runs before and after it, not for itself, and on its core alone.
+    let call = "a call of the firmware by panel, which nothing interrupts: the slot begins behind it, 50 µs later at most";
+    let linux = said("1", "1ms");
+    assert!(linux.contains(call), "{linux}");
+    for (core, time) in [("1", "9ms"), ("0", "1ms"), ("0", "9ms")] {
+        assert!(
+            !said(core, time).contains("call of the firmware"),
+            "{core} {time}"
+        );
+    }
 }
