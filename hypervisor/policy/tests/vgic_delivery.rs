@@ -143,3 +143,24 @@ fn what_becomes_pending_while_it_is_active_follows_its_route() {
     run.finish();
     assert_eq!(run.delivered, 2);
 }
+
+/// More wait than fit into list registers; one that is in none becomes the most urgent, and is acknowledged next.
+#[test]
+fn what_waits_for_a_list_register_becomes_the_most_urgent() {
+    let mut run = Run::new(false, false);
+    run.enable_all();
+    let (by, of) = (0, 0);
+    let priority = |which, level| Step::Priority { by, of, which, level };
+    for which in 0..6 {
+        run.step(&priority(which, 0x80));
+        run.step(&Step::Pend {
+            by,
+            of,
+            which,
+            on: true,
+        });
+    }
+    run.step(&priority(5, 0x10));
+    run.step(&Step::Acknowledge { at: 0 });
+    run.finish();
+}

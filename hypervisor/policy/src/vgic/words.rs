@@ -157,7 +157,8 @@ impl Bank {
             let bits = (low(value) >> bit & 0x0101_0101).wrapping_mul(0x0102_0408) >> 24;
             *plane = *plane & !(written << place) | (bits & written) << place;
         }
-        (written << place) & self.resident
+        // One that waits for a list register may now be more urgent than what is in one.
+        (written << place) & (self.resident | self.deliverable() & !self.active)
     }
 
     /// Writes 16 trigger modes; returns the interrupts that it concerns.

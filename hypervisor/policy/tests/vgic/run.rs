@@ -70,6 +70,13 @@ impl Run {
                     which,
                     on: true,
                 });
+                // So that a change makes it more urgent as often as less.
+                self.step(&Step::Priority {
+                    by: of,
+                    of,
+                    which,
+                    level: 0x80,
+                });
             }
         }
         for offset in [0x084, 0x088] {

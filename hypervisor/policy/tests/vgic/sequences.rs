@@ -16,7 +16,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => (v(), v(), i(), prop::bool::weighted(0.3))
             .prop_map(|(by, of, which, on)| Step::Activate { by, of, which, on }),
         1 => (v(), v(), i(), any::<bool>()).prop_map(|(by, of, which, on)| Step::Group { by, of, which, on }),
-        2 => (v(), v(), i(), 0..31_u8)
+        3 => (v(), v(), i(), 0..31_u8)
             .prop_map(|(by, of, which, l)| Step::Priority { by, of, which, level: l << 3 }),
         2 => (v(), i(), v()).prop_map(|(by, which, to)| Step::Route { by, which, to }),
         1 => (v(), prop::bool::weighted(0.8)).prop_map(|(by, on)| Step::Control { by, on }),
