@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bulkhead_benches::bounds::Bounds;
 use bulkhead_benches::statics::Statics;
-use bulkhead_benches::{Place, counts, plugin};
+use bulkhead_benches::{Place, counts, metering, plugin};
 use bulkhead_on_target::gdb::{Debugger, PC, X0, free_port, symbol};
 use bulkhead_on_target::{System, images, in_tree, succeeded, tool};
 use bulkhead_runner::command::{Start, Timing};
@@ -35,7 +35,8 @@ const WITHOUT_PLUGIN: [&str; 13] = [
     "source_lines",
 ];
 /// Rows that need it.
-const WITH_PLUGIN: [&str; 8] = [
+const WITH_PLUGIN: [&str; 9] = [
+    "metering_share",
     "linux_first_user",
     "metering",
     "timer_irq_shared_el2",
@@ -171,8 +172,10 @@ fn the_gate_holds() {
 
     linux(&report);
     readme(&report);
-    // Metering is a tenth of all of EL2: less than a hundredth of each core's time.
+    // Metering is less than a hundredth of each core's time, and a part of EL2.
     assert!(most("el2_share") > 0 && most("el2_share") <= 12_000);
+    assert!(most("metering_share") > 0 && most("metering_share") < 10_000);
+    assert!(most("metering_share") < most("el2_share"));
     // There is a C compiler wherever Rust links: nothing is missing.
     assert_eq!(report["missing"], Value::Array(Vec::new()));
     assert_eq!(report["no_plugin"], Value::Null);
@@ -275,4 +278,21 @@ fn the_paths_of_an_serror_keep_their_bounds() {
     println!("{statics:?}");
     let bounds = Bounds::read(&in_tree("tests/benches/bounds.toml")).expect("bounds.toml");
     assert_eq!(bounds.judge(&paths, &statics.longest), []);
+}
+
+/// Metering is found by the names of its functions, and not to find any is an error. Verifies: BH-BENCH-013.
+#[test]
+fn the_instructions_of_metering_are_found() {
+    let (root, images) = (in_tree("."), images());
+    let place = Place {
+        root: &root,
+        images: &images,
+    };
+    let ranges = metering::ranges(place, metering::LEDGER).expect("metering");
+    let instructions: u64 = ranges.iter().map(|(start, end)| (end - start) / 4).sum();
+    println!("{instructions} instructions in {} ranges", ranges.len());
+    // Each reads the counter, adds and stores.
+    assert!(instructions > 20, "{ranges:x?}");
+    let renamed = metering::ranges(place, "bulkhead_runtime::stats::Journal");
+    assert!(renamed.is_err_and(|error| error.to_string().contains("no instruction comes from")));
 }
