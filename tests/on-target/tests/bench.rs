@@ -12,7 +12,7 @@ use bulkhead_benches::bounds::Bounds;
 use bulkhead_benches::statics::Statics;
 use bulkhead_benches::{Place, counts, metering, plugin};
 use bulkhead_on_target::gdb::{Debugger, PC, X0, free_port, symbol};
-use bulkhead_on_target::{System, images, in_tree, succeeded, tool};
+use bulkhead_on_target::{System, core, images, in_tree, says, succeeded, tool};
 use bulkhead_runner::command::{Start, Timing};
 use serde_json::Value;
 
@@ -75,7 +75,7 @@ fn linux(report: &Value) {
 }
 
 /// What a program of this machine says of its version.
-fn says(program: &Path) -> String {
+fn version(program: &Path) -> String {
     let output = Command::new(program)
         .arg("--version")
         .output()
@@ -92,11 +92,11 @@ fn hash(file: &Path) -> String {
 
 /// What the figures of this machine are of, as the README says it.
 fn made_of() -> String {
-    let emulator = says(&bulkhead_runner::qemu::program().expect("QEMU"));
+    let emulator = version(&bulkhead_runner::qemu::program().expect("QEMU"));
     let emulator = emulator.split_whitespace().nth(3).unwrap_or_default();
     let guest = env::var_os("BULKHEAD_GUEST").map_or_else(PathBuf::new, PathBuf::from);
     let kernel = fs::read_to_string(guest.join("linux-image-cloud-arm64/.package")).unwrap_or_default();
-    let rust = says(Path::new("rustc"));
+    let rust = version(Path::new("rustc"));
     format!("{}, QEMU {emulator}, {}.", rust.trim(), kernel.trim())
 }
 
@@ -295,4 +295,29 @@ fn the_instructions_of_metering_are_found() {
     assert!(instructions > 20, "{ranges:x?}");
     let renamed = metering::ranges(place, "bulkhead_runtime::stats::Journal");
     assert!(renamed.is_err_and(|error| error.to_string().contains("no instruction comes from")));
+}
+
+/// EL2's sleep by its ledger is the time in which the emulator executed nothing, on one core. Verifies: BH-BENCH-014.
+#[test]
+fn the_sleep_of_a_core_is_what_the_emulator_saw() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = plugin::build(&in_tree("."), folder.path()).expect("a C compiler");
+    let out = folder.path().join("counts");
+    let system = System::build(
+        "tests/benches/systems/sliced.yaml",
+        &["board=../boards/qemu-virt.yaml"],
+    );
+    let mut session = system.start(|options| {
+        options.launch.timing = Timing::Deterministic;
+        let plugin = format!("file={},out={},lower=on", library.display(), out.display());
+        options.launch.extra = ["-plugin".to_owned(), plugin].into();
+    });
+    says(&mut session, "guest", "bench done", 60);
+    session.run_for(Duration::from_secs(1)).expect("time passes");
+    let report = session.finish("the core slept").expect("report");
+    let counts = counts::read(&out).expect("counts");
+    let core = core(&report, 0);
+    println!("{} of {} ns asleep", core.idle_ns, core.elapsed_ns);
+    assert!(core.idle_ns > 500_000_000, "{core:?}");
+    assert_eq!(counts.audit_sleep(core.elapsed_ns, core.idle_ns), None);
 }
