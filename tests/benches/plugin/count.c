@@ -13,6 +13,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define MOST_CPUS 16
 #define MOST_MARKS 16
+#define MOST_RANGES 256
 #define TABLE 262144u
 
 #define OPCODE_ERET 0xd69f03e0u
@@ -51,7 +52,7 @@ static unsigned int mark_count;
 static struct range {
     const char *name;
     uint64_t start, end, length;
-} ranges[MOST_MARKS];
+} ranges[MOST_RANGES];
 static unsigned int range_count;
 
 // The same for every CPU; a reading is of the CPU whose thread asks.
@@ -316,7 +317,7 @@ static int parse_range(char *text)
 {
     char *start = strchr(text, ':');
     char *end = start ? strchr(start + 1, ':') : 0;
-    if (!end || range_count == MOST_MARKS)
+    if (!end || range_count == MOST_RANGES)
         return -1;
     *start = *end = 0;
     ranges[range_count++] =

@@ -125,6 +125,24 @@ impl Counts {
     }
 }
 
+impl Counts {
+    /// What EL2's ledger says otherwise of its sleep since the epoch than the emulator, on a machine with one core: the
+    /// time in which nothing was executed, one instruction a ns, and what the ledger cannot see of each sleep. `self`
+    /// has counted all levels, and the boot part ended with the sleep until the epoch.
+    ///
+    /// Implements: BH-BENCH-014.
+    pub fn audit_sleep(&self, elapsed_ns: u64, idle_ns: u64) -> Option<String> {
+        let executed = self.total.iter().sum::<u64>().saturating_sub(self.boot);
+        let wakes = self.paths.iter().filter(|(id, _)| id.starts_with("wake"));
+        let wakes: u64 = wakes.map(|(_, lengths)| lengths.samples()).sum();
+        let least = elapsed_ns.saturating_sub(executed);
+        let most = least.saturating_add(wakes.saturating_mul(Self::UNSEEN));
+        (!(least..=most).contains(&idle_ns)).then(|| {
+            format!("EL2's sleep: its ledger has {idle_ns} ns, and by the emulator it is {least} to {most}")
+        })
+    }
+}
+
 /// EL2 entries that a path's beginning names; the numbers of the plugin's output.
 const START: u32 = 8;
 const SLEEP: u32 = 9;
@@ -278,5 +296,25 @@ mod tests {
     fn a_count_that_lost_paths_is_refused() {
         assert_eq!(parse("count\t1\ntotal\t0\t1\t2\t3\t4\n"), None);
         assert_eq!(parse("count\t2\n"), None);
+    }
+
+    /// Verifies: BH-BENCH-014.
+    #[test]
+    fn sleep_that_the_emulator_did_not_see_is_a_breach() {
+        let mut counts = Counts {
+            total: [0, 30_000, 90_000],
+            boot: 20_000,
+            ..Counts::default()
+        };
+        let wakes = counts.paths.entry("wake_sleep".to_owned()).or_default();
+        wakes.add(200, 10);
+        let judged = |idle| counts.audit_sleep(1_000_000, idle);
+        assert_eq!(judged(900_000), None);
+        assert_eq!(judged(901_600), None);
+        for idle in [899_999, 901_601] {
+            let wanted = "ns, and by the emulator it is 900000 to 901600";
+            let wanted = format!("EL2's sleep: its ledger has {idle} {wanted}");
+            assert_eq!(judged(idle), Some(wanted));
+        }
     }
 }

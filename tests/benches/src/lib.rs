@@ -14,6 +14,7 @@ mod elsewhere;
 mod jobs;
 mod linux;
 mod memory;
+pub mod metering;
 mod native;
 pub mod plugin;
 mod primitives;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::counts::{Counts, Histogram};
 use crate::report::{Row, Spread};
-use crate::rows::{Found, INSTRUCTIONS};
+use crate::rows::{Found, INSTRUCTIONS, count_metering};
 use crate::run::{Bench, System};
 use crate::{Error, native, sizes};
 
@@ -89,14 +89,17 @@ pub(crate) fn bell(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
 
 /// The world switch, and what EL2 charges its vCPUs with.
 pub(crate) fn switch(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
+    let mut count = count_metering(bench.place)?;
+    count.push("lower=on".to_owned());
     let spinning = System {
         overrides: vec![ONE_CORE.to_owned()],
         then: Duration::from_secs(1),
-        count: vec!["lower=on".to_owned()],
+        count,
         ..system("switch", "other", "bench spins")
     };
     let ran = spinning.run(bench)?;
     found.slots_of(&ran);
+    found.metering_of(&ran);
     let charged = ran.charged;
     found.shares_of(&ran);
     let (_, counts) = found.ran(ran, bench.guest);
@@ -126,10 +129,12 @@ pub(crate) fn switch(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
 pub(crate) fn late(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
     let system = System {
         overrides: vec![ONE_CORE.to_owned()],
+        count: count_metering(bench.place)?,
         ..system("late", "periodic", "bench done")
     };
     let ran = system.run(bench)?;
     found.shares_of(&ran);
+    found.metering_of(&ran);
     found.slots_of(&ran);
     let (late, _) = found.ran(ran, bench.guest);
     let id = "sliced_timer_lateness";

@@ -10,7 +10,7 @@ use crate::memory::Memory;
 use crate::report::{Missing, Path, Report, Row, Run, Spread};
 use crate::run::{Bench, Builder, GUEST, Printed, Ran, hash};
 use crate::statics::Statics;
-use crate::{Error, Place, elsewhere, linux, plugin, primitives, sizes, table, waits};
+use crate::{Error, Place, elsewhere, linux, metering, plugin, primitives, sizes, table, waits};
 
 pub(crate) const INSTRUCTIONS: &str = "instructions";
 
@@ -22,6 +22,8 @@ pub(crate) struct Found {
     paths: BTreeMap<String, Histogram>,
     /// EL2's largest share of a core's time in each run, ppm.
     shares: Histogram,
+    /// What metering takes of a core's time in each run, ppm.
+    metering: Histogram,
     /// The largest lateness of a slot in each run on one core, ns.
     late: Histogram,
     /// What EL2 counted otherwise than the plugin.
@@ -117,6 +119,16 @@ impl Found {
         }
     }
 
+    /// Takes what metering took of a core's time: the instructions of it on all cores, of the time of one.
+    pub(crate) fn metering_of(&mut self, ran: &Ran) {
+        let elapsed = ran.cores.iter().map(|(_, elapsed)| *elapsed).max().unwrap_or(0);
+        let counted = ran.counts.as_ref().and_then(|counts| counts.ranges.get(METERING));
+        if let Some(counted) = counted.filter(|_| elapsed > 0) {
+            let share = counted.saturating_mul(1_000_000).div_ceil(elapsed);
+            self.metering.add(share.next_multiple_of(METERING_STEP), 1);
+        }
+    }
+
     /// Holds EL2's own statistics against the plugin's counts, in a run that ended with all partitions off.
     pub(crate) fn audit(&mut self, ran: &Ran) {
         if let Some(counts) = &ran.counts {
@@ -151,6 +163,7 @@ impl Found {
             self.paths.entry(id).or_default().merge(&lengths);
         }
         self.shares.merge(&other.shares);
+        self.metering.merge(&other.metering);
         self.late.merge(&other.late);
         self.breaches.extend(other.breaches);
         self.runs.extend(other.runs);
@@ -205,6 +218,7 @@ pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Err
     };
     let mut found = measured(bench)?;
     share(&mut found);
+    metering_share(&mut found);
     slots(&mut found);
     size(place, &mut found)?;
     if let Err(reason) = &built {
@@ -255,6 +269,17 @@ fn path_rows(paths: &BTreeMap<String, Histogram>, bounds: &Bounds, statics: &Sta
 
 /// What EL2's share is rounded up to, ppm: how long a run goes on behind its last line is up to the host.
 const SHARE_STEP: u64 = 200;
+/// The same of metering's share.
+const METERING_STEP: u64 = 20;
+/// The plugin's count of instructions of the time ledger.
+const METERING: &str = "metering";
+
+/// Has the plugin count the instructions of the time ledger.
+pub(crate) fn count_metering(place: Place<'_>) -> Result<Vec<String>, Error> {
+    let ranges = metering::ranges(place, metering::LEDGER)?;
+    let one = |(start, end): &(u64, u64)| format!("range={METERING}:{start:#x}:{end:#x}");
+    Ok(ranges.iter().map(one).collect())
+}
 
 /// EL2's share of the time of cores, in the runs in which they are busy. Implements: BH-BENCH-013.
 fn share(found: &mut Found) {
@@ -264,6 +289,19 @@ fn share(found: &mut Found) {
     found.note(
         id,
         "EL2's largest part of a core's time, by its own ledger, all of EL2's work and metering in it, in each of the runs switch, late and sensor_to_brake; rounded up to 200",
+    );
+    if let Some(row) = found.rows.iter_mut().find(|r| r.id == id) {
+        row.unit = "ppm";
+    }
+}
+
+/// What EL2's metering takes, part of EL2's share. Implements: BH-BENCH-013.
+fn metering_share(found: &mut Found) {
+    let (id, shares) = ("metering_share", std::mem::take(&mut found.metering));
+    found.row(id, None, Some(&shares));
+    found.note(
+        id,
+        "instructions of EL2's time ledger, inlined ones too, on all cores, in parts of a million of one core's time, in each of the runs switch and late; rounded up to 20",
     );
     if let Some(row) = found.rows.iter_mut().find(|r| r.id == id) {
         row.unit = "ppm";

@@ -5,8 +5,8 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::edge::registers as r;
-use crate::gic;
 use crate::timer::{self, Timer};
+use crate::{device, gic};
 
 /// What the handler does after it has noted an interrupt, before it ends it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,9 @@ pub(crate) fn serve(now: u64) {
     let intid = gic::acknowledge();
     if intid == gic::SPURIOUS {
         log.spurious.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    if device::serve(intid) {
         return;
     }
     let number = log.note(intid, now);

@@ -13,6 +13,8 @@ mod check;
 #[cfg(target_os = "none")]
 mod copies;
 #[cfg(target_os = "none")]
+mod device;
+#[cfg(target_os = "none")]
 mod edge;
 #[cfg(target_os = "none")]
 mod firmware;

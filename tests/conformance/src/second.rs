@@ -10,7 +10,7 @@ use crate::edge::{registers as r, second_entry};
 use crate::interrupt::{self, Reaction};
 use crate::psci;
 use crate::timer::{self, Timer};
-use crate::{edge, gic};
+use crate::{device, edge, gic};
 
 /// What CPU_ON hands to the second CPU when a case has nothing else to say.
 pub(crate) const CONTEXT: u64 = 0x0123_4567_89ab_cdef;
@@ -40,6 +40,8 @@ pub(crate) enum Job {
     Clock = 4,
     /// Fires its virtual timer at once, and takes it.
     Fire = 5,
+    /// Takes a device's interrupts, as [`crate::device`] says.
+    Device = 6,
 }
 
 static FOUND: [AtomicU64; 7] = [const { AtomicU64::new(0) }; 7];
@@ -101,6 +103,8 @@ fn work(job: u32) {
         r::unmask_interrupts();
         core::hint::spin_loop();
         r::mask_interrupts();
+    } else if job == Job::Device as u32 {
+        device::attend();
     } else if job == Job::Sleep as u32 {
         r::wait_for_interrupt();
         r::unmask_interrupts();

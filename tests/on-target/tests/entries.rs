@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bulkhead_abi::stats::partition_state::OFF;
 use bulkhead_abi::stats::{ENTRY_FIQ, ENTRY_IRQ};
-use bulkhead_on_target::{REFERENCE, System, images, partition, says};
+use bulkhead_on_target::{REFERENCE, System, images, lines, partition, says};
+use bulkhead_runner::command::Timing;
 use bulkhead_runner::int_log::{Counts, IntLog};
 use bulkhead_runner::stats::Core;
 use bulkhead_runner::{RunnerError, Session};
@@ -152,6 +153,118 @@ fn two_dedicated_cores_enter_el2_for_nothing_but_guarded_sleep() {
             (before[1][WAIT], after[1][WAIT]) = (0, 0);
         }
         assert_eq!(after[1..], before[1..], "{interrupts}");
+    }
+}
+
+/// A round of `tests/conformance/src/device.rs`: which CPUs take the interrupts, whether each is deactivated apart, and
+/// whether who takes them sleeps.
+type Round = (&'static [usize], bool, bool);
+const OF_ONE: [Round; 4] = [
+    (&[0], false, false),
+    (&[0], true, false),
+    (&[0], false, true),
+    (&[0], true, true),
+];
+const OF_TWO: [Round; 7] = [
+    (&[0], false, false),
+    (&[0], true, false),
+    (&[1], false, false),
+    (&[1], true, false),
+    (&[1], false, true),
+    (&[1], true, true),
+    (&[0, 1], false, false),
+];
+/// `ESR_EL2.EC` of a trapped system register, and of a data abort.
+const SYSTEM_REGISTER: usize = 0x18;
+const ABORT: usize = 0x24;
+
+/// What a round said: raised, moved, stray; then taken, slept, deactivated of each CPU.
+fn said(session: &Session, round: usize) -> [u64; 9] {
+    let begin = format!("device {round}: ");
+    let lines = lines(session, "guest");
+    let line = lines
+        .iter()
+        .find_map(|line| Some(line.split_once(&begin)?.1.to_owned()));
+    let line = line.unwrap_or_else(|| panic!("{lines:?}"));
+    let digits = line.split(|letter: char| !letter.is_ascii_digit());
+    let numbers: Vec<u64> = digits.filter_map(|digits| digits.parse().ok()).collect();
+    numbers.try_into().unwrap_or_else(|_| panic!("{line}"))
+}
+
+/// The device's interrupts are taken on each of the partition's CPUs, awake and asleep, with both kinds of end, and on
+/// both in turn. EL2 is entered for exactly what the design says: each sleep of a guarded partition, each deactivation
+/// that is apart from the end, and the two accesses by which a route is changed.
+///
+/// Verifies: BH-GIC-021.
+#[test]
+fn interrupts_of_devices_go_past_el2() {
+    for (cores, interrupts) in [
+        ("[1]", "direct"),
+        ("[1]", "guarded"),
+        ("[1, 2]", "direct"),
+        ("[1, 2]", "guarded"),
+    ] {
+        let set = format!("partitions.guest.cores={{dedicated: {cores}, interrupts: {interrupts}}}");
+        let mut session = System::build("tests/systems/interrupts.yaml", &[&set])
+            .start(|options| options.launch.timing = Timing::Deterministic);
+        let rounds: &[Round] = if cores == "[1]" { &OF_ONE } else { &OF_TWO };
+        for (round, (takers, split, sleep)) in (1..).zip(rounds) {
+            let what = format!("{cores} {interrupts}, round {round}");
+            says(
+                &mut session,
+                "guest",
+                &format!("round {round} of {} is ready", rounds.len()),
+                60,
+            );
+            let before = counted(&mut session);
+            session.send("guest", b"+").expect("typed");
+            says(&mut session, "guest", &format!("round {round} is over"), 60);
+            let after = counted(&mut session);
+            session.send("guest", b"-").expect("typed");
+            let [raised, moved, stray, rest @ ..] = said(&session, round);
+            let cpus = [&rest[..3], &rest[3..]];
+            println!("{what}: {raised} raised, {moved} moved, {cpus:?}");
+            // While CPU 0 sleeps the device takes its time.
+            let least = if *sleep && *takers == [0] { 10 } else { 100 };
+            assert!(
+                raised >= least && stray == 0,
+                "{what}: {raised} raised, {stray} of nobody"
+            );
+            for (cpu, counts) in cpus.into_iter().enumerate() {
+                let &[taken, slept, deactivated] = counts else {
+                    unreachable!("three of each")
+                };
+                let takes = takers.contains(&cpu);
+                let share = if takes { raised / takers.len() as u64 } else { 0 };
+                assert_eq!(taken, share, "{what}: of CPU {cpu}");
+                assert_eq!(
+                    deactivated,
+                    if *split { taken } else { 0 },
+                    "{what}: of CPU {cpu}"
+                );
+                assert_eq!(
+                    slept >= share.max(2) - 1,
+                    takes && *sleep,
+                    "{what}: CPU {cpu} slept {slept} times"
+                );
+                let mut expected = none();
+                expected[WAIT] = if interrupts == "guarded" { slept } else { 0 };
+                expected[SYSTEM_REGISTER] = deactivated;
+                expected[ABORT] = if cpu == 0 { 2 * moved } else { 0 };
+                if let (Some(after), Some(before)) = (after.get(cpu + 1), before.get(cpu + 1)) {
+                    let mut entered = *after;
+                    entered
+                        .iter_mut()
+                        .zip(before)
+                        .for_each(|(count, before)| *count -= before);
+                    assert_eq!(entered, expected, "{what}: entries of CPU {cpu}");
+                } else {
+                    assert_eq!((cpu, cores), (1, "[1]"), "{what}: no counts");
+                }
+            }
+            assert_eq!(moved > 0, takers.len() == 2, "{what}");
+        }
+        session.finish("all rounds are over").expect("report");
     }
 }
 

@@ -9,7 +9,7 @@ use bulkhead_partition::translation::{MAIR, TCR};
 use super::{call, console, memory, registers};
 use crate::board::Board;
 use crate::second::EntryState;
-use crate::{bench, copies, firmware, interrupt, psci, second, suite};
+use crate::{bench, copies, device, firmware, interrupt, psci, second, suite};
 
 /// `SCTLR_EL1`: MMU, alignment checks, caches, W^X, and the bits that are one.
 const SCTLR: u64 = 0x30d0_0800 | 1 | (1 << 1) | (1 << 2) | (1 << 3) | (1 << 12) | (1 << 19);
@@ -40,6 +40,9 @@ extern "C" fn main(device_tree: usize) -> ! {
     }
     if board.machine.arguments.starts_with("firmware") {
         firmware::run(board.machine.arguments.ends_with("vendor"));
+    }
+    if board.machine.arguments == "device" {
+        device::run(&board);
     }
     suite::run(&board);
     stop()

@@ -8,8 +8,8 @@ use fdt::Fdt;
 use super::entry;
 use crate::board::Board;
 
-/// Enough for RAM, GIC, UART and window.
-const TABLES: usize = 12;
+/// Enough for RAM, GIC, UART, `edu` and window.
+const TABLES: usize = 14;
 #[unsafe(export_name = "conformance_tables")]
 static MAP: [Table; TABLES] = [const { Table::empty() }; TABLES];
 
@@ -72,6 +72,9 @@ fn map(board: &Board) -> Result<(), MapError> {
     outside(board.redistributors, Use::Device)?;
     if let Some((window, _)) = board.machine.window {
         outside(window, Use::Data)?;
+    }
+    if let Some(edu) = board.machine.edu {
+        outside(edu, Use::Device)?;
     }
     if let Some(uart) = board.uart {
         outside(uart, Use::Device)?;
