@@ -15,7 +15,7 @@ use super::{LINE, SYSTEM};
 pub(crate) const CAN: u32 = 36;
 /// QEMU virt: distributor, redistributors.
 const GICD: u64 = 0x0800_0000;
-const GICR: u64 = 0x080a_0000;
+pub(crate) const GICR: u64 = 0x080a_0000;
 const GICR_SIZE: u64 = 0x2_0000;
 const SGI_BASE: u64 = 0x1_0000;
 /// Words of SPIs, 32 each.

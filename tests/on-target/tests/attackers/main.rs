@@ -202,8 +202,9 @@ fn random_traps(seed: u64, programs: u64) -> u64 {
     let mut look = gic::looks_at_foreign(port, 0);
     let (outcome, looks) = attack.run(|session| {
         let mut found = look(session);
-        // Whose device it is has its SPI enabled in its slots, and nobody knows which slot it is.
-        found.remove(&gic::ENABLES);
+        // Whose device it is has its SPI enabled in its slots, and nobody knows which slot it is; who waits for its turn
+        // has its timer pending.
+        found.retain(|at, _| *at < gic::GICR && *at != gic::ENABLES);
         found
     });
     gic::foreign_is_kept(&looks);
@@ -259,7 +260,8 @@ fn seeded_traps() {
 #[test]
 #[ignore = "takes many minutes: ./bulkhead test --long"]
 fn seeded_traps_of_many_seeds() {
-    let counts = workers::each(1..21, |n| random_traps(SEED + n, 5 * PROGRAMS));
+    // The fuzzer sets a seed's lowest bit.
+    let counts = workers::each(1..21, |n| random_traps(SEED + 2 * n, 5 * PROGRAMS));
     let traps: u64 = counts.iter().sum();
     assert!(traps >= 100_000_000, "{traps} traps");
 }
