@@ -11,8 +11,6 @@ pub(crate) const ISB: u32 = 0xd503_3fdf;
 pub(crate) const MOST: usize = 1022;
 /// Bytes between the forms.
 const FORM: u64 = 16;
-/// Smallest cache line.
-const LINE: u64 = 16;
 
 /// A piece of code.
 #[repr(C, align(4096))]
@@ -44,7 +42,12 @@ impl Code {
 
 /// Cleans and invalidates lines, so that code and data are the same with the MMU on and off.
 pub(crate) fn clean(start: u64, bytes: u64) {
-    for address in (start..start + bytes).step_by(LINE as usize) {
+    let types: u64;
+    // SAFETY: CTR_EL0 is readable at EL1 and has no side effect (DDI 0487, "CTR_EL0").
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) types, options(nomem, nostack, preserves_flags)) };
+    // DminLine, IminLine: words of the smallest lines, as powers of two.
+    let line = 4usize << (types >> 16 & 15).min(types & 15);
+    for address in (start..start + bytes).step_by(line) {
         // SAFETY: the range is one of this program's own; maintenance changes no data.
         unsafe { asm!("dc civac, {0}", "ic ivau, {0}", in(reg) address, options(nostack)) };
     }

@@ -95,6 +95,7 @@ fn run(
             uart::say(partition, format_args!("BROKEN with {step:x?}"));
             uart::say(partition, format_args!("BROKEN found {found:x?}"));
             uart::say(partition, format_args!("BROKEN where {expected:x?}"));
+            uart::say(partition, format_args!("BROKEN with interrupts {}", oracle.gic));
             return false;
         }
     }

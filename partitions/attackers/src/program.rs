@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Programs of steps past the partition's own translation: each traps, and leaves all that a trap may change in a record.
 //!
-//! A step sets `x0` and `x1`, executes one instruction or two, keeps `x30`, and calls the recorder. So what a trap does
+//! A step executes one instruction or two with its `x0` and `x1`, keeps `x30`, and calls the recorder. So what a trap does
 //! to any other register, to the flags, or to where the guest goes on, shows in the record of that step.
+//!
+//! Its code is made once for each pair of instructions and is found again by them: an emulator that would have to translate
+//! new code for each program does little else.
 
 use core::arch::global_asm;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::code::{Code, clean};
+use crate::code::clean;
 
 /// Steps of a program.
 pub(crate) const STEPS: usize = 92;
-/// Instructions of a step.
-const LENGTH: usize = 11;
-/// Words of a record.
+/// Instructions of a piece of code.
+const LENGTH: usize = 4;
+/// Pieces that there may be, a power of two: more than twice as many as [`crate::steps`] has pairs of instructions.
+const PIECES: usize = 1 << BITS;
+const BITS: u32 = 12;
+/// Words of a record, in which before the step are its `x0`, its `x1`, the address of its code.
 const RECORD: usize = 8;
-/// Words of the frame: place of the code's address, of `x2`, of what `q0` to `q31` hold and are found to hold, of the
+/// Words of the frame: place of the record that is next, of `x2`, of what `q0` to `q31` hold and are found to hold, of the
 /// first record. The assembly below knows them.
-const CODE_AT: usize = 37;
 const LOG_AT: usize = 4;
 const PATTERN: usize = 8;
 const PATTERNS: usize = 28;
@@ -29,9 +34,8 @@ const FP_WORDS: usize = 64;
 const FLAGS: u64 = 0xa000_0000;
 
 const NOP: u32 = 0xd503_201f;
-/// `STR X30, [SP, #40]`; `LDR X30, [SP, #48]`.
+/// `STR X30, [SP, #40]`.
 const KEEP_LINK: u32 = 0xf900_17fe;
-const LOAD_LINK: u32 = 0xf940_1bfe;
 const BL: u32 = 0x9400_0000;
 
 global_asm!(
@@ -71,9 +75,13 @@ global_asm!(
     "ldr x2, [sp, #40]",
     "sub x2, x30, x2",
     "stp x2, x3, [x0, #48]",
+    // What does not keep `x30` leaves none.
+    "str xzr, [sp, #40]",
     "add x0, x0, #64",
     "str x0, [sp, #32]",
+    "ldr x30, [x0, #16]",
     "ldp x2, x3, [sp, #64]",
+    "ldp x0, x1, [x0]",
     "ret",
     // x0: frame.
     "attacker_program:",
@@ -106,16 +114,18 @@ global_asm!(
     ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
     "ldr q\\n, [x1], #16",
     ".endr",
+    // Behind the last step.
     "adr x1, 1f",
-    "str x1, [sp, #48]",
+    "str x1, [sp, #{LAST}]",
     "mov x1, #{FLAGS}",
     "msr nzcv, x1",
     ".irp n, 2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29",
     "ldr x\\n, [sp, #(48 + 8 * \\n)]",
     ".endr",
-    "ldr x1, [sp, #296]",
-    "mov x30, x1",
-    "br x1",
+    "ldr x0, [sp, #2048]",
+    "ldr x1, [sp, #2056]",
+    "ldr x30, [sp, #2064]",
+    "ret",
     "1: mov x0, sp",
     "mov x1, #(3 << 20)",
     "msr cpacr_el1, x1",
@@ -142,6 +152,7 @@ global_asm!(
     "msr daif, x3",
     "ret",
     FLAGS = const FLAGS,
+    LAST = const 8 * (RECORDS + RECORD * STEPS + 2),
 );
 
 unsafe extern "C" {
@@ -151,21 +162,44 @@ unsafe extern "C" {
 
 /// What a program works with, at its stack pointer: scratch, patterns, records.
 #[repr(C, align(4096))]
-struct Frame([AtomicU64; RECORDS + RECORD * STEPS]);
+struct Frame([AtomicU64; RECORDS + RECORD * (STEPS + 1)]);
 
-static FRAME: Frame = Frame([const { AtomicU64::new(0) }; RECORDS + RECORD * STEPS]);
-static CODE: Code = Code::new();
+/// Pieces of code: the instructions of a step, [`KEEP_LINK`], the call of the recorder; zeros where there is none yet.
+#[repr(C, align(4096))]
+struct Pieces([AtomicU32; LENGTH * PIECES]);
 
-const _: () = assert!(size_of::<Frame>() <= 8192 && STEPS * LENGTH < crate::code::MOST);
+static FRAME: Frame = Frame([const { AtomicU64::new(0) }; RECORDS + RECORD * (STEPS + 1)]);
+static CODE: Pieces = Pieces([const { AtomicU32::new(0) }; LENGTH * PIECES]);
 
-/// MOVZ, MOVK: the lowest `N` halfwords of a value.
-fn set<const N: usize>(register: u32, value: u64) -> [u32; N] {
-    core::array::from_fn(|place| {
-        let half = value >> (16 * place) & 0xffff;
-        let operation = if place == 0 { 0xd280_0000 } else { 0xf280_0000 };
-        // Lossless: a halfword and a number below four.
-        operation | (place as u32) << 21 | (half as u32) << 5 | register
-    })
+const _: () = assert!(size_of::<Frame>() <= 8192);
+
+/// Where the piece of code with these instructions lies, which is made if there is none.
+fn code_of([first, second]: [u32; 2]) -> u64 {
+    let home = (first ^ second).wrapping_mul(0x9e37_79b1) >> (u32::BITS - BITS);
+    let (pieces, _) = CODE.0.as_chunks::<LENGTH>();
+    for n in 0..PIECES {
+        let Some(piece @ [a, b, c, d]) = pieces.get((home as usize + n) % PIECES) else {
+            continue;
+        };
+        let address = piece.as_ptr().addr() as u64;
+        match [a, b].map(|word| word.load(Ordering::Relaxed)) {
+            found if found == [first, second] => return address,
+            [0, _] => {
+                let record = (&raw const attacker_record).addr() as u64;
+                let from = address + 4 * (LENGTH as u64 - 1);
+                let words = (record.wrapping_sub(from) / 4) & 0x03ff_ffff;
+                let call = BL | u32::try_from(words).unwrap_or(0);
+                for (place, instruction) in [a, b, c, d].into_iter().zip([first, second, KEEP_LINK, call]) {
+                    place.store(instruction, Ordering::Relaxed);
+                }
+                clean(address, 4 * LENGTH as u64);
+                return address;
+            }
+            _ => {}
+        }
+    }
+    // There are fewer pairs than pieces.
+    0
 }
 
 /// One step.
@@ -173,7 +207,7 @@ fn set<const N: usize>(register: u32, value: u64) -> [u32; N] {
 pub(crate) struct Step {
     /// `x0` before.
     pub(crate) x0: u64,
-    /// `x1` before, 48 bits.
+    /// `x1` before.
     pub(crate) x1: u64,
     /// What it executes; the second traps.
     pub(crate) instructions: [u32; 2],
@@ -230,25 +264,16 @@ pub(crate) fn execute(
         }
     };
     let load = move |n: usize| word(n).map_or(0, |word| word.load(Ordering::Relaxed));
-    let record = (&raw const attacker_record).addr() as u64;
-    CODE.put(
-        steps
-            .iter()
-            .zip((0..).step_by(LENGTH))
-            .flat_map(|(step, first)| {
-                let [a, b, c, d] = set::<4>(0, step.x0);
-                let [e, f, g] = set::<3>(1, step.x1);
-                let [h, i] = step.instructions;
-                let from = CODE.address() + 4 * (first + LENGTH as u64 - 1);
-                let words = (record.wrapping_sub(from) / 4) & 0x03ff_ffff;
-                let call = BL | u32::try_from(words).unwrap_or(0);
-                [a, b, c, d, e, f, g, h, i, KEEP_LINK, call]
-            })
-            .chain([LOAD_LINK]),
-    );
     let start = FRAME.0.as_ptr().addr() as u64;
-    store(CODE_AT, CODE.address());
     store(LOG_AT, start + 8 * RECORDS as u64);
+    for (step, at) in steps.iter().zip((RECORDS..).step_by(RECORD)) {
+        for (value, n) in [step.x0, step.x1, code_of(step.instructions)]
+            .into_iter()
+            .zip(at..)
+        {
+            store(n, value);
+        }
+    }
     let patterns = [(); PATTERNS].map(|()| pattern());
     for (value, n) in patterns.iter().zip(PATTERN..) {
         store(n, *value);

@@ -4,6 +4,8 @@
 //! Written from Arm IHI 0069 and from what a partition is told of its GIC (one Security state, affinity routing, five
 //! bits of priority, no LPIs); it shares no code with EL2.
 
+use core::fmt::{Display, Formatter};
+
 /// Timers: their inputs change by themselves, so that pending and active are not known.
 const TIMERS: u32 = 1 << 27 | 1 << 30;
 /// INTIDs of SGIs, which are edges for ever.
@@ -27,6 +29,10 @@ struct Word {
     priority: [u8; 32],
     /// SPIs that are routed to the vCPU.
     here: u32,
+    /// Waiting since there were more than list registers; those of them whose priority has changed since, which may be
+    /// listed late.
+    unlisted: u32,
+    late: u32,
 }
 
 /// Which frame is accessed.
@@ -63,6 +69,23 @@ fn low(value: u64) -> u32 {
     value as u32
 }
 
+/// The interrupts that something is to be done about: INTID, whether pending, active, its priority.
+impl Display for Reference {
+    fn fmt(&self, f: &mut Formatter<'_>) -> core::fmt::Result {
+        write!(f, "control {}", self.control)?;
+        for (word, first) in self.words.iter().zip((0..).step_by(32)) {
+            for (priority, n) in word.priority.iter().zip(0..) {
+                if word.occupying() >> n & 1 == 1 {
+                    let (intid, active) = (first + n, word.active >> n & 1);
+                    let waiting = word.waiting() >> n & 1;
+                    write!(f, ", {intid}: {waiting} {active} {priority:x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Reference {
     /// After every register was written with zeros, or with ones where ones clear.
     pub(crate) fn new(spi_words: u32) -> Self {
@@ -75,6 +98,8 @@ impl Reference {
             line: 0,
             priority: [0; 32],
             here: u32::MAX,
+            unlisted: 0,
+            late: 0,
         };
         let mut words = [word; 32];
         words[0].edge = SGIS;
@@ -135,6 +160,9 @@ impl Reference {
                 let Some(word) = self.word(frame, first >> 5) else {
                     return nothing;
                 };
+                if stored.is_some() {
+                    word.late |= word.unlisted & ((1 << (1 << width)) - 1) << (first & 31);
+                }
                 let bytes = word
                     .priority
                     .iter_mut()
@@ -187,7 +215,7 @@ impl Reference {
         }
     }
 
-    /// The input of an SPI is high or low; one that is edge-triggered becomes pending when it rises.
+    /// After each step: the input of an SPI is high or low; one that is edge-triggered becomes pending when it rises.
     pub(crate) fn set_line(&mut self, intid: u32, high: bool) {
         let bit = 1 << (intid & 31);
         if let Some(word) = self.words.get_mut((intid >> 5) as usize) {
@@ -195,6 +223,24 @@ impl Reference {
             word.pending |= line & !word.line & word.edge;
             word.line = line;
         }
+        let crowded = self.is_crowded();
+        for word in self.words.iter_mut().take(self.spi_words as usize + 1) {
+            let waiting = word.waiting();
+            word.unlisted = if crowded { waiting } else { word.unlisted & waiting };
+            word.late &= waiting;
+        }
+    }
+
+    /// Whether more are to be listed than there are list registers; active ones take some, too.
+    fn is_crowded(&self) -> bool {
+        let occupying = self.words.iter().map(|word| word.occupying().count_ones());
+        occupying.sum::<u32>() + (TIMERS & self.words[0].enabled).count_ones() > LIST_REGISTERS
+    }
+
+    /// Whether an interrupt may be listed late, and others before it.
+    fn is_late(&self, intid: u32) -> bool {
+        let word = self.words.get((intid >> 5) as usize);
+        word.is_some_and(|word| word.late >> (intid & 31) & 1 == 1)
     }
 
     /// Priority of an interrupt that may be signalled.
@@ -215,21 +261,16 @@ impl Reference {
     pub(crate) fn acknowledged(&mut self, intid: u64) -> bool {
         let certain = |intid: u32| intid != 27 && intid != 30;
         let all = 0..32 * (self.spi_words + 1);
-        // Active ones take list registers, too. Of more than there are, one whose priority has changed is listed late.
-        let taken = self
-            .words
-            .iter()
-            .map(|word| word.occupying().count_ones())
-            .sum::<u32>();
-        let timers = (TIMERS & self.words[0].enabled).count_ones();
-        let crowded = taken + timers > LIST_REGISTERS;
+        // Of more than there are list registers, one whose priority has changed is listed late.
+        let crowded = self.is_crowded();
         let Some(intid) = u32::try_from(intid).ok().filter(|intid| *intid != 1023) else {
             return crowded || all.filter(|n| certain(*n)).all(|n| self.signalled(n).is_none());
         };
         let Some(priority) = self.signalled(intid) else {
             return false;
         };
-        let mut urgent = all.filter(|n| certain(*n) && self.signalled(*n).is_some_and(|p| p < priority));
+        let certain = |n: &u32| certain(*n) && !self.is_late(*n);
+        let mut urgent = all.filter(|n| certain(n) && self.signalled(*n).is_some_and(|p| p < priority));
         if !crowded && urgent.next().is_some() {
             return false;
         }

@@ -149,6 +149,7 @@ impl RunArgs {
                 Timing::Host
             },
             int_log: self.int_log.clone(),
+            turn_us: None,
         })
     }
 

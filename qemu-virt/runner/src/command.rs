@@ -57,6 +57,8 @@ pub struct LaunchOptions {
     pub start: Start,
     /// How virtual time passes.
     pub timing: Timing,
+    /// Virtual time in µs after which a busy core lets the next one execute, where timing is deterministic; absent: 20.
+    pub turn_us: Option<u32>,
     /// Where the emulator logs every exception ([`crate::int_log`]).
     pub int_log: Option<PathBuf>,
     /// Folder for what partitions' own UARTs send, each in a file of its name; absent: nobody hears them.
@@ -83,13 +85,12 @@ pub enum Line<'a> {
 ///
 /// Under `-icount` QEMU runs the cores one after the other, each until the next event in virtual time divided by
 /// their number: 2 to 50 ms where no device has work to do. A filter on a network that nobody uses is an event
-/// every 20 µs, and no core is further behind another than that.
-const METRONOME: [&str; 4] = [
-    "-netdev",
-    "hubport,id=nobody,hubid=0",
-    "-object",
-    "filter-buffer,id=metronome,netdev=nobody,interval=20",
-];
+/// every so often, and no core is further behind another than that.
+fn metronome(turn_us: Option<u32>) -> [String; 4] {
+    let interval = turn_us.unwrap_or(20);
+    let filter = format!("filter-buffer,id=metronome,netdev=nobody,interval={interval}");
+    ["-netdev", "hubport,id=nobody,hubid=0", "-object", &filter].map(str::to_owned)
+}
 
 /// What makes the DMA of a virtio function pass the SMMU. QEMU takes a property's last value, so that nothing before it
 /// undoes it. Implements: BH-QEMU-010.
@@ -153,7 +154,7 @@ pub fn arguments(
     }
     if options.timing == Timing::Deterministic {
         add(&["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]);
-        add(&METRONOME);
+        add(&metronome(options.turn_us).each_ref().map(String::as_str));
     }
     for number in 0..qemu.serial {
         add(&["-serial", &own_line(qemu, number, options)]);
@@ -316,6 +317,18 @@ mod tests {
         assert!(line.contains("-object filter-buffer,id=metronome,netdev=nobody,interval=20"));
         assert!(line.contains("-gdb tcp:127.0.0.1:1234 -S -d int -D /b/int.log"));
         assert!(line.ends_with(r"-name 'it'\''s'"));
+    }
+
+    /// Verifies: BH-QEMU-001.
+    #[test]
+    fn turns_are_as_long_as_is_asked() {
+        let options = LaunchOptions {
+            timing: Timing::Deterministic,
+            turn_us: Some(1000),
+            ..LaunchOptions::default()
+        };
+        let line = line(&options);
+        assert!(line.contains("-object filter-buffer,id=metronome,netdev=nobody,interval=1000 "));
     }
 
     /// Verifies: BH-FLSH-007.

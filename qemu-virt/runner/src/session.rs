@@ -219,6 +219,8 @@ impl Session {
     pub fn wait_for(&mut self, partition: &str, text: &str, within: Duration) -> Result<String, RunnerError> {
         let index = self.console(partition)?;
         let start = self.stats()?.now_ns();
+        // Who waits for a shorter time than that wants to know sooner that it is over.
+        let pause = within.min(POLL);
         loop {
             let (from, transcript) = (self.read_to[index], &self.demux.consoles()[index].transcript);
             if let Some((line, next)) = transcript.find(from, text) {
@@ -236,7 +238,10 @@ impl Session {
                     tail: transcript.tail(),
                 });
             }
-            self.step(POLL)?;
+            self.step(pause)?;
+            if pause < POLL {
+                self.poll()?;
+            }
         }
     }
 

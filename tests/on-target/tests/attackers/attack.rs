@@ -11,9 +11,10 @@ use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
 use bulkhead_runner::{RunnerError, Session, reason};
 
-use super::victims::{hashes, others_unharmed, range, untouched};
+use super::gic::CAN;
+use super::victims::{contents, kept, others_unharmed, range, untouched};
 use super::watch::watched;
-use super::{PATIENCE, SYSTEM};
+use super::{LINE, PATIENCE, SYSTEM};
 
 /// Virtual time in which frames begin.
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -67,6 +68,8 @@ pub(crate) struct Attack<'a> {
     pub(crate) gdb: Option<u16>,
     /// How often everybody is looked at meanwhile, in virtual time.
     pub(crate) looks: Option<Duration>,
+    /// How long busy cores take turns, in µs of virtual time.
+    pub(crate) turn_us: Option<u32>,
 }
 
 /// Lets the attacker attack, and looks at everybody else.
@@ -78,6 +81,7 @@ pub(crate) fn attack(what: &str, changes: &[&str]) -> Outcome {
         cluster: ("cluster", "ready"),
         gdb: None,
         looks: None,
+        turn_us: None,
     };
     attack.run(|_| ()).0
 }
@@ -168,10 +172,11 @@ impl Attack<'_> {
         let mut session = system.start(|options| {
             options.launch.timing = Timing::Deterministic;
             options.launch.gdb = self.gdb;
+            options.launch.turn_us = self.turn_us;
         });
         says(&mut session, "cluster", ready, 20);
         says(&mut session, "beside", "ready", 20);
-        let hashed = hashes(&mut session, &places);
+        let held = contents(&mut session, &places);
         let first = look(&mut session);
         let before = counts(&mut session, &system);
         let quiet = console(&mut session, &system);
@@ -179,7 +184,12 @@ impl Attack<'_> {
         let line = match self.looks {
             None => end(&mut session),
             Some(pause) => watched(&mut session, &system, pause, |session| {
-                assert_eq!(hashed, hashes(session, &places), "what nobody writes has changed");
+                kept(session, &places, &held, name);
+                let on = enabled_spis(session);
+                assert!(
+                    !(on.contains(&LINE) && on.contains(&CAN)),
+                    "SPIs of two partitions of one core at once: {on:?}"
+                );
             }),
         };
         // The system slot takes what is left in the SMMU's queue. The attacker's SPIs are masked outside its slots, and
@@ -198,11 +208,7 @@ impl Attack<'_> {
             dropped: all.dropped - quiet.dropped,
             drained: all.drained - quiet.drained,
         };
-        assert_eq!(
-            hashed,
-            hashes(&mut session, &places),
-            "{name}: what nobody writes has changed"
-        );
+        kept(&mut session, &places, &held, name);
         let report = session.finish("the attack is over").expect("report");
         others_unharmed(name, &report);
         let attacker = partition(&report, "attacker");

@@ -11,11 +11,11 @@ use bulkhead_runner::Session;
 use super::attack::{Attack, Outcome, attack};
 use super::{LINE, SYSTEM};
 
-/// INTID of `can0`, whose partition does not run: a debugger has it active.
-const CAN: u32 = 36;
+/// INTID of `can0`, another's: a debugger has it pending and active.
+pub(crate) const CAN: u32 = 36;
 /// QEMU virt: distributor, redistributors.
 const GICD: u64 = 0x0800_0000;
-const GICR: u64 = 0x080a_0000;
+pub(crate) const GICR: u64 = 0x080a_0000;
 const GICR_SIZE: u64 = 0x2_0000;
 const SGI_BASE: u64 = 0x1_0000;
 /// Words of SPIs, 32 each.
@@ -23,6 +23,9 @@ const WORDS: std::ops::Range<u64> = 1..8;
 const SPIS: std::ops::Range<u64> = 32..256;
 /// Registers with a bit for each interrupt: group, enable, pending, active; then priorities, configuration, routes.
 const BITS: [u64; 4] = [0x80, 0x100, 0x200, 0x300];
+/// The enables of the SPIs from 32.
+pub(crate) const ENABLES: u64 = GICD + 0x104;
+const PENDING: u64 = 0x200;
 const ACTIVE: u64 = 0x300;
 const PRIORITY: u64 = 0x400;
 const CONFIG: u64 = 0xc00;
@@ -83,11 +86,42 @@ fn foreign(session: &mut Session, attackers_core: u64) -> BTreeMap<u64, u32> {
     found
 }
 
+/// Looks at what [`foreign`] gives, and has an SPI of another pending and active before the first look.
+pub(crate) fn looks_at_foreign(port: u16, core: u64) -> impl FnMut(&mut Session) -> BTreeMap<u64, u32> {
+    let mut begun = false;
+    move |session| {
+        if !begun {
+            begun = true;
+            let mut debugger = Debugger::connect(port);
+            debugger.write_device(GICD + PENDING + 4, 1 << (CAN % 32));
+            debugger.write_device(GICD + ACTIVE + 4, 1 << (CAN % 32));
+            debugger.release();
+            session.debugger_left(Duration::from_secs(300));
+        }
+        foreign(session, core)
+    }
+}
+
+/// That of others is as it was, an SPI of another pending and active.
+pub(crate) fn foreign_is_kept([before, after]: &[BTreeMap<u64, u32>; 2]) {
+    for register in [PENDING, ACTIVE] {
+        let word = before.get(&(GICD + register + 4));
+        assert_eq!(word.map(|word| word >> (CAN % 32) & 1), Some(1), "{register:#x}");
+    }
+    let changed: Vec<_> = before
+        .iter()
+        .filter(|(at, word)| after.get(at) != Some(word))
+        .collect();
+    assert!(
+        changed.is_empty(),
+        "the interrupt controller has changed: {changed:x?}"
+    );
+}
+
 /// Attacks the interrupt controller beside one that listens on the same core, while an SPI of another is active.
 fn interrupts(what: &str, core: u64, changes: &[&str]) -> Outcome {
     let port = free_port();
-    let mut begun = false;
-    let (outcome, [before, after]) = Attack {
+    let (outcome, looks) = Attack {
         system: SYSTEM,
         what,
         changes: &[
@@ -101,17 +135,9 @@ fn interrupts(what: &str, core: u64, changes: &[&str]) -> Outcome {
         cluster: ("attackers", "listening"),
         gdb: Some(port),
         looks: None,
+        turn_us: None,
     }
-    .run(|session| {
-        if !begun {
-            begun = true;
-            let mut debugger = Debugger::connect(port);
-            debugger.write_device(GICD + ACTIVE + 4, 1 << (CAN % 32));
-            debugger.release();
-            session.debugger_left(Duration::from_secs(60));
-        }
-        foreign(session, core)
-    });
+    .run(looks_at_foreign(port, core));
     // What it did to active priorities and binary point it did with an interrupt active, too.
     let said = &partition(&outcome.report, "attacker").console_tail;
     assert!(
@@ -120,18 +146,7 @@ fn interrupts(what: &str, core: u64, changes: &[&str]) -> Outcome {
     );
     let heard = &partition(&outcome.report, "cluster").console_tail;
     assert!(!heard.contains("HEARD"), "SGIs of others: {heard}");
-    let active = before
-        .get(&(GICD + ACTIVE + 4))
-        .map(|word| word >> (CAN % 32) & 1);
-    assert_eq!(active, Some(1), "an SPI of another is active");
-    let changed: Vec<_> = before
-        .iter()
-        .filter(|(at, word)| after.get(at) != Some(word))
-        .collect();
-    assert!(
-        changed.is_empty(),
-        "the interrupt controller has changed: {changed:x?}"
-    );
+    foreign_is_kept(&looks);
     outcome
 }
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Those beside an attacker: what of theirs never changes, and what they lose when somebody takes it.
 
-use std::collections::hash_map::DefaultHasher;
 use std::fs;
-use std::hash::{Hash, Hasher};
 
 use bulkhead_on_target::{System, core, images, partition};
 use bulkhead_runner::Session;
@@ -97,14 +95,20 @@ pub(crate) fn untouched(system: &System, running: &[(&str, &str)]) -> Vec<(u64, 
     places
 }
 
-/// A hash of each place.
-pub(crate) fn hashes(session: &mut Session, places: &[(u64, usize)]) -> Vec<(u64, u64)> {
-    let mut hash = |(start, size): &(u64, usize)| {
-        let mut hasher = DefaultHasher::new();
-        session.memory(*start, *size).expect("memory").hash(&mut hasher);
-        (*start, hasher.finish())
-    };
-    places.iter().map(&mut hash).collect()
+/// What each place holds.
+pub(crate) fn contents(session: &mut Session, places: &[(u64, usize)]) -> Vec<Vec<u8>> {
+    let memory = |(start, size): &(u64, usize)| session.memory(*start, *size).expect("memory");
+    places.iter().map(memory).collect()
+}
+
+/// Each place holds what it `held`.
+pub(crate) fn kept(session: &mut Session, places: &[(u64, usize)], held: &[Vec<u8>], name: &str) {
+    for ((place, now), before) in places.iter().zip(contents(session, places)).zip(held) {
+        assert!(
+            now == *before,
+            "{name}: what nobody writes has changed, from {place:x?}"
+        );
+    }
 }
 
 /// The dedicated neighbour runs without EL2, the one of the same core has all its slots, in time.

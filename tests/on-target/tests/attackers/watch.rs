@@ -13,7 +13,7 @@ use super::victims::range;
 /// Where the fuzzer keeps the number of its next program: from the begin of its lock's page.
 const NEXT: u64 = 64;
 /// Looks at which the fuzzer may be at one program: it waits for a lock until its owner has executed for `hold`.
-const STILL: u64 = 20;
+const STILL: u64 = 40;
 /// Virtual time in which what a core did may not yet be in its ledger: a major frame.
 const FRAME_NS: u64 = 10_000_000;
 
