@@ -10,8 +10,6 @@ use core::fmt::{Display, Formatter};
 const TIMERS: u32 = 1 << 27 | 1 << 30;
 /// INTIDs of SGIs, which are edges for ever.
 const SGIS: u32 = 0xffff;
-/// Interrupts that EL2 can list at once.
-const LIST_REGISTERS: u32 = 4;
 /// Bits of a priority that exist.
 const PRIORITY: u8 = 0xf8;
 const ALL: u64 = u64::MAX;
@@ -29,10 +27,6 @@ struct Word {
     priority: [u8; 32],
     /// SPIs that are routed to the vCPU.
     here: u32,
-    /// Waiting since there were more than list registers; those of them whose priority has changed since, which may be
-    /// listed late.
-    unlisted: u32,
-    late: u32,
 }
 
 /// Which frame is accessed.
@@ -98,8 +92,6 @@ impl Reference {
             line: 0,
             priority: [0; 32],
             here: u32::MAX,
-            unlisted: 0,
-            late: 0,
         };
         let mut words = [word; 32];
         words[0].edge = SGIS;
@@ -160,9 +152,6 @@ impl Reference {
                 let Some(word) = self.word(frame, first >> 5) else {
                     return nothing;
                 };
-                if stored.is_some() {
-                    word.late |= word.unlisted & ((1 << (1 << width)) - 1) << (first & 31);
-                }
                 let bytes = word
                     .priority
                     .iter_mut()
@@ -215,7 +204,7 @@ impl Reference {
         }
     }
 
-    /// After each step: the input of an SPI is high or low; one that is edge-triggered becomes pending when it rises.
+    /// The input of an SPI is high or low; one that is edge-triggered becomes pending when it rises.
     pub(crate) fn set_line(&mut self, intid: u32, high: bool) {
         let bit = 1 << (intid & 31);
         if let Some(word) = self.words.get_mut((intid >> 5) as usize) {
@@ -223,24 +212,6 @@ impl Reference {
             word.pending |= line & !word.line & word.edge;
             word.line = line;
         }
-        let crowded = self.is_crowded();
-        for word in self.words.iter_mut().take(self.spi_words as usize + 1) {
-            let waiting = word.waiting();
-            word.unlisted = if crowded { waiting } else { word.unlisted & waiting };
-            word.late &= waiting;
-        }
-    }
-
-    /// Whether more are to be listed than there are list registers; active ones take some, too.
-    fn is_crowded(&self) -> bool {
-        let occupying = self.words.iter().map(|word| word.occupying().count_ones());
-        occupying.sum::<u32>() + (TIMERS & self.words[0].enabled).count_ones() > LIST_REGISTERS
-    }
-
-    /// Whether an interrupt may be listed late, and others before it.
-    fn is_late(&self, intid: u32) -> bool {
-        let word = self.words.get((intid >> 5) as usize);
-        word.is_some_and(|word| word.late >> (intid & 31) & 1 == 1)
     }
 
     /// Priority of an interrupt that may be signalled.
@@ -261,17 +232,14 @@ impl Reference {
     pub(crate) fn acknowledged(&mut self, intid: u64) -> bool {
         let certain = |intid: u32| intid != 27 && intid != 30;
         let all = 0..32 * (self.spi_words + 1);
-        // Of more than there are list registers, one whose priority has changed is listed late.
-        let crowded = self.is_crowded();
         let Some(intid) = u32::try_from(intid).ok().filter(|intid| *intid != 1023) else {
-            return crowded || all.filter(|n| certain(*n)).all(|n| self.signalled(n).is_none());
+            return all.filter(|n| certain(*n)).all(|n| self.signalled(n).is_none());
         };
         let Some(priority) = self.signalled(intid) else {
             return false;
         };
-        let certain = |n: &u32| certain(*n) && !self.is_late(*n);
-        let mut urgent = all.filter(|n| certain(n) && self.signalled(*n).is_some_and(|p| p < priority));
-        if !crowded && urgent.next().is_some() {
+        let mut urgent = all.filter(|n| certain(*n) && self.signalled(*n).is_some_and(|p| p < priority));
+        if urgent.next().is_some() {
             return false;
         }
         if let Some(word) = self.words.get_mut((intid >> 5) as usize) {
