@@ -36,7 +36,7 @@ pub struct Why {
     pub kind: &'static str,
     /// The answer in one line.
     pub answer: String,
-    /// For a rule: whether it holds; for a task: whether it ends in time under the stated costs.
+    /// For a rule: whether it holds, nothing when errors of other rules kept it from being judged; for a task: whether it ends in time under the stated costs.
     pub holds: Option<bool>,
     /// What the answer rests on: a word that says what kind of fact, and the fact.
     pub facts: Vec<Fact>,
@@ -69,7 +69,14 @@ const SECTIONS: [&str; 3] = ["partitions", "channels", "locks"];
 /// See [`AskError`].
 pub fn why(system: &System, analysis: &Analysis, built: &Built<'_>, text: &str) -> Result<Why, AskError> {
     if let Some(rule) = find_rule(text) {
-        return Ok(rule::holding(system, analysis, rule));
+        let mut answer = rule::holding(system, analysis, built, rule);
+        // `board/hypervisor` is a rule and a value.
+        answer.facts.extend(
+            value::written(system, built, text)
+                .into_iter()
+                .flat_map(|v| v.facts),
+        );
+        return Ok(answer);
     }
     if let Some(answer) = value::written(system, built, text) {
         return Ok(answer);

@@ -125,7 +125,6 @@ pub(crate) fn switch(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
 /// How late a periodic timer is beside a spinning Linux.
 pub(crate) fn late(bench: Bench<'_>, found: &mut Found) -> Result<(), Error> {
     let ran = system("late", "periodic", "bench done").run(bench)?;
-    found.slots_of(&ran);
     found.shares_of(&ran);
     let (late, _) = found.ran(ran, bench.guest);
     let id = "sliced_timer_lateness";

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a value decides, shown by what was emitted because of it.
 
+mod board;
+mod links;
+
 use bulkhead_analysis::Analysis;
 use bulkhead_analysis::report::TaskReport;
+use bulkhead_model::board::Device;
 use bulkhead_model::system::System;
-use bulkhead_model::values::Document;
-use bulkhead_types::tables::{Partition, core_mode, partition_flag};
+use bulkhead_model::values::{Document, Value};
+use bulkhead_types::tables::{Partition, partition_flag};
 
 use super::Fact;
-use crate::at::doorbell;
+use super::evidence::{given, or, reached};
 use crate::built::Built;
 use crate::content;
-use crate::records::{GrantRecord, Placed};
+use crate::records::{GrantRecord, Placed, Unguarded};
 use crate::share::slot_use;
 use crate::words::{budget, numbers, size, time};
 
@@ -19,7 +23,7 @@ use crate::words::{budget, numbers, size, time};
 pub(crate) fn of(system: &System, built: &Built<'_>, document: Document, path: &str) -> Vec<Fact> {
     let segments: Vec<&str> = path.split('.').collect();
     let lines = match document {
-        Document::Board => board(system, built, &segments),
+        Document::Board => board::of(system, built, &segments),
         Document::Spec => spec(system, built, &segments),
     };
     lines.into_iter().map(|line| Fact::new("decides", line)).collect()
@@ -43,15 +47,17 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
             lines
         }),
         ["partitions", name, "tasks", rest @ ..] => ends(system, name, rest.first().copied()),
+        ["partitions", name, "dma", rest @ ..] => dma(system, built, name, rest.first().copied()),
+        ["partitions", name, "unguarded_dma", rest @ ..] => {
+            unguarded(system, built, name, rest.first().copied())
+        }
+        ["partitions", name, "device_tree"] => own_tree(system, name),
         ["partitions", name, key, ..] => match built.partition(name) {
             Some(index) => partition(built, index, name, key),
             None => Vec::new(),
         },
-        ["channels" | "locks", name, ..] => {
-            let mut lines = channel(built, name);
-            lines.extend(rung(system, built, name));
-            lines
-        }
+        ["channels", name, rest @ ..] => links::channel(system, built, name, rest),
+        ["locks", name, rest @ ..] => links::lock(system, built, name, rest),
         ["health", ..] => super::health::system(built),
         ["hypervisor", "live_at"] => lies(built, "el2", "live"),
         ["hypervisor", "smmu_queues_at"] => lies(built, "el2", "smmu-queues"),
@@ -66,7 +72,8 @@ fn spec(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
         ["schedule", ..] => (0..built.cores.len())
             .flat_map(|core| slots(built, core))
             .collect(),
-        _ => unexplained(system),
+        ["include", ..] => included(system, path),
+        _ => Vec::new(),
     }
 }
 
@@ -75,88 +82,8 @@ fn lies(built: &Built<'_>, owner: &str, name: &str) -> Vec<String> {
     let placed = built.records.memory.iter();
     let found = placed.filter(|p| p.owner == owner && p.name == name);
     let line = |p: &Placed| format!("`{name}` lies at {:#x}-{:#x}", p.physical.start, p.physical.end);
-    found.map(line).collect()
-}
-
-/// A key that this module does not follow to its records.
-fn unexplained(system: &System) -> Vec<String> {
-    vec![format!(
-        "part of system `{}`; compare two builds with `diff` to see what it changes",
-        system.name.value
-    )]
-}
-
-fn board(system: &System, built: &Built<'_>, path: &[&str]) -> Vec<String> {
-    let placed = |owner: &str| -> Vec<String> {
-        let of_owner = built.records.memory.iter().filter(|p| p.owner == owner);
-        let line = |p: &Placed| {
-            format!(
-                "`{}` lies at {:#x}-{:#x}",
-                p.name, p.physical.start, p.physical.end
-            )
-        };
-        of_owner.map(line).collect()
-    };
-    let el2 = |names: &[&str]| -> Vec<String> {
-        let mut grants: Vec<&GrantRecord> = Vec::new();
-        grants.extend(
-            built
-                .records
-                .grants
-                .iter()
-                .filter(|g| g.root.starts_with("el2") && names.contains(&g.name.as_str())),
-        );
-        grants.into_iter().map(grant).collect()
-    };
-    match path {
-        ["ram", ..] => built
-            .ram
-            .iter()
-            .map(|r| {
-                format!(
-                    "RAM from {:#x}, {}: everything is placed in it",
-                    r.base,
-                    size(r.size)
-                )
-            })
-            .collect(),
-        ["reserved", ..] => placed("board"),
-        ["gic", ..] => el2(&["gicd", "gicr", "gicr:own", "gicc", "gicc-dir", "gich"]),
-        ["uart", ..] => el2(&["uart"]),
-        ["smmu", ..] => el2(&["smmu", "stream-table", "smmu-queues"]),
-        ["pcie", ..] => el2(&["ecam"]),
-        ["hypervisor"] => el2(&["text", "rodata", "blob"]),
-        ["cores", core, ..] => match core.parse::<usize>().ok().and_then(|k| built.cores.get(k)) {
-            Some(entry) => vec![format!(
-                "core {core}: boot starts it by MPIDR {:#x} and refuses it unless its MIDR is {:#x} or of a later revision",
-                entry.mpidr, entry.midr
-            )],
-            None => Vec::new(),
-        },
-        ["workarounds", index] => {
-            let named = index.parse::<usize>().ok();
-            let named = named.and_then(|k| system.board.workarounds.get(k));
-            named.map(|e| crate::errata::sentence(e)).into_iter().collect()
-        }
-        ["poll_bound"] => vec![format!(
-            "every hardware poll of EL2 ends after {} tries",
-            built.board.poll_bound
-        )],
-        ["id"] => vec![format!(
-            "board number {}: hypervisor.bin and blob must carry the same",
-            built.header.board_id
-        )],
-        ["devices", name, "interrupt", ..] => vec![route(system, built, name)],
-        ["devices", name, ..] => built
-            .records
-            .grants
-            .iter()
-            .filter(|g| g.name == *name)
-            .map(grant)
-            .collect(),
-        ["qemu", ..] => vec!["how QEMU is started; no table depends on it".to_owned()],
-        _ => vec!["a fact of the board that the compiler computes with".to_owned()],
-    }
+    let none = "there is none, or it lies in pages of its partition's colours";
+    or(found.map(line).collect(), none)
 }
 
 fn grant(g: &GrantRecord) -> String {
@@ -225,7 +152,7 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
         "health" => super::health::partition(built, index),
         "heartbeat" => entry.map(super::health::heartbeat).into_iter().collect(),
         "interrupt_limit" => entry.map(|p| format!("more than {} interrupts of its devices in a slot are a storm", p.interrupt_limit)).into_iter().collect(),
-        "smc" => crate::firmware::lines(built, index),
+        "smc" => or(crate::firmware::lines(built, index), "no SMC of it reaches the firmware"),
         "safe_state" => flag(partition_flag::SAFE_OUTPUT, "in its safe state its payload is loaded a last time, and told by X1 = 1 to give its safe output", "in its safe state it is stopped and silent"),
         "fault_tolerant_time" => vec!["a run fails in which a fault of it goes unanswered for longer; no table depends on it".to_owned()],
         "restart_limit" => entry.map(|p| format!("after {} restarts an error brings it to its safe state", p.restart_limit)).into_iter().collect(),
@@ -241,8 +168,69 @@ fn partition(built: &Built<'_>, index: usize, name: &str, key: &str) -> Vec<Stri
         "reads_ledger" => flag(partition_flag::MAY_READ_LEDGER, "it reads the time ledger of every core, and so learns when the others execute", "its call that reads the time ledger is not supported"),
         "seed" => flag(partition_flag::FIXED_SEED, "its seeds are constants: every run is the same", "its seeds come from the board's entropy at each start"),
         "autostart" => flag(partition_flag::AUTOSTART, "boot starts it", "it stays off after boot"),
-        _ => vec![format!("part of partition {name}; compare two builds with `diff` to see what it changes")],
+        _ => Vec::new(),
     }
+}
+
+/// What an included file gave: that of one entry, or of all.
+fn included(system: &System, path: &[&str]) -> Vec<String> {
+    let path = path.join(".");
+    let named = system.values.iter().filter(|v| v.document == Document::Spec);
+    let named = named.filter(|v| v.path == path || (path == "include" && v.path.starts_with("include.")));
+    let line = |v: &Value| format!("`{}`: {}", v.text, given(system, &v.text));
+    named.map(line).collect()
+}
+
+/// What the bus masters of a partition reach, or one of them.
+fn dma(system: &System, built: &Built<'_>, partition: &str, device: Option<&str>) -> Vec<String> {
+    let own = system.partitions.iter().filter(|p| p.name.value == partition);
+    let own = own
+        .flat_map(|p| &p.devices)
+        .filter_map(|d| system.board.devices.get(d.value));
+    let meant = own.filter(|d| device.is_none_or(|name| d.name.value == name));
+    let of = |device: &Device| -> Vec<String> {
+        let name = &device.name.value;
+        let line = |reached| format!("`{name}` of {partition}: {reached}; all else of its DMA is aborted");
+        reached(built, device).into_iter().map(line).collect()
+    };
+    or(
+        meant.flat_map(of).collect(),
+        "it has no bus master that an SMMU guards",
+    )
+}
+
+/// What nothing confines, as the build records it.
+fn unguarded(system: &System, built: &Built<'_>, partition: &str, device: Option<&str>) -> Vec<String> {
+    let is_meant = |u: &&Unguarded| {
+        let named = |d: &&Device| device.is_none_or(|name| d.name.value == name);
+        let mut meant = system.board.devices.iter().filter(named);
+        u.partition == partition && meant.any(|d| u.is(d.bdf(), &d.name.value))
+    };
+    let line = |u: &Unguarded| {
+        format!(
+            "{} of {partition} may reach all of memory by DMA: no SMMU guards it; recorded as accepted for {}",
+            u.show(),
+            u.reason
+        )
+    };
+    let recorded = built.records.unguarded.iter().filter(is_meant);
+    or(
+        recorded.map(line).collect(),
+        "it has no bus master that nothing guards",
+    )
+}
+
+/// Whose device tree a partition gets.
+fn own_tree(system: &System, name: &str) -> Vec<String> {
+    let found = system.partitions.iter().find(|p| p.name.value == name);
+    let line = |p: &bulkhead_model::system::Partition| match &p.device_tree {
+        Some(file) => format!(
+            "its loader gives it `{}`, completed with its arguments and seeds; none is generated",
+            file.name.value
+        ),
+        None => "its loader gives it one that is generated from what it owns".to_owned(),
+    };
+    found.map(line).into_iter().collect()
 }
 
 /// When a task ends, and those of its vCPU that it keeps waiting; all tasks when none is named.
@@ -250,52 +238,14 @@ fn ends(system: &System, partition: &str, task: Option<&str>) -> Vec<String> {
     let report = Analysis::of(system, &system.board.bounds).report(system);
     let own = report.iter().filter(|v| v.partition == partition);
     let line = |t: &TaskReport| format!("{partition}/{} {}", t.name, super::sentence(t));
-    own.flat_map(|vcpu| {
+    let lines = own.flat_map(|vcpu| {
         let later = vcpu
             .tasks
             .iter()
             .skip_while(|t| task.is_some_and(|task| t.name != task));
         later.map(line).collect::<Vec<_>>()
-    })
-    .collect()
-}
-
-/// Where the interrupts of a device go.
-fn route(system: &System, built: &Built<'_>, device: &str) -> String {
-    let device = system.board.devices.iter().find(|d| d.name.value == device);
-    let intids = device.into_iter().flat_map(bulkhead_model::board::Device::intids);
-    let routes: Vec<String> = intids.map(|intid| way(built, intid)).collect();
-    if routes.is_empty() {
-        return "it has no interrupt".to_owned();
-    }
-    routes.join("; ")
-}
-
-fn way(built: &Built<'_>, intid: u32) -> String {
-    let Some(spi) = built.spis.iter().find(|s| s.intid == intid) else {
-        return format!("INTID {intid} belongs to nobody and stays disabled");
-    };
-    let owner = usize::try_from(spi.partition).map_or("?", |p| built.partition_name(p));
-    let trigger = if spi.edge == 1 { "edge" } else { "level" };
-    let core = usize::try_from(spi.core)
-        .ok()
-        .and_then(|core| built.cores.get(core));
-    let way = match core.map(|core| core.mode) {
-        Some(core_mode::SLICED) => "by way of EL2",
-        Some(_) => "without EL2",
-        None => "which does not exist",
-    };
-    format!(
-        "INTID {intid} ({trigger}) goes to partition {owner} on core {}, {way}",
-        spi.core
-    )
-}
-
-/// Who may ring a doorbell, and how often.
-fn rung(system: &System, built: &Built<'_>, name: &str) -> Option<String> {
-    let bell = system.doorbells().find(|bell| bell.channel.name.value == name)?;
-    let spi = built.spis.iter().find(|s| s.intid == bell.intid)?;
-    Some(doorbell(built, spi))
+    });
+    or(lines.collect(), "it has no tasks: nothing of it is analysed")
 }
 
 fn payload(built: &Built<'_>, index: usize) -> Vec<String> {
@@ -309,17 +259,6 @@ fn payload(built: &Built<'_>, index: usize) -> Vec<String> {
         )
     };
     parts.iter().map(line).collect()
-}
-
-fn channel(built: &Built<'_>, name: &str) -> Vec<String> {
-    let name = format!("channel:{name}");
-    built
-        .records
-        .grants
-        .iter()
-        .filter(|g| g.name == name || g.name.strip_prefix(&name) == Some(".reader"))
-        .map(grant)
-        .collect()
 }
 
 fn frame(built: &Built<'_>) -> Vec<String> {

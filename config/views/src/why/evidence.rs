@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a rule was found to hold of, by topic.
 
+mod limits;
+mod places;
+
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -10,8 +13,11 @@ use bulkhead_model::channel::Channel;
 use bulkhead_model::diagnostic::Rule;
 use bulkhead_model::span::{Sources, Span};
 use bulkhead_model::system::{Cores, Partition, Payload, Run, System};
+use bulkhead_model::values::{Document, Value};
 
+pub(super) use self::places::reached;
 use super::{Fact, task};
+use crate::built::Built;
 use crate::channel::carries;
 use crate::words::{count, listed, numbers, size, time};
 
@@ -33,9 +39,9 @@ pub(crate) fn file_place(sources: &Sources, span: Span) -> String {
 }
 
 /// What shows that a rule holds of a system that breaks none.
-pub(crate) fn of(system: &System, analysis: &Analysis, rule: &Rule) -> Vec<Fact> {
+pub(crate) fn of(system: &System, analysis: &Analysis, built: &Built<'_>, rule: &Rule) -> Vec<Fact> {
     let topic = rule.id.split('/').next().unwrap_or(rule.id);
-    let mut lines = match topic {
+    let lines = match topic {
         "document" | "board" => documents(system),
         "partitions" => partitions(system),
         "cores" => cores(system),
@@ -47,12 +53,21 @@ pub(crate) fn of(system: &System, analysis: &Analysis, rule: &Rule) -> Vec<Fact>
         "locks" => locks(system),
         "schedule" => schedule(system),
         "tasks" => tasks(system, analysis),
+        "bandwidth" => limits::bandwidth(system, built),
+        "colours" => places::colours(system),
+        "device-tree" => places::device_trees(system),
+        "dma" => places::dma(system, built),
+        "dump" => places::dumps(system),
+        "health" => limits::health(system, built),
+        "include" => included(system),
+        "pins" => places::pins(system, built),
+        "sharing" => limits::sharing(system, built),
+        "smc" => limits::calls(system, built),
+        "tolerance" => limits::tolerances(system),
+        "totals" => places::totals(system, built),
+        "watchdog" => limits::watchdog(system),
         _ => Vec::new(),
     };
-    lines.push(format!(
-        "its check ran over {} values and found no breach",
-        system.values.len()
-    ));
     lines
         .into_iter()
         .map(|line| Fact::new("evidence", line))
@@ -63,7 +78,22 @@ fn at(system: &System, span: Span) -> String {
     place(&system.sources, span)
 }
 
-fn documents(system: &System) -> Vec<String> {
+/// The lines, or what is so when there are none.
+pub(super) fn or(lines: Vec<String>, none: &str) -> Vec<String> {
+    if lines.is_empty() {
+        return vec![none.to_owned()];
+    }
+    lines
+}
+
+/// The name of a partition.
+fn named(system: &System, partition: usize) -> &str {
+    let found = system.partitions.get(partition);
+    found.map_or("?", |p| p.name.value.as_str())
+}
+
+/// Files and how many values were written in each.
+fn files(system: &System) -> Vec<(&str, usize)> {
     let mut files: Vec<(&str, usize)> = Vec::new();
     for value in &system.values {
         let name = system.sources.get(value.span).map_or("?", |s| s.name.as_str());
@@ -72,9 +102,41 @@ fn documents(system: &System) -> Vec<String> {
             None => files.push((name, 1)),
         }
     }
+    files
+}
+
+fn documents(system: &System) -> Vec<String> {
     let line =
         |(file, values): (&str, usize)| format!("{file}: {}, each of its type", count(values, "value"));
-    files.into_iter().map(line).collect()
+    files(system).into_iter().map(line).collect()
+}
+
+/// What an included file gave, by its name in `include`.
+pub(super) fn given(system: &System, name: &str) -> String {
+    let from = files(system)
+        .into_iter()
+        .find(|(file, _)| Path::new(file).ends_with(name));
+    let values = from.map_or(0, |(_, values)| values);
+    format!(
+        "{} of the system written there and not replaced by a later file",
+        count(values, "value")
+    )
+}
+
+fn included(system: &System) -> Vec<String> {
+    let named = system
+        .values
+        .iter()
+        .filter(|v| v.path.starts_with("include.") && v.document == Document::Spec);
+    let line = |v: &Value| {
+        format!(
+            "{}: read, {} ({})",
+            v.text,
+            given(system, &v.text),
+            at(system, v.span)
+        )
+    };
+    or(named.map(line).collect(), "the spec includes no file")
 }
 
 fn each(system: &System, line: impl Fn(&Partition) -> String) -> Vec<String> {

@@ -8,6 +8,8 @@ use bulkhead_model::system::System;
 
 use super::evidence;
 use super::{Fact, Why};
+use crate::built::Built;
+use crate::words::count;
 
 /// Every rule, by number.
 pub(crate) fn all() -> Vec<&'static Rule> {
@@ -21,7 +23,7 @@ pub fn find_rule(text: &str) -> Option<&'static Rule> {
         .find(|r| r.id == text || r.number.eq_ignore_ascii_case(text))
 }
 
-fn answer(rule: &'static Rule, holds: bool, facts: Vec<Fact>) -> Why {
+fn answer(rule: &'static Rule, holds: Option<bool>, facts: Vec<Fact>) -> Why {
     let mut all = vec![
         Fact::new("rule", format!("{} {}", rule.number, rule.id)),
         Fact::new("text", rule.text),
@@ -31,26 +33,32 @@ fn answer(rule: &'static Rule, holds: bool, facts: Vec<Fact>) -> Why {
         version: 1,
         question: rule.id.to_owned(),
         kind: "rule",
-        answer: if holds { "holds" } else { "is broken" }.to_owned(),
-        holds: Some(holds),
+        answer: match holds {
+            Some(true) => "holds",
+            Some(false) => "is broken",
+            None => "is not decided",
+        }
+        .to_owned(),
+        holds,
         facts: all,
     }
 }
 
 /// A rule of a system that breaks none.
-pub(crate) fn holding(system: &System, analysis: &Analysis, rule: &'static Rule) -> Why {
-    answer(rule, true, evidence::of(system, analysis, rule))
+pub(crate) fn holding(system: &System, analysis: &Analysis, built: &Built<'_>, rule: &'static Rule) -> Why {
+    answer(rule, Some(true), evidence::of(system, analysis, built, rule))
 }
 
-/// A rule of a spec that breaks some.
+/// A rule of a spec that breaks some: whether it holds is not decided when only others are broken.
 pub fn broken_rule(rule: &'static Rule, found: &Diagnostics) -> Why {
     let breaches: Vec<_> = found.list.iter().filter(|d| d.rule == rule).collect();
     if breaches.is_empty() {
         let others = found.list.len();
         let text = format!(
-            "no breach was found; the spec breaks other rules ({others} errors), so that not everything could be looked at"
+            "no breach was found, but the spec breaks other rules ({}): not everything could be looked at",
+            count(others, "error")
         );
-        return answer(rule, true, vec![Fact::new("evidence", text)]);
+        return answer(rule, None, vec![Fact::new("evidence", text)]);
     }
     let mut facts = Vec::new();
     for diagnostic in breaches {
@@ -64,5 +72,5 @@ pub fn broken_rule(rule: &'static Rule, found: &Diagnostics) -> Why {
         }
         facts.push(Fact::new("fix", diagnostic.help.clone()));
     }
-    answer(rule, false, facts)
+    answer(rule, Some(false), facts)
 }

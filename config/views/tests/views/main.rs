@@ -5,6 +5,7 @@
 mod colours;
 mod damage;
 mod diff;
+mod evidence;
 mod facts;
 mod pages;
 mod questions;

@@ -10,7 +10,7 @@ use bulkhead_views::why::{Why, broken_rule, find_rule, why};
 use crate::support::{Workshop, repository};
 use crate::{Sample, reference_text};
 
-fn ask(sample: &Sample, text: &str) -> Why {
+pub(crate) fn ask(sample: &Sample, text: &str) -> Why {
     let analysis = Analysis::of(&sample.system, &sample.system.board.bounds);
     why(&sample.system, &analysis, &sample.built(), text).unwrap_or_else(|e| panic!("{text}: {e}"))
 }
@@ -128,7 +128,8 @@ fn every_rule_holds_with_evidence_and_a_broken_one_is_said_to_be() {
         assert_eq!(answer.holds, Some(true), "{}", rule.id);
         assert_eq!(fact(&answer, "text"), rule.text);
         assert!(!fact(&answer, "evidence").is_empty());
-        assert_eq!(ask(&sample, rule.number).facts, answer.facts);
+        // A name may be a value's, too.
+        assert!(answer.facts.starts_with(&ask(&sample, rule.number).facts));
     }
     let broken = reference_text().replacen("dedicated: [2]", "dedicated: [3]", 1);
     let Err(LoadError::Invalid(found)) = Workshop::new().try_load(&broken) else {
@@ -138,7 +139,8 @@ fn every_rule_holds_with_evidence_and_a_broken_one_is_said_to_be() {
     assert_eq!(answer.holds, Some(false));
     assert!(fact(&answer, "breach").contains("core 3") && fact(&answer, "place").contains("spec.yaml:"));
     let other = broken_rule(find_rule("BH001").unwrap(), &found);
-    assert!(other.holds == Some(true) && fact(&other, "evidence").contains("breaks other rules"));
+    assert_eq!((other.holds, other.answer.as_str()), (None, "is not decided"));
+    assert!(fact(&other, "evidence").contains("breaks other rules (1 error)"));
 }
 
 // Verifies: BH-EXPL-003
