@@ -107,7 +107,12 @@ fn the_reaction_to_a_memory_fault_is_the_specs() {
         ("global-safe-state", "failed", "failed"),
     ] {
         let chosen = format!("partitions.infotainment.health={{memory-fault: {action}}}");
-        let system = System::build(REFERENCE, &[&chosen, "health={monitor: cluster}"]);
+        // Who has no safety level may not end those that have one.
+        let level = match action {
+            "global-safe-state" => "partitions.infotainment.criticality=asil-a",
+            _ => "partitions.infotainment.criticality=qm",
+        };
+        let system = System::build(REFERENCE, &[&chosen, level, "health={monitor: cluster}"]);
         let mut session = system.start(|_| {});
         says(
             &mut session,
