@@ -276,7 +276,7 @@ fn slots(found: &mut Found) {
     found.time(id, None, Some(&late));
     found.note(
         id,
-        "the slot's begin to the first reading of the counter in it, the largest of each of the runs on one core in which nothing else of EL2 is under way then: switch and pi_inversion_*; at most the longest path",
+        "the slot's begin to the first reading of the counter in it, the largest of each of the runs on one core: switch, late and pi_inversion_*; at most the longest path",
     );
 }
 

@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Slots that partitions share, simulated unit by unit: who is the most urgent with budget left runs, whatever a supply is.
+//! EL2 takes its time: slots begin late and end early, switches there and back are charged to whom they lead to.
 
 use bulkhead_analysis::response::Load;
 use bulkhead_analysis::response::{Question, Response, overloads, response};
 use bulkhead_analysis::supply::{Part, Supply, Window};
 
 use crate::random::Random;
+
+/// What EL2 takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Costs {
+    /// A slot, or the way back from another, begins late by up to this.
+    late: u64,
+    /// Each change of who is on the core.
+    switch: u64,
+    /// Slots and budgets end early by up to this.
+    early: u64,
+}
 
 /// A slot: begin, end, the budgets of more urgent partitions, the budget of the own one.
 #[derive(Clone, Debug)]
@@ -22,6 +34,9 @@ struct System {
     frame: u64,
     slots: Vec<Slot>,
     tasks: Vec<Load>,
+    costs: Costs,
+    /// Less urgent partitions are on the core while this one sleeps.
+    followed: bool,
 }
 
 fn system(random: &mut Random) -> System {
@@ -29,7 +44,7 @@ fn system(random: &mut Random) -> System {
     let mut end = 0;
     for _ in 0..random.range(1, 3) {
         let begin = end + random.range(0, 12);
-        let length = random.range(4, 30);
+        let length = random.range(4, 40);
         end = begin + length;
         let mut left = length;
         let urgent = (0..random.range(0, 2)).map(|_| {
@@ -62,19 +77,32 @@ fn system(random: &mut Random) -> System {
         }
     });
     let tasks = tasks.collect();
-    System { frame, slots, tasks }
+    let costs = Costs {
+        late: random.range(0, 2),
+        switch: random.range(0, 2),
+        early: random.range(0, 1),
+    };
+    System {
+        frame,
+        slots,
+        tasks,
+        costs,
+        followed: random.one_in(2),
+    }
 }
 
 fn supply(system: &System) -> Supply {
+    let Costs { late, switch, early } = system.costs;
+    let overrun = late + 2 * switch;
     let parts = system.slots.iter().map(|s| Part {
         slot: Window {
             begin: s.begin,
             end: s.end,
         },
         budget: s.budget,
-        urgent: s.urgent.iter().sum(),
+        urgent: s.urgent.iter().map(|budget| budget + overrun).sum(),
     });
-    Supply::parts(system.frame, parts, 0, 0).unwrap()
+    Supply::parts(system.frame, parts, late + switch, early).unwrap()
 }
 
 fn bounds(system: &System) -> Vec<Option<Response>> {
@@ -84,7 +112,7 @@ fn bounds(system: &System) -> Vec<Option<Response>> {
             task: system.tasks[index],
             urgent: &system.tasks[..index],
             less_urgent: &system.tasks[index + 1..],
-            interrupt: 0,
+            interrupt: u64::from(system.followed) * 2 * system.costs.switch,
             blocking: 0,
             locks: Load {
                 wcet: 0,
@@ -107,6 +135,61 @@ enum Others {
     Drawn,
 }
 
+/// Who is on the core.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum On {
+    /// Nobody since the slot began.
+    Nobody,
+    Urgent(usize),
+    Own,
+    /// Less urgent partitions, where there are any; else it is the own one that sleeps.
+    Less,
+}
+
+/// The slot that is under way.
+struct Core {
+    /// What EL2 still takes.
+    el2: u64,
+    on: On,
+    end: u64,
+    urgent: Vec<u64>,
+    own: u64,
+}
+
+impl Core {
+    fn begin(now: u64, slot: &Slot, [late, early_end, early_budget]: [u64; 3]) -> Self {
+        Self {
+            el2: late,
+            on: On::Nobody,
+            end: now + slot.end - slot.begin - early_end,
+            urgent: slot.urgent.clone(),
+            own: slot.budget.saturating_sub(early_budget),
+        }
+    }
+
+    fn charge(&mut self, who: On, time: u64) {
+        let budget = match who {
+            On::Urgent(index) => &mut self.urgent[index],
+            On::Own | On::Less => &mut self.own,
+            On::Nobody => return,
+        };
+        *budget = budget.saturating_sub(time);
+    }
+
+    /// Brings another onto the core, in `switch`, and `back` more where it comes back from a more urgent one.
+    fn change(&mut self, to: On, switch: u64, back: u64) {
+        let from = std::mem::replace(&mut self.on, to);
+        let (payer, time) = match (from, to) {
+            (On::Nobody, _) => (On::Nobody, switch),
+            (_, On::Urgent(_)) => (to, switch),
+            (On::Urgent(_), _) => (from, switch + back),
+            _ => (On::Own, switch),
+        };
+        self.charge(payer, time);
+        self.el2 = time;
+    }
+}
+
 /// The longest response of each task until `horizon`; `first` are first releases.
 fn simulate(
     system: &System,
@@ -116,14 +199,18 @@ fn simulate(
     hog: bool,
     random: &mut Random,
 ) -> Vec<u64> {
-    let tasks = &system.tasks;
+    let (tasks, costs) = (&system.tasks, system.costs);
     let mut worst = vec![0; tasks.len()];
     // Releases of activations that are not over, and what is left of the oldest.
     let mut waiting: Vec<Vec<u64>> = vec![Vec::new(); tasks.len()];
     let mut left: Vec<u64> = tasks.iter().map(|t| t.wcet).collect();
     let mut next = first.to_vec();
-    let mut budgets: Vec<u64> = Vec::new();
     let mut awake = [false; 2];
+    let mut core: Option<Core> = None;
+    let up_to = |most, random: &mut Random| match others {
+        Others::From(_) => most,
+        Others::Drawn => random.range(0, most),
+    };
     for now in 0..horizon {
         for (index, task) in tasks.iter().enumerate() {
             if next[index] == now {
@@ -132,28 +219,49 @@ fn simulate(
             }
         }
         let within = now % system.frame;
-        let slot = system.slots.iter().find(|s| (s.begin..s.end).contains(&within));
-        let Some(slot) = slot else { continue };
-        if slot.begin == within {
-            budgets = slot.urgent.clone();
-            budgets.push(slot.budget);
+        if let Some(slot) = system.slots.iter().find(|s| s.begin == within) {
+            let drawn = [costs.late, costs.early, costs.early].map(|most| up_to(most, random));
+            core = Some(Core::begin(now, slot, drawn));
         }
+        core = core.filter(|core| now < core.end);
+        let Some(core) = core.as_mut() else { continue };
         for state in &mut awake {
             match others {
                 Others::From(time) => *state = now >= time,
                 Others::Drawn => *state ^= random.one_in(4),
             }
         }
-        let (own, urgent) = budgets.split_last_mut().unwrap();
-        if let Some((budget, _)) = urgent.iter_mut().zip(awake).find(|(b, awake)| **b > 0 && *awake) {
-            *budget -= 1;
-            continue;
-        }
         let job = (0..tasks.len()).find(|i| !waiting[*i].is_empty());
-        if *own == 0 || job.is_none() && !hog {
+        if core.el2 == 0 {
+            let urgent = core
+                .urgent
+                .iter()
+                .zip(awake)
+                .position(|(b, awake)| *b > 0 && awake);
+            let wants = core.own > 0 && (job.is_some() || hog);
+            let to = match urgent {
+                Some(index) => On::Urgent(index),
+                None if wants || !system.followed => On::Own,
+                None => On::Less,
+            };
+            if to != core.on {
+                core.change(to, costs.switch, up_to(costs.late, random));
+            }
+        }
+        if core.el2 > 0 {
+            core.el2 -= 1;
             continue;
         }
-        *own -= 1;
+        let on = core.on;
+        match on {
+            On::Own if core.own > 0 && (job.is_some() || hog) => {}
+            On::Urgent(_) => {
+                core.charge(on, 1);
+                continue;
+            }
+            On::Nobody | On::Own | On::Less => continue,
+        }
+        core.charge(on, 1);
         if let Some(job) = job {
             left[job] -= 1;
             if left[job] == 0 {
@@ -209,7 +317,7 @@ fn no_response_in_shared_slots_exceeds_its_bound() {
             reached += u64::from(bound.is_some_and(|b| b.time == worst));
         }
     }
-    assert!(bounded > 8_000 && reached > 3_000, "{bounded} {reached}");
+    assert!(bounded > 8_000 && reached > 1_000, "{bounded} {reached}");
 }
 
 // Verifies: BH-TASK-030
@@ -221,6 +329,7 @@ fn a_lone_task_in_shared_slots_reaches_its_bound() {
         let mut system = system(&mut random);
         system.tasks.truncate(1);
         system.tasks[0].period = 100_000;
+        system.costs = Costs::default();
         let Some(bound) = bounds(&system)[0] else { continue };
         let at = system.frame + bound.instant;
         let horizon = at + bound.time + 1;

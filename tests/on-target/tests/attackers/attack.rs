@@ -9,11 +9,14 @@ use bulkhead_abi::window::{RingControl, TX_CONTROL};
 use bulkhead_on_target::{System, core, partition, says};
 use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
-use bulkhead_runner::{Session, reason};
+use bulkhead_runner::{RunnerError, Session, reason};
 
 use super::victims::{hashes, others_unharmed, range, untouched};
 use super::watch::watched;
 use super::{PATIENCE, SYSTEM};
+
+/// Virtual time in which frames begin.
+const PROGRESS: Duration = Duration::from_millis(200);
 
 /// What an attack did, and what became of the others.
 pub(crate) struct Outcome {
@@ -107,6 +110,28 @@ pub(crate) fn counts(session: &mut Session, system: &System) -> Before {
     before
 }
 
+/// The attacker's last line; until it comes, frames of its core begin, whatever it does there.
+fn end(session: &mut Session) -> String {
+    let frames = |session: &mut Session| {
+        let stats = session.stats().expect("statistics");
+        stats.cores[0].as_ref().expect("core 0").stats.frames
+    };
+    let mut begun = frames(session);
+    for _ in 0..Duration::from_secs(PATIENCE).as_nanos() / PROGRESS.as_nanos() {
+        match session.wait_for("attacker", " succeeded", PROGRESS) {
+            Ok(line) => return line,
+            Err(RunnerError::NotSeen { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let before = std::mem::replace(&mut begun, frames(session));
+        assert!(
+            begun > before,
+            "no slot of core 0 ends: {begun} frames have begun"
+        );
+    }
+    panic!("the attack has not ended");
+}
+
 /// What became of bytes of a console.
 #[derive(Clone, Copy)]
 pub(crate) struct Console {
@@ -152,7 +177,7 @@ impl Attack<'_> {
         let quiet = console(&mut session, &system);
         session.send("attacker", b"g").expect("the attacker is told");
         let line = match self.looks {
-            None => says(&mut session, "attacker", " succeeded", PATIENCE),
+            None => end(&mut session),
             Some(pause) => watched(&mut session, &system, pause, |session| {
                 assert_eq!(hashed, hashes(session, &places), "what nobody writes has changed");
             }),
