@@ -5,6 +5,7 @@
 
 use crate::range::{PAGE, Range};
 use crate::reach::{Access, Run, push};
+use crate::work::step;
 
 /// Most colours that the text form can state.
 const MAX_COUNT: u64 = 64;
@@ -108,6 +109,7 @@ impl Colours {
         let granule = self.geometry.granule;
         let mut at = range.start;
         while at < range.end {
+            step();
             if !self.set.has(self.geometry.colour_of(at)) {
                 return false;
             }

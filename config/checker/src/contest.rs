@@ -3,6 +3,7 @@
 
 use crate::range::Range;
 use crate::system::{Party, Root};
+use crate::work::step;
 
 /// What more than one party reaches, ascending, joined.
 ///
@@ -14,7 +15,10 @@ pub(crate) fn ranges(roots: &[Root]) -> Vec<Range> {
         let party = root.party();
         all.extend(root.walk.runs.iter().map(|run| (run.physical(), party)));
     }
-    all.sort_by_key(|(range, _)| range.start);
+    all.sort_by_key(|(range, _)| {
+        step();
+        range.start
+    });
     // The party of the range that reaches furthest so far. A further range of that party meets no other one in what
     // that range has not met already.
     let mut furthest = (0, Party::El2);
@@ -53,7 +57,10 @@ pub(crate) fn union(mut ranges: Vec<Range>) -> Vec<Range> {
 
 /// Whether `range` has an address in one of `ranges`, which are ascending and apart.
 pub(crate) fn meets(ranges: &[Range], range: Range) -> bool {
-    let at = ranges.partition_point(|r| r.end <= range.start);
+    let at = ranges.partition_point(|r| {
+        step();
+        r.end <= range.start
+    });
     ranges.get(at).is_some_and(|r| r.start < range.end)
 }
 

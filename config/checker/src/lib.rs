@@ -25,6 +25,7 @@ mod ste;
 mod system;
 mod tables;
 mod walk;
+mod work;
 
 pub use proof::{Failure, Inputs, Proof, prove};
 pub use properties::{PROPERTIES, Property};

@@ -9,6 +9,7 @@ use crate::contents::payload_areas;
 use crate::properties::{FORM, PROPERTIES, firmware, masters};
 use crate::range::{PAGE, Range};
 use crate::system::System;
+use crate::work::steps;
 
 /// The three files that are compared.
 #[derive(Clone, Copy)]
@@ -47,6 +48,8 @@ pub struct Proof {
     pub roots: u64,
     /// Descriptors that were decoded.
     pub descriptors: u64,
+    /// Table entries and ranges that were looked at.
+    pub steps: u64,
     /// What was not proved since the text form excepts it, in words.
     pub exceptions: Vec<String>,
     /// Where the parts of the image lie.
@@ -81,11 +84,12 @@ impl Places {
     }
 }
 
-/// Decides all properties. Implements: BH-CHK-070, BH-CHK-080.
+/// Decides all properties. Implements: BH-CHK-070, BH-CHK-080, BH-CHK-085.
 ///
 /// # Errors
 /// Everything that contradicts one of them.
 pub fn prove(inputs: &Inputs<'_>) -> Result<Proof, Vec<Failure>> {
+    let before = steps();
     let fail = |text| Failure { property: FORM, text };
     let system = System::load(inputs.hypervisor, inputs.blob, inputs.grants)
         .map_err(|errors| errors.into_iter().map(fail).collect::<Vec<_>>())?;
@@ -102,9 +106,11 @@ pub fn prove(inputs: &Inputs<'_>) -> Result<Proof, Vec<Failure>> {
         return Err(failures);
     }
     let runs = system.roots.iter().flat_map(|root| &root.walk.runs);
+    let pages = runs.map(|run| run.input.size() / PAGE).sum();
     Ok(Proof {
+        steps: steps().wrapping_sub(before),
         blob_hash: Sha256::digest(inputs.blob).into(),
-        pages: runs.map(|run| run.input.size() / PAGE).sum(),
+        pages,
         roots: u64::try_from(system.roots.len()).unwrap_or(u64::MAX),
         descriptors: system.roots.iter().map(|root| root.walk.descriptors).sum(),
         exceptions: [masters::exceptions(&system), firmware::exceptions(&system)].concat(),

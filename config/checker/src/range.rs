@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::work::step;
+
 /// Page size of every table.
 pub(crate) const PAGE: u64 = 4096;
 
@@ -18,6 +20,7 @@ pub(crate) struct Range {
 impl Range {
     /// A range of `size` bytes from `start`; ends at the last address when it would wrap around.
     pub(crate) fn sized(start: u64, size: u64) -> Self {
+        step();
         Self {
             start,
             end: start.saturating_add(size),
@@ -36,11 +39,13 @@ impl Range {
 
     /// Whether all of `other` lies in it.
     pub(crate) fn contains(self, other: Self) -> bool {
+        step();
         self.start <= other.start && other.end <= self.end
     }
 
     /// The addresses in both, if any.
     pub(crate) fn intersection(self, other: Self) -> Option<Self> {
+        step();
         let both = Self {
             start: self.start.max(other.start),
             end: self.end.min(other.end),

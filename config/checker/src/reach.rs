@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::range::Range;
+use crate::work::step;
 
 /// Memory type of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +135,10 @@ pub(crate) fn push(runs: &mut Vec<Run>, run: Run) {
 /// Sorts runs by input address and joins them; `Err` names two that overlap.
 pub(crate) fn sorted(mut runs: Vec<Run>) -> Result<Vec<Run>, (Range, Range)> {
     runs.retain(|r| !r.input.is_empty());
-    runs.sort_by_key(|r| r.input);
+    runs.sort_by_key(|r| {
+        step();
+        r.input
+    });
     let mut joined = Vec::with_capacity(runs.len());
     let mut before: Option<Run> = None;
     for run in runs {
@@ -191,6 +195,7 @@ pub(crate) fn differences(found: &[Run], expected: &[Run]) -> Vec<Difference> {
         .map(|r| r.input.start)
         .min()
     {
+        step();
         start = first.max(start);
         let bound = |run: Option<&&Run>| {
             run.map(|r| {

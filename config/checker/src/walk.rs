@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::range::{PAGE, Range, slice};
 use crate::reach::{Access, MemoryType, Run, push};
+use crate::work::step;
 
 /// Which translation a table is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +156,7 @@ impl Walker<'_> {
         self.walk.pages.push(offset);
         let mut next = input;
         for bytes in page.chunks_exact(8) {
+            step();
             let descriptor = bytes.try_into().map_or(0, u64::from_le_bytes);
             if descriptor != 0 {
                 self.walk.descriptors += 1;

@@ -9,6 +9,8 @@ use bulkhead_model::colours::{ColourSet, Colouring};
 use bulkhead_types::blob::PAGE;
 use bulkhead_types::image::Range;
 
+use crate::work;
+
 /// The colours of a partition on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pattern {
@@ -35,6 +37,7 @@ impl Pattern {
 
     /// Pages of the colours in `[0, address)`; `address` is a multiple of the page size.
     fn rank(&self, address: u64) -> u64 {
+        work::add(1);
         let way = self.colouring.way();
         let (ways, rest) = (address / way, address % way);
         let (granules, part) = (rest / self.colouring.granule, rest % self.colouring.granule);
@@ -86,6 +89,7 @@ impl Pattern {
         let ways = range.start / way..range.end.div_ceil(way);
         let starts = ways.flat_map(move |n| self.set.iter().map(move |c| n * way + u64::from(c) * granule));
         starts
+            .inspect(|_| work::add(1))
             .map(move |start| Range {
                 start: start.max(range.start),
                 end: (start + granule).min(range.end),

@@ -17,7 +17,7 @@ use crate::payload::Program;
 use crate::payload::area::{self, Area, Registers};
 use crate::plan::{Plan, TableSizes};
 use crate::sections::{self, Sections};
-use crate::{grants, hypervisor, payload, placement};
+use crate::{grants, hypervisor, payload, placement, work};
 
 /// Plans that are tried until the tables fit into the space that the plan gives them. The second is right
 /// unless the tables' own size changes what they map.
@@ -36,8 +36,8 @@ pub struct Compiled {
     pub sections: Sections,
     /// Translation tables.
     pub tables: TableSizes,
-    /// Block and page descriptors in all translation tables.
-    pub descriptors: u64,
+    /// Areas, granules, blocks and table entries that placement and tables looked at.
+    pub steps: u64,
     /// The blob without its certificate.
     pub blob: Vec<u8>,
     /// SHA-256 of the blob.
@@ -218,6 +218,7 @@ fn settle(
 /// # Errors
 /// The first thing that is wrong; see [`BuildError`].
 pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, BuildError> {
+    let before = work::steps();
     let Placed {
         info,
         devices,
@@ -239,7 +240,6 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
         areas: &areas,
     };
     let text = grants::render(sources, &grants, &sections);
-    let descriptors = tables.el2.written() + tables.stage2.written();
     let blob = emit(system, &info, &plan, tables, &sections);
     Ok(Compiled {
         info,
@@ -248,7 +248,7 @@ pub fn compile(system: &System, hypervisor_bin: &[u8]) -> Result<Compiled, Build
         grants,
         sections,
         tables: needed,
-        descriptors,
+        steps: work::steps() - before,
         blob,
         text,
         trees,

@@ -15,6 +15,7 @@ use bulkhead_types::image::Range;
 
 use crate::colour::{Extent, Pattern};
 use crate::units::page_up;
+use crate::work;
 
 pub use error::LayoutError;
 
@@ -282,6 +283,7 @@ fn between(zone: &Zone, taken: &[Range]) -> Vec<Range> {
     let mut free = Vec::new();
     for region in regions {
         let mut start = region.base;
+        work::add(taken.len() as u64);
         for range in taken {
             if range.end <= start || range.start >= region.end() {
                 continue;

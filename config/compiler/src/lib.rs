@@ -41,6 +41,7 @@ mod subject;
 pub mod table;
 pub mod units;
 pub mod words;
+mod work;
 
 use std::path::Path;
 

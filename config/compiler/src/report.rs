@@ -137,8 +137,6 @@ pub struct Totals {
     pub el2_tables: u64,
     /// Stage-2 tables, without roots, with the pages between those of coloured partitions.
     pub stage2_tables: u64,
-    /// Block and page descriptors in all tables.
-    pub descriptors: u64,
     /// RAM of all partitions.
     pub partition_ram: u64,
     /// RAM of the board.
@@ -180,7 +178,6 @@ pub fn describe(system: &System, compiled: &Compiled, image: u64) -> Report {
             payloads: compiled.areas.iter().map(|a| a.size()).sum(),
             el2_tables: (1 + length(&system.board.cores) + compiled.tables.el2) * PAGE,
             stage2_tables: compiled.plan.layout.live - compiled.plan.layout.stage2,
-            descriptors: compiled.descriptors,
             partition_ram: system.partitions.iter().map(|p| p.memory.size.value).sum(),
             board_ram: system.board.ram.iter().map(|r| r.value.size).sum(),
         },

@@ -19,6 +19,7 @@ use bulkhead_types::image::Range;
 
 use crate::access::Grant;
 use crate::colour::Pattern;
+use crate::work;
 
 /// Bits of an input address.
 pub const INPUT_BITS: u32 = 39;
@@ -89,7 +90,6 @@ pub struct Pool {
     plain: u64,
     /// Address behind the last page that was handed out of each set of colours.
     behind: BTreeMap<ColourSet, u64>,
-    written: u64,
     pages: Vec<Page>,
 }
 
@@ -103,7 +103,6 @@ impl Pool {
             output_bits,
             plain: 0,
             behind: BTreeMap::new(),
-            written: 0,
             pages: Vec::new(),
         }
     }
@@ -111,11 +110,6 @@ impl Pool {
     /// All pages from the base to the last that was handed out; those between coloured ones are empty.
     pub fn pages(&self) -> &[Page] {
         &self.pages
-    }
-
-    /// Block and page descriptors that were written.
-    pub fn written(&self) -> u64 {
-        self.written
     }
 
     /// Adds an empty page, of some colours or of any, and returns its physical address.
@@ -152,6 +146,7 @@ impl Pool {
 
     /// The page that a table descriptor of this pool points at.
     fn at(&mut self, descriptor: u64) -> &mut Page {
+        work::add(1);
         let index = ((descriptor & ADDRESS) - self.base) / PAGE;
         &mut self.pages[index as usize]
     }
@@ -262,7 +257,6 @@ impl Tree {
     ) -> Result<u64, MapError> {
         let level2 = next(pool, self.pattern.as_ref(), self.root[index(input, 1)], input)?;
         self.root[index(input, 1)] = level2;
-        pool.written += 1;
         let entry = pool.at(level2)[index(input, 2)];
         if (input | output).is_multiple_of(BLOCK) && left >= BLOCK {
             if entry != 0 {
@@ -306,6 +300,7 @@ pub fn lower_tables<'a>(grants: impl Iterator<Item = &'a Grant>) -> u64 {
         let (start, end) = (grant.address, grant.address + grant.size());
         let blocks = grant.pattern.is_none() && (start ^ grant.range.start).is_multiple_of(BLOCK);
         for number in start / BLOCK..end.div_ceil(BLOCK) {
+            work::add(1);
             level2.insert((number * BLOCK) >> 30);
             let whole = start <= number * BLOCK && (number + 1) * BLOCK <= end;
             if !(blocks && whole) {
@@ -318,6 +313,7 @@ pub fn lower_tables<'a>(grants: impl Iterator<Item = &'a Grant>) -> u64 {
 
 /// Writes table pages, little-endian, to the begin of `out`.
 pub fn write(pages: &[Page], out: &mut [u8]) {
+    work::add((pages.len() * ENTRIES) as u64);
     for (entry, bytes) in pages.iter().flatten().zip(out.chunks_exact_mut(8)) {
         bytes.copy_from_slice(&entry.to_le_bytes());
     }

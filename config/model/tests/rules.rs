@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[allow(dead_code, reason = "the other test programs use the rest")]
 mod cases;
 mod common;
 
@@ -82,39 +83,6 @@ fn every_rule_fires() {
     );
     wrong.extend(tested.difference(&rules).map(|r| format!("there is no rule {r}")));
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-}
-
-#[test]
-fn the_valid_sibling_is_valid_and_one_edit_away() {
-    let fixture = Fixture::new();
-    for case in cases() {
-        let sibling = &case.sibling;
-        assert!(sibling.starts_with("valid."), "{}: {sibling}", case.file);
-        assert_eq!(breaches(&fixture, sibling, &[]), [], "{sibling}");
-        let valid = fs::read_to_string(root().join("tests/invalid").join(sibling)).unwrap();
-        let valid: Vec<&str> = valid.lines().skip(1).collect();
-        let body: Vec<&str> = case.body.lines().collect();
-        let head = valid.iter().zip(&body).take_while(|(a, b)| a == b).count();
-        let rest = (&valid[head..], &body[head..]);
-        let tail = rest
-            .0
-            .iter()
-            .rev()
-            .zip(rest.1.iter().rev())
-            .take_while(|(a, b)| a == b)
-            .count();
-        let (removed, added) = (rest.0.len() - tail, rest.1.len() - tail);
-        // Of one line, or of a whole key with what is under it.
-        assert!(
-            removed <= 1 || added == 0,
-            "{}: changes {removed} lines of {sibling} into {added}",
-            case.file
-        );
-        // What `--set` gets wrong stands in no file.
-        let by_line = case.rule == "document/no-such-path";
-        assert_eq!(by_line, !case.overrides.is_empty(), "{}", case.file);
-        assert_eq!(by_line, removed + added == 0, "{}: equals {sibling}", case.file);
-    }
 }
 
 #[test]

@@ -3,129 +3,23 @@
 //! checker names the property that is broken.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "systems/line.rs"]
+mod line;
 #[allow(dead_code, reason = "the other test programs use the rest")]
 mod systems;
 
 use bulkhead_compiler::access::{Grant, MemoryType, Rights, Root};
-use bulkhead_compiler::blob::{Tables, emit};
 use bulkhead_compiler::colour::Extent;
-use bulkhead_compiler::compile::{Compiled, compile};
-use bulkhead_compiler::devices::Assigned;
-use bulkhead_compiler::grant_list::{self, Sources};
-use bulkhead_compiler::grants::render;
-use bulkhead_compiler::plan::Plan;
-use bulkhead_compiler::sections::{self, Sections};
-use bulkhead_model::system::System;
 use bulkhead_mutants::files::Files;
 use bulkhead_mutants::judge::{Verdict, judge};
 use bulkhead_types::image::Range;
-
 use bulkhead_types::tables::{Slot, slot_kind};
-use systems::support::{Workshop, hypervisor_bin};
+use line::Line;
 
 /// Partitions of `systems/masters.yaml`, in order.
 const DIRECT: usize = 0;
 const GUARDED: usize = 1;
 const SLICED: usize = 2;
-
-/// What the stages hand on.
-struct Stages {
-    plan: Plan,
-    devices: Vec<Assigned>,
-    grants: Vec<Grant>,
-    sections: Sections,
-}
-
-/// Compiled once; each corruption changes a copy.
-struct Line {
-    system: System,
-    hypervisor: Vec<u8>,
-    compiled: Compiled,
-}
-
-impl Line {
-    fn new() -> Self {
-        let (workshop, hypervisor) = (Workshop::new(), hypervisor_bin());
-        let system = systems::masters(&workshop);
-        let compiled = compile(&system, &hypervisor).unwrap();
-        Self {
-            system,
-            hypervisor,
-            compiled,
-        }
-    }
-
-    fn sources<'a>(&'a self, stages: &'a Stages) -> Sources<'a> {
-        Sources {
-            system: &self.system,
-            info: &self.compiled.info,
-            plan: &stages.plan,
-            devices: &stages.devices,
-            watchdog: None,
-            areas: &self.compiled.areas,
-        }
-    }
-
-    fn stages(&self) -> Stages {
-        let Compiled {
-            plan,
-            devices,
-            grants,
-            sections,
-            ..
-        } = self.compiled.clone();
-        Stages {
-            plan,
-            devices,
-            grants,
-            sections,
-        }
-    }
-
-    /// The last stages: tables, blob and text from what was handed on; `tables` may be changed in between.
-    fn finish(&self, stages: &Stages, change: impl FnOnce(&mut Tables)) -> Files {
-        let Stages {
-            plan,
-            devices,
-            grants,
-            sections,
-        } = stages;
-        let mut tables = Tables::build(&self.system, plan, grants, devices).unwrap();
-        change(&mut tables);
-        let blob = emit(&self.system, &self.compiled.info, plan, tables, sections);
-        let text = render(self.sources(stages), grants, sections);
-        let mut files = Files {
-            hypervisor: self.hypervisor.as_slice().into(),
-            blob,
-            text: text.into_bytes(),
-        };
-        files.seal();
-        files
-    }
-
-    /// Everything after the plan.
-    fn replan(&self, change: impl FnOnce(&mut Plan)) -> Files {
-        let mut stages = self.stages();
-        change(&mut stages.plan);
-        stages.grants = grant_list::all(self.sources(&stages));
-        stages.sections = sections::derive(&self.system, &stages.plan, &stages.devices, None);
-        self.finish(&stages, |_| {})
-    }
-
-    /// Everything after the grants.
-    fn regrant(&self, change: impl FnOnce(&mut Vec<Grant>)) -> Files {
-        let mut stages = self.stages();
-        change(&mut stages.grants);
-        self.finish(&stages, |_| {})
-    }
-
-    /// Everything after the sections.
-    fn resect(&self, change: impl FnOnce(&mut Sections)) -> Files {
-        let mut stages = self.stages();
-        change(&mut stages.sections);
-        self.finish(&stages, |_| {})
-    }
-}
 
 fn refused(property: &str, files: &Files) {
     let failures = systems::prove(files).err().unwrap_or_default();

@@ -244,8 +244,7 @@ fn colours_without_room_are_refused() {
     );
 }
 
-/// What a page more costs does not depend on how many there are. EL2's roots map the blob, so that it is a little
-/// more than one descriptor. Verifies: BH-MEM-006.
+/// What a page more costs does not depend on how many there are. Verifies: BH-MEM-006.
 #[test]
 fn work_grows_with_the_pages() {
     let workshop = Workshop::new();
@@ -258,12 +257,12 @@ fn work_grows_with_the_pages() {
             colours: [Some([0].into()), Some([1].into()), None],
         };
         let compiled = compile(&case.system(&workshop), &hypervisor_bin()).unwrap();
-        rates.push((compiled.descriptors, memory * 256));
+        rates.push((compiled.steps, memory * 256));
     }
     let per_page = |a: (u64, u64), b: (u64, u64)| (b.0 - a.0) as f64 / (b.1 - a.1) as f64;
     let (small, large) = (per_page(rates[0], rates[1]), per_page(rates[1], rates[2]));
     assert!(
         (0.9..=1.1).contains(&(large / small)),
-        "{small} and {large} descriptors a page"
+        "{small} and {large} steps a page"
     );
 }

@@ -167,7 +167,7 @@ fn the_places_are_those_that_take_part() {
         ),
         (
             "devices.occupied",
-            &["can0]", "{ base: 0x0b00_0000, size: 4KiB }"],
+            &["dma0]", "{ base: 0x0b00_0000, size: 4KiB }"],
         ),
     ] {
         let found = diagnostics(&workshop, &format!("{file}.yaml"), &[]).unwrap();

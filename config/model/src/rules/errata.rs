@@ -17,7 +17,7 @@ static UNKNOWN_CORE: Rule = Rule {
 static NOT_NAMED: Rule = Rule {
     number: "BH191",
     id: "errata/not-named",
-    text: "A board names every known erratum of its cores under `workarounds`.",
+    text: "A board names every known erratum of its cores under `workarounds`, but those that nobody works around.",
     fix: "Read what the erratum asks of the board's firmware and guests, then name it under `workarounds`.",
 };
 /// A workaround without an erratum.
@@ -55,10 +55,13 @@ fn unknown_core(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// A core with an erratum that nobody works around is refused by [`no_remedy`], whatever the board names.
+///
 /// Implements: BH-CFG-161.
 fn not_named(facts: &Facts<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(board) = facts.board else { return };
-    for (erratum, cores) in of_board(board) {
+    let errata = of_board(board).into_iter();
+    for (erratum, cores) in errata.filter(|(erratum, _)| erratum.remedy != Remedy::Nobody) {
         let named = board.workarounds.iter().any(|w| w.name == erratum.name);
         let core = cores.first().and_then(|core| board.cores.get(*core));
         if let (false, Some(core)) = (named, core) {

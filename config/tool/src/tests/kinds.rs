@@ -153,6 +153,7 @@ pub(super) const LOOM: &[&str] = &[
     "--locked",
     "--release",
     "--package=bulkhead-policy",
+    "--test=job_loom",
     "--test=lock_loom",
     "--test=ticket_loom",
 ];

@@ -94,8 +94,19 @@ fn queues(workshop: &Workshop) -> System {
     workshop.load(&fs::read_to_string(repository().join("tests/systems/channels.yaml")).unwrap())
 }
 
-/// The reference system, one with two bus masters, one with them on two buses, one with bus masters at fixed addresses, one with doorbells, one with locks, one with queues, one of one
-/// partition, one in page colours.
+/// The system with every key: shared slots, calls of the firmware, a dump, a traffic budget, a watchdog, an unguarded master.
+fn every_key(workshop: &Workshop) -> System {
+    workshop.put_beside_every_key();
+    workshop.load(&fs::read_to_string(repository().join("tests/systems/every-key.yaml")).unwrap())
+}
+
+/// The system with slots that several partitions share.
+fn sharing(workshop: &Workshop) -> System {
+    fs::write(workshop.path("images/sharers.elf"), partition_elf(10)).unwrap();
+    workshop.load(&fs::read_to_string(repository().join("tests/systems/sharing.yaml")).unwrap())
+}
+
+/// The reference system and those above, with one of a single partition.
 pub(crate) fn all() -> Vec<Files> {
     let (workshop, hypervisor) = (Workshop::new(), hypervisor_bin());
     let systems = [
@@ -108,6 +119,8 @@ pub(crate) fn all() -> Vec<Files> {
         queues(&workshop),
         workshop.load(ONE),
         coloured(&workshop),
+        every_key(&workshop),
+        sharing(&workshop),
     ];
     systems
         .iter()

@@ -122,41 +122,13 @@ fn the_reference_system() {
     assert!(check.processor < 0.1, "check takes {} s", check.processor);
 }
 
-/// It runs, with less memory, in the test `large`. The work is counted at 4, 16 and 64 GiB: descriptors that the
-/// compiler writes and those that the checker visits, for each page.
-///
-/// Verifies: BH-MEM-006.
+/// It runs, with less memory, in the test `large`; its work for each page is counted in `tests/mutants`.
 #[test]
-fn the_large_system_is_proved_in_time_with_constant_work_per_page() {
-    let mut work = Vec::new();
-    for memory in ["128MiB", "512MiB", "2GiB"] {
-        let overrides: Vec<String> = (0..32)
-            .map(|zone| format!("partitions.zone-{zone:02}.memory.size={memory}"))
-            .collect();
-        let spec = in_tree("config/systems/large.yaml");
-        let (folder, cost) = built(&format!("large, 32 * {memory}"), &spec, &overrides);
-        let (certificate, report) = (json(&folder, "certificate.json"), json(&folder, "report.json"));
-        let count = |value: &Value| value.as_f64().expect("a number");
-        let pages = count(&certificate["pages"]);
-        let visited = count(&certificate["descriptors"]) / pages;
-        let written = count(&report["totals"]["descriptors"]) / pages;
-        println!("  {pages} pages, {written:.4} descriptors written and {visited:.4} visited for each");
-        work.push((pages, [written, visited], cost));
-    }
-    let (small, large) = (&work[0], &work[2]);
-    assert!(
-        small.0 >= f64::from(4 << 18) && large.0 >= f64::from(64 << 18),
-        "4 and 64 GiB"
-    );
-    for (_, counts, _) in &work {
-        for (count, least) in counts.iter().zip(&small.1) {
-            assert!(
-                (count / least - 1.0).abs() <= 0.1,
-                "{count} and {least} for each page"
-            );
-        }
-    }
-    let processor = large.2.processor;
+fn the_large_system_is_proved_in_time() {
+    let (folder, cost) = built("large", &in_tree("config/systems/large.yaml"), &[]);
+    let pages = json(&folder, "certificate.json")["pages"].as_u64();
+    assert!(pages.is_some_and(|pages| pages >= 64 << 18), "64 GiB");
+    let processor = cost.processor;
     assert!(
         processor <= LARGE_SECONDS,
         "64 GiB take {processor} s of processor time"
