@@ -143,7 +143,7 @@ impl PerCore {
         woken
     }
 
-    /// A vCPU stops for good: its locks are its successors'.
+    /// A vCPU stops for good: its locks are its successors', and its next life has released none.
     pub fn locks_died(&mut self, local: usize) {
         let Some(running) = self.running.as_ref() else {
             return;
@@ -151,7 +151,7 @@ impl PerCore {
         let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
             return;
         };
-        (vcpu.waits, vcpu.waited) = (None, None);
+        (vcpu.waits, vcpu.waited, vcpu.lock_status) = (None, None, 0);
         for (number, entry) in entries(&running.system) {
             let Some(me) = as_owner(entry, vcpu) else { continue };
             let next = with(running, number, |arbiter, word| arbiter.died(me, word)).flatten();
