@@ -129,6 +129,15 @@ impl Found {
         }
     }
 
+    /// A row of parts of a million.
+    fn parts(&mut self, id: &'static str, parts: &Histogram, note: &str) {
+        self.row(id, None, Some(parts));
+        self.note(id, note);
+        if let Some(row) = self.rows.iter_mut().find(|r| r.id == id) {
+            row.unit = "ppm";
+        }
+    }
+
     /// Holds EL2's own statistics against the plugin's counts, in a run that ended with all partitions off.
     pub(crate) fn audit(&mut self, ran: &Ran) {
         if let Some(counts) = &ran.counts {
@@ -283,29 +292,22 @@ pub(crate) fn count_metering(place: Place<'_>) -> Result<Vec<String>, Error> {
 
 /// EL2's share of the time of cores, in the runs in which they are busy. Implements: BH-BENCH-013.
 fn share(found: &mut Found) {
-    let id = "el2_share";
     let shares = std::mem::take(&mut found.shares);
-    found.row(id, None, Some(&shares));
-    found.note(
-        id,
+    found.parts(
+        "el2_share",
+        &shares,
         "EL2's largest part of a core's time, by its own ledger, all of EL2's work and metering in it, in each of the runs switch, late and sensor_to_brake; rounded up to 200",
     );
-    if let Some(row) = found.rows.iter_mut().find(|r| r.id == id) {
-        row.unit = "ppm";
-    }
 }
 
 /// What EL2's metering takes, part of EL2's share. Implements: BH-BENCH-013.
 fn metering_share(found: &mut Found) {
-    let (id, shares) = ("metering_share", std::mem::take(&mut found.metering));
-    found.row(id, None, Some(&shares));
-    found.note(
-        id,
+    let shares = std::mem::take(&mut found.metering);
+    found.parts(
+        "metering_share",
+        &shares,
         "instructions of EL2's time ledger, inlined ones too, on all cores, in parts of a million of one core's time, in each of the runs switch and late; rounded up to 20",
     );
-    if let Some(row) = found.rows.iter_mut().find(|r| r.id == id) {
-        row.unit = "ppm";
-    }
 }
 
 /// How late slots begin.
