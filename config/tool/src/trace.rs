@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bulkhead_abi::trace::EVENTS;
 use bulkhead_runner::cli::{RunArgs, signals};
 use bulkhead_runner::command::{LaunchOptions, Timing};
 use bulkhead_runner::{RunnerError, Session, SessionOptions};
@@ -21,8 +22,11 @@ mod story;
 
 pub(crate) use story::path_name;
 
-/// Host time between readings of the rings.
-const READ: Duration = Duration::from_millis(5);
+/// Host time between readings of the rings, from when much happens to when little does.
+const OFTEN: Duration = Duration::from_micros(50);
+const SELDOM: Duration = Duration::from_millis(1);
+/// Events of a core between two readings that ask for more readings.
+const MANY: u64 = EVENTS as u64 / 8;
 
 /// What was written.
 #[derive(Serialize)]
@@ -67,8 +71,14 @@ pub(crate) fn run(args: &TraceArgs, format: Format) -> Result<(), Failure> {
         let over = session.over().is_some() || signalled.load(Ordering::Relaxed);
         over || u128::from(session.now_ns()) >= args.time.as_nanos()
     };
+    let mut pause = OFTEN;
     let recorded = loop {
-        let read = session.step(READ).and_then(|()| session.record(&mut tape));
+        let read = session.record(pause, &mut tape);
+        pause = if tape.burst > MANY {
+            OFTEN.max(pause / 4)
+        } else {
+            SELDOM.min(pause * 2)
+        };
         match read {
             Ok(()) if end(&session) => break Ok(()),
             Ok(()) => {}

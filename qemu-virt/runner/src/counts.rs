@@ -69,6 +69,19 @@ impl Counts {
         Ok(progress)
     }
 
+    /// Stops virtual time.
+    pub(crate) fn stop(&mut self) -> Result<(), RunnerError> {
+        Ok(self.qmp.stop()?)
+    }
+
+    /// Lets virtual time go on, unless the machine has switched itself off.
+    pub(crate) fn resume(&mut self) -> Result<(), RunnerError> {
+        match self.halted() {
+            Some(_) => Ok(()),
+            None => Ok(self.qmp.resume()?),
+        }
+    }
+
     /// Stops virtual time at a moment at which no core executes `code`; `false` after some tries.
     pub(crate) fn stop_outside(&mut self, code: &Range<u64>) -> Result<bool, RunnerError> {
         const TRIES: usize = 1000;

@@ -282,6 +282,12 @@ impl Session {
     /// # Errors
     /// QEMU does not answer, the statistics are damaged, or virtual time stands still.
     pub fn step(&mut self, host: Duration) -> Result<(), RunnerError> {
+        self.receive(host);
+        self.follow()
+    }
+
+    /// The part of [`Self::step`] that asks QEMU nothing.
+    pub(crate) fn receive(&mut self, host: Duration) {
         let wait = host.min(POLL.saturating_sub(self.polled.elapsed()));
         match self.received.recv_timeout(wait) {
             Ok(event) => self.handle(event),
@@ -290,6 +296,10 @@ impl Session {
         while let Ok(event) = self.received.try_recv() {
             self.handle(event);
         }
+    }
+
+    /// The rest of it.
+    pub(crate) fn follow(&mut self) -> Result<(), RunnerError> {
         if self.polled.elapsed() >= POLL || self.judge.wants_time() {
             self.poll()?;
             self.judge.stamp(self.now_ns());

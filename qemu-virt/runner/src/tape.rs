@@ -5,6 +5,7 @@
 //! Implements: BH-TRACE-002.
 
 use core::mem::offset_of;
+use std::time::Duration;
 
 use bulkhead_abi::stats::{CORE_STATS_SIZE, CoreStats};
 use bulkhead_abi::trace::{EVENTS, Event, RING_OFFSET};
@@ -40,6 +41,8 @@ pub struct CoreTape {
 pub struct Tape {
     /// By core.
     pub cores: Vec<CoreTape>,
+    /// The most events that a core wrote between the last two readings.
+    pub burst: u64,
 }
 
 impl CoreTape {
@@ -73,6 +76,7 @@ impl Tape {
         let cores = usize::try_from(manifest.cores).unwrap_or(0);
         Self {
             cores: vec![CoreTape::default(); cores],
+            burst: 0,
         }
     }
 
@@ -90,12 +94,15 @@ impl Tape {
     /// Reads all rings.
     pub(crate) fn read(&mut self, counts: &mut Counts, manifest: &Manifest) -> Result<(), RunnerError> {
         let mut address = manifest.stats;
+        self.burst = 0;
         for core in &mut self.cores {
             let block = counts.memory(address, CORE_STATS_SIZE)?;
             let count = address + offset_of!(CoreStats, traced) as u64;
             let after = counts.memory(count, size_of::<u64>())?;
             let after = <[u8; 8]>::try_from(after.as_slice()).map_or(u64::MAX, u64::from_le_bytes);
+            let before = core.next;
             core.take(&block, after);
+            self.burst = self.burst.max(core.next.saturating_sub(before));
             address += CORE_STATS_SIZE as u64;
         }
         Ok(())
@@ -108,12 +115,17 @@ impl Session {
         Tape::new(&self.manifest)
     }
 
-    /// Takes what is new in EL2's trace.
+    /// [`Session::step`], then takes what is new in EL2's trace. Virtual time stands still while QEMU is asked: that takes
+    /// longer than a busy core needs to fill its ring.
     ///
     /// # Errors
-    /// QEMU does not answer.
-    pub fn record(&mut self, tape: &mut Tape) -> Result<(), RunnerError> {
-        tape.read(&mut self.counts, &self.manifest)
+    /// As [`Session::step`].
+    pub fn record(&mut self, host: Duration, tape: &mut Tape) -> Result<(), RunnerError> {
+        self.receive(host);
+        self.counts.stop()?;
+        self.follow()?;
+        tape.read(&mut self.counts, &self.manifest)?;
+        self.counts.resume()
     }
 
     /// What was built.

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use bulkhead_model::files::Paths;
 use bulkhead_model::system::System;
@@ -68,7 +69,9 @@ pub(super) fn run(args: &CrashArgs, format: Format, system: &System, paths: &Pat
     let size = usize::try_from(stride - GUARD).map_err(Failure::unable)?;
     let memory = session.memory(block, size).map_err(Failure::unable)?;
     let mut tape = session.tape();
-    session.record(&mut tape).map_err(Failure::unable)?;
+    session
+        .record(Duration::ZERO, &mut tape)
+        .map_err(Failure::unable)?;
     let rings = rings::of(&tape, session.manifest());
     session.finish("EL2 failed").map_err(Failure::unable)?;
     let threads = [Thread::of_el2(&failure)];

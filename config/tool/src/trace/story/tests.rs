@@ -26,7 +26,7 @@ fn written(entries: Vec<Entry>) -> Vec<p::Packet> {
     busy.frequency = 1_000_000_000;
     busy.entries = entries;
     let cores = vec![busy, CoreTape::default()];
-    let bytes = encode(&manifest(), &Tape { cores });
+    let bytes = encode(&manifest(), &Tape { cores, burst: 0 });
     p::Trace::decode(bytes.as_slice()).expect("a trace").packet
 }
 
