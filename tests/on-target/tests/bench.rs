@@ -235,7 +235,7 @@ fn the_paths_of_an_serror_keep_their_bounds() {
     /// `ESR_EL2` of an SError: EC, IL.
     const SYNDROME: u64 = 0x2f << 26 | 1 << 25;
     let folder = tempfile::tempdir().expect("a folder");
-    let library = plugin::build(&in_tree("."), folder.path()).expect("a C compiler");
+    let library = plugin::build(&in_tree("."), folder.path(), "count").expect("a C compiler");
     let out = folder.path().join("counts");
     let system = System::build(
         "tests/systems/attackers.yaml",
@@ -301,7 +301,7 @@ fn the_instructions_of_metering_are_found() {
 #[test]
 fn the_sleep_of_a_core_is_what_the_emulator_saw() {
     let folder = tempfile::tempdir().expect("a folder");
-    let library = plugin::build(&in_tree("."), folder.path()).expect("a C compiler");
+    let library = plugin::build(&in_tree("."), folder.path(), "count").expect("a C compiler");
     let out = folder.path().join("counts");
     let system = System::build(
         "tests/benches/systems/sliced.yaml",

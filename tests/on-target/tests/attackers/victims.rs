@@ -59,7 +59,7 @@ pub(crate) fn ram(system: &System, name: &str) -> (u64, usize) {
 }
 
 /// Code and constants of a partition that runs the image `elf`, in its RAM.
-fn constant(system: &System, name: &str, elf: &str) -> Vec<(u64, usize)> {
+pub(crate) fn constant(system: &System, name: &str, elf: &str) -> Vec<(u64, usize)> {
     /// `p_flags`: writable.
     const WRITABLE: u32 = 2;
     let bytes = fs::read(images().join(format!("{elf}.elf"))).expect("the image");
