@@ -14,7 +14,6 @@
 #define MOST_RANGES 256
 #define TABLE 262144u
 
-#define OPCODE_ERET 0xd69f03e0u
 #define OPCODE_WFI 0xd503207fu
 
 // What an instruction of EL2 is to the count.

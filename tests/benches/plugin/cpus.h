@@ -11,8 +11,11 @@
 #define EXPORT __attribute__((visibility("default")))
 #define MOST_CPUS 16
 
-enum { CPSR, X0, VBAR, ESR, FAR, HPFAR, TPIDR, ELR, REGISTERS };
-static const char *const names[REGISTERS] = {"cpsr", "x0", "VBAR_EL2", "ESR_EL2", "FAR_EL2", "HPFAR_EL2", "TPIDR_EL2", "ELR_EL2"};
+#define OPCODE_ERET 0xd69f03e0u
+
+enum { CPSR, X0, VBAR, ESR, FAR, HPFAR, TPIDR, ELR, VTTBR, REGISTERS };
+static const char *const names[REGISTERS] = {"cpsr", "x0", "VBAR_EL2", "ESR_EL2", "FAR_EL2",
+                                              "HPFAR_EL2", "TPIDR_EL2", "ELR_EL2", "VTTBR_EL2"};
 
 /* The same for every CPU; a reading is of the CPU whose thread asks. */
 static struct qemu_plugin_register *registers[REGISTERS];

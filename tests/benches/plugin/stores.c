@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// Sees each store of each CPU when it happens, and notes those into places that nobody may write. `README.md` describes
-// the file that it shares with the test.
+// Sees each store of each CPU when it happens, and notes those into places by who may not write there. `README.md`
+// describes the file that it shares with the test.
 //
 // A callback comes after the store, so that what a store that faults would have written is not noted.
 //
@@ -20,20 +20,25 @@
 // Pages of the address space's first 4 GiB; what is behind it is compared with each place.
 #define PAGES (1u << 20)
 
-// Physical addresses from `start` to before `end`. Where nobody may write, `forbidden`; elsewhere a store is only counted.
+// Who may write a place: whoever likes, whose stores are only counted; the writer that the test names, none among them;
+// who was the last before `armed`.
+enum { ANYBODY, NAMED, LAST };
+
+// Physical addresses from `start` to before `end`. A `writer` is a guest, by its `VTTBR_EL2`, or EL2 of a CPU, by the
+// CPU's number and 1: less than any table's address; 0 is nobody.
 struct place {
-    uint64_t start, end, forbidden, stores;
+    uint64_t start, end, rule, stores, writer;
 };
 
-// A store: where, by which instruction at which level of which CPU, how many exceptions of lower levels that CPU had
-// taken to EL2, and what was last stored into a place that is not forbidden.
+// A store: where, who, by which instruction at which level of which CPU, how many exceptions of lower levels that CPU
+// had taken to EL2, and what was last stored into a place that anybody may write.
 struct note {
-    uint64_t address, size, instruction, level, cpu, entries, last;
+    uint64_t address, size, writer, instruction, level, cpu, entries, last;
 };
 
 // What the test shares. It writes `armed` and the places; the rest is written here.
 static struct shared {
-    // Whether stores into forbidden places are found rather than only counted with their place.
+    // Whether stores of those who may not are found; until then they only say who was the last.
     uint64_t armed;
     uint64_t found;
     // Stores of which QEMU did not say the physical address.
@@ -46,18 +51,17 @@ static struct shared {
 
 static unsigned char pages[PAGES];
 static uint64_t entries[MOST_CPUS];
+// `VTTBR_EL2` when EL2 last left for a lower level.
+static uint64_t guests[MOST_CPUS];
 
-static void note(struct note *slot, uint64_t address, uint64_t size, unsigned int cpu, uintptr_t by)
+static void found(struct note store)
 {
-    *slot = (struct note){
-        .address = address,
-        .size = size,
-        .instruction = (uint64_t)by << 2,
-        .level = by >> 62,
-        .cpu = cpu,
-        .entries = entries[cpu],
-        .last = shared->last,
-    };
+    if (shared->found < MOST_NOTES) {
+        store.entries = entries[store.cpu];
+        store.last = shared->last;
+        shared->notes[shared->found] = store;
+    }
+    __atomic_store_n(&shared->found, shared->found + 1, __ATOMIC_RELEASE);
 }
 
 // A store of `size` bytes in one page.
@@ -73,18 +77,24 @@ static void stored(unsigned int index, uint32_t info, uint64_t vaddr, uint64_t s
         return;
     if (qemu_plugin_hwaddr_is_io(where))
         return;
+    unsigned int cpu = executing(index);
+    uint64_t at = (uintptr_t)by >> 62, writer = at == 2 ? cpu + 1 : guests[cpu];
     for (uint64_t k = 0; k < shared->count; k++) {
         struct place *place = &shared->places[k];
         if (address >= place->end || address + size <= place->start)
             continue;
         place->stores++;
-        if (!place->forbidden) {
+        if (place->rule == ANYBODY)
             shared->last = qemu_plugin_mem_get_value(info).low;
-        } else if (__atomic_load_n(&shared->armed, __ATOMIC_ACQUIRE)) {
-            if (shared->found < MOST_NOTES)
-                note(&shared->notes[shared->found], address, size, executing(index), (uintptr_t)by);
-            __atomic_store_n(&shared->found, shared->found + 1, __ATOMIC_RELEASE);
-        }
+        else if (!__atomic_load_n(&shared->armed, __ATOMIC_ACQUIRE))
+            place->writer = place->rule == LAST ? writer : place->writer;
+        else if (place->writer != writer)
+            found((struct note){.address = address,
+                                .size = size,
+                                .writer = writer,
+                                .instruction = (uint64_t)(uintptr_t)by << 2,
+                                .level = at,
+                                .cpu = cpu});
     }
 }
 
@@ -105,6 +115,12 @@ static void entry(unsigned int index, void *data)
     entries[executing(index)]++;
 }
 
+static void leave(unsigned int index, void *data)
+{
+    (void)data;
+    guests[executing(index)] = get(VTTBR);
+}
+
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     (void)id;
@@ -115,8 +131,14 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         // An instruction's address is a multiple of four: the level is where its upper bits would be.
         void *by = (void *)(uintptr_t)(address >> 2 | at << 62);
         qemu_plugin_register_vcpu_mem_cb(insn, store, NO_REGISTERS, STORES, by);
-        if (at == 2 && vector(address) < 8)
+        if (at != 2)
+            continue;
+        uint32_t opcode = 0;
+        qemu_plugin_insn_data(insn, &opcode, sizeof opcode);
+        if (vector(address) < 8)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, entry, NO_REGISTERS, 0);
+        if (opcode == OPCODE_ERET)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, leave, READS_REGISTERS, 0);
     }
 }
 

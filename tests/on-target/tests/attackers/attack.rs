@@ -13,7 +13,7 @@ use bulkhead_runner::{RunnerError, Session, reason};
 
 use super::gic::CAN;
 use super::stores::Stores;
-use super::victims::{constant, contents, kept, others_unharmed, range, untouched};
+use super::victims::{constant, contents, kept, others_unharmed, range, untouched, writers};
 use super::watch::{next_program, watched};
 use super::{LINE, PATIENCE, SYSTEM};
 
@@ -171,7 +171,9 @@ impl Attack<'_> {
         let (elf, ready) = self.cluster;
         let running = [("cluster", elf), ("beside", "stubborn")];
         let places = untouched(&system, &running);
-        let mut stores = self.looks.map(|_| Stores::of(&places, next_program(&system)));
+        let mut stores = self
+            .looks
+            .map(|_| Stores::of(&writers(&system, &places), next_program(&system)));
         let mut session = system.start(|options| {
             options.launch.timing = Timing::Deterministic;
             options.launch.gdb = self.gdb;
@@ -188,7 +190,7 @@ impl Attack<'_> {
             let loaded = running
                 .iter()
                 .flat_map(|(name, elf)| constant(&system, name, elf));
-            stores.begin(&places, &loaded.collect::<Vec<_>>());
+            stores.begin(&loaded.collect::<Vec<_>>());
         }
         session.send("attacker", b"g").expect("the attacker is told");
         let line = match self.looks {
