@@ -8,24 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "qemu.h"
+#include "cpus.h"
 
-#define EXPORT __attribute__((visibility("default")))
-#define MOST_CPUS 16
 #define MOST_MARKS 16
 #define MOST_RANGES 256
 #define TABLE 262144u
 
-#define OPCODE_ERET 0xd69f03e0u
 #define OPCODE_WFI 0xd503207fu
 
 // What an instruction of EL2 is to the count.
 enum { PLAIN, ENTRY, ERET, WFI };
 // Where a path begins: vectors 0 to 7 are those of lower levels in their order.
 enum { FROM_START = 8, FROM_WFI = 9 };
-
-enum { CPSR, X0, VBAR, ESR, FAR, HPFAR, TPIDR, ELR, REGISTERS };
-static const char *const names[REGISTERS] = {"cpsr", "x0", "VBAR_EL2", "ESR_EL2", "FAR_EL2", "HPFAR_EL2", "TPIDR_EL2", "ELR_EL2"};
 
 struct path {
     uint32_t from, class, ended, switched;
@@ -55,38 +49,13 @@ static struct range {
 } ranges[MOST_RANGES];
 static unsigned int range_count;
 
-// The same for every CPU; a reading is of the CPU whose thread asks.
-static struct qemu_plugin_register *registers[REGISTERS];
-// Under `-icount` QEMU passes the index of the CPU that the code was translated for, since one thread runs all CPUs.
-static void *known[MOST_CPUS];
-static unsigned int cpu_count;
 static const char *out;
 static uint64_t loader;
 static int lower;
 
-static uint64_t get(int name)
-{
-    static __thread GByteArray *buffer;
-    uint64_t value = 0;
-    if (!buffer)
-        buffer = g_byte_array_new();
-    g_byte_array_set_size(buffer, 0);
-    if (registers[name]) {
-        int size = qemu_plugin_read_register(registers[name], buffer);
-        if (size > 0)
-            memcpy(&value, buffer->data, size < 8 ? (size_t)size : 8);
-    }
-    return value;
-}
-
-// The CPU that executes: what QEMU says, unless one thread runs them all.
 static struct cpu *self(unsigned int index)
 {
-    for (unsigned int k = 0; k < cpu_count && cpu_count > 1; k++) {
-        if (known[k] == current_cpu)
-            return &cpus[k];
-    }
-    return &cpus[index];
+    return &cpus[executing(index)];
 }
 
 static void counts(unsigned int index, uint64_t *now)
@@ -159,9 +128,9 @@ static void plain(unsigned int index, void *data)
 static void entry(unsigned int index, void *data)
 {
     struct cpu *cpu = self(index);
-    uint32_t vector = (uint32_t)(uintptr_t)data;
-    begin(cpu, vector);
-    if ((vector & 3) == 0) {
+    uint32_t from = (uint32_t)(uintptr_t)data;
+    begin(cpu, from);
+    if ((from & 3) == 0) {
         uint64_t esr = get(ESR);
         cpu->now.class = esr >> 26 & 0x3f;
         cpu->now.detail = detail(esr);
@@ -193,22 +162,22 @@ static void reached(unsigned int index, void *data)
     counts(mark->cpu, mark->counts);
 }
 
-static void below(unsigned int index, void *level)
+static void below(unsigned int index, void *at)
 {
-    self(index)->below[(uintptr_t)level]++;
+    self(index)->below[(uintptr_t)at]++;
 }
 
 static void translate_el2(struct qemu_plugin_insn *insn)
 {
     uint32_t opcode = 0;
     qemu_plugin_insn_data(insn, &opcode, sizeof opcode);
-    uint64_t address = qemu_plugin_insn_vaddr(insn), offset = address - get(VBAR) - 0x400;
+    uint64_t address = qemu_plugin_insn_vaddr(insn), from = vector(address);
     for (unsigned int k = 0; k < range_count; k++) {
         if (ranges[k].start <= address && address < ranges[k].end)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, in_range, NO_REGISTERS, &ranges[k]);
     }
-    if (offset < 0x400 && offset % 0x80 == 0)
-        qemu_plugin_register_vcpu_insn_exec_cb(insn, entry, READS_REGISTERS, (void *)(uintptr_t)(offset / 0x80));
+    if (from < FROM_START)
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, entry, READS_REGISTERS, (void *)(uintptr_t)from);
     else if (opcode == OPCODE_ERET)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, eret, READS_REGISTERS, 0);
     else if (opcode == OPCODE_WFI)
@@ -220,39 +189,25 @@ static void translate_el2(struct qemu_plugin_insn *insn)
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     (void)id;
-    // Code is translated for the level that the CPU is at.
-    uint64_t level = get(CPSR) >> 2 & 3;
+    uint64_t at = level();
     for (size_t k = 0; k < qemu_plugin_tb_n_insns(tb); k++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, k);
         uint64_t address = qemu_plugin_insn_vaddr(insn);
         for (unsigned int m = 0; m < mark_count; m++) {
-            if (marks[m].level == level && (marks[m].address == address || marks[m].address == UINT64_MAX))
+            if (marks[m].level == at && (marks[m].address == address || marks[m].address == UINT64_MAX))
                 qemu_plugin_register_vcpu_insn_exec_cb(insn, reached, NO_REGISTERS, &marks[m]);
         }
-        if (level == 2)
+        if (at == 2)
             translate_el2(insn);
-        else if (lower && level < 2)
-            qemu_plugin_register_vcpu_insn_exec_cb(insn, below, NO_REGISTERS, (void *)(uintptr_t)level);
+        else if (lower && at < 2)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, below, NO_REGISTERS, (void *)(uintptr_t)at);
     }
 }
 
 static void start(qemu_plugin_id_t id, unsigned int index)
 {
     (void)id;
-    if (index >= MOST_CPUS)
-        abort();
-    known[index] = current_cpu;
-    if (index >= cpu_count)
-        cpu_count = index + 1;
-    GArray *list = qemu_plugin_get_registers();
-    const qemu_plugin_reg_descriptor *all = (const void *)list->data;
-    for (unsigned int k = 0; k < list->len; k++) {
-        for (int name = 0; name < REGISTERS; name++) {
-            if (!strcmp(all[k].name, names[name]))
-                registers[name] = all[k].handle;
-        }
-    }
-    g_array_free(list, 1);
+    meet(index);
     cpus[index].paths = calloc(TABLE, sizeof(struct path));
     if (!cpus[index].paths)
         abort();

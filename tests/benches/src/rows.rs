@@ -216,7 +216,7 @@ fn measured(bench: Bench<'_>) -> Result<Found, Error> {
 /// Runs all and collects.
 pub(crate) fn all(place: Place<'_>, builder: &Builder<'_>) -> Result<Report, Error> {
     let folder = tempfile::tempdir().map_err(|e| Error::file(&std::env::temp_dir(), e))?;
-    let built = plugin::build(place.root, folder.path());
+    let built = plugin::build(place.root, folder.path(), "count");
     let library = built.as_deref().ok();
     let guest = hash(&place.images.join(GUEST))?;
     let bounds = Bounds::read(&place.root.join("tests/benches/bounds.toml"))?;

@@ -72,7 +72,7 @@ fn waited(said: &[String]) -> u64 {
 fn restart(us: u64, others: &[&str]) -> Restart {
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("counts");
-    let plugin = plugin::build(&in_tree("."), folder.path()).expect("what counts instructions");
+    let plugin = plugin::build(&in_tree("."), folder.path(), "count").expect("what counts instructions");
     let argument = format!(
         "file={},out={},loader={LOADER_IPA:#x}",
         plugin.display(),

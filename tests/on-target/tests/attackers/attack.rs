@@ -12,8 +12,9 @@ use bulkhead_runner::report::Report;
 use bulkhead_runner::{RunnerError, Session, reason};
 
 use super::gic::CAN;
-use super::victims::{contents, kept, others_unharmed, range, untouched};
-use super::watch::watched;
+use super::stores::Stores;
+use super::victims::{constant, contents, kept, others_unharmed, range, untouched, writers};
+use super::watch::{next_program, watched};
 use super::{LINE, PATIENCE, SYSTEM};
 
 /// Virtual time in which frames begin.
@@ -168,11 +169,16 @@ impl Attack<'_> {
         let changes = [&[arguments.as_str()], self.changes].concat();
         let system = System::build(self.system, &changes);
         let (elf, ready) = self.cluster;
-        let places = untouched(&system, &[("cluster", elf), ("beside", "stubborn")]);
+        let running = [("cluster", elf), ("beside", "stubborn")];
+        let places = untouched(&system, &running);
+        let mut stores = self
+            .looks
+            .map(|_| Stores::of(&writers(&system, &places), next_program(&system)));
         let mut session = system.start(|options| {
             options.launch.timing = Timing::Deterministic;
             options.launch.gdb = self.gdb;
             options.launch.turn_us = self.turn_us;
+            options.launch.extra = stores.iter().flat_map(Stores::arguments).collect();
         });
         says(&mut session, "cluster", ready, 20);
         says(&mut session, "beside", "ready", 20);
@@ -180,10 +186,19 @@ impl Attack<'_> {
         let first = look(&mut session);
         let before = counts(&mut session, &system);
         let quiet = console(&mut session, &system);
+        if let Some(stores) = &mut stores {
+            let loaded = running
+                .iter()
+                .flat_map(|(name, elf)| constant(&system, name, elf));
+            stores.begin(&loaded.collect::<Vec<_>>());
+        }
         session.send("attacker", b"g").expect("the attacker is told");
         let line = match self.looks {
             None => end(&mut session),
             Some(pause) => watched(&mut session, &system, pause, |session| {
+                if let Some(stores) = &stores {
+                    stores.judge();
+                }
                 kept(session, &places, &held, name);
                 let on = enabled_spis(session);
                 assert!(
@@ -209,6 +224,11 @@ impl Attack<'_> {
             drained: all.drained - quiet.drained,
         };
         kept(&mut session, &places, &held, name);
+        if let Some(stores) = &stores {
+            stores.judge();
+            let programs = number(&line, "attempts");
+            assert_eq!(stores.own(), programs, "the fuzzer's own stores, programs");
+        }
         let report = session.finish("the attack is over").expect("report");
         others_unharmed(name, &report);
         let attacker = partition(&report, "attacker");

@@ -15,6 +15,7 @@ mod linux;
 mod locks;
 mod masters;
 mod memory;
+mod stores;
 mod storm;
 mod strike;
 mod time;

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use super::stores::{Place, Writer};
 use bulkhead_on_target::{System, core, images, partition};
 use bulkhead_runner::Session;
 use bulkhead_runner::report::Report;
@@ -59,7 +60,7 @@ pub(crate) fn ram(system: &System, name: &str) -> (u64, usize) {
 }
 
 /// Code and constants of a partition that runs the image `elf`, in its RAM.
-fn constant(system: &System, name: &str, elf: &str) -> Vec<(u64, usize)> {
+pub(crate) fn constant(system: &System, name: &str, elf: &str) -> Vec<(u64, usize)> {
     /// `p_flags`: writable.
     const WRITABLE: u32 = 2;
     let bytes = fs::read(images().join(format!("{elf}.elf"))).expect("the image");
@@ -93,6 +94,23 @@ pub(crate) fn untouched(system: &System, running: &[(&str, &str)]) -> Vec<(u64, 
     let constants = running.iter().flat_map(|(name, elf)| constant(system, name, elf));
     places.extend(constants);
     places
+}
+
+/// Who writes what while the fuzzer works: nobody the places `untouched` and the channel between the neighbours; each
+/// neighbour its RAM; each core of EL2 what EL2 keeps for it.
+pub(crate) fn writers(system: &System, untouched: &[Place]) -> Vec<(Place, Writer)> {
+    let channel = range(system, &["grant", "el2:boot", "channel:vehicle-state"]);
+    let nobody = untouched.iter().chain([&channel]);
+    let guests = ["cluster", "beside"].map(|name| (ram(system, name), Writer::Guest));
+    let cores = (0..4).flat_map(|core| {
+        let name = format!("el2:core:{core}");
+        ["per-core:own", "stats:own"].map(|own| (range(system, &["grant", &name, own]), Writer::Core(core)))
+    });
+    nobody
+        .map(|place| (*place, Writer::Nobody))
+        .chain(guests)
+        .chain(cores)
+        .collect()
 }
 
 /// What each place holds.

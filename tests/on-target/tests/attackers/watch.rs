@@ -8,6 +8,7 @@ use bulkhead_on_target::System;
 use bulkhead_runner::{RunnerError, Session};
 
 use super::PATIENCE;
+use super::stores::Place;
 use super::victims::range;
 
 /// Where the fuzzer keeps the number of its next program: from the begin of its lock's page.
@@ -33,8 +34,14 @@ struct Seen {
     apart_ns: u64,
 }
 
-fn look(session: &mut Session, lock: u64) -> Seen {
-    let word = session.memory(lock + NEXT, 8).expect("the lock's record");
+/// The number of the fuzzer's next program, which it stores after each.
+pub(crate) fn next_program(system: &System) -> Place {
+    let (lock, _) = range(system, &["grant", "el2:boot", "channel:fuzzed"]);
+    (lock + NEXT, size_of::<u64>())
+}
+
+fn look(session: &mut Session, (next, size): Place) -> Seen {
+    let word = session.memory(next, size).expect("the lock's record");
     let manifest = session.manifest().clone();
     let index = |name| manifest.partitions.iter().position(|p| p.name == name);
     let stats = session.stats().expect("statistics");
@@ -86,10 +93,10 @@ pub(crate) fn watched(
     session: &mut Session,
     system: &System,
     pause: Duration,
-    also: impl Fn(&mut Session),
+    mut also: impl FnMut(&mut Session),
 ) -> String {
-    let (lock, _) = range(system, &["grant", "el2:boot", "channel:fuzzed"]);
-    let mut before = look(session, lock);
+    let next = next_program(system);
+    let mut before = look(session, next);
     let (mut looks, mut most, mut still) = (0u64, 0, 0);
     let rounds = Duration::from_secs(PATIENCE).as_nanos() / pause.as_nanos();
     for _ in 0..rounds {
@@ -99,7 +106,7 @@ pub(crate) fn watched(
             Err(RunnerError::NotSeen { .. }) => None,
             Err(error) => panic!("{error}"),
         };
-        let now = look(session, lock);
+        let now = look(session, next);
         still = if now.programs == before.programs {
             still + 1
         } else {

@@ -243,7 +243,7 @@ fn the_instructions_of_metering_are_found() {
 #[test]
 fn the_sleep_of_a_core_is_what_the_emulator_saw() {
     let folder = tempfile::tempdir().expect("a folder");
-    let library = plugin::build(&in_tree("."), folder.path()).expect("a C compiler");
+    let library = plugin::build(&in_tree("."), folder.path(), "count").expect("a C compiler");
     let out = folder.path().join("counts");
     let system = System::build(
         "tests/benches/systems/sliced.yaml",

@@ -30,7 +30,7 @@ struct Counted {
 impl Counted {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let library = plugin::build(&in_tree("."), folder.path()).expect("a C compiler");
+        let library = plugin::build(&in_tree("."), folder.path(), "count").expect("a C compiler");
         let out = folder.path().join("counts");
         let system = System::build(
             "tests/systems/attackers.yaml",
