@@ -8,6 +8,8 @@ use bulkhead_runner::Session;
 use bulkhead_runner::report::Report;
 use object::{Object, ObjectSegment, SegmentFlags};
 
+use super::frames::{Frames, PARTIES, Since};
+
 /// Ns, and instructions, that a slot may begin late under any attack, floods of faults among them.
 const LATE: u64 = 10_000;
 /// Where a partition has its RAM.
@@ -111,17 +113,32 @@ pub(crate) fn kept(session: &mut Session, places: &[(u64, usize)], held: &[Vec<u
     }
 }
 
-/// The dedicated neighbour runs without EL2, the one of the same core has all its slots, in time.
-pub(crate) fn others_unharmed(name: &str, report: &Report) {
-    let beside = partition(report, "beside");
-    assert_eq!(beside.state, "running", "{name}");
-    assert_eq!(beside.restarts, 0, "{name}");
-    assert_eq!(
-        beside.el2_entries.steady,
-        Some(0),
-        "{name}: entries to EL2 of a dedicated core: {:?}",
-        beside.el2_entries
-    );
+/// Ends an attack: CAN frames arrived `since` it began, the dedicated neighbours run without EL2, the one of the same core
+/// has all its slots, in time.
+pub(crate) fn others_unharmed(name: &str, mut session: Session, since: &Since) -> (Report, Frames) {
+    let frames = since.until_now(&mut session);
+    let report = session.finish("the attack is over").expect("report");
+    frames.all_arrived(name);
+    for dedicated in ["beside"].into_iter().chain(PARTIES) {
+        let party = partition(&report, dedicated);
+        assert_eq!(
+            (party.state.as_str(), party.restarts, &party.fault),
+            ("running", 0, &None),
+            "{name}: {dedicated}"
+        );
+        assert_eq!(
+            party.el2_entries.steady,
+            Some(0),
+            "{name}: entries to EL2 of {dedicated}: {:?}",
+            party.el2_entries
+        );
+    }
+    slots_kept(name, &report);
+    (report, frames)
+}
+
+/// Who shares the attacker's core has all its slots, in time, and no core has failed.
+fn slots_kept(name: &str, report: &Report) {
     let slots = partition(report, "cluster").slots;
     let frames = core(report, 0).frames;
     assert_eq!(slots.missed, 0, "{name}: slots of the neighbour");
