@@ -13,7 +13,7 @@ use bulkhead_runner::{RunnerError, Session, reason};
 
 use super::frames::{LINES, Since};
 use super::gic::CAN;
-use super::victims::{contents, kept, others_unharmed, range, untouched};
+use super::victims::{LATE, LATE_BY_TURNS, contents, kept, others_unharmed, range, untouched};
 use super::watch::watched;
 use super::{LINE, PATIENCE, SYSTEM};
 
@@ -220,7 +220,8 @@ impl Attack<'_> {
             drained: all.drained - quiet.drained,
         };
         kept(&mut session, &places, &held, name);
-        let (report, frames) = others_unharmed(name, session, &since);
+        let late = LATE + self.turn_us.map_or(0, |_| LATE_BY_TURNS);
+        let (report, frames) = others_unharmed(name, session, &since, late);
         let attacker = partition(&report, "attacker");
         let outcome = Outcome {
             attempts: number(&line, "attempts"),

@@ -13,11 +13,11 @@ use super::attack::number;
 pub(crate) const PARTIES: [&str; 2] = ["sender", "receiver"];
 pub(crate) const LINES: [u32; 2] = [35, 38];
 /// Virtual time from frame to frame, ns.
-const PACE_NS: u64 = 1_000_000;
+const PACE_NS: u64 = 2_000_000;
 /// For how long they are counted at least.
 const LEAST: Duration = Duration::from_millis(60);
 /// Frames of the time by which the host's clock may be behind, a major frame, and one on its way at each end.
-const UNCERTAIN: u64 = 10 + 2;
+const UNCERTAIN: u64 = 5 + 2;
 /// Virtual seconds in which the receiver answers.
 const PATIENCE: u64 = 20;
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::PATIENCE;
 use super::attack::number;
 use super::frames::Since;
-use super::victims::others_unharmed;
+use super::victims::{LATE, others_unharmed};
 
 const SYSTEM: &str = "tests/systems/locks.yaml";
 /// `hold` of the lock; the slots of attacker and accomplice in a frame.
@@ -34,7 +34,7 @@ fn attack(name: &str, changes: &[&str]) -> (u64, u64, LockReport, Report) {
     let since = Since::now(&mut session);
     let line = says(&mut session, "attacker", " succeeded", PATIENCE);
     let last = says(&mut session, "victim", " worst", PATIENCE);
-    let (report, frames) = others_unharmed(name, session, &since);
+    let (report, frames) = others_unharmed(name, session, &since, LATE);
     for name in ["victim", "cluster", "attacker", "accomplice"] {
         let party = partition(&report, name);
         assert_eq!((party.state.as_str(), party.restarts), ("running", 0), "{name}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::SYSTEM;
 use super::attack::{attack, counts};
 use super::frames::Since;
-use super::victims::others_unharmed;
+use super::victims::{LATE, others_unharmed};
 
 /// INTID of `edu0`'s line.
 const LINE: u64 = 37;
@@ -77,7 +77,7 @@ fn a_storm_ends_its_partition_where_the_spec_says_so() {
     let before = counts(&mut session, &system);
     session.send("attacker", b"g").expect("the attacker is told");
     session.run_for(Duration::from_secs(1)).expect("the machine runs");
-    let (report, _) = others_unharmed("line", session, &since);
+    let (report, _) = others_unharmed("line", session, &since, LATE);
     let (events, count) = storms(&report);
     assert_eq!((events.len(), count), (1, 3), "{events:?}");
     assert_eq!(
