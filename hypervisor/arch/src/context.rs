@@ -81,8 +81,9 @@ pub struct GicState {
     pub ap0r0: u64,
     /// `ICH_AP1R0_EL2`.
     pub ap1r0: u64,
-    /// Keeps the pairs even.
-    pub reserved: u64,
+    /// 1: the list registers are still those that the vCPU had when it was taken off the core; 0: they are empty, and
+    /// the model has all.
+    pub kept: u64,
     /// `ICH_LR0_EL2` to `ICH_LR3_EL2`.
     pub lr: [u64; 4],
 }
@@ -232,7 +233,7 @@ impl VcpuContext {
             vmcr: 0,
             ap0r0: 0,
             ap1r0: 0,
-            reserved: 0,
+            kept: 0,
             lr: [0; 4],
         },
         control: Control {

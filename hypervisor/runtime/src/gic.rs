@@ -163,20 +163,21 @@ impl PerCore {
         let Some(Some(vcpu)) = self.vcpus.get_mut(local) else {
             return;
         };
-        vcpu.context.gic.lr = [0; 4];
         gic_cpu::load(&vcpu.context);
         running.loaded = Some(local);
         if running.core.mode == core_mode::SLICED {
             let bound = running.system.board.poll_bound;
             let _ = vcpu.shared.machine.with(running.index, |machine| {
-                let active = machine.vgic.ppi_active(vcpu.index()) & GUEST_PPIS;
-                if active != 0 {
-                    running.redistributor.write32(gicr::ISACTIVER0, active);
-                    // Read back: it has arrived before anybody can deactivate the interrupt.
-                    running.redistributor.read32(gicr::ISACTIVER0);
-                    dsb_sy();
+                let state = &vcpu.context.gic;
+                let active = machine.vgic.ppi_active(vcpu.index(), &state.lr) & GUEST_PPIS;
+                // Where none is, too: a switch is as long.
+                running.redistributor.write32(gicr::ISACTIVER0, active);
+                // Read back: it has arrived before anybody can deactivate the interrupt.
+                running.redistributor.read32(gicr::ISACTIVER0);
+                dsb_sy();
+                if state.kept == 0 {
+                    fill(machine, vcpu, running);
                 }
-                fill(machine, vcpu, running);
                 let enabled = machine.vgic.ppi_enables(vcpu.index()) & GUEST_PPIS;
                 running
                     .redistributor
@@ -215,10 +216,16 @@ impl PerCore {
             let bound = running.system.board.poll_bound;
             // Only who waits is asked which interrupts could wake it.
             let mut ppis = 0;
+            // Nobody asks the model for what would wake this one.
+            let mut keeps = vcpu.readiness == Readiness::Ready && running.sharing.is_none();
             let concerned = vcpu.shared.machine.with(running.index, |machine| {
-                machine.vgic.end_unlisted(vcpu.index(), ended);
-                let concerned = gic_cpu::fold(machine, vcpu.index(), &lrs);
-                deactivate_pending(machine, vcpu.index());
+                keeps &= !machine.vgic.is_crowded(vcpu.index());
+                let mut concerned = VcpuSet::EMPTY;
+                if !keeps {
+                    machine.vgic.end_unlisted(vcpu.index(), ended);
+                    concerned = gic_cpu::fold(machine, vcpu.index(), &lrs);
+                    deactivate_pending(machine, vcpu.index());
+                }
                 if vcpu.entry.index == 0 {
                     machine.takes_spis = false;
                     set_spis(&running.distributor, vcpu, |_| 0, bound);
@@ -228,6 +235,10 @@ impl PerCore {
                 }
                 concerned
             });
+            vcpu.context.gic.kept = keeps.into();
+            if !keeps {
+                vcpu.context.gic.lr = [0; 4];
+            }
             // What began with its trap, or with the interrupt that ended its wait, is no more its own.
             vcpu.leaves(running.path.begin, ppis);
             // The next vCPU of this core has the same PPIs: their enable and active bits go with their vCPU.

@@ -295,7 +295,7 @@ pub fn save(context: &mut VcpuContext) {
                 vmcr: vmcr.into(),
                 ap0r0: apr.into(),
                 ap1r0: 0,
-                reserved: 0,
+                kept: 0,
                 lr: lr.map(state_of),
             };
         }

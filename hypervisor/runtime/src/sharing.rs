@@ -421,7 +421,8 @@ impl PerCore {
 /// When EL2's timer is to stand in for the timers of a vCPU that waits and is not loaded: not before `now`.
 fn alarm(running: &Running, vcpu: &LocalVcpu, now: u64) -> u64 {
     let ppis = vcpu.shared.machine.with(running.index, |machine| {
-        machine.vgic.ppi_enables(vcpu.index()) & !machine.vgic.ppi_active(vcpu.index()) & GUEST_PPIS
+        let active = machine.vgic.ppi_active(vcpu.index(), &vcpu.context.gic.lr);
+        machine.vgic.ppi_enables(vcpu.index()) & !active & GUEST_PPIS
     });
     vcpu.due(now, ppis.unwrap_or(0))
 }

@@ -124,9 +124,10 @@ impl PerCore {
         }
         arm_until(running, None);
         let lateness = position.lateness(now.wrapping_sub(crate::view::handoff().epoch));
-        if lateness > running.stats.read64(core_field!(worst_slot_lateness)) {
-            running.stats.write64(core_field!(worst_slot_lateness), lateness);
-        }
+        let worst = running.stats.read64(core_field!(worst_slot_lateness));
+        running
+            .stats
+            .write64(core_field!(worst_slot_lateness), worst.max(lateness));
         let (owner, global) = match position.occupant() {
             Occupant::Vcpu(global) | Occupant::Shared(global) => (
                 self.vcpus

@@ -38,6 +38,8 @@ pub enum Of {
     Median,
     /// The largest.
     Max,
+    /// The only one: where the smallest is another, that is a breach.
+    Constant,
     /// The median or the largest in thousandths of that natively, whichever is more, rounded up.
     Ratio,
 }
@@ -48,7 +50,7 @@ impl Of {
         let ratio = |own: u64, native: u64| own.saturating_mul(1000).div_ceil(native.max(1));
         match (self, native) {
             (Self::Median, _) => own.median,
-            (Self::Max, _) => own.max,
+            (Self::Max | Self::Constant, _) => own.max,
             (Self::Ratio, Some(native)) => ratio(own.median, native.median).max(ratio(own.max, native.max)),
             (Self::Ratio, None) => u64::MAX,
         }
@@ -149,6 +151,18 @@ pub enum Breach {
         bound: u64,
         /// What the disassembly says.
         longest: u64,
+    },
+    /// More than one value of what has only one.
+    #[error("{id}: {min} to {max} {unit}, and it is to be always the same")]
+    Varies {
+        /// Figure.
+        id: String,
+        /// The least seen.
+        min: u64,
+        /// The most seen.
+        max: u64,
+        /// Of what.
+        unit: &'static str,
     },
     /// No entry.
     #[error("{id}: {measured} {unit}, and no entry")]
@@ -261,6 +275,11 @@ impl Bounds {
                 continue;
             };
             let measured = entry.of.value(row.native, row.bulkhead);
+            let Spread { min, max, .. } = row.bulkhead;
+            if entry.of == Of::Constant && min != max {
+                let id = id.clone();
+                breaches.push(Breach::Varies { id, min, max, unit });
+            }
             // Sizes do not change from run to run.
             let percent = if ["bytes", "lines"].contains(&unit) {
                 102

@@ -199,6 +199,7 @@ fn measured(bench: Bench<'_>) -> Result<Found, Error> {
         primitives::primitives,
         primitives::bell,
         primitives::switch,
+        primitives::charges,
         primitives::boot,
     ]
     .map(part)

@@ -121,7 +121,7 @@ fn aim(bound: &FigureBound) -> String {
             format!("{whole}.{:02} × native", rest / 10)
         }
         (Some(ceiling), Of::Median) => format!("{} in the median", grouped(ceiling)),
-        (Some(ceiling), Of::Max) => grouped(ceiling),
+        (Some(ceiling), Of::Max | Of::Constant) => grouped(ceiling),
     }
 }
 

@@ -2,7 +2,8 @@
 //! Measures instead of checking: with the argument `bench …` the suite's program prints rows of samples.
 //!
 //! `bench primitives` takes [`SAMPLES`] samples of each row; `bench periodic COUNT` takes as many expiries of a
-//! 1 ms timer; `bench bell` rings a doorbell; `bench spin` uses all the time that it has. A row is `bench ROW VALUE TIMES`, a line for each value.
+//! 1 ms timer; `bench bell` rings a doorbell; `bench spin` uses all the time that it has, `bench busy
+//! PERIOD` too and takes interrupts. A row is `bench ROW VALUE TIMES`, a line for each value.
 //! Values are counter ticks, so they are instructions where the machine runs one instruction a tick.
 #![forbid(unsafe_code)]
 
@@ -75,6 +76,7 @@ pub(crate) fn run(board: &Board) -> ! {
         Some("primitives") => primitives(),
         Some("periodic") => periodic(words.next().and_then(|w| w.parse().ok()).unwrap_or(SAMPLES)),
         Some("spin") => spin(),
+        Some("busy") => busy(words.next().and_then(|w| w.parse().ok()).unwrap_or(1)),
         Some("bell") => bell(),
         other => suite::abort(format_args!("no bench {other:?}")),
     }
@@ -160,5 +162,20 @@ fn spin() -> ! {
     line(format_args!("bench spins"));
     loop {
         core::hint::spin_loop();
+    }
+}
+
+/// Busy for ever: when its slot ends a timer's interrupt and SGIs of its own are at any point of their lives. A timer
+/// fires each `period` µs, late ones one after the other.
+fn busy(period: u64) -> ! {
+    interrupt::begin(Reaction::Periodic, timer::ticks(period));
+    Timer::Virtual.fire_at(r::cntvct() + timer::ticks(period));
+    line(format_args!("bench is busy"));
+    loop {
+        gic::send_self(1);
+        timer::pause(1);
+        r::unmask_interrupts();
+        timer::pause(1);
+        r::mask_interrupts();
     }
 }

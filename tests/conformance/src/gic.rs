@@ -47,6 +47,8 @@ pub(crate) const CHILDREN_ASLEEP: u32 = 1 << 2;
 /// `GICR_TYPER.Last`.
 pub(crate) const LAST: u64 = 1 << 4;
 
+/// The first PPI, behind the SGIs.
+pub(crate) const FIRST_PPI: u32 = 16;
 /// INTID that says that there is none.
 pub(crate) const SPURIOUS: u32 = 1023;
 /// Priorities that every implementation tells apart: steps of 16.

@@ -18,7 +18,7 @@ pub(crate) enum Reaction {
     StopTimers = 1,
     /// Leaves the timer's condition for three times, then stops it.
     KeepTimer = 2,
-    /// Sets the virtual timer one period further.
+    /// Sets the virtual timer one period further, unless it was an SGI.
     Periodic = 3,
     /// In the handler of SGI 1: sends SGI 2 and waits for it with interrupts unmasked.
     Nest = 4,
@@ -93,7 +93,7 @@ pub(crate) fn serve(now: u64) {
     if reaction == Reaction::StopTimers as u32 || (reaction == Reaction::KeepTimer as u32 && number >= 3) {
         Timer::Virtual.stop();
         Timer::Physical.stop();
-    } else if reaction == Reaction::Periodic as u32 {
+    } else if reaction == Reaction::Periodic as u32 && intid >= gic::FIRST_PPI {
         let compare = Timer::Virtual.compare();
         if Timer::Virtual.count() < compare {
             log.early.fetch_add(1, Ordering::Relaxed);

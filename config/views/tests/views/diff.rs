@@ -5,7 +5,8 @@ use std::fs;
 
 use bulkhead_views::diff::{Difference, Side, Verdict, diff};
 
-use crate::reach::{redirect, with_controllers};
+use crate::controllers::with_controllers;
+use crate::reach::redirect;
 use crate::support::{Workshop, kernel};
 use crate::{Sample, reference_text};
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod colours;
+mod controllers;
 mod damage;
 mod diff;
 mod evidence;

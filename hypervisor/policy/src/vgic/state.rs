@@ -4,7 +4,7 @@
 //! One [`Vgic`] belongs to one partition; EL2 keeps it behind the partition's lock. Nothing here touches
 //! hardware: list registers come and go as words, and what is to be done physically is returned.
 
-use super::bank::Bank;
+use super::bank::{Bank, LR_ACTIVE, LR_HW, LR_PENDING};
 use super::types::{LIST_REGISTERS, MAX_VCPUS, SPI_WORDS, VcpuSet};
 
 /// PPIs whose physical interrupt EL2 hands to the guest: the virtual timer (27) and the physical timer (30).
@@ -13,6 +13,8 @@ pub const PHYSICAL_PPIS: u32 = 1 << 27 | 1 << 30;
 pub(super) const NOTHING: u16 = u16::MAX;
 /// `GICD_CTLR.EnableGrp1`.
 pub(super) const ENABLE_GROUP1: u32 = 2;
+/// State, HW, and the INTID of an SPI, in a list register.
+const OF_NO_PPI: u64 = LR_PENDING | LR_ACTIVE | LR_HW | 0xffff_ffe0;
 /// SGIs are edge-triggered; so says the fixed `GICR_ICFGR0`.
 const SGI_EDGES: u32 = 0xffff;
 /// [`Vgic::busy`] has a bit for each word of SPIs.
@@ -96,6 +98,13 @@ impl Shared {
         }
         VcpuSet::from_bits(set)
     }
+}
+
+/// The PPI that the guest has deactivated in a list register with HW = 1, and the physical interrupt with it; as a bit.
+/// Without a branch, since each world switch asks.
+#[inline]
+fn private_ended(lr: u64) -> u32 {
+    u32::from(lr & OF_NO_PPI == LR_HW) << (lr & 31)
 }
 
 /// The numbers of the bits that are set, ascending.
@@ -274,11 +283,18 @@ impl Vgic {
             .map_or(0, |bank| bank.open() & PHYSICAL_PPIS & self.gate())
     }
 
-    /// Physical PPIs that are active on behalf of `vcpu`: the physical redistributor shall have them
-    /// active while it runs and inactive while it does not. Exact while its list registers are folded.
+    /// Physical PPIs that are active on behalf of `vcpu`, whose list registers hold `lrs`: the physical redistributor
+    /// shall have them active while it runs and inactive while it does not.
     #[inline]
-    pub fn ppi_active(&self, vcpu: usize) -> u32 {
-        self.private.get(vcpu).map_or(0, |bank| bank.hardware)
+    pub fn ppi_active(&self, vcpu: usize, lrs: &[u64; LIST_REGISTERS]) -> u32 {
+        let ended = lrs.iter().fold(0, |ended, lr| ended | private_ended(*lr));
+        self.private.get(vcpu).map_or(0, |bank| bank.hardware & !ended)
+    }
+
+    /// Whether `vcpu` has more interrupts than list registers, so that it must hear when one of them is free.
+    #[inline]
+    pub fn is_crowded(&self, vcpu: usize) -> bool {
+        self.overflow.contains(vcpu)
     }
 
     /// Owned SPIs as the physical distributor shall have them enabled while the partition runs: the

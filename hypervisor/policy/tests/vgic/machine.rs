@@ -350,20 +350,30 @@ impl Machine {
         }
     }
 
-    /// A switch to another vCPU and back.
+    /// A switch to another vCPU and back: of one that keeps its list registers, then of one that does not.
     pub(crate) fn switch(&mut self, vcpu: usize) {
+        let lrs = self.cores[vcpu].lrs;
+        if !self.vgic.is_crowded(vcpu) {
+            self.swap_active(vcpu, &lrs);
+        }
         self.fold(vcpu);
         self.drain(vcpu);
-        for ((owner, intid), physical) in &self.physical {
-            if *intid < 32 && *owner == vcpu {
-                assert_eq!(self.vgic.ppi_active(vcpu) >> intid & 1 != 0, physical.active);
-            }
-        }
+        self.swap_active(vcpu, &[0; LIST_REGISTERS]);
         let wakes = !self.reference.deliverable(vcpu).is_empty();
         if self.kicked.is_empty() && self.physical.values().all(|p| p.active || !p.latch && !p.line) {
             assert_eq!(self.vgic.has_deliverable(vcpu), wakes);
         }
         self.fill(vcpu);
+    }
+
+    /// The PPIs that are set active again are those that were.
+    fn swap_active(&self, vcpu: usize, lrs: &[u64; LIST_REGISTERS]) {
+        let active = self.vgic.ppi_active(vcpu, lrs);
+        for ((owner, intid), physical) in &self.physical {
+            if *intid < 32 && *owner == vcpu {
+                assert_eq!(active >> intid & 1 != 0, physical.active, "{intid} of {vcpu}");
+            }
+        }
     }
 
     /// What must hold whenever the guest runs.

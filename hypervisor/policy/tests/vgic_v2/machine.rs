@@ -169,7 +169,7 @@ impl Machine {
         let ended = self.interfaces[vcpu].eoi_count;
         self.vgic.end_unlisted(vcpu, ended);
         self.fold(vcpu);
-        let timer = self.vgic.ppi_active(vcpu) >> TIMER & 1 != 0;
+        let timer = self.vgic.ppi_active(vcpu, &[0; 4]) >> TIMER & 1 != 0;
         assert!(!timer || self.timers[vcpu].1, "a timer that is not active");
         self.fill(vcpu);
     }

@@ -2,18 +2,17 @@
 //! `bulkhead bench`: its gate holds, and its figures have the form and the limits that are promised.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod serror;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use bulkhead_benches::bounds::Bounds;
-use bulkhead_benches::statics::Statics;
 use bulkhead_benches::{Place, counts, metering, plugin};
-use bulkhead_on_target::gdb::{Debugger, PC, X0, free_port, symbol};
 use bulkhead_on_target::{System, core, images, in_tree, says, succeeded, tool};
-use bulkhead_runner::command::{Start, Timing};
+use bulkhead_runner::command::Timing;
 use serde_json::Value;
 
 /// The longest path of Xen.
@@ -221,63 +220,6 @@ fn the_gate_holds() {
         assert!(command["command"].as_str().is_some_and(|c| c.contains("-icount")));
         assert_eq!(command["image"].as_str().map(str::len), Some(64));
     }
-}
-
-/// What an SError of a partition on a sliced and on a dedicated core costs. The emulator raises none, so a debugger has
-/// a core that comes to its vector of traps go on at that of SErrors, whose first instruction is the first that counts.
-///
-/// Verifies: BH-BENCH-003, BH-BENCH-010.
-#[test]
-fn the_paths_of_an_serror_keep_their_bounds() {
-    /// Offsets from the vectors: of a trap and of an SError of a lower level.
-    const TRAP: u64 = 0x400;
-    const SERROR: u64 = 0x580;
-    /// `ESR_EL2` of an SError: EC, IL.
-    const SYNDROME: u64 = 0x2f << 26 | 1 << 25;
-    let folder = tempfile::tempdir().expect("a folder");
-    let library = plugin::build(&in_tree("."), folder.path()).expect("a C compiler");
-    let out = folder.path().join("counts");
-    let system = System::build(
-        "tests/systems/attackers.yaml",
-        &[r#"partitions.attacker.args="attack=hog""#],
-    );
-    let port = free_port();
-    let mut session = system.start(|options| {
-        options.launch.timing = Timing::Deterministic;
-        options.launch.start = Start::WaitForDebugger;
-        options.launch.gdb = Some(port);
-        let plugin = format!("file={},out={}", library.display(), out.display());
-        options.launch.extra = ["-plugin".to_owned(), plugin].into();
-    });
-    let mut debugger = Debugger::connect(port);
-    let vectors = symbol(&["bulkhead_vectors"]);
-    for core in [2, 0] {
-        debugger.run_to(core, vectors + TRAP);
-        debugger.set(PC, vectors + SERROR);
-        debugger.run_to(core, symbol(&["bulkhead_on_serror"]));
-        debugger.set(X0, SYNDROME);
-    }
-    debugger.release();
-    session.run_for(Duration::from_millis(100)).expect("time passes");
-    let report = session.finish("two errors were found").expect("report");
-    for name in ["attacker", "beside"] {
-        let found = report.health.iter().filter(|event| event.error == "serror");
-        let mut of = found.filter(|event| event.partition.as_deref() == Some(name));
-        assert!(of.next().is_some(), "{name}: {:?}", report.health);
-    }
-    let mut paths = counts::read(&out).expect("counts").paths;
-    paths.retain(|id, _| id.starts_with("serror"));
-    println!("{paths:?}");
-    assert_eq!(paths.values().map(counts::Histogram::samples).sum::<u64>(), 2);
-    let (root, images) = (in_tree("."), images());
-    let place = Place {
-        root: &root,
-        images: &images,
-    };
-    let statics = Statics::of(place, paths.keys()).expect("the run-time part");
-    println!("{statics:?}");
-    let bounds = Bounds::read(&in_tree("tests/benches/bounds.toml")).expect("bounds.toml");
-    assert_eq!(bounds.judge(&paths, &statics.longest), []);
 }
 
 /// Metering is found by the names of its functions, and not to find any is an error. Verifies: BH-BENCH-013.
