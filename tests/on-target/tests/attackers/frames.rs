@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! CAN frames with numbers that two dedicated partitions exchange beside every attack: `tests/systems/traffic.yaml`. The
+//! CAN frames with numbers that two dedicated partitions exchange beside every attack: `tests/systems/fragments/traffic.yaml`. The
 //! receiver counts, and says what came when it is asked.
 
 use std::time::Duration;
