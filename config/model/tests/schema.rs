@@ -206,6 +206,7 @@ fn valid_documents_are_accepted() {
         }
     }
     let mut fragments = files("tests/systems/every-key");
+    fragments.extend(files("tests/systems/fragments"));
     fragments.extend(["empty", "back"].map(|f| root().join(format!("tests/invalid/fragments/{f}.yaml"))));
     let judges = Judges::new(&schema::fragment(None));
     for path in &fragments {

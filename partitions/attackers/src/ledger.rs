@@ -8,8 +8,8 @@ use bulkhead_partition::ledger::Ledger;
 
 use crate::Tried;
 
-/// Cores that are asked for, of which the board has the first four.
-const CORES: u32 = 6;
+/// Cores that are asked for, of which the board has the first six.
+const CORES: u32 = 8;
 /// Time between the two readings, ns.
 const APART_NS: u64 = 500_000_000;
 /// Readings of each core in between.

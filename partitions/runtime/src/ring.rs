@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The producer's side of a console ring: whole records or nothing, and never a wait.
+//! Console rings: a producer of whole records or nothing, a consumer of bytes, and never a wait.
 //!
 //! A record is staged behind the published head and becomes visible as a whole; one that does not fit is
 //! dropped as a whole and counted, so that the consumer never sees half a log frame.
@@ -127,21 +127,44 @@ impl core::fmt::Write for Producer<'_> {
     }
 }
 
+/// The one consumer of a ring: the bytes that were published and not yet read, in order.
+pub struct Consumer<'a> {
+    control: &'a Control,
+    data: &'a [AtomicU8],
+}
+
+impl<'a> Consumer<'a> {
+    /// Goes on where the ring's tail stands. The length of `data` is that of [`Producer::new`]; of another length nothing is
+    /// ever read.
+    #[must_use]
+    pub const fn new(control: &'a Control, data: &'a [AtomicU8]) -> Self {
+        Self { control, data }
+    }
+}
+
+impl Iterator for Consumer<'_> {
+    type Item = u8;
+
+    /// The next byte that was published; none now says nothing of later.
+    fn next(&mut self) -> Option<u8> {
+        let tail = self.control.tail.load(Ordering::Relaxed);
+        if self.control.head.load(Ordering::Acquire) == tail || !self.data.len().is_power_of_two() {
+            return None;
+        }
+        let index = usize::try_from(tail).ok()? & (self.data.len() - 1);
+        let byte = self.data.get(index)?.load(Ordering::Relaxed);
+        self.control.tail.store(tail.wrapping_add(1), Ordering::Release);
+        Some(byte)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The consumer as the layout describes it.
     fn drain(control: &Control, data: &[AtomicU8], most: usize) -> Vec<u8> {
-        let mut tail = control.tail.load(Ordering::Relaxed);
-        let mut bytes = Vec::new();
-        while tail != control.head.load(Ordering::Acquire) && bytes.len() < most {
-            bytes.push(data[tail as usize % data.len()].load(Ordering::Relaxed));
-            tail = tail.wrapping_add(1);
-        }
-        control.tail.store(tail, Ordering::Release);
-        bytes
+        Consumer::new(control, data).take(most).collect()
     }
 
     proptest! {

@@ -26,9 +26,7 @@ const DONE: (&str, &str) = ("attacker", " succeeded");
 const BEGUN: (&str, &str) = ("beside", "ready");
 
 const VIRTIO: &[&str] = &[
-    "board=boards/virt-virtio.yaml",
     "partitions.attacker.devices=[rng0]",
-    "partitions.store.devices=[can0]",
     "partitions.store.memory={ size: 4MiB, at: 0x4200_0000 }",
     "partitions.attacker.memory={ size: 2MiB, rights: segments }",
     "partitions.attacker.dma={ rng0: [{ offset: 1536KiB, size: 4KiB }] }",

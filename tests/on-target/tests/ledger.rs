@@ -11,7 +11,7 @@ use bulkhead_runner::report::Report;
 
 const ATTACK: &str = "partitions.attacker.args=\"attack=ledger\"";
 /// Cores of the board, all of which the system uses but core 1.
-const CORES: u32 = 4;
+const CORES: u32 = 6;
 /// Ns of a tick: QEMU's counter has 62.5 MHz.
 const TICK: u64 = 16;
 
@@ -70,7 +70,7 @@ fn an_entitled_partition_reads_what_the_host_reads() {
     let apart = number(&line, 1).expect("time between the readings");
     assert_eq!(number(&line, 4), Some(0), "no reading of any core is torn");
     let last = says(&mut session, "attacker", " succeeded", 20);
-    assert_eq!(last, "attack ledger: 12012 attempts, 8008 succeeded");
+    assert_eq!(last, "attack ledger: 16016 attempts, 12012 succeeded");
     session
         .run_for(Duration::from_millis(20))
         .expect("the machine runs");
@@ -110,9 +110,9 @@ fn nobody_else_reads_it() {
     let system = System::build("tests/systems/attackers.yaml", &[ATTACK]);
     let mut session = system.start(|options| options.launch.timing = Timing::Deterministic);
     let last = says(&mut session, "attacker", " succeeded", 60);
-    assert_eq!(last, "attack ledger: 12012 attempts, 0 succeeded");
+    assert_eq!(last, "attack ledger: 16016 attempts, 0 succeeded");
     let said = lines(&session, "attacker");
-    for core in 0..6 {
+    for core in 0..8 {
         assert!(said.contains(&format!("begin {core}: NotEntitled")), "{said:?}");
     }
 }

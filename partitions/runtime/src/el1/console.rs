@@ -11,10 +11,11 @@ use defmt::Encoder;
 
 use super::shared::Window;
 use crate::machine::Encoding;
-use crate::ring::Producer;
+use crate::ring::{Consumer, Producer};
 
 struct Console {
     ring: Option<(Producer<'static>, Encoding)>,
+    input: Option<Consumer<'static>>,
     encoder: Encoder,
     /// How interrupts stood when the log frame in the making began.
     interrupts: RestoreState,
@@ -22,23 +23,29 @@ struct Console {
 
 static CONSOLE: Mutex<RefCell<Console>> = Mutex::new(RefCell::new(Console {
     ring: None,
+    input: None,
     encoder: Encoder::new(),
     interrupts: RestoreState::invalid(),
 }));
 
 /// Runs `action` on the console; does nothing when it is in use, which only a fault inside it can cause.
-fn with(action: impl FnOnce(&mut Console)) {
-    critical_section::with(|section| {
-        if let Ok(mut console) = CONSOLE.borrow(section).try_borrow_mut() {
-            action(&mut console);
-        }
-    });
+fn with<T>(action: impl FnOnce(&mut Console) -> T) -> Option<T> {
+    critical_section::with(|section| Some(action(&mut *CONSOLE.borrow(section).try_borrow_mut().ok()?)))
 }
 
 /// Opens the console of `window`.
 pub(super) fn open(window: &'static Window, encoding: Encoding) {
     let producer = Producer::new(&window.transmit, &window.transmit_data);
-    with(|console| console.ring = Some((producer, encoding)));
+    let consumer = Consumer::new(&window.receive, &window.receive_data);
+    with(|console| {
+        console.ring = Some((producer, encoding));
+        console.input = Some(consumer);
+    });
+}
+
+/// The next byte that the host has typed.
+pub fn typed() -> Option<u8> {
+    with(|console| console.input.as_mut()?.next()).flatten()
 }
 
 /// Writes one line of text, if the console carries text.

@@ -20,10 +20,10 @@ use crate::ring::Control;
 pub(super) struct Window {
     pub(super) transmit: Control,
     reserved0: [u8; RX_CONTROL - size_of::<Control>()],
-    receive: Control,
+    pub(super) receive: Control,
     reserved1: [u8; TX_DATA - RX_CONTROL - size_of::<Control>()],
     pub(super) transmit_data: [AtomicU8; 0x4000],
-    receive_data: [AtomicU8; 0x1000],
+    pub(super) receive_data: [AtomicU8; 0x1000],
     pub(super) metrics: metrics::Memory,
 }
 const _: () = assert!(core::mem::offset_of!(Window, transmit) == TX_CONTROL);

@@ -11,14 +11,25 @@ use bulkhead_runner::command::Timing;
 use bulkhead_runner::report::Report;
 use bulkhead_runner::{RunnerError, Session, reason};
 
+use super::frames::{LINES, Since};
 use super::gic::CAN;
 use super::stores::Stores;
-use super::victims::{constant, contents, kept, others_unharmed, range, untouched, writers};
+use super::victims::{
+    LATE, LATE_BY_TURNS, constant, contents, kept, others_unharmed, range, untouched, writers,
+};
 use super::watch::{next_program, watched};
 use super::{LINE, PATIENCE, SYSTEM};
 
 /// Virtual time in which frames begin.
 const PROGRESS: Duration = Duration::from_millis(200);
+
+/// Those that run beside the attacker, each with its image where that is always the same.
+const RUNNING: [(&str, Option<&str>); 4] = [
+    ("cluster", None),
+    ("beside", Some("stubborn")),
+    ("sender", Some("traffic")),
+    ("receiver", Some("traffic")),
+];
 
 /// What an attack did, and what became of the others.
 pub(crate) struct Outcome {
@@ -27,7 +38,7 @@ pub(crate) struct Outcome {
     /// Entries to EL2 that the attacker caused, by EL2's count.
     pub(crate) entries: u64,
     pub(crate) before: Before,
-    /// SPIs that the physical distributor lets through while the attacker runs.
+    /// SPIs that the physical distributor lets through while the attacker runs, without those of the CAN frames.
     pub(crate) spis: Vec<u32>,
     /// Bytes of the attacker's console that the host has, and that were dropped; bytes of all consoles that EL2 moved.
     pub(crate) console: Console,
@@ -169,7 +180,7 @@ impl Attack<'_> {
         let changes = [&[arguments.as_str()], self.changes].concat();
         let system = System::build(self.system, &changes);
         let (elf, ready) = self.cluster;
-        let running = [("cluster", elf), ("beside", "stubborn")];
+        let running = RUNNING.map(|(name, own)| (name, own.unwrap_or(elf)));
         let places = untouched(&system, &running);
         let mut stores = self
             .looks
@@ -192,6 +203,7 @@ impl Attack<'_> {
                 .flat_map(|(name, elf)| constant(&system, name, elf));
             stores.begin(&loaded.collect::<Vec<_>>());
         }
+        let since = Since::now(&mut session);
         session.send("attacker", b"g").expect("the attacker is told");
         let line = match self.looks {
             None => end(&mut session),
@@ -214,7 +226,8 @@ impl Attack<'_> {
             session
                 .run_for(Duration::from_millis(1))
                 .expect("the machine runs");
-            spis.extend(enabled_spis(&mut session));
+            let on = enabled_spis(&mut session).into_iter();
+            spis.extend(on.filter(|spi| !LINES.contains(spi)));
         }
         let last = look(&mut session);
         let all = console(&mut session, &system);
@@ -229,8 +242,8 @@ impl Attack<'_> {
             let programs = number(&line, "attempts");
             assert_eq!(stores.own(), programs, "the fuzzer's own stores, programs");
         }
-        let report = session.finish("the attack is over").expect("report");
-        others_unharmed(name, &report);
+        let late = LATE + self.turn_us.map_or(0, |_| LATE_BY_TURNS);
+        let (report, frames) = others_unharmed(name, session, &since, late);
         let attacker = partition(&report, "attacker");
         let outcome = Outcome {
             attempts: number(&line, "attempts"),
@@ -242,13 +255,18 @@ impl Attack<'_> {
             report: report.clone(),
         };
         println!(
-            "{{\"attack\":\"{name}\",\"attempts\":{},\"reached_el2\":{},\"dma_faults\":{:?},\"succeeded\":{},\"slots_missed\":{},\"worst_slot_lateness_ns\":{}}}",
+            "{{\"attack\":\"{name}\",\"attempts\":{},\"reached_el2\":{},\"dma_faults\":{:?},\"succeeded\":{},\"slots_missed\":{},\"worst_slot_lateness_ns\":{},\"can_frames\":{},\"can_lost\":{},\"can_reordered\":{},\"can_corrupted\":{},\"can_overruns\":{}}}",
             outcome.attempts,
             outcome.entries,
             attacker.dma_faults,
             outcome.succeeded,
             partition(&report, "cluster").slots.missed,
-            core(&report, 0).worst_slot_lateness_ns
+            core(&report, 0).worst_slot_lateness_ns,
+            frames.received,
+            frames.lost,
+            frames.reordered,
+            frames.corrupted,
+            frames.overruns
         );
         (outcome, [first, last])
     }

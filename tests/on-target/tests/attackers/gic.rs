@@ -9,6 +9,7 @@ use bulkhead_on_target::partition;
 use bulkhead_runner::Session;
 
 use super::attack::{Attack, Outcome, attack};
+use super::frames::LINES;
 use super::{LINE, SYSTEM};
 
 /// INTID of `can0`, another's: a debugger has it pending and active.
@@ -37,7 +38,8 @@ const DIRECT: [&str; 2] = [
 ];
 
 /// Everything that the physical interrupt controller has of SPIs that are not the attacker's, and what it has of the
-/// private interrupts of cores on which the attacker does not execute: all of it of those where nobody has timers.
+/// private interrupts of cores on which the attacker does not execute: all of it of those where nobody has timers. What is
+/// pending and active of the CAN frames' interrupts and timers comes and goes.
 fn foreign(session: &mut Session, attackers_core: u64) -> BTreeMap<u64, u32> {
     let own = u64::from(LINE);
     let mut found = BTreeMap::new();
@@ -47,9 +49,13 @@ fn foreign(session: &mut Session, attackers_core: u64) -> BTreeMap<u64, u32> {
         found.insert(address, word & !ours);
     };
     for word in WORDS {
-        let ours = if word == own / 32 { 1 << (own % 32) } else { 0 };
+        let bits = |spis: &[u32]| {
+            let here = spis.iter().filter(|spi| u64::from(**spi) / 32 == word);
+            here.fold(0, |bits, spi| bits | 1 << (spi % 32))
+        };
         for register in BITS {
-            look(GICD + register + 4 * word, ours);
+            let busy = if register < PENDING { 0 } else { bits(&LINES) };
+            look(GICD + register + 4 * word, bits(&[LINE]) | busy);
         }
     }
     for intid in SPIS.step_by(4) {
@@ -71,14 +77,18 @@ fn foreign(session: &mut Session, attackers_core: u64) -> BTreeMap<u64, u32> {
     for intid in SPIS.filter(|intid| *intid != own) {
         look(GICD + ROUTE + 8 * intid, 0);
     }
-    // Core 0 has the slot timer and the timers of its partitions.
-    for core in (0..4).filter(|core| *core != attackers_core) {
+    // Core 0 has the slot timer and the timers of its partitions; the last two exchange CAN frames.
+    for core in (0..6).filter(|core| *core != attackers_core) {
         let private = GICR + core * GICR_SIZE + SGI_BASE;
-        let busy = core == 0;
-        for register in BITS.into_iter().take(if busy { 1 } else { 4 }) {
+        let steady = match core {
+            0 => 1,
+            1..4 => 4,
+            _ => 2,
+        };
+        for register in BITS.into_iter().take(steady) {
             look(private + register, 0);
         }
-        let priorities = if busy { 0..0 } else { 0..8 };
+        let priorities = if core == 0 { 0..0 } else { 0..8 };
         for word in priorities {
             look(private + PRIORITY + 4 * word, 0);
         }

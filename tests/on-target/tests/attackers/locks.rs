@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::PATIENCE;
 use super::attack::number;
-use super::victims::others_unharmed;
+use super::frames::Since;
+use super::victims::{LATE, others_unharmed};
 
 const SYSTEM: &str = "tests/systems/locks.yaml";
 /// `hold` of the lock; the slots of attacker and accomplice in a frame.
@@ -30,10 +31,10 @@ fn attack(name: &str, changes: &[&str]) -> (u64, u64, LockReport, Report) {
     let changes = [&[arguments.as_str()], changes].concat();
     let system = System::build(SYSTEM, &changes);
     let mut session = system.start(|options| options.launch.timing = Timing::Deterministic);
+    let since = Since::now(&mut session);
     let line = says(&mut session, "attacker", " succeeded", PATIENCE);
     let last = says(&mut session, "victim", " worst", PATIENCE);
-    let report = session.finish("the attack is over").expect("report");
-    others_unharmed(name, &report);
+    let (report, frames) = others_unharmed(name, session, &since, LATE);
     for name in ["victim", "cluster", "attacker", "accomplice"] {
         let party = partition(&report, name);
         assert_eq!((party.state.as_str(), party.restarts), ("running", 0), "{name}");
@@ -47,7 +48,8 @@ fn attack(name: &str, changes: &[&str]) -> (u64, u64, LockReport, Report) {
     let (attempts, succeeded) = (number(&line, "attempts"), number(&line, "succeeded"));
     println!(
         "{}",
-        json!({ "attack": name, "attempts": attempts, "succeeded": succeeded, "victim": last, "lock": lock })
+        json!({ "attack": name, "attempts": attempts, "succeeded": succeeded, "victim": last, "lock": lock, "can_frames": frames.received, "can_lost": frames.lost,
+                "can_reordered": frames.reordered, "can_corrupted": frames.corrupted, "can_overruns": frames.overruns })
     );
     let worst = number(&last, "worst");
     assert!(worst <= HOLD_NS + SLACK_NS, "the victim waited {worst} ns");

@@ -8,6 +8,7 @@
 mod attack;
 mod canary;
 mod first;
+mod frames;
 mod gic;
 mod injection;
 mod judgement;
@@ -113,7 +114,7 @@ fn calls() {
     let control = attack(
         "calls",
         &[
-            "partitions.beside.marks_steady=false",
+            "partitions.receiver.marks_steady=false",
             "partitions.attacker.marks_steady=true",
         ],
     );

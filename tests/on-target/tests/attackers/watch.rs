@@ -8,6 +8,7 @@ use bulkhead_on_target::System;
 use bulkhead_runner::{RunnerError, Session};
 
 use super::PATIENCE;
+use super::frames::PARTIES;
 use super::stores::Place;
 use super::victims::range;
 
@@ -26,10 +27,10 @@ struct Seen {
     /// Slots of the neighbour on its core that began, and that were missed.
     granted: u64,
     missed: u64,
-    /// Entries to EL2 of the dedicated neighbour.
+    /// Entries to EL2 of the dedicated neighbours.
     entries: u64,
     /// Cores that run, as one number each.
-    states: [u64; 4],
+    states: [u64; 6],
     /// How far the ledger of core 0 is from its clock.
     apart_ns: u64,
 }
@@ -62,8 +63,9 @@ fn look(session: &mut Session, (next, size): Place) -> Seen {
         if partition == index("cluster") {
             (seen.granted, seen.missed) = (counts.slots_granted, counts.slots_missed);
         }
-        if partition == index("beside") {
-            seen.entries = counts.entries.iter().sum();
+        let mut dedicated = ["beside"].into_iter().chain(PARTIES);
+        if dedicated.any(|name| partition == index(name)) {
+            seen.entries += counts.entries.iter().sum::<u64>();
         }
     }
     seen.apart_ns = first.ns(accounted.abs_diff(first.stats.now));

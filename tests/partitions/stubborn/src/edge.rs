@@ -2,11 +2,7 @@
 //! Everything of this partition that is not safe Rust.
 
 use core::arch::{asm, global_asm};
-use core::mem::offset_of;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-
-use bulkhead_abi::window::{RX_CONTROL, RX_DATA, RX_SIZE, RingControl, WINDOW_SIZE};
-use bulkhead_partition::machine::Range;
+use core::sync::atomic::AtomicU64;
 
 /// What the second vCPU counts in, on a page of its own: it writes it with its MMU off, past the caches of the
 /// first, which on hardware would have to invalidate before it reads.
@@ -102,44 +98,5 @@ pub(crate) fn load_from_nothing() -> ! {
             "2: b 2b",
             options(noreturn)
         )
-    }
-}
-
-/// The ring from the host, in the window.
-pub(crate) struct Input {
-    head: &'static AtomicU32,
-    tail: &'static AtomicU32,
-    data: &'static [AtomicU8; RX_SIZE as usize],
-}
-
-impl Input {
-    /// Takes the window's ring.
-    pub(crate) fn open(window: Range) -> Option<Self> {
-        let start = usize::try_from(window.start).ok()?;
-        if start == 0 || !start.is_multiple_of(4096) || window.size < WINDOW_SIZE as u64 {
-            return None;
-        }
-        let control = start + RX_CONTROL;
-        // SAFETY: 1. All three lie in the window that the device tree gives to this partition, aligned, and mapped
-        // for ever. 2. They are atomics, valid for any bit pattern, so that EL2 may write at any time.
-        unsafe {
-            Some(Self {
-                head: &*core::ptr::with_exposed_provenance(control + offset_of!(RingControl, head)),
-                tail: &*core::ptr::with_exposed_provenance(control + offset_of!(RingControl, tail)),
-                data: &*core::ptr::with_exposed_provenance(start + RX_DATA),
-            })
-        }
-    }
-
-    /// The next byte that the host typed.
-    pub(crate) fn next(&mut self) -> Option<u8> {
-        let tail = self.tail.load(Ordering::Relaxed);
-        if self.head.load(Ordering::Acquire) == tail {
-            return None;
-        }
-        let byte = self.data.get(usize::try_from(tail % RX_SIZE).ok()?)?;
-        let byte = byte.load(Ordering::Relaxed);
-        self.tail.store(tail.wrapping_add(1), Ordering::Release);
-        Some(byte)
     }
 }

@@ -6,27 +6,17 @@ use core::sync::atomic::Ordering;
 use bulkhead_partition::el1::{Partition, console, stop, time};
 use smccc::{Hvc, psci};
 
-use crate::edge::{self, COUNTER, Input};
+use crate::edge::{self, COUNTER};
 
 bulkhead_partition::entry!(run);
 
 /// From look to look at the console.
 const PAUSE_NS: u64 = 1_000_000;
 
-fn run(partition: Partition) -> ! {
-    let Some(mut input) = partition
-        .machine
-        .window
-        .and_then(|(window, _)| Input::open(window))
-    else {
-        stop()
-    };
-    if partition.machine.arguments == "mark" && partition.mark_steady().is_err() {
-        console::line(format_args!("the steady state is not marked"));
-    }
+fn run(_: Partition) -> ! {
     console::line(format_args!("ready"));
     loop {
-        match input.next() {
+        match console::typed() {
             Some(letter @ (b'c' | b'p' | b'e' | b'k' | b'C' | b'P' | b'E' | b'K')) => count(letter),
             Some(b'o') => stop(),
             Some(b'r') => end(psci::system_reset::<Hvc>()),
