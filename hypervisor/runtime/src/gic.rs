@@ -146,7 +146,7 @@ pub fn access(
 }
 
 impl PerCore {
-    /// Makes `local` the vCPU whose registers are loaded.
+    /// Makes `local` the vCPU whose registers are loaded. Implements: BH-SCHED-030.
     pub fn make_loaded(&mut self, local: usize) {
         let Some(running) = self.running.as_ref() else {
             return;
