@@ -240,7 +240,10 @@ impl Attack<'_> {
         if let Some(stores) = &stores {
             stores.judge();
             let programs = number(&line, "attempts");
-            assert_eq!(stores.own(), programs, "the fuzzer's own stores, programs");
+            // One that finds a trap broken ends there, and is judged by what it says.
+            if number(&line, "succeeded") == 0 {
+                assert_eq!(stores.own(), programs, "the fuzzer's own stores, programs");
+            }
         }
         let late = LATE + self.turn_us.map_or(0, |_| LATE_BY_TURNS);
         let (report, frames) = others_unharmed(name, session, &since, late);
