@@ -7,6 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use bulkhead_abi::stats::{ENTRY_COUNTERS, ENTRY_FIQ, VcpuStats, partition_state};
+use bulkhead_on_target::gdb::{Debugger, free_port};
 use bulkhead_on_target::{System, says};
 use bulkhead_runner::Session;
 
@@ -20,6 +21,13 @@ const DATA_ABORT: usize = 0x24;
 const INSTRUCTION_ABORT: usize = 0x20;
 /// The same for a WFI.
 const WAIT: usize = 0x01;
+/// Cores of the board, and that of the second vCPU.
+const CORES: u32 = 4;
+const SECOND: u32 = 2;
+/// `GICR_ISPENDR0` of that core: the distance of redistributors, the frame of SGIs, the register.
+const SECOND_PENDING: u64 = 0x080a_0000 + SECOND as u64 * 0x2_0000 + 0x1_0000 + 0x200;
+/// The SGI of a kick.
+const KICK_SGI: u32 = 15;
 /// The global index of the neighbour's vCPU.
 const NEIGHBOUR: u64 = 2;
 /// WFI goes past EL2.
@@ -32,6 +40,8 @@ const NOTHING: u64 = 0x1000_0000;
 /// The partition, running.
 struct Guest {
     session: Session,
+    /// Where the emulator's debugger stub listens.
+    port: u16,
     /// Physical address of its RAM.
     ram: u64,
     /// Physical address of its live root page.
@@ -94,8 +104,10 @@ impl Guest {
         let blob = fs::read(system.folder().join("system.blob")).expect("blob");
         let pristine = blob[usize::try_from(offset).expect("offset")..][..PAGE].to_vec();
         assert!(pristine.iter().any(|byte| *byte != 0), "the root maps something");
+        let port = free_port();
         let mut guest = Self {
-            session: system.start(|_| {}),
+            session: system.start(|options| options.launch.gdb = Some(port)),
+            port,
             ram: start_of(field(&["grant", "partition:guest", "ram"], 0)),
             root: hex(field(&["root", "partition:guest"], 0)),
             pristine,
@@ -227,6 +239,26 @@ impl Guest {
 
     /// It restarts from what a letter made of its second vCPU; gives what took that off its core.
     fn restarts_from(&mut self, letter: &str, restarts: u64) -> Ends {
+        self.restarts_by(|guest| guest.tell("r"), letter, restarts)
+    }
+
+    /// The same, and the second vCPU executes nothing until its memory is withdrawn and the kick is at its core.
+    fn restarts_held(&mut self, letter: &str, restarts: u64) -> Ends {
+        self.restarts_by(Self::reset_with_second_held, letter, restarts)
+    }
+
+    fn reset_with_second_held(&mut self) {
+        let mut debugger = Debugger::connect(self.port);
+        self.tell("r");
+        let kicked = (0..100).any(|_| {
+            debugger.hold(SECOND, CORES, Duration::from_millis(50));
+            debugger.read_physical(SECOND_PENDING) & 1 << KICK_SGI != 0
+        });
+        assert!(kicked, "no kick is at the second vCPU's core");
+        debugger.release();
+    }
+
+    fn restarts_by(&mut self, reset: impl FnOnce(&mut Self), letter: &str, restarts: u64) -> Ends {
         let sleeps = letter != "K" && letter.chars().all(char::is_uppercase);
         let counter = if sleeps {
             self.sleep(letter)
@@ -234,7 +266,7 @@ impl Guest {
             self.count(letter)
         };
         let before = ends(&self.vcpu(1));
-        self.tell("r");
+        reset(self);
         self.came_back_in(restarts);
         assert!(!self.is_written(counter), "{letter}: its last life writes");
         let after = self.vcpu(1);
@@ -290,25 +322,32 @@ fn the_fault_is_that_of_the_vcpu_that_faulted() {
     assert_eq!(faulted.fault_ipa, NOTHING);
 }
 
-/// A kick ends it, or its next access, whichever comes first; where no kick reaches it, the access. Its core serves the
-/// next life. Verifies: BH-LIFE-002, BH-LIFE-003, BH-LIFE-005, BH-GIC-011.
+/// Its next access ends it, or a kick that comes first; where no kick reaches it, the access. Its core serves the next
+/// life. Verifies: BH-LIFE-002, BH-LIFE-003, BH-LIFE-005, BH-GIC-011.
 #[test]
 fn a_vcpu_that_spins_is_taken_back_whatever_it_masks() {
-    let mut kicked = 0;
     for interrupts in [DIRECT, GUARDED] {
         let mut guest = Guest::with(&[interrupts]);
         for (restarts, letter) in (1..).zip(["c", "p", "e", "k"]) {
             let ends = guest.restarts_from(letter, restarts);
-            if letter == "k" {
-                assert_eq!(ends, ABORT, "{interrupts}, {letter}");
-            } else {
-                assert!([KICK, ABORT].contains(&ends), "{interrupts}, {letter}: {ends:?}");
-                kicked += ends.kicks;
-            }
+            let possible: &[Ends] = if letter == "k" { &[ABORT] } else { &[KICK, ABORT] };
+            assert!(possible.contains(&ends), "{interrupts}, {letter}: {ends:?}");
         }
         guest.neighbour_is_untouched();
     }
-    assert!(kicked > 0, "no kick reached a guest that lets it in");
+}
+
+/// A kick that is at its core comes before its next access, unless it keeps kicks out.
+/// Verifies: BH-LIFE-002, BH-LIFE-003, BH-LIFE-005, BH-GIC-011.
+#[test]
+fn a_kick_takes_a_vcpu_back_that_spins() {
+    for interrupts in [DIRECT, GUARDED] {
+        let mut guest = Guest::with(&[interrupts]);
+        for (restarts, (letter, end)) in (1..).zip([("c", KICK), ("p", KICK), ("e", KICK), ("k", ABORT)]) {
+            let ends = guest.restarts_held(letter, restarts);
+            assert_eq!(ends, end, "{interrupts}, {letter}");
+        }
+    }
 }
 
 /// The kick ends its sleep at EL1, and its next life has the interrupt again that the last one left active.
