@@ -22,6 +22,7 @@ mod event;
 #[cfg(test)]
 mod fixture;
 pub mod health;
+pub mod host_core;
 mod inspect;
 pub mod int_log;
 pub mod judge;

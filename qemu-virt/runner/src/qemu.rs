@@ -26,6 +26,7 @@ use tempfile::TempDir;
 
 use crate::RunnerError;
 use crate::command::PROGRAM;
+use crate::host_core::HostCore;
 
 /// Host time in which QEMU connects to its sockets.
 const CONNECT: Duration = Duration::from_secs(60);
@@ -137,7 +138,7 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Starts `program` and calls `ended` when it has ended.
+    /// Starts `program`, on `core` where one is given, and calls `ended` when it has ended.
     ///
     /// # Errors
     /// The program cannot be started.
@@ -145,6 +146,7 @@ impl Qemu {
         program: &Path,
         arguments: &[OsString],
         run: RunFolder,
+        core: Option<HostCore>,
         ended: impl FnOnce(ExitStatus) + Send + 'static,
     ) -> Result<Self, RunnerError> {
         let log = run.path("log");
@@ -165,7 +167,7 @@ impl Qemu {
         command.args(arguments).process_group(0);
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         let (tell, told) = mpsc::channel();
-        let minder = thread::spawn(move || mind(command, &tell, ended));
+        let minder = thread::spawn(move || mind(command, core.as_ref(), &tell, ended));
         let child = told
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("the starting thread died")))
@@ -260,12 +262,16 @@ fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
     child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the process, tells the result, and waits for its end.
+/// Starts the process, on `core` where one is given, tells the result, and waits for its end.
 fn mind(
     mut command: Command,
+    core: Option<&HostCore>,
     tell: &mpsc::Sender<io::Result<Arc<Mutex<Child>>>>,
     ended: impl FnOnce(ExitStatus),
 ) {
+    if let Some(core) = core {
+        core.enter();
+    }
     let child = match command.spawn() {
         Ok(child) => Arc::new(Mutex::new(child)),
         Err(error) => {

@@ -26,11 +26,12 @@ use std::time::{Duration, Instant};
 use bulkhead_model::manifest::Manifest;
 
 use crate::account::{Facts, Known, report};
-use crate::command::{LaunchOptions, Line as Wiring, arguments};
+use crate::command::{LaunchOptions, Line as Wiring, Timing, arguments};
 use crate::console::{Console, Transcript};
 use crate::counts::Counts;
 use crate::demux::Demux;
 use crate::event::Event;
+use crate::host_core::HostCore;
 use crate::judge::Judge;
 use crate::qemu::{self, Qemu, RunFolder};
 use crate::qmp::{Qmp, QmpError};
@@ -113,7 +114,9 @@ impl Session {
         let arguments = arguments(dir, &manifest, &options.launch, wiring)?;
         let (events, received) = mpsc::channel();
         let tell = events.clone();
-        let qemu = Qemu::start(&program, &arguments, run, move |status| {
+        let one_at_a_time = options.launch.timing == Timing::Deterministic;
+        let core = one_at_a_time.then(HostCore::take).flatten();
+        let qemu = Qemu::start(&program, &arguments, run, core, move |status| {
             // The session may be gone, which is why QEMU ends.
             let _ = tell.send(Event::Exited(status));
         })?;

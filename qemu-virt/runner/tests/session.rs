@@ -169,7 +169,7 @@ fn a_stopped_machine_is_read_and_ended() {
     let arguments: Vec<_> = text.split_whitespace().map(Into::into).collect();
     let (ended, end) = process_end();
     let program = qemu::program().expect("QEMU");
-    let machine = Qemu::start(&program, &arguments, run, ended).expect("start");
+    let machine = Qemu::start(&program, &arguments, run, None, ended).expect("start");
     let (_serial, control) = machine.connect().expect("connect");
     let mut qmp = Qmp::new(control, &machine.path("memory")).expect("QMP");
     assert_eq!(qmp.status().expect("status"), "prelaunch");
