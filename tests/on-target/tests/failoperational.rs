@@ -13,8 +13,11 @@ use bulkhead_abi::stats::CoreStats;
 use bulkhead_abi::trace::{EVENTS, Event, Kind, RING_OFFSET};
 use bulkhead_model::manifest::Vcpu;
 use bulkhead_on_target::gdb::{Debugger, PC, SP, free_port, symbol};
-use bulkhead_on_target::{REFERENCE, System, core, images, in_tree, lines, partition, says, succeeded, tool};
+use bulkhead_on_target::{
+    FIXED_SEEDS, REFERENCE, System, core, images, in_tree, lines, partition, says, succeeded, tool,
+};
 use bulkhead_runner::Session;
+use bulkhead_runner::command::{Start, Timing};
 use bulkhead_runner::report::{LockReport, Report};
 
 /// A core that fails: one that runs Linux and the cluster.
@@ -176,11 +179,8 @@ fn housekeeping(report: &Report) -> &LockReport {
     job
 }
 
-/// Ends EL2 on the system core when it is at `place`.
-fn ends_on_system_core(session: &mut Session, port: u16, place: u64, before: impl FnOnce(&mut Debugger)) {
-    let mut debugger = Debugger::connect(port);
-    debugger.run_to(SYSTEM, place);
-    before(&mut debugger);
+/// Ends EL2 on the system core where a debugger has stopped it.
+fn ends_on_system_core(session: &mut Session, mut debugger: Debugger) {
     debugger.set(PC, 0x10);
     debugger.release();
     session.debugger_left(Duration::from_secs(30));
@@ -202,8 +202,9 @@ fn the_successor_takes_the_housekeeping_of_the_system_core_over() {
 /// Nobody helps while the system core lives. Verifies: BH-SCHED-027.
 #[test]
 fn the_successor_sleeps_while_the_system_core_lives() {
-    let system = System::build(REFERENCE, &["partitions.infotainment.autostart=false"]);
-    let mut session = system.start(|_| {});
+    let changes = ["partitions.infotainment.autostart=false"];
+    let system = System::build(REFERENCE, &[&changes[..], &FIXED_SEEDS].concat());
+    let mut session = system.start(|options| options.launch.timing = Timing::Deterministic);
     says(&mut session, "vehicle", "scenario 1: STOPPED", 60);
     let report = session.finish("the test is over").expect("report");
     let job = housekeeping(&report);
@@ -216,24 +217,31 @@ fn the_successor_sleeps_while_the_system_core_lives() {
 /// Verifies: BH-CON-006, BH-SCHED-028, BH-SCHED-029.
 #[test]
 fn a_step_that_broke_off_is_taken_over() {
-    let system = System::build(
-        REFERENCE,
-        &[
-            r#"partitions.adas.args="hold=5000ms@brake""#,
-            "partitions.adas.heartbeat={every: 30ms, grace: 20ms}",
-            "partitions.infotainment.autostart=false",
-            // The time is the host's: a step may be late by more than a short slot.
-            "schedule.cores.1=[{ run: infotainment, for: 4ms }, { run: cluster, for: 2ms }, { run: standby, for: 4ms }]",
-            "partitions.infotainment.cores={ sliced: [0, 1], unaligned: accepted }",
-        ],
-    );
+    /// Steps of the system core until then.
+    const STEPS: u32 = 100;
+    let changes = [
+        r#"partitions.adas.args="hold=5000ms@brake""#,
+        "partitions.adas.heartbeat={every: 30ms, grace: 20ms}",
+        "partitions.infotainment.autostart=false",
+        "schedule.cores.1=[{ run: infotainment, for: 4ms }, { run: cluster, for: 2ms }, { run: standby, for: 4ms }]",
+        "partitions.infotainment.cores={ sliced: [0, 1], unaligned: accepted }",
+    ];
+    let system = System::build(REFERENCE, &[&changes[..], &FIXED_SEEDS].concat());
     let port = free_port();
-    let mut session = system.start(|options| options.launch.gdb = Some(port));
-    says(&mut session, "cluster", " km/h, ", 60);
-    let step = symbol(&["bulkhead_runtime", "console", "flush"]);
-    ends_on_system_core(&mut session, port, step, |debugger| {
-        debugger.write_device(UART, u32::from(ESCAPE));
+    let mut session = system.start(|options| {
+        options.launch.timing = Timing::Deterministic;
+        options.launch.start = Start::WaitForDebugger;
+        options.launch.gdb = Some(port);
     });
+    let mut debugger = Debugger::connect(port);
+    let (step, mut steps) = (symbol(&["bulkhead_runtime", "console", "flush"]), 0);
+    debugger.run_until(SYSTEM, step, |_| {
+        steps += 1;
+        steps == STEPS
+    });
+    debugger.write_device(UART, u32::from(ESCAPE));
+    ends_on_system_core(&mut session, debugger);
+    says(&mut session, "cluster", " km/h, ", 60);
     let spoken = lines(&session, "cluster").len();
     // Found by the other core, once in each life.
     for _ in 0..2 {
@@ -279,7 +287,9 @@ fn the_successor_attributes_faults_of_bus_masters() {
     let port = free_port();
     let mut session = system.start(|options| options.launch.gdb = Some(port));
     says(&mut session, "attacker", "granted DMA: lands", 60);
-    ends_on_system_core(&mut session, port, symbol(&["bulkhead_on_sync"]), |_| {});
+    let mut debugger = Debugger::connect(port);
+    debugger.run_to(SYSTEM, symbol(&["bulkhead_on_sync"]));
+    ends_on_system_core(&mut session, debugger);
     says(&mut session, "attacker", " 0 succeeded", 120);
     session.run_for(Duration::from_millis(50)).expect("time passes");
     let report = session.finish("the attack is over").expect("report");
