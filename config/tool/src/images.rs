@@ -6,6 +6,7 @@
 //! `partitions/infotainment` runs in Linux and keeps its bare name.
 
 mod cargo;
+mod unchanged;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -17,6 +18,7 @@ use object::{Object, ObjectSymbol};
 use serde::Serialize;
 
 pub(crate) use self::cargo::TARGET;
+use self::unchanged::Inputs;
 use crate::cli::{Format, ImagesArgs};
 use crate::failure::Failure;
 use crate::{output, place, prove};
@@ -76,6 +78,14 @@ fn list(images: &[Image], folder: &Path, format: Format) -> Result<(), Failure> 
 /// Builds or lists the images.
 pub(crate) fn run(args: &ImagesArgs, format: Format) -> Result<(), Failure> {
     let root = place::root()?;
+    let (target, folder) = (place::target(&root), place::images(&root));
+    let inputs = (args.build && args.board.is_none())
+        .then(|| Inputs::of(&root, &target, &folder).ok())
+        .flatten();
+    // Who asks to see the commands sees them.
+    if format == Format::Text && !cargo::verbose() && inputs.as_ref().is_some_and(Inputs::are_built) {
+        return Ok(());
+    }
     let all = images_of(cargo::binaries(&root)?);
     let images: Vec<Image> = match &args.board {
         Some(board) => all.into_iter().filter(|i| i.file.starts_with(board)).collect(),
@@ -87,11 +97,11 @@ pub(crate) fn run(args: &ImagesArgs, format: Format) -> Result<(), Failure> {
                 .help("the steps to a new board: bsp/NEW-BOARD.md"),
         );
     }
-    let folder = place::images(&root);
     if !args.build {
         return list(&images, &folder, format);
     }
     build(&root, &folder, &images, args.board.is_some())?;
+    inputs.map_or(Ok(()), |inputs| inputs.keep())?;
     match format {
         Format::Text => Ok(()),
         Format::Json => list(&images, &folder, format),

@@ -130,10 +130,15 @@ pub(super) fn build_checker(root: &Path) -> Result<(), Failure> {
     run(command)
 }
 
+/// Whether `--verbose` of `./bulkhead` asks to see commands.
+pub(super) fn verbose() -> bool {
+    env::var_os("BULKHEAD_VERBOSE").is_some_and(|value| !value.is_empty())
+}
+
 /// Passes on what cargo says as soon as it compiles something, or when it fails; with `--verbose` of
 /// `./bulkhead` all of it, after the command. Warnings that cargo repeats of an earlier build are not news.
 fn run(mut command: Command) -> Result<(), Failure> {
-    let verbose = env::var_os("BULKHEAD_VERBOSE").is_some_and(|value| !value.is_empty());
+    let verbose = verbose();
     let mut held = Vec::new();
     if verbose {
         held.push(line(&command));
