@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::own_tree::device_tree;
-use crate::support::{Workshop, hypervisor_bin, kernel, partition_elf, repository};
+use crate::support::{Workshop, bytes_of_area, hypervisor_bin, kernel, partition_elf, repository};
 use bulkhead_analysis::rules::admit;
 use bulkhead_compiler::compile::{Compiled, compile};
 use bulkhead_compiler::image::assemble;
@@ -140,7 +140,7 @@ impl Walker {
             serde_json::to_vec(&analysis.report(&system)).unwrap(),
         ];
         parts.extend(compiled.trees.iter().map(|t| t.dtb.clone()));
-        parts.extend(compiled.areas.iter().map(|a| format!("{a:?}").into_bytes()));
+        parts.extend(compiled.areas.iter().flat_map(bytes_of_area));
         Outcome::Built(Box::new(Product {
             parts,
             stated: Stated::of(&system, &analysis),

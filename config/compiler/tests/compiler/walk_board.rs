@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::support::{Workshop, hypervisor_bin, repository};
+use crate::support::{Workshop, bytes_of_area, hypervisor_bin, repository};
 use crate::walk::{changes, others_are_inside};
 use bulkhead_analysis::rules::admit;
 use bulkhead_compiler::compile::compile;
@@ -203,7 +203,7 @@ fn outcome(workshop: &Workshop, hypervisor: &[u8], system: &Value, board: &Value
     let mut parts = Parts::new();
     let mut of_system = vec![compiled.blob.clone(), compiled.text.clone().into_bytes()];
     of_system.extend(compiled.trees.iter().map(|tree| tree.dtb.clone()));
-    of_system.extend(compiled.areas.iter().map(|area| format!("{area:?}").into_bytes()));
+    of_system.extend(compiled.areas.iter().flat_map(bytes_of_area));
     parts.insert(Class::System, of_system);
     let report = analysis.report(&system);
     parts.insert(Class::Analysis, vec![serde_json::to_vec(&report).unwrap()]);

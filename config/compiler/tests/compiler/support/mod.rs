@@ -14,6 +14,7 @@ use self::elf::{DATA, RODATA, Segment, TEXT, executable};
 use bulkhead_compiler::blob::sha256;
 use bulkhead_compiler::grants::hex;
 use bulkhead_compiler::pack::{PackError, pack};
+use bulkhead_compiler::payload::area::Area;
 use bulkhead_compiler::{ProveError, Step};
 use bulkhead_model::system::System;
 use bulkhead_model::{LoadError, Paths, load_text};
@@ -265,4 +266,17 @@ pub(crate) fn certify(folder: &Path, step: Step) -> Result<(), ProveError> {
     page.resize(4096, 0);
     fs::write(folder.join("certificate.bin"), page).expect("a new file");
     Ok(())
+}
+
+/// All of an area, in bytes that are cheap to compare.
+pub(crate) fn bytes_of_area(area: &Area) -> [Vec<u8>; 3] {
+    let Area {
+        list,
+        payload,
+        copied,
+        parts,
+        steps,
+    } = area;
+    let rest = format!("{copied} {parts:?} {steps:?}");
+    [list.clone(), payload.clone(), rest.into_bytes()]
 }
