@@ -84,11 +84,11 @@ pub(super) const TESTS: &[Test] = &[
         "masters",
         "a bus master that nothing guards reaches what the report says, and is reset at a restart"
     )),
-    target!(
+    beside(target!(
         "devices",
         "devices",
         "a partition has each register block and interrupt of its devices, its neighbour none; Linux drives its own UART"
-    ),
+    )),
     control(
         "board-zcu102-two-buses",
         "on the ZCU102 with the controllers on two buses the car crashes",
