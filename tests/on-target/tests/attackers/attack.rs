@@ -2,6 +2,7 @@
 //! One attack: its system, what is looked at before and after it, what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::mem::offset_of;
 use std::time::Duration;
 
@@ -86,7 +87,23 @@ pub(crate) struct Attack<'a> {
 
 /// Lets the attacker attack, and looks at everybody else.
 pub(crate) fn attack(what: &str, changes: &[&str]) -> Outcome {
-    let attack = Attack {
+    plain(what, changes).run(|_| ()).0
+}
+
+/// The same, and the attacker, which has nothing more to do, goes on executing for a while.
+pub(crate) fn attack_and_spin(what: &str, changes: &[&str], time: Duration) -> Outcome {
+    let mut attacked = false;
+    let spin = |session: &mut Session| {
+        if mem::replace(&mut attacked, true) {
+            session.run_for(time).expect("the machine runs");
+        }
+    };
+    plain(what, changes).run(spin).0
+}
+
+/// The attackers' system, without anything special.
+fn plain<'a>(what: &'a str, changes: &'a [&'a str]) -> Attack<'a> {
+    Attack {
         system: SYSTEM,
         what,
         changes,
@@ -94,8 +111,7 @@ pub(crate) fn attack(what: &str, changes: &[&str]) -> Outcome {
         gdb: None,
         looks: None,
         turn_us: None,
-    };
-    attack.run(|_| ()).0
+    }
 }
 
 /// EL2's counts of the attacker.
@@ -139,7 +155,7 @@ fn end(session: &mut Session) -> String {
             Err(RunnerError::NotSeen { .. }) => {}
             Err(error) => panic!("{error}"),
         }
-        let before = std::mem::replace(&mut begun, frames(session));
+        let before = mem::replace(&mut begun, frames(session));
         assert!(
             begun > before,
             "no slot of core 0 ends: {begun} frames have begun"
@@ -223,9 +239,7 @@ impl Attack<'_> {
         // nobody knows in which slot the machine is looked at: over four frames, one look is in one of its own.
         let mut spis = BTreeSet::new();
         for _ in 0..40 {
-            session
-                .run_for(Duration::from_millis(1))
-                .expect("the machine runs");
+            a_millisecond_passes(&mut session);
             let on = enabled_spis(&mut session).into_iter();
             spis.extend(on.filter(|spi| !LINES.contains(spi)));
         }
@@ -273,6 +287,17 @@ impl Attack<'_> {
         );
         (outcome, [first, last])
     }
+}
+
+/// Of virtual time, and hardly more: who asks a session to run for a while waits a fifth of a second of the host.
+fn a_millisecond_passes(session: &mut Session) {
+    let mut now = || session.stats().expect("statistics").now_ns();
+    let end = now() + 1_000_000;
+    let passed = (0..10_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        now() >= end
+    });
+    assert!(passed, "virtual time stands still");
 }
 
 /// What `GICD_ISENABLER<n>` of QEMU virt holds of its SPIs.
