@@ -14,8 +14,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 #[derive(Debug)]
 pub struct HostCore {
     index: usize,
-    /// Held open: its lock says that the core is taken.
-    _lock: File,
+    /// Its lock says that the core is taken.
+    lock: File,
 }
 
 impl HostCore {
@@ -31,7 +31,7 @@ impl HostCore {
         usable.into_iter().find_map(|index| {
             let lock = opened(&folder.join(format!("bulkhead-core-{index}")))?;
             flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
-            Some(Self { index, _lock: lock })
+            Some(Self { index, lock })
         })
     }
 
@@ -40,6 +40,13 @@ impl HostCore {
         let mut only = CpuSet::new();
         only.set(self.index);
         let _ = sched_setaffinity(None, &only);
+    }
+}
+
+impl Drop for HostCore {
+    /// A process that is just being started may hold the file open for a moment longer than this one.
+    fn drop(&mut self) {
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 
@@ -53,6 +60,7 @@ fn opened(path: &Path) -> Option<File> {
 #[allow(clippy::unwrap_used, reason = "tests may fail by panicking")]
 mod tests {
     use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     use super::*;
@@ -72,6 +80,31 @@ mod tests {
             indices.dedup();
             assert_eq!(indices.len(), usable - 1);
         }
+    }
+
+    /// A process that is being started has all open files of its parent until it executes its program.
+    ///
+    /// Verifies: BH-QEMU-012.
+    #[test]
+    fn a_core_is_free_at_once_whatever_is_started_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let take = || HostCore::take_in(folder.path()).unwrap().index;
+        let first = take();
+        let done = AtomicBool::new(false);
+        let all = thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    Command::new("true").status().unwrap();
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            let mut all = true;
+            while !done.load(Ordering::Relaxed) {
+                all &= take() == first;
+            }
+            all
+        });
+        assert!(all, "one was still taken");
     }
 
     /// Verifies: BH-QEMU-012.
