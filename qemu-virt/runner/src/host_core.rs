@@ -93,7 +93,7 @@ mod tests {
         let done = AtomicBool::new(false);
         let all = thread::scope(|scope| {
             scope.spawn(|| {
-                for _ in 0..200 {
+                for _ in 0..100 {
                     Command::new("true").status().unwrap();
                 }
                 done.store(true, Ordering::Relaxed);

@@ -291,16 +291,16 @@ fn mind(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may fail by panicking")]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
-    /// A program that says that it is a release of QEMU.
+    /// A program that says that it is a release of QEMU. Another process writes it: a program that this one has open cannot be
+    /// started, and what it has open other tests' new processes have for a moment, too.
     fn qemu(folder: &TempDir, release: &str) -> PathBuf {
         let path = folder.path().join(format!("qemu-{release}"));
         let script = format!("#!/bin/sh\necho 'QEMU emulator version {release} (Debian)'\n");
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod 700 \"$0\""];
+        let status = Command::new("sh").args(write).arg(&path).arg(script).status();
+        assert!(status.unwrap().success());
         path
     }
 
